@@ -1,0 +1,13 @@
+"""nnlite: the reference implementation of neural-network interpretability, in plain NumPy.
+
+network.py, layers/     a mini framework: forward, exact backward, one walk back for every method
+decision_based/         why did the network decide so?
+datasets/, models/      digits, and networks trained on them
+training/               how they were trained
+"""
+
+from . import layers
+from ._version import __version__
+from .network import Network, load
+
+__all__ = ["Network", "__version__", "layers", "load"]

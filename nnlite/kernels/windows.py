@@ -1,0 +1,73 @@
+"""Where the windows of a convolution or a pooling lie.
+
+One axis of length 6, a window of 3, stride 2, padding 1 (p), dilation 1:
+
+    p 0 1 2 3 4 5 p
+    [---]                 output 0 reads  p 0 1
+        [---]             output 1 reads  1 2 3
+            [---]         output 2 reads  3 4 5
+
+Output y reads the input rows  y * stride - padding + i * dilation  for i = 0 ... size - 1.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+Pair = tuple[int, int]
+
+
+class Windows(NamedTuple):
+    """The geometry of all windows over an image: two numbers each, for rows and columns.
+
+    A row that falls outside the image is padding: absent from a maximum, zero in a sum.
+    """
+
+    input: Pair
+    size: Pair
+    stride: Pair
+    padding: Pair
+    dilation: Pair
+    output: Pair
+
+    def element(self, padded: np.ndarray, i: int, j: int) -> np.ndarray:
+        """Element (i, j) of all the windows at once: a view (N, C, oh, ow) into the padded image."""
+        (sh, sw), (dh, dw), (oh, ow) = self.stride, self.dilation, self.output
+        top, left = i * dh, j * dw
+        return padded[:, :, top : top + sh * (oh - 1) + 1 : sh, left : left + sw * (ow - 1) + 1 : sw]
+
+    def pad(self, a: np.ndarray, value: float = 0.0) -> np.ndarray:
+        """The image (N, C, H, W) with `value` around it, as far as the windows reach."""
+        top, left = self.padding
+        bottom, right = (
+            max(0, d * (k - 1) + s * (o - 1) + 1 - n - p)
+            for n, k, s, p, d, o in zip(
+                self.input, self.size, self.stride, self.padding, self.dilation, self.output, strict=True
+            )
+        )
+        return np.pad(a, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=value)
+
+    def crop(self, padded: np.ndarray) -> np.ndarray:
+        """The image inside the padded one."""
+        (top, left), (h, w) = self.padding, self.input
+        return np.ascontiguousarray(padded[:, :, top : top + h, left : left + w])
+
+
+def output_size(size: int, window: int, stride: int, padding: int, dilation: int = 1, ceil_mode: bool = False) -> int:
+    """How many windows fit along an axis: ⌊(size + 2 padding − dilation (window − 1) − 1) / stride⌋ + 1.
+
+    With `ceil_mode` the division rounds up, and a last window that would start in the right padding is left out
+    (as PyTorch does).
+
+    >>> output_size(28, window=5, stride=1, padding=0)
+    24
+    >>> output_size(5, window=2, stride=2, padding=0, ceil_mode=True)
+    3
+    """
+    room = size + 2 * padding - dilation * (window - 1) - 1
+    if room < 0:
+        return 0
+    if not ceil_mode:
+        return room // stride + 1
+    count = -(-room // stride) + 1
+    return count - 1 if (count - 1) * stride >= size + padding else count

@@ -1,0 +1,48 @@
+"""The layers: one kind a file, each a pure function of its parameters and its input.
+
+    dense.py        z_k = Σ_j a_j w_jk + b_k
+    conv2d.py       convolution and its transpose
+    batchnorm.py    (a − μ) / σ, scaled and shifted
+    pooling.py      maximum and mean over windows
+    activations.py  ReLU, LeakyReLU, Tanh, Sigmoid, Softmax
+    shape.py        Flatten, Reshape, Identity
+    dropout.py      Dropout and the masks drawn from it
+
+Every layer has `forward(a)`, the exact vector-Jacobian product `backward(a, dz)`, the gradients of its parameters
+`gradients(a, dz)`, and `output_shape(shape)`. Nothing is remembered between two calls.
+"""
+
+from .activations import LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from .batchnorm import BatchNorm
+from .conv2d import Conv2d, ConvTranspose2d
+from .dense import Dense
+from .dropout import Dropout, Mask
+from .layer import Layer
+from .pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
+from .shape import Flatten, Identity, Reshape
+
+KINDS: dict[str, type[Layer]] = {
+    kind.__name__: kind
+    for kind in (
+        Dense,
+        Conv2d,
+        ConvTranspose2d,
+        BatchNorm,
+        MaxPool2d,
+        AvgPool2d,
+        GlobalAvgPool,
+        ReLU,
+        LeakyReLU,
+        Tanh,
+        Sigmoid,
+        Softmax,
+        Flatten,
+        Reshape,
+        Identity,
+        Dropout,
+        Mask,
+    )
+}
+"""Every kind of layer by its name: what a saved network may consist of."""
+
+__all__ = ["KINDS", "Layer", *KINDS]

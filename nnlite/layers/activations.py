@@ -1,0 +1,121 @@
+"""The nonlinearities, each element for itself (Softmax: each sample for itself)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit, softmax
+
+from .layer import Layer, Shape
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ReLU(Layer):
+    """z = max(0, a); ∂z/∂a = 1 where a > 0, else 0 (0 at a = 0, as in PyTorch).
+
+    Source: slides, "Layer-wise Relevance Propagation", forward pass.
+
+    >>> ReLU().forward(np.array([-1.0, 0.0, 2.0]))
+    array([0., 0., 2.])
+    """
+
+    def forward(self, a: np.ndarray) -> np.ndarray:
+        self.check(a)
+        return np.maximum(a, 0)
+
+    def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
+        self.check_above(a, dz)
+        return np.where(a > 0, dz, dz.dtype.type(0))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LeakyReLU(Layer):
+    """z = a where a > 0, else slope · a; ∂z/∂a = 1 where a > 0, else slope. PyTorch's `nn.LeakyReLU`.
+
+    Source: Maas et al. 2013, eq. 2.
+
+    >>> LeakyReLU(0.1).forward(np.array([-1.0, 2.0]))
+    array([-0.1,  2. ])
+    """
+
+    slope: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.slope):
+            raise ValueError(f"LeakyReLU: slope must be a finite number, and {self.slope!r} came.")
+        self._set(slope=float(self.slope))
+
+    def forward(self, a: np.ndarray) -> np.ndarray:
+        self.check(a)
+        return np.where(a > 0, a, a * a.dtype.type(self.slope))
+
+    def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
+        self.check_above(a, dz)
+        return np.where(a > 0, dz, dz * dz.dtype.type(self.slope))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Tanh(Layer):
+    """z = tanh(a); ∂z/∂a = 1 − z².
+
+    Source: LeCun et al. 1998, appendix A.
+
+    >>> Tanh().forward(np.array([0.0]))
+    array([0.])
+    """
+
+    def forward(self, a: np.ndarray) -> np.ndarray:
+        self.check(a)
+        return np.tanh(a)
+
+    def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
+        self.check_above(a, dz)
+        return dz * (1 - np.tanh(a) ** 2)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Sigmoid(Layer):
+    """z = 1 / (1 + e^(−a)); ∂z/∂a = z (1 − z). Neither side overflows.
+
+    Source: Bishop 2006, "Pattern recognition and machine learning", eq. 4.59 and 4.88.
+
+    >>> Sigmoid().forward(np.array([0.0, -1000.0]))
+    array([0.5, 0. ])
+    """
+
+    def forward(self, a: np.ndarray) -> np.ndarray:
+        self.check(a)
+        return expit(a)
+
+    def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
+        self.check_above(a, dz)
+        z = expit(a)
+        return dz * z * (1 - z)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Softmax(Layer):
+    """z_k = e^(a_k) / Σ_i e^(a_i) over axis 1; da_k = z_k (dz_k − Σ_i z_i dz_i).
+
+    At the end of a network it turns scores into probabilities; explanations start below it, at the scores.
+
+    Shapes: a and z (N, K) or (N, K, H, W).
+
+    Source: Bishop 2006, "Pattern recognition and machine learning", eq. 4.104 and 4.106.
+
+    >>> Softmax().forward(np.array([[0.0, 0.0]]))
+    array([[0.5, 0.5]])
+    """
+
+    def forward(self, a: np.ndarray) -> np.ndarray:
+        self.check(a)
+        return softmax(a, axis=1)
+
+    def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
+        self.check_above(a, dz)
+        z = softmax(a, axis=1)
+        return z * (dz - (z * dz).sum(axis=1, keepdims=True))
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if len(shape) < 2:
+            raise self.refuse(shape, "(N, K) or (N, K, H, W)")
+        return shape

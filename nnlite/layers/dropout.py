@@ -1,0 +1,60 @@
+"""Dropout, and the masks that are drawn from it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .layer import Layer, Shape, frozen, parameter
+from .shape import Identity
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dropout(Identity):
+    """z = a. Each activation is dropped with probability p only in a draw, which is a network of its own.
+
+    `network.sample(rng, shape)` puts the Mask of `draw` in its place: training and Monte Carlo dropout run on such
+    draws, everything else on the plain network (PyTorch's `.eval()`).
+
+    Source: Srivastava et al. 2014, sec. 4 (with the scale at training time, as PyTorch has it).
+
+    >>> Dropout(0.5).draw(np.random.default_rng(0), (1, 4)).m
+    array([[2., 0., 0., 0.]])
+    """
+
+    p: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.p < 1:
+            raise ValueError(f"Dropout: p takes a probability from 0 up to, but not, 1, and {self.p!r} came.")
+        self._set(p=float(self.p))
+
+    def draw(self, rng: np.random.Generator, shape: Shape, dtype: np.dtype | type = np.float64) -> "Mask":
+        """A mask of this shape: 1 / (1 − p) with probability 1 − p, else 0."""
+        keep = rng.random(shape) >= self.p
+        return Mask(frozen((keep / (1 - self.p)).astype(dtype)))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Mask(Layer):
+    """z = a ⊙ m: one draw of a Dropout, held fixed.
+
+    Shapes: m (N, ...) with the axes of a; an m with N = 1 serves every sample of a batch.
+    """
+
+    m: np.ndarray
+
+    def __post_init__(self) -> None:
+        self._set(m=parameter("Mask", "m", self.m, np.ndim(self.m)))
+
+    def forward(self, a: np.ndarray) -> np.ndarray:
+        self.check(a)
+        return a * self.m
+
+    def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
+        self.check_above(a, dz)
+        return dz * self.m
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if shape[1:] != self.m.shape[1:] or len(self.m) not in (1, shape[0]):
+            raise self.refuse(shape, f"{self.m.shape}", "A draw serves the shape that it was drawn for.")
+        return shape

@@ -1,0 +1,153 @@
+"""What all layers share: their checks, their parameters, their one-line repr."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Layer:
+    """A pure function of its parameters and its input; the base of every kind of layer.
+
+    Layers are frozen and compare by identity. Their arrays are read-only: an array that can be written is copied when
+    the layer is made, a read-only one is taken as it is. `dataclasses.replace(layer, W=...)` gives a new layer.
+    """
+
+    trained: ClassVar[tuple[str, ...]] = ()
+    """The names of the arrays that training changes."""
+
+    def forward(self, a: np.ndarray) -> np.ndarray:
+        """The activations above, from the activations `a` below."""
+        raise NotImplementedError
+
+    def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
+        """The vector-Jacobian product: da_j = Σ_k (∂z_k / ∂a_j) dz_k, exactly."""
+        raise NotImplementedError
+
+    def gradients(self, a: np.ndarray, dz: np.ndarray) -> dict[str, np.ndarray]:
+        """The gradient of Σ z · dz in every trained parameter, by name."""
+        self.check_above(a, dz)
+        return {}
+
+    def bias_like(self, z: np.ndarray) -> np.ndarray | float:
+        """What `forward` adds to the weighted inputs, in a shape that broadcasts over z; 0 without a bias."""
+        return 0.0
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The shape above (N, ...) for a shape below (N, ...); ValueError where the layer cannot take it."""
+        return shape
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The layer's arrays by name; a bias that is None is left out."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """The arrays that training changes, by name."""
+        return {name: value for name, value in self.arrays.items() if name in self.trained}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Everything else that defines the layer, by name: stride, padding, ..."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in self.arrays}
+
+    @property
+    def dtype(self) -> np.dtype | None:
+        """The dtype of the layer's arrays, None for a layer without."""
+        return next((value.dtype for value in self.arrays.values()), None)
+
+    def astype(self, dtype: Any) -> "Layer":
+        """The same layer with its arrays in `dtype` (float32 or float64)."""
+        dtype = float_dtype(dtype, "astype")
+        arrays = {name: frozen(value.astype(dtype)) for name, value in self.arrays.items()}
+        return replace(self, **arrays) if arrays else self
+
+    def check(self, a: np.ndarray) -> None:
+        """ValueError unless `a` has a dtype and a shape that this layer takes."""
+        if not isinstance(a, np.ndarray):
+            raise TypeError(f"{self!r} takes a NumPy array, and {type(a).__name__} came; use np.asarray.")
+        if a.dtype not in DTYPES or a.dtype != (self.dtype or a.dtype):
+            expected = self.dtype or "float32 or float64"
+            raise ValueError(
+                f"{self!r} takes {expected}, and {a.dtype} came; convert the input with x.astype(...) "
+                "or the network with network.astype(...)."
+            )
+        self.output_shape(a.shape)
+
+    def check_above(self, a: np.ndarray, dz: np.ndarray) -> None:
+        """ValueError unless `dz` has the shape and dtype of what the layer makes of `a`."""
+        self.check(a)
+        expected = self.output_shape(a.shape)
+        if dz.shape != expected or dz.dtype != a.dtype:
+            raise ValueError(
+                f"{self!r} turns {a.shape} into {expected}: the signal above must be {expected} {a.dtype}, "
+                f"and {dz.shape} {dz.dtype} came."
+            )
+
+    def refuse(self, shape: Shape, expected: str, advice: str = "") -> ValueError:
+        """The error for a shape that this layer cannot take, to be raised."""
+        return ValueError(f"{self!r} takes {expected}, and {shape} came.{' ' + advice if advice else ''}")
+
+    def __repr__(self) -> str:
+        sizes = [f"{name}{list(value.shape)}" for name, value in self.arrays.items()]
+        options = [
+            f"{field.name}={_short(self.options[field.name])}"
+            for field in fields(self)
+            if field.name in self.options and _short(self.options[field.name]) != field.default
+        ]
+        return f"{type(self).__name__}({', '.join(sizes + options)})"
+
+    def _set(self, **values: Any) -> None:
+        """Set fields of the frozen layer while it is being made."""
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+
+def _short(value: Any) -> Any:
+    """(2, 2) as 2."""
+    return value[0] if isinstance(value, tuple) and len(value) == 2 and value[0] == value[1] else value
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """The same array, made read-only. For an array that nobody else holds."""
+    array.flags.writeable = False
+    return array
+
+
+def float_dtype(dtype: Any, what: str) -> np.dtype:
+    """`dtype` as a NumPy dtype; ValueError unless it is float32 or float64."""
+    if np.dtype(dtype) not in DTYPES:
+        raise ValueError(f"{what} takes float32 or float64, and {np.dtype(dtype)} came.")
+    return np.dtype(dtype)
+
+
+def parameter(owner: str, name: str, value: Any, ndim: int, shape: Shape | None = None) -> np.ndarray:
+    """A read-only float array with `ndim` axes (and, where given, `shape`), or a ValueError that names it.
+
+    Integers and lists become float64, as in NumPy.
+    """
+    array = np.asarray(value)
+    if array.dtype.kind in "iub":
+        array = array.astype(np.float64)
+    if array.dtype not in DTYPES:
+        raise ValueError(f"{owner}: {name} takes float32 or float64, and {array.dtype} came.")
+    if array.ndim != ndim or (shape is not None and array.shape != shape):
+        expected = f"the shape {shape}" if shape is not None else f"{ndim} axes"
+        raise ValueError(f"{owner}: {name} takes {expected}, and the shape {array.shape} came.")
+    return frozen(array.copy()) if array.flags.writeable else array
+
+
+def pair(owner: str, name: str, value: Any, least: int) -> tuple[int, int]:
+    """An int, or two of them, as (rows, columns); ValueError below `least`."""
+    two = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    if len(two) != 2 or not all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in two):
+        raise ValueError(f"{owner}: {name} takes an integer or a pair of integers, and {value!r} came.")
+    if min(two) < least:
+        raise ValueError(f"{owner}: {name} must be at least {least}, and {value!r} came.")
+    return int(two[0]), int(two[1])

@@ -1,0 +1,335 @@
+"""A network: layers in a row. Forward gives every activation; walk_back carries any signal down again."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from . import storage
+from .layers import KINDS, BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Softmax
+from .layers.layer import Shape, float_dtype, frozen
+
+Rule = Callable[[Layer, np.ndarray, np.ndarray, Any], Any]
+"""rule(layer, a_j, a_k, R_k) -> R_j: how one layer turns the signal above it into the signal below."""
+
+
+def gradient_rule(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, R_k: np.ndarray) -> np.ndarray:
+    """R_j = Σ_k (∂a_k / ∂a_j) R_k: the layer's exact backward pass, as a rule."""
+    return layer.backward(a_j, R_k)
+
+
+class Network:
+    """Layers in a row, each a pure function; a network is one too, and never changes.
+
+    Parameters
+    ----------
+    layers
+        The layers from input to output. A Network among them is taken apart into its layers.
+    names
+        A name for each layer; by default kind and number: conv1, relu1, pool1, conv2, ...
+    input_shape
+        The shape of one input without the batch axis, such as (1, 28, 28). Optional; with it the layers are checked
+        against each other at once, and images can be brought to the network's format.
+    info
+        What is known about the network (its training, its accuracy): JSON-able, kept with it in a file.
+
+    Raises
+    ------
+    ValueError
+        The layers do not fit together, have several dtypes, or two names are the same.
+
+    >>> from nnlite.layers import Dense, ReLU
+    >>> net = Network([Dense(np.eye(2)), ReLU(), Dense(np.ones((2, 1)))])
+    >>> net.names
+    ('dense1', 'relu1', 'dense2')
+    >>> net.scores(np.array([[3.0, -1.0]]))
+    array([[3.]])
+    """
+
+    def __init__(
+        self,
+        layers: Iterable["Layer | Network"],
+        names: Sequence[str] | None = None,
+        input_shape: Shape | None = None,
+        info: dict[str, Any] | None = None,
+    ) -> None:
+        self.layers: tuple[Layer, ...] = tuple(_flat(layers))
+        self.names: tuple[str, ...] = _names(self.layers) if names is None else tuple(names)
+        self.info: dict[str, Any] = dict(info or {})
+        dtypes = {str(layer.dtype) for layer in self.layers if layer.dtype is not None}
+        if len(dtypes) > 1:
+            raise ValueError(f"The layers have several dtypes: {sorted(dtypes)}; bring them to one with astype.")
+        if len(self.names) != len(self.layers) or len(set(self.names)) != len(self.names):
+            raise ValueError(f"{len(self.layers)} layers need as many different names, and {self.names} came.")
+        self.input_shape: Shape | None = None if input_shape is None else tuple(input_shape)
+        if self.input_shape is not None:
+            self.output_shape((1, *self.input_shape))
+
+    # ------------------------------------------------------------------------------------ up and down the row
+
+    def forward(self, x: np.ndarray) -> list[np.ndarray]:
+        """Every activation: a[0] = x, a[l] = what layer l - 1 makes of a[l - 1], a[L] = the output.
+
+        Raises
+        ------
+        ValueError
+            x has a shape or dtype that a layer cannot take; the message names the layer.
+        """
+        a = [x]
+        for name, layer in zip(self.names, self.layers, strict=True):
+            try:
+                a.append(layer.forward(a[-1]))
+            except ValueError as error:
+                raise ValueError(f"layer {name}: {error}") from None
+        return a
+
+    def walk_back(self, a: Sequence[np.ndarray], R: Any, rules: Sequence[Rule]) -> list[Any]:
+        """Every signal, from R[0] on the input to R[L] = `R` at the top.
+
+        R[l] = rule_l(layer_l, a[l], a[l + 1], R[l + 1])
+
+        Parameters
+        ----------
+        a
+            All activations of this network, as `forward` gives them.
+        R
+            The signal at the top, in the shape of a[-1] (or whatever the topmost rule takes).
+        rules
+            One for each layer, bottom to top.
+        """
+        if not len(a) - 1 == len(rules) == len(self.layers):
+            raise ValueError(
+                f"{len(self.layers)} layers need {len(self.layers)} rules and {len(self.layers) + 1} activations; "
+                f"{len(rules)} rules and {len(a)} activations came."
+            )
+        signals = [R]
+        for layer, rule, a_j, a_k in zip(self.layers[::-1], rules[::-1], a[-2::-1], a[:0:-1], strict=True):
+            signals.append(rule(layer, a_j, a_k, signals[-1]))
+        return signals[::-1]
+
+    def scores(self, x: np.ndarray) -> np.ndarray:
+        """The scores of the classes (N, K): the output, before a Softmax at the end."""
+        return self.to_scores().forward(x)[-1]
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """The class with the highest score for each sample: (N,) integers."""
+        return self.scores(x).argmax(axis=1)
+
+    # ------------------------------------------------------------------------------------ networks from this one
+
+    def to_scores(self) -> "Network":
+        """This network without a Softmax at its end."""
+        return self[:-1] if self.layers and isinstance(self.layers[-1], Softmax) else self
+
+    def sample(self, rng: np.random.Generator, shape: Shape) -> "Network":
+        """A draw: this network with a fixed mask in the place of every Dropout.
+
+        Parameters
+        ----------
+        rng
+            Where the randomness comes from.
+        shape
+            The shape of the input. With its batch axis (N, ...) each sample gets masks of its own; without (as
+            `input_shape`), or with N = 1, one draw serves every sample.
+        """
+        if shape == self.input_shape:
+            shape = (1, *shape)
+        layers: list[Layer] = []
+        for layer in self.layers:
+            layers.append(layer.draw(rng, shape, self.dtype) if isinstance(layer, Dropout) else layer)
+            shape = layer.output_shape(shape)
+        return self._with(layers)
+
+    def merged(self) -> "Network":
+        """This network with every BatchNorm folded into the Dense or Conv2d directly before it.
+
+        An Identity takes the place of the BatchNorm, so that all layers keep their positions and names.
+        """
+        layers = list(self.layers)
+        for i in range(1, len(layers)):
+            before, layer = layers[i - 1 : i + 1]
+            if isinstance(layer, BatchNorm) and isinstance(before, (Dense, Conv2d)):
+                layers[i - 1 : i + 1] = layer.merge(before), Identity()
+        return self._with(layers)
+
+    def astype(self, dtype: Any) -> "Network":
+        """This network in float32 or float64."""
+        float_dtype(dtype, "astype")
+        return self._with([layer.astype(dtype) for layer in self.layers])
+
+    def with_parameters(self, parameters: Mapping[str, np.ndarray]) -> "Network":
+        """This network with other values for some of its `parameters`, by the same names."""
+        unknown = set(parameters) - set(self.parameters)
+        if unknown:
+            raise ValueError(f"There are no parameters {sorted(unknown)}; the parameters are {list(self.parameters)}.")
+        layers = []
+        for name, layer in zip(self.names, self.layers, strict=True):
+            own = {key: parameters[f"{name}.{key}"] for key in layer.parameters if f"{name}.{key}" in parameters}
+            layers.append(replace(layer, **own) if own else layer)
+        return self._with(layers)
+
+    def _with(self, layers: Iterable[Layer]) -> "Network":
+        return Network(layers, self.names, self.input_shape, self.info)
+
+    # ------------------------------------------------------------------------------------ a row of layers
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+    def __getitem__(self, which: Any) -> Any:
+        """network[0] and network["conv1"] are layers; network[:3] is the network of the first three."""
+        if isinstance(which, slice):
+            start, _, step = which.indices(len(self.layers))
+            if step != 1:
+                raise ValueError("A slice of a network takes neighbouring layers: network[start:stop].")
+            return Network(self.layers[which], self.names[which], self.input_shape if start == 0 else None, self.info)
+        return self.layers[self.index(which) if isinstance(which, str) else which]
+
+    def index(self, name: str) -> int:
+        """The position of the layer with this name."""
+        if name not in self.names:
+            raise ValueError(f"There is no layer {name!r}; the layers are {', '.join(self.names)}.")
+        return self.names.index(name)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of the weights (float32 for a network without any)."""
+        return next((layer.dtype for layer in self.layers if layer.dtype is not None), np.dtype(np.float32))
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """What training changes: the arrays by layer.name, such as "conv1.W"."""
+        return {
+            f"{name}.{key}": value
+            for name, layer in zip(self.names, self.layers, strict=True)
+            for key, value in layer.parameters.items()
+        }
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The shape of the output for an input of this shape, batch axis included."""
+        return self._shapes(shape)[-1]
+
+    def _shapes(self, shape: Shape) -> list[Shape]:
+        shapes = [tuple(shape)]
+        for name, layer in zip(self.names, self.layers, strict=True):
+            try:
+                shapes.append(layer.output_shape(shapes[-1]))
+            except ValueError as error:
+                raise ValueError(f"layer {name}: {error}") from None
+        return shapes
+
+    def summary(self, input_shape: Shape | None = None) -> str:
+        """A table of the layers: name, layer, shape of the output, number of parameters.
+
+        Parameters
+        ----------
+        input_shape
+            The shape of one input without the batch axis; the network's own where it knows it.
+        """
+        input_shape = input_shape or self.input_shape
+        shapes = ["?"] * len(self) if input_shape is None else self._shapes((1, *input_shape))[1:]
+        rows = [("name", "layer", "output", "parameters")]
+        for name, layer, shape in zip(self.names, self.layers, shapes, strict=True):
+            sizes = " × ".join(map(str, shape[1:])) if shape != "?" else "?"
+            rows.append((name, repr(layer), sizes, f"{_count(layer):,}"))
+        rows.append(("", "", "", f"{sum(map(_count, self.layers)):,}"))
+        widths = [max(len(row[i]) for row in rows) for i in range(4)]
+        return "\n".join(
+            f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]:>{widths[3]}}"
+            for row in rows
+        )
+
+    def __repr__(self) -> str:
+        return f"Network({len(self)} layers: {', '.join(self.names)})"
+
+    # ------------------------------------------------------------------------------------ files
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the network to one .npz: the architecture as JSON, the arrays, a version and a checksum."""
+        header, arrays = self.description()
+        storage.write(path, "network", header, arrays)
+
+    def description(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What a file holds: the architecture (JSON-able), and the arrays by layer.name."""
+        layers = [
+            {"name": name, "kind": type(layer).__name__, "options": layer.options, "arrays": sorted(layer.arrays)}
+            for name, layer in zip(self.names, self.layers, strict=True)
+        ]
+        arrays = {
+            f"{name}.{key}": value
+            for name, layer in zip(self.names, self.layers, strict=True)
+            for key, value in layer.arrays.items()
+        }
+        return {"layers": layers, "input_shape": self.input_shape, "info": self.info}, arrays
+
+    @classmethod
+    def from_description(cls, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> "Network":
+        """The network that `description` described; ValueError where it does not make sense."""
+        try:
+            names = [entry["name"] for entry in header["layers"]]
+            shape = header["input_shape"]
+            layers = [_layer(entry, arrays) for entry in header["layers"]]
+            return cls(layers, names, None if shape is None else tuple(shape), header["info"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"the architecture is not one that nnlite wrote ({type(error).__name__}: {error})"
+            ) from None
+
+
+def load(path: str | os.PathLike) -> Network:
+    """The network in a file that `Network.save` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        The file is truncated, altered, of another kind or from a newer nnlite; the message says which. Nothing from
+        the file is ever executed.
+    """
+    header, arrays = storage.read(path, "network")
+    try:
+        return Network.from_description(header, arrays)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _layer(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> Layer:
+    if entry["kind"] not in KINDS:
+        raise ValueError(f"layer {entry['name']!r} is of the kind {entry['kind']!r}; the kinds are {', '.join(KINDS)}.")
+    own = {key: frozen(arrays[f"{entry['name']}.{key}"]) for key in entry["arrays"]}
+    options = {key: tuple(value) if isinstance(value, list) else value for key, value in entry["options"].items()}
+    return KINDS[entry["kind"]](**own, **options)
+
+
+def _flat(layers: Iterable["Layer | Network"]) -> Iterator[Layer]:
+    for layer in layers:
+        if isinstance(layer, Network):
+            yield from layer.layers
+        elif isinstance(layer, Layer):
+            yield layer
+        else:
+            raise TypeError(f"A network consists of nnlite.layers and networks, and {layer!r} came.")
+
+
+def _names(layers: Sequence[Layer]) -> tuple[str, ...]:
+    """conv1, relu1, pool1, conv2, ...: kind and number."""
+    short = {"Conv2d": "conv", "ConvTranspose2d": "convtranspose", "MaxPool2d": "pool", "AvgPool2d": "pool"}
+    counts: Counter[str] = Counter()
+    names = []
+    for layer in layers:
+        kind = short.get(type(layer).__name__, type(layer).__name__.lower())
+        counts[kind] += 1
+        names.append(f"{kind}{counts[kind]}")
+    return tuple(names)
+
+
+def _count(layer: Layer) -> int:
+    return sum(prod(value.shape) for value in layer.parameters.values())
