@@ -6,8 +6,8 @@ datasets/, models/      digits, and networks trained on them
 training/               how they were trained
 """
 
-from . import layers
+from . import decision_based, layers
 from ._version import __version__
 from .network import Network, load
 
-__all__ = ["Network", "__version__", "layers", "load"]
+__all__ = ["Network", "__version__", "decision_based", "layers", "load"]

@@ -1,0 +1,101 @@
+"""The gradient of the explained score in the input, and the maps made of it.
+
+    signal at the top   1 at the explained score
+    local rule          the layer's exact backward pass
+
+A gradient says how the score would move if a pixel moved. It does not divide the score: Σ R ≠ f (on the slides'
+f(x, y) = x² + y² − 9 the map points away from the root, wherever the decision came from).
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..network import Network, gradient_rule
+from .target import check_input, explained_class, one_at
+
+
+def gradient(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
+    """g_i = ∂f_c / ∂x_i, exactly.
+
+    Parameters
+    ----------
+    network
+        Any network; a Softmax at its end is left out, scores are explained.
+    x
+        (N, ...) in the dtype of the network.
+    target
+        The class c: one for all samples, one for each (N,), or None for the predicted class.
+
+    Returns
+    -------
+    (N, ...), the shape of x.
+
+    Raises
+    ------
+    TypeError, ValueError
+        x does not fit the network (shape, dtype, not finite), or a target is not a class.
+
+    Source: Simonyan et al. 2013, "Deep inside convolutional networks", sec. 3.1; slides, "Saliency maps".
+
+    >>> from nnlite import Network
+    >>> from nnlite.layers import Dense
+    >>> net = Network([Dense(np.array([[1.0, -2.0], [0.5, 3.0]]))])
+    >>> gradient(net, np.array([[1.0, 1.0]]), target=1)
+    array([[-2.,  3.]])
+    """
+    network = network.to_scores()
+    a = network.forward(check_input(network, x))
+    top = one_at(a[-1], explained_class(a[-1], target))
+    return network.walk_back(a, top, [gradient_rule] * len(network))[0]
+
+
+def saliency(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
+    """S = max over channels of |∂f_c / ∂x|.
+
+    Parameters, Raises: as `gradient`.
+
+    Returns
+    -------
+    (N, H, W) for images (N, C, H, W); for inputs without channels (N, J) the plain |∂f_c / ∂x|.
+
+    Source: Simonyan et al. 2013, sec. 3.1 (the maximum over colour channels); slides, "Saliency maps".
+
+    >>> from nnlite import Network
+    >>> from nnlite.layers import Dense, Flatten
+    >>> net = Network([Flatten(), Dense(np.array([[1.0], [-2.0], [0.5], [0.0]]))])
+    >>> saliency(net, np.ones((1, 2, 1, 2)))     # two channels of two pixels
+    array([[[1., 2.]]])
+    """
+    g = np.abs(gradient(network, x, target))
+    return g.max(axis=1) if g.ndim == 4 else g
+
+
+def sensitivity(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
+    """R_i = (∂f_c / ∂x_i)².
+
+    Parameters, Returns, Raises: as `gradient`. The sum is ‖∇f_c‖², not the score.
+
+    Source: Montavon et al. 2018, "Methods for interpreting and understanding deep neural networks", eq. 2.
+
+    >>> from nnlite import Network
+    >>> from nnlite.layers import Dense
+    >>> sensitivity(Network([Dense(np.array([[3.0], [-2.0]]))]), np.ones((1, 2)))
+    array([[9., 4.]])
+    """
+    return gradient(network, x, target) ** 2
+
+
+def gradient_times_input(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
+    """R_i = x_i ∂f_c / ∂x_i.
+
+    Parameters, Returns, Raises: as `gradient`. On a ReLU network without biases it is LRP-0 and sums to the score.
+
+    Source: Shrikumar et al. 2016, "Not just a black box", sec. 2.
+
+    >>> from nnlite import Network
+    >>> from nnlite.layers import Dense
+    >>> gradient_times_input(Network([Dense(np.array([[3.0], [-2.0]]))]), np.array([[2.0, 1.0]]))
+    array([[ 6., -2.]])
+    """
+    return x * gradient(network, x, target)

@@ -1,0 +1,176 @@
+"""The one form that holds every LRP rule: a rule is κ(z) and a few groups of (sign, a′, layer′).
+
+For each group, with layer′ a layer with changed weights that is fed a changed input a′:
+
+    z   = Σ sign · layer′(a′)                        step 1: what the inputs bring, and the bias
+    s   = κ R / (z + stabilizer · sgn z)             step 2: relevance for each unit of z
+    c   = layer′.backward(s)                         step 3: collected by the inputs
+    R_j = Σ sign · a′ ⊙ c                            step 4: each input's share
+
+What does not reach the inputs is in the same s: Σ b′ s went to the bias, Σ stabilizer · s to the stabilizer, and κ R
+of a zero denominator was dropped. So the books close without a second computation.
+
+Source: slides, "LRP Calculation"; Montavon et al. 2019, sec. 10.2.2 (the four steps).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...layers import Layer
+
+
+class Term(NamedTuple):
+    """sign · layer′(a′)."""
+
+    sign: float
+    a: np.ndarray
+    layer: Layer
+
+
+class Group(NamedTuple):
+    """Terms that share one denominator, and the part κ of the relevance that they divide."""
+
+    terms: Sequence[Term]
+    kappa: np.ndarray | float = 1.0
+
+
+@dataclass(frozen=True)
+class Relative:
+    """A stabilizer of `factor` times the root mean square of z, sample by sample."""
+
+    factor: float
+
+    def __call__(self, z: np.ndarray) -> np.ndarray:
+        rms = np.sqrt((z**2).mean(axis=tuple(range(1, z.ndim)), keepdims=True))
+        return (self.factor * rms).astype(z.dtype)
+
+
+class Part(NamedTuple):
+    """One group of one step, worked out."""
+
+    group: Group
+    z: np.ndarray
+    stabilizer: np.ndarray
+    s: np.ndarray
+    lost: np.ndarray
+
+    @property
+    def below(self) -> np.ndarray:
+        """Steps 3 and 4: R_j = Σ sign · a′ ⊙ layer′.backward(s)."""
+        return sum(t.sign * t.a * t.layer.backward(t.a, self.s) for t in self.group.terms)
+
+    @property
+    def bias(self) -> np.ndarray:
+        """Σ b′ s for each sample: what the bias absorbed."""
+        return _per_sample(sum(t.sign * t.layer.bias_like(self.z) for t in self.group.terms) * self.s)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One layer of LRP: R_k above, R_j below, and where the difference went. The sums are (N,), one a sample."""
+
+    above: np.ndarray
+    below: np.ndarray
+    parts: Sequence[Part] = ()
+
+    @property
+    def bias(self) -> np.ndarray:
+        """What the bias absorbed."""
+        return sum((part.bias for part in self.parts), start=self._nothing)
+
+    @property
+    def stabilizer(self) -> np.ndarray:
+        """What ε, or another stabilizer, absorbed."""
+        return sum((_per_sample(part.stabilizer * part.s) for part in self.parts), start=self._nothing)
+
+    @property
+    def dropped(self) -> np.ndarray:
+        """What nothing could take: (1 − Σ κ) R, and κ R where a denominator was zero."""
+        if not self.parts:
+            return self._nothing
+        rest = (1.0 - sum(part.group.kappa for part in self.parts)) * self.above
+        lost = sum(np.where(part.lost, part.group.kappa * self.above, 0) for part in self.parts)
+        return _per_sample(rest + lost)
+
+    @cached_property
+    def _nothing(self) -> np.ndarray:
+        return np.zeros(len(self.above))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An LRP rule: callable as rule(layer, a, z, R_k) -> R_j on any layer with weights.
+
+    Attributes
+    ----------
+    name
+        The function in rules.py that made it, and the one in elementwise.py that writes it out.
+    options
+        What that function was given.
+    formula
+        The rule in one line.
+    groups
+        groups(layer, a, z): the groups of the rule on this layer.
+    stabilizer
+        Added to each denominator with the sign of z (sgn 0 = +1); a number, or `Relative`.
+    """
+
+    name: str
+    formula: str
+    groups: Callable[[Layer, np.ndarray, np.ndarray], Sequence[Group]]
+    options: dict[str, Any] = field(default_factory=dict)
+    stabilizer: float | Relative | Callable[[np.ndarray], np.ndarray] = 0.0
+
+    def step(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> Step:
+        """The layer's four steps, with the shares of bias, stabilizer and what was dropped."""
+        parts = [self._part(group, layer, a, z, R) for group in self.groups(layer, a, z)]
+        return Step(R, sum(part.below for part in parts), parts)  # type: ignore[arg-type]
+
+    def __call__(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
+        return self.step(layer, a, z, R).below
+
+    def _part(self, group: Group, layer: Layer, a: np.ndarray, z_layer: np.ndarray, R: np.ndarray) -> Part:
+        # The unchanged layer on its own input has been computed already, on the way up.
+        z: Any = sum(
+            t.sign * (z_layer if t.layer is layer and t.a is a else t.layer.forward(t.a)) for t in group.terms
+        )  # step 1
+        size = self.stabilizer(z) if callable(self.stabilizer) else z.dtype.type(self.stabilizer)
+        stabilizer = np.where(z >= 0, size, -size)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            s = group.kappa * R / (z + stabilizer)  # step 2
+        lost = ~np.isfinite(s)  # a zero denominator distributes nothing
+        s = np.where(lost, s.dtype.type(0), s)
+        return Part(group, z, stabilizer, s, lost)
+
+    def __repr__(self) -> str:
+        return f"{self.name}({', '.join(f'{key}={value}' for key, value in self.options.items())})"
+
+
+@dataclass(frozen=True)
+class Passing:
+    """The rule of a layer that divides nothing: the relevance passes, in the layer's own way.
+
+    >>> Passing("passes", lambda layer, a, R: R).step(None, None, None, np.ones((1, 2))).below
+    array([[1., 1.]])
+    """
+
+    name: str
+    pass_on: Callable[[Layer, np.ndarray, np.ndarray], np.ndarray]
+
+    def step(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> Step:
+        """R below from R above; nothing goes elsewhere."""
+        return Step(R, self.pass_on(layer, a, R))
+
+    def __call__(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
+        return self.pass_on(layer, a, R)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _per_sample(values: np.ndarray) -> np.ndarray:
+    return values.reshape(len(values), -1).sum(axis=1, dtype=np.float64)

@@ -1,0 +1,289 @@
+"""Every LRP rule for a layer with weights, as groups of (sign, a′, layer′).
+
+p⁺ = max(p, 0), p⁻ = min(p, 0); a are the activations below, z_k = Σ_j a_j w_jk + b_k above.
+elementwise.py writes each of them out with every index; the tests tie the two.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...layers import Layer
+from ...layers.layer import frozen
+from .form import Group, Relative, Rule, Term
+
+
+def zero(stabilizer: float = 0.0) -> Rule:
+    """LRP-0, the naive rule: R_j = Σ_k a_j w_jk / (Σ_j a_j w_jk + b_k) · R_k.
+
+    The bias absorbs its share. Where inputs cancel, the shares explode; `epsilon` tames them.
+
+    Source: Bach et al. 2015, eq. 56; Montavon et al. 2019, sec. 10.2.1; slides, naive rule.
+
+    >>> from nnlite.layers import Dense
+    >>> layer, a = Dense(np.array([[3.0], [-1.0]])), np.array([[2.0, 1.0]])
+    >>> zero()(layer, a, layer.forward(a), np.array([[5.0]]))
+    array([[ 6., -1.]])
+    """
+
+    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
+        return [Group([Term(1, a, layer)])]
+
+    return Rule("zero", "a_j w_jk / z_k", groups, _options(stabilizer=stabilizer), stabilizer)
+
+
+def epsilon(epsilon: float | Relative = 1e-6, stabilizer: float = 0.0) -> Rule:
+    """LRP-ε: R_j = Σ_k a_j w_jk / (z_k + ε sgn(z_k)) · R_k, with sgn 0 = +1.
+
+    Parameters
+    ----------
+    epsilon
+        A number ≥ 0, or `relative(0.25)`: times the root mean square of the layer's z, sample by sample.
+        (The slides add ε without the sign of z: where z is negative it then brings the denominator nearer to zero.)
+
+    Source: Bach et al. 2015, eq. 58; Montavon et al. 2019, sec. 10.2.1; slides, ε rule.
+
+    >>> from nnlite.layers import Dense
+    >>> layer, a = Dense(np.array([[3.0], [-1.0]])), np.array([[2.0, 1.0]])
+    >>> epsilon(1.0)(layer, a, layer.forward(a), np.array([[6.0]]))
+    array([[ 6., -1.]])
+    """
+
+    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
+        return [Group([Term(1, a, layer)])]
+
+    options = _options(stabilizer=stabilizer)
+    size: Any = epsilon
+    if isinstance(epsilon, Relative):
+        if stabilizer:
+            size = lambda z: epsilon(z) + stabilizer  # noqa: E731
+    else:
+        _check_number("epsilon", epsilon, least=0)
+        size = epsilon + stabilizer
+    return Rule("epsilon", "a_j w_jk / (z_k + ε sgn z_k)", groups, {"epsilon": epsilon, **options}, size)
+
+
+def relative(factor: float) -> Relative:
+    """ε = factor · RMS(z), the root mean square over the layer's z of that sample.
+
+    Source: Montavon et al. 2019, sec. 10.3 (ε in proportion to the spread of z).
+
+    >>> relative(0.25)(np.array([[3.0, -4.0]])).round(4)
+    array([[0.8839]])
+    """
+    _check_number("factor", factor, least=0)
+    return Relative(factor)
+
+
+def gamma(gamma: float = 0.25, stabilizer: float = 0.0) -> Rule:
+    """LRP-γ: R_j = Σ_k a_j (w_jk + γ w⁺_jk) / (Σ_j a_j (w_jk + γ w⁺_jk) + b_k + γ b⁺_k) · R_k.
+
+    What speaks for the class is favoured. Needs a ≥ 0; `generalized_gamma` takes any sign.
+
+    Source: Montavon et al. 2019, sec. 10.2.1.
+
+    >>> from nnlite.layers import Dense
+    >>> layer, a = Dense(np.array([[3.0], [-1.0]])), np.array([[2.0, 1.0]])
+    >>> gamma(1.0)(layer, a, layer.forward(a), np.array([[11.0]]))
+    array([[12., -1.]])
+    """
+    _check_number("gamma", gamma, least=0)
+
+    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
+        _need_nonnegative(a, layer, "gamma", "generalized_gamma, which takes any sign")
+        return [Group([Term(1, a, _with(layer, _favour(layer.W, _plus, gamma), _favour(layer.b, _plus, gamma)))])]
+
+    formula = "a_j (w_jk + γ w⁺_jk) / Σ"
+    return Rule("gamma", formula, groups, _options(gamma=gamma, stabilizer=stabilizer), stabilizer)
+
+
+def generalized_gamma(gamma: float = 0.25, stabilizer: float = 0.0) -> Rule:
+    """LRP-γ for inputs of any sign, by the products p_jk = a_j w_jk and p_0k = b_k.
+
+    Where z_k > 0: R_j gets (p_jk + γ p⁺_jk) / Σ_j (p_jk + γ p⁺_jk) · R_k; where z_k < 0 the same with p⁻ in the place
+    of p⁺; the sums include the bias p_0k. Where z_k = 0 nothing is distributed.
+
+    Source: Andéol et al. 2021, "Learning domain invariant representations by joint Wasserstein distance
+    minimization"; zennit's Gamma.
+
+    >>> from nnlite.layers import Dense
+    >>> layer, a = Dense(np.array([[1.0], [-1.0]]), np.array([-1.0])), np.array([[1.0, 1.0]])
+    >>> generalized_gamma(0.25)(layer, a, layer.forward(a), np.array([[-1.0]])).round(3)
+    array([[ 0.667, -0.833]])
+    """
+    _check_number("gamma", gamma, least=0)
+
+    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
+        W_plus, W_minus = _favour(layer.W, _plus, gamma), _favour(layer.W, _minus, gamma)
+        favour_plus = [
+            Term(1, _plus(a), _with(layer, W_plus, _favour(layer.b, _plus, gamma))),
+            Term(1, _minus(a), _with(layer, W_minus)),
+        ]
+        favour_minus = [
+            Term(1, _plus(a), _with(layer, W_minus, _favour(layer.b, _minus, gamma))),
+            Term(1, _minus(a), _with(layer, W_plus)),
+        ]
+        return [Group(favour_plus, (z > 0).astype(z.dtype)), Group(favour_minus, (z < 0).astype(z.dtype))]
+
+    formula = "(p_jk + γ p⁺_jk) / Σ where z_k > 0, (p_jk + γ p⁻_jk) / Σ where z_k < 0"
+    return Rule("generalized_gamma", formula, groups, _options(gamma=gamma, stabilizer=stabilizer), stabilizer)
+
+
+def z_plus(stabilizer: float = 0.0) -> Rule:
+    """z⁺: R_j = Σ_k a_j w⁺_jk / Σ_j a_j w⁺_jk · R_k. The bias is left out. Needs a ≥ 0.
+
+    Source: Montavon et al. 2017 (deep Taylor decomposition), sec. 4.2; slides, "LRP Calculation".
+
+    >>> from nnlite.layers import Dense
+    >>> layer, a = Dense(np.array([[3.0], [-1.0]])), np.array([[2.0, 1.0]])
+    >>> z_plus()(layer, a, layer.forward(a), np.array([[5.0]]))
+    array([[5., 0.]])
+    """
+
+    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
+        _need_nonnegative(a, layer, "z_plus", "alpha_beta(1, 0), which takes any sign")
+        return [Group([Term(1, a, _with(layer, _plus(layer.W)))])]
+
+    return Rule("z_plus", "a_j w⁺_jk / Σ_j a_j w⁺_jk", groups, _options(stabilizer=stabilizer), stabilizer)
+
+
+def alpha_beta(alpha: float = 2.0, beta: float = 1.0, stabilizer: float = 0.0) -> Rule:
+    """LRP-αβ: R_j = Σ_k (α p⁺_jk / Σ⁺_k − β p⁻_jk / Σ⁻_k) R_k, p_jk = a_j w_jk, with α − β = 1.
+
+    Σ⁺_k = Σ_j p⁺_jk + b⁺_k and Σ⁻_k = Σ_j p⁻_jk + b⁻_k. (Bach's eq. 60 writes + β with α + β = 1: there β carries the
+    minus.) A neuron without any negative contribution gives out α R_k; the ledger shows the difference.
+
+    Source: Bach et al. 2015, eq. 60; Montavon et al. 2019, table 10.1.
+
+    >>> from nnlite.layers import Dense
+    >>> layer, a = Dense(np.array([[3.0], [-1.0]])), np.array([[2.0, 1.0]])
+    >>> alpha_beta(2, 1)(layer, a, layer.forward(a), np.array([[5.0]]))
+    array([[10., -5.]])
+    """
+    _check_number("alpha", alpha, least=1)
+    _check_number("beta", beta, least=0)
+    if abs(alpha - beta - 1) > 1e-9:
+        raise ValueError(f"alpha_beta needs α − β = 1, and α = {alpha}, β = {beta} came.")
+
+    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
+        W, b = layer.W, layer.b
+        above = [Term(1, _plus(a), _with(layer, _plus(W), _plus(b))), Term(1, _minus(a), _with(layer, _minus(W)))]
+        below = [Term(1, _plus(a), _with(layer, _minus(W), _minus(b))), Term(1, _minus(a), _with(layer, _plus(W)))]
+        return [Group(above, alpha), Group(below, -beta)] if beta else [Group(above, alpha)]
+
+    formula = "α (a_j w_jk)⁺ / Σ⁺ − β (a_j w_jk)⁻ / Σ⁻"
+    options = _options(alpha=alpha, beta=beta, stabilizer=stabilizer)
+    return Rule("alpha_beta", formula, groups, options, stabilizer)
+
+
+def z_bounds(low: Any = 0.0, high: Any = 1.0, stabilizer: float = 0.0) -> Rule:
+    """z^B, for pixels in [l, h]: R_j = Σ_k q_jk / Σ_j q_jk · R_k with q_jk = a_j w_jk − l_j w⁺_jk − h_j w⁻_jk.
+
+    A black pixel gets relevance too, where white would have changed the score. The bias is left out (it cancels).
+
+    Parameters
+    ----------
+    low, high
+        The bounds l < h of the inputs: numbers, or arrays that broadcast over one input, such as (C, 1, 1). An input
+        outside them is a ValueError.
+
+    Source: Montavon et al. 2017 (deep Taylor decomposition), sec. 4.2; Montavon et al. 2019, table 10.1.
+
+    >>> from nnlite.layers import Dense
+    >>> layer, a = Dense(np.array([[1.0], [-1.0]])), np.array([[1.0, 0.0]])
+    >>> z_bounds(0, 1)(layer, a, layer.forward(a), np.array([[1.0]]))
+    array([[0.5, 0.5]])
+    """
+    if not np.all(np.asarray(low) < np.asarray(high)):
+        raise ValueError(f"z_bounds needs low < high, and low = {low}, high = {high} came.")
+
+    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
+        l, h = (np.broadcast_to(np.asarray(bound, a.dtype), a.shape) for bound in (low, high))
+        if np.any(a < l) or np.any(a > h):
+            raise ValueError(
+                f"z_bounds takes inputs in [{low}, {high}], and {a.min():g} to {a.max():g} came to {layer!r}; "
+                "give the bounds of your pixels, or use w_squared, which needs none."
+            )
+        lowest, highest = _with(layer, _plus(layer.W)), _with(layer, _minus(layer.W))
+        return [Group([Term(1, a, _with(layer, layer.W)), Term(-1, l, lowest), Term(-1, h, highest)])]
+
+    formula = "(a_j w_jk − l_j w⁺_jk − h_j w⁻_jk) / Σ"
+    return Rule("z_bounds", formula, groups, _options(low=low, high=high, stabilizer=stabilizer), stabilizer)
+
+
+def w_squared(stabilizer: float = 0.0) -> Rule:
+    """w²: R_j = Σ_k w²_jk / Σ_j w²_jk · R_k. The input plays no part, the bias is left out.
+
+    Source: Montavon et al. 2017 (deep Taylor decomposition), sec. 4.1; Montavon et al. 2019, table 10.1.
+
+    >>> from nnlite.layers import Dense
+    >>> layer, a = Dense(np.array([[3.0], [-1.0]])), np.array([[2.0, 1.0]])
+    >>> w_squared()(layer, a, layer.forward(a), np.array([[5.0]]))
+    array([[4.5, 0.5]])
+    """
+
+    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
+        return [Group([Term(1, np.ones_like(a), _with(layer, layer.W**2))])]
+
+    return Rule("w_squared", "w²_jk / Σ_j w²_jk", groups, _options(stabilizer=stabilizer), stabilizer)
+
+
+def flat(stabilizer: float = 0.0) -> Rule:
+    """Flat: R_j = Σ_k 1 / (number of inputs of k) · R_k, counting the inputs that exist: padding is absent.
+
+    Source: Lapuschkin et al. 2019, "Unmasking Clever Hans predictors"; zennit's Flat.
+
+    >>> from nnlite.layers import Dense
+    >>> layer, a = Dense(np.array([[3.0], [-1.0]])), np.array([[2.0, 1.0]])
+    >>> flat()(layer, a, layer.forward(a), np.array([[5.0]]))
+    array([[2.5, 2.5]])
+    """
+
+    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
+        return [Group([Term(1, np.ones_like(a), _with(layer, np.ones_like(layer.W)))])]
+
+    return Rule("flat", "1 / Σ_j 1", groups, _options(stabilizer=stabilizer), stabilizer)
+
+
+# --------------------------------------------------------------------------------------------- layers made over
+
+
+def _with(layer: Any, W: np.ndarray, b: np.ndarray | None = None) -> Layer:
+    """The layer with the weights W, and the bias b or none."""
+    return replace(layer, W=frozen(W), b=None if b is None else frozen(b))
+
+
+def _plus(values: Any) -> Any:
+    """p⁺ = max(p, 0); None for a bias that is not there."""
+    return None if values is None else np.maximum(values, 0)
+
+
+def _minus(values: Any) -> Any:
+    """p⁻ = min(p, 0); None for a bias that is not there."""
+    return None if values is None else np.minimum(values, 0)
+
+
+def _favour(values: Any, part: Callable[[Any], Any], gamma: float) -> Any:
+    """p + γ p⁺, or p + γ p⁻; None for a bias that is not there."""
+    return None if values is None else values + gamma * part(values)
+
+
+# -------------------------------------------------------------------------------------------------- the checks
+
+
+def _options(**values: Any) -> dict[str, Any]:
+    """The options of a rule; a stabilizer of 0 goes without saying."""
+    _check_number("stabilizer", values["stabilizer"], least=0)
+    return {name: value for name, value in values.items() if name != "stabilizer" or value}
+
+
+def _check_number(name: str, value: Any, least: float) -> None:
+    if not isinstance(value, (int, float, np.number)) or isinstance(value, bool) or not least <= value < np.inf:
+        raise ValueError(f"{name} takes a finite number from {least}, and {value!r} came.")
+
+
+def _need_nonnegative(a: np.ndarray, layer: Layer, rule: str, instead: str) -> None:
+    if a.size and a.min() < 0:
+        raise ValueError(f"{rule} needs inputs ≥ 0, and {a.min():g} came to {layer!r}; use {instead}.")
