@@ -6,8 +6,8 @@ datasets/, models/      digits, and networks trained on them
 training/               how they were trained
 """
 
-from . import decision_based, layers
+from . import datasets, decision_based, layers, models, plots, training
 from ._version import __version__
 from .network import Network, load
 
-__all__ = ["Network", "__version__", "decision_based", "layers", "load"]
+__all__ = ["Network", "__version__", "datasets", "decision_based", "layers", "load", "models", "plots", "training"]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from . import storage
-from .layers import KINDS, BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Softmax
-from .layers.layer import Shape, float_dtype, frozen
+from .layers import KINDS, BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Mask, Softmax
+from .layers.layer import Shape, float_dtype, frozen, sizes
 
 Rule = Callable[[Layer, np.ndarray, np.ndarray, Any], Any]
 """rule(layer, a_j, a_k, R_k) -> R_j: how one layer turns the signal above it into the signal below."""
@@ -65,9 +65,11 @@ class Network:
             raise ValueError(f"The layers have several dtypes: {sorted(dtypes)}; bring them to one with astype.")
         if len(self.names) != len(self.layers) or len(set(self.names)) != len(self.names):
             raise ValueError(f"{len(self.layers)} layers need as many different names, and {self.names} came.")
-        self.input_shape: Shape | None = None if input_shape is None else tuple(input_shape)
+        if not all(isinstance(name, str) for name in self.names):
+            raise ValueError(f"The names of layers are strings, and {self.names} came.")
+        self.input_shape: Shape | None = None if input_shape is None else sizes("Network", "input_shape", input_shape)
         if self.input_shape is not None:
-            self.output_shape((1, *self.input_shape))
+            self.output_shape((self._batch, *self.input_shape))
 
     # ------------------------------------------------------------------------------------ up and down the row
 
@@ -136,8 +138,7 @@ class Network:
             The shape of the input. With its batch axis (N, ...) each sample gets masks of its own; without (as
             `input_shape`), or with N = 1, one draw serves every sample.
         """
-        if shape == self.input_shape:
-            shape = (1, *shape)
+        shape = (1, *shape) if tuple(shape) == self.input_shape else tuple(shape)
         layers: list[Layer] = []
         for layer in self.layers:
             layers.append(layer.draw(rng, shape, self.dtype) if isinstance(layer, Dropout) else layer)
@@ -163,9 +164,13 @@ class Network:
 
     def with_parameters(self, parameters: Mapping[str, np.ndarray]) -> "Network":
         """This network with other values for some of its `parameters`, by the same names."""
-        unknown = set(parameters) - set(self.parameters)
+        present = self.parameters
+        unknown = set(parameters) - set(present)
         if unknown:
-            raise ValueError(f"There are no parameters {sorted(unknown)}; the parameters are {list(self.parameters)}.")
+            raise ValueError(f"There are no parameters {sorted(unknown)}; the parameters are {list(present)}.")
+        for name, value in parameters.items():
+            if np.shape(value) != present[name].shape:
+                raise ValueError(f"{name} has the shape {present[name].shape}, and {np.shape(value)} came.")
         layers = []
         for name, layer in zip(self.names, self.layers, strict=True):
             own = {key: parameters[f"{name}.{key}"] for key in layer.parameters if f"{name}.{key}" in parameters}
@@ -216,6 +221,11 @@ class Network:
         """The shape of the output for an input of this shape, batch axis included."""
         return self._shapes(shape)[-1]
 
+    @property
+    def _batch(self) -> int:
+        """How many samples to check the layers with: one, or as many as the masks of a draw were drawn for."""
+        return max((len(layer.m) for layer in self.layers if isinstance(layer, Mask)), default=1)
+
     def _shapes(self, shape: Shape) -> list[Shape]:
         shapes = [tuple(shape)]
         for name, layer in zip(self.names, self.layers, strict=True):
@@ -234,7 +244,7 @@ class Network:
             The shape of one input without the batch axis; the network's own where it knows it.
         """
         input_shape = input_shape or self.input_shape
-        shapes = ["?"] * len(self) if input_shape is None else self._shapes((1, *input_shape))[1:]
+        shapes = ["?"] * len(self) if input_shape is None else self._shapes((self._batch, *input_shape))[1:]
         rows = [("name", "layer", "output", "parameters")]
         for name, layer, shape in zip(self.names, self.layers, shapes, strict=True):
             sizes = " × ".join(map(str, shape[1:])) if shape != "?" else "?"
@@ -277,7 +287,7 @@ class Network:
             shape = header["input_shape"]
             layers = [_layer(entry, arrays) for entry in header["layers"]]
             return cls(layers, names, None if shape is None else tuple(shape), header["info"])
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(
                 f"the architecture is not one that nnlite wrote ({type(error).__name__}: {error})"
             ) from None

@@ -11,7 +11,6 @@ import json
 import os
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,27 +26,32 @@ def write(path: str | os.PathLike, kind: str, header: Mapping[str, Any], arrays:
 
     The same content gives the same bytes.
     """
-    described = {"nnlite": kind, "version": VERSION, **header}
+    if any(array.dtype.hasobject for array in arrays.values()):
+        raise ValueError(f"{path}: only arrays of numbers and text can be kept, not arrays of Python objects.")
+    described = json.loads(json.dumps({"nnlite": kind, "version": VERSION, **header}))  # as it will be read
     described["sha256"] = _checksum(described, arrays)
     text = np.frombuffer(json.dumps(described, sort_keys=True).encode(), np.uint8)
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **{HEADER: text, **arrays})
+    np.savez(buffer, **{HEADER: text, **arrays})
     write_bytes(path, buffer.getvalue())
 
 
 def write_bytes(path: str | os.PathLike, content: bytes) -> None:
     """Write a file all at once or not at all."""
     path = Path(path)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path}: there is no folder {path.parent}; make it first.")
+    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            os.chmod(file.name, 0o666 & ~_umask())
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+        os.chmod(beside, 0o666 & ~_umask())
+        os.replace(beside, path)
+    except BaseException:
+        os.unlink(beside)
+        raise
 
 
 def read(path: str | os.PathLike, kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -61,38 +65,45 @@ def read(path: str | os.PathLike, kind: str) -> tuple[dict[str, Any], dict[str, 
         The file is truncated, altered, of another kind, from a newer nnlite, or not one of nnlite's at all.
     """
     try:
-        with np.load(path, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files}
-        header = json.loads(arrays.pop(HEADER).tobytes())
+        content = Path(path).read_bytes()
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such file.") from None
-    except KeyError:
-        raise ValueError(f"{path}: this .npz has no nnlite header; it was not written by nnlite.") from None
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        ValueError,
-        AttributeError,
-        TypeError,
-        IsADirectoryError,
-        NotImplementedError,
-    ) as error:
+    except IsADirectoryError:
+        raise ValueError(f"{path}: expected an .npz written by nnlite; this is a folder.") from None
+    try:
+        arrays = _arrays(content)
+        header = json.loads(arrays.pop(HEADER).tobytes()) if HEADER in arrays else None
+    except Exception as error:  # zipfile, NumPy and json raise a dozen kinds for bytes that make no sense
         raise ValueError(
-            f"{path}: expected an .npz written by nnlite; this is truncated, altered or another kind of file ({error})."
+            f"{path}: expected an .npz written by nnlite; this is truncated, altered or another kind of file "
+            f"({type(error).__name__}: {error})."
         ) from None
+    if header is None:
+        raise ValueError(f"{path}: this .npz has no nnlite header; it was not written by nnlite.")
     if not isinstance(header, dict) or header.get("nnlite") != kind:
         found = header.get("nnlite") if isinstance(header, dict) else header
         raise ValueError(f"{path}: expected an nnlite {kind}, and this file is of the kind {found!r}.")
-    if not isinstance(header.get("version"), int) or header["version"] > VERSION:
+    version = header.get("version")
+    if not isinstance(version, int) or not 1 <= version <= VERSION:
+        advice = "install a newer nnlite" if isinstance(version, int) and version > VERSION else "get the file again"
         raise ValueError(
-            f"{path}: this nnlite reads format version {VERSION}, and the file has version {header.get('version')!r}; "
-            "install a newer nnlite."
+            f"{path}: this nnlite reads format version {VERSION}, and the file has version {version!r}; {advice}."
         )
     stated = header.pop("sha256", None)
     if stated != _checksum(header, arrays):
         raise ValueError(f"{path}: the checksum does not fit the content; the file was altered. Get it again.")
     return header, arrays
+
+
+def _arrays(content: bytes) -> dict[str, np.ndarray]:
+    """The arrays in the bytes of an .npz; some exception where they are none. Needs no more memory than `content`."""
+    with zipfile.ZipFile(io.BytesIO(content)) as members:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members.infolist()):
+            raise ValueError("its members are compressed, and nnlite compresses none")
+        if sum(member.file_size for member in members.infolist()) > len(content):
+            raise ValueError("its members are larger than the file")
+    with np.load(io.BytesIO(content), allow_pickle=False) as members:
+        return {name: members[name] for name in members.files}
 
 
 def _checksum(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:

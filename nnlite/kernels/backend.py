@@ -38,6 +38,15 @@ def backend() -> str:
     return chosen or ("numba" if _numba_is_installed() else "numpy")
 
 
+@functools.cache  # one warning a process, not one a kernel
+def _warn_that_nothing_is_kept() -> None:
+    warnings.warn(
+        "Numba found no folder in which it can keep compiled code; every process compiles again. "
+        "Set NUMBA_CACHE_DIR to a folder that can be written.",
+        stacklevel=4,
+    )
+
+
 def compiled(loops: Callable) -> Callable:
     """Compile `loops` with Numba at its first call, and keep the machine code on disk for the next process.
 
@@ -51,12 +60,8 @@ def compiled(loops: Callable) -> Callable:
 
         try:
             return numba.njit(cache=True, nogil=True)(loops)
-        except RuntimeError as error:  # Numba found no folder in which it may write
-            warnings.warn(
-                f"Numba cannot keep compiled code on disk ({error}); every process compiles again. "
-                "Set NUMBA_CACHE_DIR to a folder that can be written.",
-                stacklevel=3,
-            )
+        except RuntimeError:  # Numba found no folder in which it may write
+            _warn_that_nothing_is_kept()
             return numba.njit(nogil=True)(loops)
 
     @functools.wraps(loops)

@@ -41,7 +41,8 @@ def route_numpy(dz: np.ndarray, winner: np.ndarray, at: Windows) -> np.ndarray:
     planes = n * c
     da = np.zeros((planes, at.input[0] * at.input[1]), dz.dtype)
     plane = np.arange(planes)[:, None]
-    np.add.at(da, (plane, winner.reshape(planes, -1)), dz.reshape(planes, -1))
+    flat = planes, at.output[0] * at.output[1]
+    np.add.at(da, (plane, winner.reshape(flat)), dz.reshape(flat))
     return da.reshape(n, c, *at.input)
 
 

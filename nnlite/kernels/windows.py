@@ -65,9 +65,7 @@ def output_size(size: int, window: int, stride: int, padding: int, dilation: int
     3
     """
     room = size + 2 * padding - dilation * (window - 1) - 1
-    if room < 0:
-        return 0
     if not ceil_mode:
-        return room // stride + 1
-    count = -(-room // stride) + 1
+        return max(0, room // stride + 1)
+    count = max(0, -(-room // stride) + 1)
     return count - 1 if (count - 1) * stride >= size + padding else count

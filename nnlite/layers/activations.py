@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, softmax
 
-from .layer import Layer, Shape
+from .layer import Layer, Shape, number
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,9 +40,7 @@ class LeakyReLU(Layer):
     slope: float = 0.01
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.slope):
-            raise ValueError(f"LeakyReLU: slope must be a finite number, and {self.slope!r} came.")
-        self._set(slope=float(self.slope))
+        self._set(slope=number("LeakyReLU", "slope", self.slope))
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)

@@ -6,7 +6,7 @@ import numpy as np
 
 from .conv2d import Conv2d
 from .dense import Dense
-from .layer import Layer, Shape, parameter
+from .layer import Layer, Shape, number, parameter
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,10 +38,12 @@ class BatchNorm(Layer):
             name: parameter("BatchNorm", name, getattr(self, name), 1, gamma.shape) for name in ("beta", "mean", "var")
         }
         if any(value.dtype != gamma.dtype for value in others.values()):
-            raise ValueError("BatchNorm: gamma, beta, mean and var must have the same dtype.")
-        if np.any(others["var"] + self.eps <= 0):
-            raise ValueError("BatchNorm: var + eps must be positive.")
-        self._set(gamma=gamma, eps=float(self.eps), **others)
+            found = ", ".join(f"{name} {value.dtype}" for name, value in {"gamma": gamma, **others}.items())
+            raise ValueError(f"BatchNorm: gamma, beta, mean and var must have the same dtype; they are {found}.")
+        eps = number("BatchNorm", "eps", self.eps)
+        if np.any(others["var"] + gamma.dtype.type(eps) <= 0):
+            raise ValueError(f"BatchNorm: var + eps must be positive, and the least is {others['var'].min()} + {eps}.")
+        self._set(gamma=gamma, eps=eps, **others)
 
     @property
     def scale(self) -> np.ndarray:
@@ -84,13 +86,15 @@ class BatchNorm(Layer):
         TypeError
             `before` is neither a Dense nor a Conv2d.
         ValueError
-            `before` does not give this layer's number of channels.
+            `before` does not give this layer's number of channels, or is of another dtype.
         """
         if not isinstance(before, (Dense, Conv2d)):
             raise TypeError(f"BatchNorm merges into a Dense or a Conv2d directly before it, not into {before!r}.")
         outputs = before.W.shape[1] if isinstance(before, Dense) else before.filters
         if outputs != len(self.gamma):
             raise ValueError(f"{self!r} has {len(self.gamma)} channels, and {before!r} gives {outputs}.")
+        if before.dtype != self.dtype:
+            raise ValueError(f"{self!r} is {self.dtype} and {before!r} {before.dtype}; bring them to one with astype.")
         b = self.shift if before.b is None else before.b * self.scale + self.shift
         scale = self.scale if isinstance(before, Dense) else self.scale[:, None, None, None]
         return replace(before, W=before.W * scale, b=b)

@@ -39,7 +39,9 @@ class _Convolution(Layer):
         self._set(W=parameter(name, "W", self.W, ndim=4), groups=int(groups))
         for option, least in (("stride", 1), ("padding", 0), ("dilation", 1)):
             self._set(**{option: pair(name, option, getattr(self, option), least)})
-        if len(self.W) == 0 or len(self.W) % groups:
+        if self.W.size == 0:
+            raise ValueError(f"{name}: every axis of W has at least one element, and W is {self.W.shape}.")
+        if len(self.W) % groups:
             raise ValueError(f"{name}: groups={groups} must divide W's first axis, and W is {self.W.shape}.")
         b = None if self.b is None else parameter(name, "b", self.b, 1, (self.filters,))
         if b is not None and b.dtype != self.W.dtype:
@@ -63,6 +65,8 @@ class _Convolution(Layer):
         if len(shape) != 4 or shape[1] != self.channels:
             advice = "Add the batch axis: x[None]." if len(shape) == 3 and shape[0] == self.channels else ""
             raise self.refuse(shape, f"(N, {self.channels}, H, W)", advice)
+        if min(shape[2:]) < 1:
+            raise self.refuse(shape, "images of at least one pixel")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

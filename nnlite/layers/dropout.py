@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .layer import Layer, Shape, frozen, parameter
+from .layer import Layer, Shape, frozen, number, parameter
 from .shape import Identity
 
 
@@ -24,9 +24,10 @@ class Dropout(Identity):
     p: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 0 <= self.p < 1:
+        p = number("Dropout", "p", self.p)
+        if not 0 <= p < 1:
             raise ValueError(f"Dropout: p takes a probability from 0 up to, but not, 1, and {self.p!r} came.")
-        self._set(p=float(self.p))
+        self._set(p=p)
 
     def draw(self, rng: np.random.Generator, shape: Shape, dtype: np.dtype | type = np.float64) -> "Mask":
         """A mask of this shape: 1 / (1 − p) with probability 1 − p, else 0."""
@@ -44,7 +45,7 @@ class Mask(Layer):
     m: np.ndarray
 
     def __post_init__(self) -> None:
-        self._set(m=parameter("Mask", "m", self.m, np.ndim(self.m)))
+        self._set(m=parameter("Mask", "m", self.m, max(1, np.ndim(self.m))))
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)
@@ -55,6 +56,7 @@ class Mask(Layer):
         return dz * self.m
 
     def output_shape(self, shape: Shape) -> Shape:
-        if shape[1:] != self.m.shape[1:] or len(self.m) not in (1, shape[0]):
-            raise self.refuse(shape, f"{self.m.shape}", "A draw serves the shape that it was drawn for.")
+        if len(shape) != self.m.ndim or shape[1:] != self.m.shape[1:] or len(self.m) not in (1, shape[0]):
+            expected = ", ".join(map(str, ("N" if len(self.m) == 1 else len(self.m), *self.m.shape[1:])))
+            raise self.refuse(shape, f"({expected})", "A draw serves the shape that it was drawn for.")
         return shape

@@ -1,6 +1,7 @@
 """What all layers share: their checks, their parameters, their one-line repr."""
 
 from dataclasses import dataclass, fields, replace
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -83,6 +84,8 @@ class Layer:
     def check_above(self, a: np.ndarray, dz: np.ndarray) -> None:
         """ValueError unless `dz` has the shape and dtype of what the layer makes of `a`."""
         self.check(a)
+        if not isinstance(dz, np.ndarray):
+            raise TypeError(f"{self!r}: the signal above must be a NumPy array, and {type(dz).__name__} came.")
         expected = self.output_shape(a.shape)
         if dz.shape != expected or dz.dtype != a.dtype:
             raise ValueError(
@@ -130,7 +133,7 @@ def float_dtype(dtype: Any, what: str) -> np.dtype:
 def parameter(owner: str, name: str, value: Any, ndim: int, shape: Shape | None = None) -> np.ndarray:
     """A read-only float array with `ndim` axes (and, where given, `shape`), or a ValueError that names it.
 
-    Integers and lists become float64, as in NumPy.
+    Integers and lists become float64, as in NumPy. An array that somebody may still write to is copied.
     """
     array = np.asarray(value)
     if array.dtype.kind in "iub":
@@ -140,7 +143,39 @@ def parameter(owner: str, name: str, value: Any, ndim: int, shape: Shape | None 
     if array.ndim != ndim or (shape is not None and array.shape != shape):
         expected = f"the shape {shape}" if shape is not None else f"{ndim} axes"
         raise ValueError(f"{owner}: {name} takes {expected}, and the shape {array.shape} came.")
-    return frozen(array.copy()) if array.flags.writeable else array
+    return array if array.flags.c_contiguous and _is_settled(array) else frozen(array.copy())
+
+
+def _is_settled(array: np.ndarray) -> bool:
+    """Whether neither the array nor one that it is a view of can be written."""
+    while isinstance(array, np.ndarray) and not array.flags.writeable:
+        array = array.base
+    return array is None or isinstance(array, bytes)
+
+
+def sizes(owner: str, name: str, value: Any) -> Shape:
+    """One or more positive integers as a tuple, or a ValueError that names them."""
+    if not isinstance(value, (tuple, list)) or not value or not all(_is_size(n) for n in value):
+        raise ValueError(f"{owner}: {name} takes one or more positive integers, and {value!r} came.")
+    return tuple(int(n) for n in value)
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0
+
+
+def number(owner: str, name: str, value: Any) -> float:
+    """A finite number as a float, or a ValueError that names it."""
+    if not isinstance(value, Real) or isinstance(value, bool) or not np.isfinite(value):
+        raise ValueError(f"{owner}: {name} must be a finite number, and {value!r} came.")
+    return float(value)
+
+
+def flag(owner: str, name: str, value: Any) -> bool:
+    """True or False, or a ValueError that names it."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{owner}: {name} takes True or False, and {value!r} came.")
+    return bool(value)
 
 
 def pair(owner: str, name: str, value: Any, least: int) -> tuple[int, int]:

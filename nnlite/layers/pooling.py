@@ -1,12 +1,13 @@
 """Max-pooling, average pooling, and the mean over the whole image."""
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from .. import kernels
 from ..kernels.windows import Pair, Windows, output_size
-from .layer import Layer, Shape, pair
+from .layer import Layer, Shape, flag, pair
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -25,7 +26,7 @@ class _Pooling(Layer):
         padding = pair(name, "padding", self.padding, 0)
         if any(2 * p > k for p, k in zip(padding, size, strict=True)):
             raise ValueError(f"{name}: padding is at most half the window; size is {size}, padding {padding}.")
-        self._set(size=size, stride=stride, padding=padding, ceil_mode=bool(self.ceil_mode))
+        self._set(size=size, stride=stride, padding=padding, ceil_mode=flag(name, "ceil_mode", self.ceil_mode))
 
     def windows(self, shape: Shape) -> Windows:
         """Where the windows lie on images of this shape (N, C, H, W)."""
@@ -36,7 +37,7 @@ class _Pooling(Layer):
             output_size(n, k, s, p, ceil_mode=self.ceil_mode)
             for n, k, s, p in zip(shape[2:], size, stride, padding, strict=True)  # type: ignore[arg-type]
         )
-        if min(output) < 1:
+        if min(output) < 1 or min(shape[2:]) < 1:
             raise self.refuse(shape, f"images that its window {size} fits into")
         return Windows(shape[2:], size, stride, padding, (1, 1), output)  # type: ignore[arg-type]
 
@@ -65,8 +66,8 @@ class MaxPool2d(_Pooling):
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         winners = self.winners(a)
-        flat = np.take_along_axis(a.reshape(*a.shape[:2], -1), winners.reshape(*a.shape[:2], -1), axis=2)
-        return flat.reshape(winners.shape)
+        pixels, places = (array.reshape(*array.shape[:2], prod(array.shape[2:])) for array in (a, winners))
+        return np.take_along_axis(pixels, places, axis=2).reshape(winners.shape)
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
         self.check_above(a, dz)
@@ -89,6 +90,10 @@ class AvgPool2d(_Pooling):
     """
 
     count_include_pad: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._set(count_include_pad=flag("AvgPool2d", "count_include_pad", self.count_include_pad))
 
     def counts(self, at: Windows, dtype: np.dtype) -> np.ndarray:
         """By how many elements the sum of each window is divided: (oh, ow)."""
@@ -128,7 +133,7 @@ class GlobalAvgPool(Layer):
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
         self.check_above(a, dz)
-        return np.broadcast_to(dz / a[0, 0].size, a.shape).copy()
+        return np.broadcast_to(dz / prod(a.shape[2:]), a.shape).copy()
 
     def output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 4 or min(shape[2:]) < 1:

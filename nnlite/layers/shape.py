@@ -5,7 +5,7 @@ from math import prod
 
 import numpy as np
 
-from .layer import Layer, Shape
+from .layer import Layer, Shape, sizes
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,18 +46,15 @@ class Reshape(_Reshaping):
     shape: Shape
 
     def __post_init__(self) -> None:
-        try:
-            shape = tuple(int(n) for n in self.shape)
-        except (TypeError, ValueError):
-            shape = ()
-        if not shape or min(shape) < 1:
-            raise ValueError(f"Reshape: shape takes one or more positive integers, and {self.shape!r} came.")
-        self._set(shape=shape)
+        self._set(shape=sizes("Reshape", "shape", self.shape))
 
     def output_shape(self, shape: Shape) -> Shape:
         if len(shape) < 2 or prod(shape[1:]) != prod(self.shape):
             raise self.refuse(shape, f"(N, ...) with {prod(self.shape)} numbers a sample")
         return shape[0], *self.shape
+
+    def __repr__(self) -> str:
+        return f"Reshape({list(self.shape)})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

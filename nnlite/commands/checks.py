@@ -1,0 +1,64 @@
+"""What the subcommands share: where a digit and a network come from, and whether an output can be written."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from .. import Network, datasets, load, models, pictures
+
+DIGITS = {"uci": "uci", "strokes": "strokes", "mnist-test": "mnist", "mnist-train": "mnist"}
+"""The prefixes of NAME:NUMBER and their data sets; all but mnist-train are held-out digits."""
+
+
+def output(path: Path, suffixes: set[str]) -> None:
+    """Refuse, before any work, a place that cannot be written or an ending that is not known."""
+    if path.suffix.lower() not in suffixes:
+        raise ValueError(f"--out takes a name that ends in {', '.join(sorted(suffixes))}, and {path} came.")
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise ValueError(f"--out {path}: it must be a file in a folder that exists; make the folder first.")
+
+
+def network(name: str) -> Network:
+    """A network by name, or from a file that `Network.save` wrote."""
+    if name in models.NAMES:
+        return models.load(name)
+    if not Path(name).is_file():
+        raise ValueError(
+            f"--model takes {', '.join(models.NAMES)} or a saved network (.npz); there is no {name!r}, nor such a file."
+        )
+    return load(name)
+
+
+def grey_digit(image: str, folder: str | None = None) -> tuple[np.ndarray, int | None]:
+    """A digit as grey values (H, W) in [0, 1], and its label where it is known.
+
+    `image` is a file (PNG, JPEG, .npy), or the number of a digit: uci:17, strokes:4, mnist-test:3, mnist-train:3.
+    """
+    match = re.fullmatch(r"([a-z-]+):(\d+)", image)
+    if match is None or match[1] not in DIGITS:
+        if not Path(image).exists() and ":" in image:
+            raise ValueError(
+                f"IMAGE takes a file, or a number as in {', '.join(f'{n}:17' for n in DIGITS)}; got {image}."
+            )
+        return pictures.read(image), None
+    name, number = match[1], int(match[2])
+    if name == "strokes":
+        x, labels = datasets.strokes(1, seed=models.HELD_OUT_SEED, start=number)
+        return x[0, 0].astype(np.float64), int(labels[0])
+    x, labels = models.digits(DIGITS[name], "train" if name.endswith("train") else "test", folder)
+    if number >= len(x):
+        raise ValueError(f"{image}: {name} has the digits 0 to {len(x) - 1}.")
+    return x[number, 0].astype(np.float64), int(labels[number])
+
+
+def to_network(grey: np.ndarray, net: Network, invert: bool | None = None) -> np.ndarray:
+    """A picture as a batch of one in the format of the network: (1, 1, H, W) in its dtype."""
+    if net.input_shape is None or len(net.input_shape) != 3 or net.input_shape[0] != 1:
+        raise ValueError(
+            f"the network takes {net.input_shape or 'inputs of a shape it does not state'}; expected one that was "
+            "made with input_shape=(1, H, W), for grey pictures."
+        )
+    height, width = net.input_shape[1:]
+    box = net.info.get("box", round(20 / 28 * min(height, width)))  # in proportion to MNIST's where nothing is stated
+    return pictures.to_format(grey, (height, width), box, invert)[None, None].astype(net.dtype)

@@ -1,0 +1,24 @@
+"""download a data set that does not come with nnlite
+
+The four files of MNIST (12 MB) come from public mirrors; their SHA-256 is checked, and a download that was cut off
+goes on where it stopped.
+
+example:
+  nnlite fetch mnist
+"""
+
+import argparse
+
+from .. import datasets
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("dataset", choices=["mnist"], help="the data set")
+    parser.add_argument("--folder", help="where to keep it (default: $NNLITE_DATA, or ~/.cache/nnlite)")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Download, and say where the files lie."""
+    folder = datasets.fetch_mnist(options.folder)
+    print(f"{options.dataset} is in {folder}")

@@ -1,0 +1,190 @@
+"""The tour's report: one self-contained page. The pictures are coloured arrays, embedded; nothing is fetched."""
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import Network, plots
+from ..decision_based import lrp
+from ..decision_based.registry import METHODS
+
+if TYPE_CHECKING:
+    from .tour import Digit, Explanation
+
+PIXELS = 112  # the size of a picture on the page, before the browser scales it
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why this class, and why not the runner-up: the same digit explained for both."""
+
+    x: np.ndarray
+    predicted: int
+    rival: int
+    scores: np.ndarray
+    R_predicted: np.ndarray
+    R_rival: np.ndarray
+
+
+def why(network: Network, x: np.ndarray, predicted: int) -> Why:
+    """LRP (Montavon et al. 2019) for the predicted class and for the class with the next higher score."""
+    scores = network.scores(x)[0]
+    rival = int(np.argsort(scores)[-2])
+    R_predicted, R_rival = (
+        lrp.relevance(network, x, target, rules=lrp.montavon2019())[0] for target in (predicted, rival)
+    )
+    return Why(x, predicted, rival, scores, R_predicted, R_rival)
+
+
+def page(digits: Sequence["Digit"], question: Why) -> str:
+    """The whole page as HTML."""
+    return _PAGE.format(
+        style=_STYLE,
+        legend=_png(np.linspace(-1, 1, 224)[None].repeat(16, axis=0), 224),
+        why=_why(question),
+        methods="".join(
+            f"<tr><td><code>{m.name}</code></td><td>{html.escape(m.formula)}</td></tr>" for m in METHODS.values()
+        ),
+        digits="".join(map(_digit, digits)),
+    )
+
+
+def _why(q: Why) -> str:
+    pictures = "".join(
+        _figure(
+            _grey(q.x[0, 0]) if R is None else _png(plots.plane(R), PIXELS, q.x[0, 0], limit), alt, caption, "large"
+        )
+        for limit in [float(max(np.abs(q.R_predicted).max(), np.abs(q.R_rival).max()))]
+        for R, alt, caption in (
+            (None, "the digit", "what the network saw"),
+            (q.R_predicted, f"why {q.predicted}", f"why {q.predicted}? score {q.scores[q.predicted]:.2f}"),
+            (q.R_rival, f"why not {q.rival}", f"why not {q.rival}? score {q.scores[q.rival]:.2f}"),
+        )
+    )
+    return (
+        f"<h2>Why is this a {q.predicted}, and not a {q.rival}?</h2><div class=row>{pictures}</div>"
+        f"<p>Both maps divide a score among the pixels, in the same colours: the score of {q.predicted} in the middle, "
+        f"that of its nearest rival {q.rival} on the right. Red pixels raise the score, blue ones lower it. Look where "
+        f"the two maps differ: what is red in one and blue in the other tells the two digits apart. Black paper counts "
+        f"too: a stroke that is missing can be evidence. (LRP as in Montavon et al. 2019: z<sup>B</sup>, γ, ε, 0.)</p>"
+    )
+
+
+def _digit(digit: "Digit") -> str:
+    image = digit.x[0, 0]
+    right = "" if digit.predicted == digit.label else f" <b>It is labelled {digit.label}.</b>"
+    others = ", ".join(f"{k}: {digit.scores[k]:.2f}" for k in np.argsort(-digit.scores)[1:4])
+    figures = "".join(_explained(digit, e) for e in digit.explanations)
+    return (
+        f"<section><h3>{digit.source}:{digit.number} is a {digit.predicted} to <code>{digit.model}</code></h3>"
+        f"<p>Score {digit.scores[digit.predicted]:.4f}; then {others}.{right}</p>"
+        f"<div class=row>{_figure(_grey(image), 'the digit', 'the digit')}{figures}</div>{_books(digit)}</section>"
+    )
+
+
+def _explained(digit: "Digit", e: "Explanation") -> str:
+    total = e.R.sum()
+    caption = f"<code>{e.method.name}</code><br>Σ R = {total:.4g}"
+    picture = _png(plots.plane(e.R), PIXELS, digit.x[0, 0])
+    return _figure(picture, f"{e.method.name} of {digit.source}:{digit.number}, sum {total:.4g}", caption)
+
+
+def _books(digit: "Digit") -> str:
+    """The balance of every LRP method: score = pixels + bias + ε + dropped."""
+    rows = []
+    for e in digit.explanations:
+        if e.ledger is not None:
+            parts = (e.ledger.total(column)[0] for column in ("bias", "stabilizer", "dropped"))
+            numbers = (digit.scores[digit.predicted], e.ledger.entries[0].below[0], *parts)
+            cells = "".join(f"<td>{number:.4f}</td>" for number in numbers)
+            rows.append(f"<tr><td><code>{e.method.name}</code></td>{cells}<td>{e.ledger.error:.0e}</td></tr>")
+    return (
+        "<details><summary>The books: score = pixels + bias + ε + dropped</summary><div class=scroll><table>"
+        "<tr><th>method<th>score<th>pixels<th>bias<th>ε<th>dropped<th>closes to</tr>" + "".join(rows)
+        + "</table></div></details>"
+    )  # fmt: skip
+
+
+def _figure(picture: str, alt: str, caption: str, kind: str = "") -> str:
+    return (
+        f'<figure class="{kind}"><img src="{picture}" alt="{html.escape(alt)}" width={PIXELS} height={PIXELS}>'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def _grey(image: np.ndarray) -> str:
+    grey = (np.clip(image, 0, 1) * 255).round().astype(np.uint8)
+    return _encoded(_enlarged(np.repeat(grey[..., None], 3, axis=2), PIXELS))
+
+
+def _png(R: np.ndarray, width: int, digit: np.ndarray | None = None, limit: float | None = None) -> str:
+    """A map as an embedded picture, with the outline of the digit drawn over it."""
+    pixels = _enlarged(plots.colours(R, limit), width)
+    if digit is not None:
+        ink = _enlarged(digit > 0.5, width)
+        edge = np.zeros_like(ink)
+        edge[1:] |= ink[1:] != ink[:-1]
+        edge[:, 1:] |= ink[:, 1:] != ink[:, :-1]
+        pixels[edge] = (pixels[edge] * 0.55).astype(np.uint8)
+    return _encoded(pixels)
+
+
+def _enlarged(pixels: np.ndarray, width: int) -> np.ndarray:
+    """Every pixel as a square, so that the picture is about `width` wide."""
+    times = max(1, width // pixels.shape[1])
+    return pixels.repeat(times, axis=0).repeat(times, axis=1)
+
+
+def _encoded(pixels: np.ndarray) -> str:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+_STYLE = """
+:root { color-scheme: light dark; --paper: #fff; --ink: #1b1b1b; --faint: #6a6a6a; --line: #ddd; }
+@media (prefers-color-scheme: dark) { :root { --paper: #17181a; --ink: #e6e6e6; --faint: #a0a0a0; --line: #3a3a3a; } }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 74rem; margin: 0 auto; padding: 1rem; }
+h1 { margin: .5rem 0; } h2 { margin: 2rem 0 .5rem; } h3 { margin: 1.6rem 0 .2rem; }
+section { border-top: 1px solid var(--line); }
+p { max-width: 46rem; } code { font-size: .85em; }
+.row { display: flex; flex-wrap: wrap; gap: .9rem .7rem; }
+figure { margin: 0; width: 7.6rem; } figure.large { width: 15rem; }
+img { width: 7rem; height: 7rem; image-rendering: pixelated; border: 1px solid var(--line); }
+figure.large img { width: 14rem; height: 14rem; } img.legend { width: 14rem; height: 1rem; }
+figcaption { font-size: .78rem; line-height: 1.3; color: var(--faint); overflow-wrap: anywhere; }
+figure.large figcaption { font-size: 1rem; color: var(--ink); }
+table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
+td, th { padding: .15rem .8rem .15rem 0; text-align: left; border-bottom: 1px solid var(--line); }
+details td:not(:first-child), details th:not(:first-child) { text-align: right; }
+summary { cursor: pointer; margin: .6rem 0; } .scroll { overflow-x: auto; }
+.legend-row { display: flex; gap: .6rem; align-items: center; flex-wrap: wrap; }
+"""
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>nnlite tour: twenty digits explained</title><link rel="icon" href="data:,"><style>{style}</style></head><body>
+<h1>Twenty digits, explained</h1>
+<p>Ten digits drawn by nnlite's stroke generator and ten real handwritten ones (UCI), none of them seen in training.
+Two networks that come with nnlite decide; every method of nnlite says why.</p>
+<div class=legend-row><span>lowers the score</span><img class=legend src="{legend}" alt="colour scale"
+width=224 height=16><span>raises the score</span></div>
+<p>White is zero; each map has its own scale, from its largest |R| down to its negative. The thin outline is the
+digit. Gradient maps say where the score would move. LRP maps divide the score: the books under each digit show what
+reached the pixels and where the rest went.</p>
+{why}
+<h2>The digits</h2>
+{digits}
+<h2>The methods</h2>
+<div class=scroll><table><tr><th>name<th>formula</tr>{methods}</table></div>
+<p>a: activations below a layer, z: above it, w: weights, R: relevance, p⁺ = max(p, 0), p⁻ = min(p, 0), p_jk = a_j w_jk.
+Every map is for the predicted class, in float32.</p>
+</body></html>
+"""

@@ -1,0 +1,90 @@
+"""Every decision-based method by name. A method written here appears in the tour, in `nnlite explain` and the docs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..network import Network
+from . import lrp
+from .gradient import gradient, gradient_times_input, saliency, sensitivity
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method under its name.
+
+    Attributes
+    ----------
+    name
+        As the command line has it.
+    formula
+        What it computes, in one line.
+    compute
+        compute(network, x, target) -> a map for each sample.
+    rules
+        For LRP: the rule or composite; then `lrp.ledger` keeps its books.
+    """
+
+    name: str
+    formula: str
+    compute: Callable[[Network, np.ndarray, Any], np.ndarray]
+    rules: Any = None
+
+
+def _lrp(name: str, rules: lrp.Rule | lrp.Composite, formula: str) -> Method:
+    return Method(
+        f"lrp-{name}", formula, lambda network, x, target=None: lrp.relevance(network, x, target, rules=rules), rules
+    )
+
+
+def _on_pixels(rule: lrp.Rule) -> lrp.Composite:
+    """Deep Taylor decomposition: a rule for the pixels, z⁺ above."""
+    return lrp.Composite(first=rule, convolution=lrp.z_plus(), dense=lrp.z_plus())
+
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method("gradient", "∂f_c / ∂x", gradient),
+        Method("saliency", "max over channels of |∂f_c / ∂x|", saliency),
+        Method("sensitivity", "(∂f_c / ∂x)²", sensitivity),
+        Method("gradient-times-input", "x · ∂f_c / ∂x", gradient_times_input),
+        _lrp("zero", lrp.zero(), "Σ_k a_j w_jk / z_k · R_k"),
+        _lrp("epsilon", lrp.epsilon(1e-6), "Σ_k a_j w_jk / (z_k + ε sgn z_k) · R_k,  ε = 1e-6"),
+        _lrp("epsilon-0.25", lrp.epsilon(lrp.relative(0.25)), "as lrp-epsilon,  ε = 0.25 RMS(z)"),
+        _lrp("gamma", lrp.gamma(0.25), "Σ_k a_j (w_jk + γ w⁺_jk) / Σ_j … · R_k,  γ = 0.25"),
+        _lrp("generalized-gamma", lrp.generalized_gamma(0.25), "Σ_k (p_jk + γ p±_jk) / Σ_j … · R_k,  ± the sign of z_k"),
+        _lrp("z-plus", lrp.z_plus(), "Σ_k a_j w⁺_jk / Σ_j a_j w⁺_jk · R_k"),
+        _lrp("alpha1-beta0", lrp.alpha_beta(1, 0), "Σ_k (a_j w_jk)⁺ / Σ⁺_k · R_k,  Σ⁺ with the bias"),
+        _lrp("alpha2-beta1", lrp.alpha_beta(2, 1), "Σ_k (2 (a_j w_jk)⁺ / Σ⁺_k − (a_j w_jk)⁻ / Σ⁻_k) · R_k"),
+        _lrp("z-bounds", _on_pixels(lrp.z_bounds(0, 1)), "pixels: Σ_k (a_j w_jk − l w⁺_jk − h w⁻_jk) / Σ_j … · R_k;  z⁺ above"),
+        _lrp("w-squared", _on_pixels(lrp.w_squared()), "pixels: Σ_k w²_jk / Σ_j w²_jk · R_k;  z⁺ above"),
+        _lrp("flat", _on_pixels(lrp.flat()), "pixels: Σ_k 1 / Σ_j 1 · R_k;  z⁺ above"),
+        _lrp("montavon2019", lrp.montavon2019(), "z^B on the pixels, γ = 0.25 low, ε = 0.25 RMS(z) high, LRP-0 on top"),
+        _lrp("epsilon-plus", lrp.EpsilonPlus(), "α1β0 on convolutions, ε on dense layers"),
+        _lrp("epsilon-plus-flat", lrp.EpsilonPlusFlat(), "as lrp-epsilon-plus, flat on the pixels"),
+        _lrp("epsilon-gamma-box", lrp.EpsilonGammaBox(), "z^B on the first convolution, generalized γ on the others, ε on dense"),
+        _lrp("epsilon-alpha2-beta1", lrp.EpsilonAlpha2Beta1(), "α2β1 on convolutions, ε on dense layers"),
+        _lrp("epsilon-alpha2-beta1-flat", lrp.EpsilonAlpha2Beta1Flat(), "as lrp-epsilon-alpha2-beta1, flat on the pixels"),
+    )
+}  # fmt: skip
+"""Every method by name."""
+
+
+def explain(name: str, network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
+    """The map of the method with this name: `METHODS[name].compute(network, x, target)`.
+
+    Raises
+    ------
+    ValueError
+        There is no method of that name, or it does not fit the network.
+
+    >>> from nnlite.layers import Dense
+    >>> explain("gradient", Network([Dense(np.array([[3.0], [-2.0]]))]), np.ones((1, 2)))
+    array([[ 3., -2.]])
+    """
+    if name not in METHODS:
+        raise ValueError(f"There is no method {name!r}; the methods are {', '.join(METHODS)}.")
+    return METHODS[name].compute(network, x, target)

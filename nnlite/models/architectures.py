@@ -1,0 +1,85 @@
+"""The five networks of the lessons, with fresh weights."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..layers import AvgPool2d, Conv2d, Dense, Flatten, GlobalAvgPool, Layer, MaxPool2d, ReLU
+from ..layers.layer import frozen
+from ..network import Network
+
+
+def mlp(rng: np.random.Generator) -> list[Layer]:
+    """784-300-100-10: dense layers only (LeCun et al. 1998, sec. III.C.5)."""
+    return [Flatten(), dense(rng, 784, 300), ReLU(), dense(rng, 300, 100), ReLU(), dense(rng, 100, 10)]
+
+
+def lenet(rng: np.random.Generator) -> list[Layer]:
+    """1-8-16 channels, 5 × 5, max-pooling, 64, 10 (after LeCun et al. 1998, fig. 2)."""
+    return _lenet(rng, MaxPool2d(2))
+
+
+def lenet_avg(rng: np.random.Generator) -> list[Layer]:
+    """As lenet, with average pooling."""
+    return _lenet(rng, AvgPool2d(2))
+
+
+def cam_net(rng: np.random.Generator) -> list[Layer]:
+    """Three 3 × 3 convolutions, the mean of each of 32 feature maps, one dense layer (Zhou et al. 2016, sec. 2)."""
+    return [
+        conv(rng, 1, 16, 3, padding=1), ReLU(), MaxPool2d(2),
+        conv(rng, 16, 32, 3, padding=1), ReLU(), MaxPool2d(2),
+        conv(rng, 32, 32, 3, padding=1), ReLU(),
+        GlobalAvgPool(), Flatten(), dense(rng, 32, 10),
+    ]  # fmt: skip
+
+
+def tiny(rng: np.random.Generator) -> list[Layer]:
+    """64-16-10 on 8 × 8 digits: every number of it fits on a page."""
+    return [Flatten(), dense(rng, 64, 16), ReLU(), dense(rng, 16, 10)]
+
+
+def _lenet(rng: np.random.Generator, pool: Layer) -> list[Layer]:
+    return [
+        conv(rng, 1, 8, 5), ReLU(), pool,
+        conv(rng, 8, 16, 5), ReLU(), pool,
+        Flatten(), dense(rng, 256, 64), ReLU(), dense(rng, 64, 10),
+    ]  # fmt: skip
+
+
+BUILDERS: dict[str, Callable[[np.random.Generator], list[Layer]]] = {
+    builder.__name__: builder for builder in (mlp, lenet, lenet_avg, cam_net, tiny)
+}
+
+INPUTS = dict.fromkeys(BUILDERS, (1, 28, 28)) | {"tiny": (1, 8, 8)}
+
+
+def build(name: str, seed: int = 0) -> Network:
+    """A network by name with fresh weights (He et al. 2015, eq. 10: variance 2 / inputs; biases 0), in float32.
+
+    Raises
+    ------
+    ValueError
+        There is no network of that name.
+
+    >>> build("tiny")
+    Network(4 layers: flatten1, dense1, relu1, dense2)
+    """
+    if name not in BUILDERS:
+        raise ValueError(f"There is no network {name!r}; the names are {', '.join(BUILDERS)}.")
+    return Network(BUILDERS[name](np.random.default_rng(seed)), input_shape=INPUTS[name])
+
+
+def dense(rng: np.random.Generator, inputs: int, outputs: int) -> Dense:
+    """A Dense with fresh weights."""
+    return Dense(_he(rng, (inputs, outputs), inputs), frozen(np.zeros(outputs, np.float32)))
+
+
+def conv(rng: np.random.Generator, channels: int, filters: int, size: int, padding: int = 0) -> Conv2d:
+    """A Conv2d with fresh weights."""
+    W = _he(rng, (filters, channels, size, size), channels * size * size)
+    return Conv2d(W, frozen(np.zeros(filters, np.float32)), padding=padding)
+
+
+def _he(rng: np.random.Generator, shape: tuple[int, ...], inputs: int) -> np.ndarray:
+    return frozen((rng.standard_normal(shape) * np.sqrt(2 / inputs)).astype(np.float32))

@@ -1,0 +1,70 @@
+"""What each shipped network was trained on, and how: `nnlite train --model NAME` follows its recipe."""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import datasets
+
+TRAINING_SEED, HELD_OUT_SEED = 0, 1
+TRAINING_DIGITS, HELD_OUT_DIGITS = 40_000, 10_000
+Digits = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained: AdamW, one-cycle rate, cross-entropy.
+
+    Attributes
+    ----------
+    dataset
+        "strokes", "uci" or "mnist".
+    box
+        The height and width, in pixels, of the box that the digits of this data set fill.
+    """
+
+    dataset: str = "strokes"
+    epochs: int = 8
+    rate: float = 2e-3
+    weight_decay: float = 0.05
+    batch_size: int = 64
+    seed: int = 0
+    box: int = 20
+
+
+RECIPES: dict[str, Recipe] = {
+    "mlp": Recipe(),
+    "lenet": Recipe(),
+    "lenet_avg": Recipe(),
+    "cam_net": Recipe(rate=1e-2, weight_decay=0.01),
+    "tiny": Recipe(dataset="uci", epochs=100, rate=1e-2, batch_size=32, box=8),
+}
+"""The recipe of each shipped network."""
+
+
+def digits(dataset: str, split: str, folder: str | os.PathLike | None = None) -> Digits:
+    """The digits that networks are trained ("train") or judged ("test") on: images (N, 1, H, W) and labels (N,).
+
+    "strokes" are 40,000 digits of seed 0 to train on and 10,000 of seed 1 held out; "uci" and "mnist" have their own
+    splits.
+
+    Raises
+    ------
+    ValueError
+        There is no such data set or split.
+    FileNotFoundError
+        The files of MNIST are not there.
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f'split takes "train" or "test", and {split!r} came.')
+    if dataset == "strokes":
+        train = split == "train"
+        return datasets.strokes(
+            TRAINING_DIGITS if train else HELD_OUT_DIGITS, seed=TRAINING_SEED if train else HELD_OUT_SEED
+        )
+    if dataset == "uci":
+        return datasets.uci(split)
+    if dataset == "mnist":
+        return datasets.mnist(split, folder)
+    raise ValueError(f"There is no data set {dataset!r}; the names are strokes, uci and mnist.")

@@ -1,0 +1,92 @@
+"""Pictures of relevance: red raises the score, blue lowers it, white is zero; limits symmetric about zero."""
+
+from typing import Any
+
+import numpy as np
+
+COLOURS = ("#08306b", "#2171b5", "#6baed6", "#c6dbef", "#ffffff", "#fdcab5", "#fb7050", "#cb181d", "#67000d")
+"""From the strongest blue over white to the strongest red, evenly spaced."""
+
+
+def plane(R: np.ndarray) -> np.ndarray:
+    """One map as (H, W): channels are summed, a batch axis of one is dropped.
+
+    Raises
+    ------
+    ValueError
+        R is not (H, W), (C, H, W), or (1, C, H, W).
+
+    >>> plane(np.ones((1, 3, 2, 2)))
+    array([[3., 3.],
+           [3., 3.]])
+    """
+    R = np.asarray(R)
+    if R.ndim == 4 and len(R) == 1:
+        R = R[0]
+    if R.ndim == 3:
+        R = R.sum(axis=0)
+    if R.ndim != 2:
+        raise ValueError(f"A heatmap shows (H, W), (C, H, W) or (1, C, H, W), and {R.shape} came; give one sample.")
+    return R
+
+
+def colours(R: np.ndarray, limit: float | None = None) -> np.ndarray:
+    """A map as coloured pixels.
+
+    Parameters
+    ----------
+    R
+        (H, W), (C, H, W) or (1, C, H, W); channels are summed.
+    limit
+        The value of the strongest red, and −limit of the strongest blue; by default the largest |R|.
+
+    Returns
+    -------
+    (H, W, 3) uint8.
+
+    >>> colours(np.array([[-1.0, 0.0, 1.0]])).tolist()
+    [[[8, 48, 107], [255, 255, 255], [103, 0, 13]]]
+    """
+    R = plane(R).astype(np.float64)
+    limit = _limit(R) if limit is None else limit
+    anchors = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in COLOURS])
+    at = np.linspace(-1, 1, len(COLOURS))
+    return np.stack([np.interp(R / limit, at, anchors[:, i]) for i in range(3)], axis=-1).round().astype(np.uint8)
+
+
+def heatmap(R: np.ndarray, ax: Any = None, *, score: float | None = None, title: str | None = None) -> Any:
+    """Draw a map on a Matplotlib axes, with its colour bar.
+
+    Parameters
+    ----------
+    R
+        (H, W), (C, H, W) or (1, C, H, W); channels are summed.
+    ax
+        The axes; by default new ones.
+    score
+        The explained score; with Σ R it stands in the title.
+    title
+        Stands above them.
+
+    Returns
+    -------
+    The axes.
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.colors import LinearSegmentedColormap
+
+    R = plane(R)
+    limit = _limit(R)
+    ax = plt.subplots(figsize=(4, 3.6))[1] if ax is None else ax
+    image = ax.imshow(R, cmap=LinearSegmentedColormap.from_list("relevance", COLOURS), vmin=-limit, vmax=limit)
+    sums = f"Σ R = {R.sum():.4g}" if score is None else f"score {score:.4g}    Σ R = {R.sum():.4g}"
+    ax.set_title(sums if title is None else f"{title}\n{sums}", fontsize=10)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.04)
+    return ax
+
+
+def _limit(R: np.ndarray) -> float:
+    """The largest |R|, or 1 where all are zero."""
+    return float(np.abs(R).max(initial=0)) or 1.0

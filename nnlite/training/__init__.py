@@ -1,0 +1,42 @@
+"""Training: how the networks that are explained here came to be.
+
+fit.py               the loop: batches, steps, epochs, the same bits for the same seed
+plan.py              what a run was asked to do, checked; its fingerprint
+backpropagation.py   the gradient in every parameter, from the walk back
+losses.py            softmax and cross-entropy
+optimizers.py        SGD, Adam, AdamW
+schedules.py         Constant, Cosine, OneCycle: the learning rate at each step
+accuracy.py          how often a network is right
+checkpoint.py        what a stopped run needs to go on
+divergence.py        what to say when the numbers are no longer finite
+gradient_check.py    is the backward pass the derivative of the forward pass?
+"""
+
+from .accuracy import accuracy
+from .backpropagation import parameter_gradients
+from .checkpoint import Epoch
+from .fit import Fit, fit
+from .gradient_check import gradient_check
+from .losses import cross_entropy, log_softmax, softmax
+from .optimizers import SGD, Adam, AdamW, Optimizer
+from .schedules import Constant, Cosine, OneCycle, Schedule
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Constant",
+    "Cosine",
+    "Epoch",
+    "Fit",
+    "OneCycle",
+    "Optimizer",
+    "Schedule",
+    "accuracy",
+    "cross_entropy",
+    "fit",
+    "gradient_check",
+    "log_softmax",
+    "parameter_gradients",
+    "softmax",
+]

@@ -1,0 +1,186 @@
+"""The optimizers: from a parameter and its gradient to the next value of the parameter.
+
+All are pure: what an optimizer remembers of a parameter (its moments) comes in and goes out as a dict of arrays, and
+no array is ever written. The rate comes from a schedule. The updates are PyTorch's, term by term; weight decay acts
+on every parameter, biases included, as it does there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+Memory = Mapping[str, np.ndarray]
+"""What an optimizer remembers of one parameter, by name; empty before the first step."""
+
+Memories = Mapping[str, Memory]
+"""What it remembers of each parameter, by layer.name."""
+
+
+class Optimizer(Protocol):
+    """What `fit` needs of an optimizer. A checkpoint tells one from another by its repr: use a dataclass."""
+
+    def update(
+        self, w: np.ndarray, g: np.ndarray, memory: Memory, rate: float, t: int
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The parameter after step t = 1, 2, ... with the gradient g, and what to remember for the next step.
+
+        Shapes: w, g and every array of the memory alike. The dtype of w is kept.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class SGD:
+    """v_t = μ v_(t−1) + g (v_1 = g);   w ← w − rate · v_t,   or with Nesterov's momentum w ← w − rate · (g + μ v_t).
+
+    g includes the weight decay: g + λ w. The rate stands outside v, as in PyTorch (in the paper it stands inside).
+
+    Parameters
+    ----------
+    momentum
+        μ, from 0 up to, but not, 1.
+    weight_decay
+        λ, from 0.
+    nesterov
+        Look ahead along v; needs momentum.
+
+    Raises
+    ------
+    ValueError
+        A number is out of its range, or nesterov has no momentum.
+
+    Source: Sutskever et al. 2013, "On the importance of initialization and momentum", eq. 1 and 2 (3 and 4: Nesterov).
+
+    >>> w, memory = np.array([1.0]), {}
+    >>> for t in (1, 2):
+    ...     w, memory = SGD(momentum=0.5).update(w, np.array([1.0]), memory, rate=0.1, t=t)
+    >>> w, memory
+    (array([0.75]), {'v': array([1.5])})
+    """
+
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        _check_range("SGD: momentum", self.momentum, 1)
+        _check_range("SGD: weight_decay", self.weight_decay)
+        if self.nesterov and not self.momentum:
+            raise ValueError("SGD: nesterov=True needs a momentum above 0, such as 0.9.")
+
+    def update(
+        self, w: np.ndarray, g: np.ndarray, memory: Memory, rate: float, t: int
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        rate = float(rate)  # a NumPy scalar would turn float32 into float64
+        if self.weight_decay:
+            g = g + self.weight_decay * w
+        if not self.momentum:
+            return w - rate * g, {}
+        v = self.momentum * memory["v"] + g if memory else g
+        return w - rate * (g + self.momentum * v if self.nesterov else v), {"v": v}
+
+
+@dataclass(frozen=True)
+class Adam:
+    """m_t = β₁ m_(t−1) + (1 − β₁) g,   v_t = β₂ v_(t−1) + (1 − β₂) g²,   m_0 = v_0 = 0,
+
+    w ← w − rate · m̂ / (√v̂ + eps)   with   m̂ = m_t / (1 − β₁ᵗ),   v̂ = v_t / (1 − β₂ᵗ).
+
+    g includes the weight decay: g + λ w.
+
+    Parameters
+    ----------
+    beta1, beta2
+        How slowly the two moments change, from 0 up to, but not, 1.
+    eps
+        Keeps the denominator from 0.
+    weight_decay
+        λ, from 0.
+
+    Raises
+    ------
+    ValueError
+        A number is out of its range.
+
+    Source: Kingma and Ba 2015, algorithm 1.
+
+    >>> w, memory = Adam().update(np.array([1.0, 1.0]), np.array([0.2, -5.0]), {}, rate=0.1, t=1)
+    >>> w  # the first step has the length of the rate, whatever the gradient
+    array([0.9, 1.1])
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        _check_range(f"{name}: beta1", self.beta1, 1)
+        _check_range(f"{name}: beta2", self.beta2, 1)
+        _check_range(f"{name}: eps", self.eps)
+        _check_range(f"{name}: weight_decay", self.weight_decay)
+
+    def update(
+        self, w: np.ndarray, g: np.ndarray, memory: Memory, rate: float, t: int
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        rate = float(rate)  # a NumPy scalar would turn float32 into float64
+        if self.weight_decay:
+            g = g + self.weight_decay * w
+        return self._step(w, g, memory, rate, t)
+
+    def _step(
+        self, w: np.ndarray, g: np.ndarray, memory: Memory, rate: float, t: int
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The update for a gradient in which weight decay is done with."""
+        m = (1 - self.beta1) * g
+        v = (1 - self.beta2) * (g * g)
+        if memory:
+            m += self.beta1 * memory["m"]
+            v += self.beta2 * memory["v"]
+        length = rate / (1 - self.beta1**t)
+        denominator = np.sqrt(v) / (1 - self.beta2**t) ** 0.5 + self.eps
+        return w - length * m / denominator, {"m": m, "v": v}
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """w ← w − rate · λ w − rate · m̂ / (√v̂ + eps), with Adam's m̂ and v̂ of the bare gradient.
+
+    The decay does not pass through the moments, so it pulls equally at parameters with large and small gradients.
+
+    Parameters
+    ----------
+    beta1, beta2, eps
+        As in Adam.
+    weight_decay
+        λ, from 0; it is multiplied by the rate, as in PyTorch.
+
+    Raises
+    ------
+    ValueError
+        A number is out of its range.
+
+    Source: Loshchilov and Hutter 2019, "Decoupled weight decay regularization", algorithm 2.
+
+    >>> w, memory = AdamW(weight_decay=0.5).update(np.array([1.0]), np.array([0.0]), {}, rate=0.1, t=1)
+    >>> w
+    array([0.95])
+    """
+
+    weight_decay: float = 0.01
+
+    def update(
+        self, w: np.ndarray, g: np.ndarray, memory: Memory, rate: float, t: int
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        rate = float(rate)  # a NumPy scalar would turn float32 into float64
+        return self._step(w * (1 - rate * self.weight_decay), g, memory, rate, t)
+
+
+def _check_range(what: str, value: float, below: float = np.inf) -> None:
+    """ValueError unless 0 <= value < below."""
+    if not 0 <= value < below:
+        expected = "a finite number from 0" if below == np.inf else f"a number from 0 up to, but not, {below}"
+        raise ValueError(f"{what} takes {expected}, and {value!r} came.")

@@ -1,0 +1,268 @@
+"""The two forms of every kernel are one function: NumPy's to read, Numba's to run.
+
+Also: which form runs, what happens where Numba may not write its cache, and what `import nnlite` does not import.
+"""
+
+import importlib
+import os
+import subprocess
+import sys
+import warnings
+from unittest import mock
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nnlite import kernels
+from nnlite.kernels.convolution import gather, scatter
+from nnlite.kernels.windows import Windows, output_size
+from nnlite.layers import AvgPool2d, Conv2d, MaxPool2d
+
+backends = importlib.import_module("nnlite.kernels.backend")  # nnlite.kernels.backend is its function, too
+
+often = settings(max_examples=40, deadline=None, derandomize=True)
+
+
+def with_both(function):
+    """What `function` gives under the NumPy and under the Numba backend."""
+    results = []
+    for name in ("numpy", "numba"):
+        with mock.patch.dict(os.environ, NNLITE_BACKEND=name), np.errstate(all="ignore"):
+            results.append(function())
+    return results
+
+
+def assert_same(plain, fast):
+    """1e-12 of the largest finite number in float64, 1e-5 in float32; NaN and infinities in the same places."""
+    assert (plain.dtype, plain.shape) == (fast.dtype, fast.shape)
+    finite = np.isfinite(plain)
+    np.testing.assert_array_equal(np.where(finite, 0, plain), np.where(np.isfinite(fast), 0, fast))
+    largest = np.abs(plain[finite]).max(initial=0)
+    tolerance = (1e-12 if plain.dtype == np.float64 else 1e-5) * largest
+    np.testing.assert_allclose(fast[finite], plain[finite], rtol=0, atol=tolerance)
+
+
+# ------------------------------------------------------------------------------------------------------- the drawing
+
+
+def numbers(rng, shape, kind, dtype):
+    """Random, tied (small integers), zero, or with NaN and infinities here and there."""
+    x = rng.normal(size=shape)
+    if kind == "tied":
+        x = rng.integers(-1, 2, shape)
+    elif kind == "zero":
+        x = np.zeros(shape)
+    elif kind == "special":
+        x = np.where(rng.random(shape) < 0.15, rng.choice([np.nan, np.inf, -np.inf, -0.0], shape), x)
+    return x.astype(dtype)
+
+
+kinds = st.sampled_from(["random", "tied", "zero", "special"])
+dtypes = st.sampled_from([np.float32, np.float64])
+pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
+
+
+@st.composite
+def geometries(draw, pooling=False):
+    """Windows over images, every option free; those of a pooling are padded by half a window at most."""
+    size, stride = draw(pairs), draw(pairs)
+    dilation = (1, 1) if pooling else draw(pairs)
+    padding = tuple(draw(st.integers(0, k // 2 if pooling else 3)) for k in size)
+    ceil_mode = pooling and draw(st.booleans())
+    reach = [d * (k - 1) + 1 for d, k in zip(dilation, size, strict=True)]
+    image = tuple(max(1, r - 2 * p + draw(st.integers(0, 6))) for r, p in zip(reach, padding, strict=True))
+    output = tuple(
+        output_size(*axis, ceil_mode=ceil_mode) for axis in zip(image, size, stride, padding, dilation, strict=True)
+    )
+    return Windows(image, size, stride, padding, dilation, output)
+
+
+@st.composite
+def arrays(draw):
+    """A function that makes an array of any shape, all of one kind and dtype, the same at every run."""
+    rng, kind, dtype = np.random.default_rng(draw(st.integers(0, 2**32 - 1))), draw(kinds), draw(dtypes)
+    return lambda *shape: numbers(rng, shape, kind, dtype)
+
+
+counts = st.integers(1, 3)
+
+# ------------------------------------------------------------------------------------------------ convolution
+
+
+@often
+@given(geometries(), arrays(), counts, counts)
+def test_gather_is_the_same_in_both_forms(at, array, n, c):
+    a = array(n, c, *at.input)
+    np.testing.assert_array_equal(*with_both(lambda: gather(a, at)))
+
+
+@often
+@given(geometries(), arrays(), counts, counts)
+def test_scatter_is_the_same_in_both_forms(at, array, n, c):
+    columns = array(n, c, *at.size, *at.output)
+    assert_same(*with_both(lambda: scatter(columns, at)))
+
+
+@often
+@given(geometries(), st.integers(0, 2**32 - 1))
+def test_scatter_is_the_transpose_of_gather(at, seed):
+    rng = np.random.default_rng(seed)
+    a, columns = rng.normal(size=(2, 2, *at.input)), rng.normal(size=(2, 2, *at.size, *at.output))
+    for up, down in zip(with_both(lambda: gather(a, at)), with_both(lambda: scatter(columns, at)), strict=True):
+        assert abs((up * columns).sum() - (a * down).sum()) <= 1e-12 * np.abs(up * columns).sum() + 1e-12
+
+
+@often
+@given(geometries(), arrays(), counts, counts, counts, st.integers(1, 3))
+def test_the_three_products_of_a_convolution_are_the_same_in_both_forms(at, array, n, c, k, groups):
+    a, W, dz = array(n, groups * c, *at.input), array(groups * k, c, *at.size), array(n, groups * k, *at.output)
+    options = at.stride, at.padding, at.dilation, groups
+    assert_same(*with_both(lambda: kernels.forward(a, W, *options)))
+    assert_same(*with_both(lambda: kernels.backward_input(dz, W, at.input, *options)))
+    assert_same(*with_both(lambda: kernels.backward_weights(a, dz, at.size, *options)))
+
+
+def test_a_batch_in_many_blocks_is_the_batch_in_one(monkeypatch):
+    rng = np.random.default_rng(0)
+    a, W, dz = rng.normal(size=(7, 2, 6, 6)), rng.normal(size=(3, 2, 3, 3)), rng.normal(size=(7, 3, 4, 4))
+    options = (1, 1), (0, 0), (1, 1), 1
+
+    def products():
+        return (
+            kernels.forward(a, W, *options),
+            kernels.backward_input(dz, W, (6, 6), *options),
+            kernels.backward_weights(a, dz, (3, 3), *options),
+        )
+
+    whole = products()
+    monkeypatch.setattr("nnlite.kernels.convolution.BLOCK_BYTES", 2 * 2 * 9 * 16 * 8)  # two samples a block
+    for one, many in zip(whole, products(), strict=True):
+        np.testing.assert_allclose(many, one, rtol=1e-12, atol=1e-13)
+
+
+def test_an_infinite_weight_on_padding_is_nan_in_both_forms():
+    a, W = np.ones((1, 1, 2, 2)), np.full((1, 1, 3, 3), np.inf)
+    plain, fast = with_both(lambda: Conv2d(W, padding=1).forward(a))
+    assert np.isnan(plain).all()
+    assert np.isnan(fast).all()
+
+
+# -------------------------------------------------------------------------------------------------------- pooling
+
+
+@often
+@given(geometries(pooling=True), arrays(), counts, counts)
+def test_winners_and_their_routes_are_the_same_in_both_forms(at, array, n, c):
+    a, dz = array(n, c, *at.input), array(n, c, *at.output)
+    plain, fast = with_both(lambda: kernels.winners(a, at))
+    assert plain.dtype == fast.dtype == np.int64
+    np.testing.assert_array_equal(plain, fast)
+    assert_same(*with_both(lambda: kernels.route(dz, plain, at)))
+
+
+@often
+@given(geometries(pooling=True), arrays(), counts, counts, st.booleans())
+def test_means_are_the_same_in_both_forms(at, array, n, c, count_include_pad):
+    a, dz = array(n, c, *at.input), array(n, c, *at.output)
+    layer = AvgPool2d(at.size, at.stride, at.padding, count_include_pad=count_include_pad)
+    divisors = layer.counts(at, a.dtype)
+    assert_same(*with_both(lambda: kernels.mean_forward(a, divisors, at)))
+    assert_same(*with_both(lambda: kernels.mean_backward(dz, divisors, at)))
+
+
+# ----------------------------------------------------------------------------------------------- which form runs
+
+
+def test_the_variable_chooses_the_backend(monkeypatch):
+    for name in ("numpy", "numba"):
+        monkeypatch.setenv("NNLITE_BACKEND", name)
+        assert kernels.backend() == name
+    monkeypatch.delenv("NNLITE_BACKEND")
+    assert kernels.backend() == "numba"
+    monkeypatch.setenv("NNLITE_BACKEND", "")
+    assert kernels.backend() == "numba"
+
+
+@pytest.mark.parametrize("garbage", ["Numba", "cuda", "numpy ", "0"])
+def test_another_backend_is_refused_at_the_call(monkeypatch, garbage):
+    monkeypatch.setenv("NNLITE_BACKEND", garbage)
+    with pytest.raises(ValueError, match=f"NNLITE_BACKEND is {garbage!r}; set it to numpy or numba, or unset it"):
+        kernels.backend()
+    with pytest.raises(ValueError, match="NNLITE_BACKEND"):
+        Conv2d(np.ones((1, 1, 2, 2))).forward(np.ones((1, 1, 3, 3)))
+
+
+def test_without_numba_numpy_runs_and_asking_for_numba_is_an_error(monkeypatch):
+    monkeypatch.setattr(backends, "_numba_is_installed", lambda: False)
+    monkeypatch.delenv("NNLITE_BACKEND", raising=False)
+    assert kernels.backend() == "numpy"
+    assert MaxPool2d(2).forward(np.ones((1, 1, 2, 2))).tolist() == [[[[1.0]]]]
+    monkeypatch.setenv("NNLITE_BACKEND", "numba")
+    with pytest.raises(ValueError, match="numba is not installed; install it or unset the variable"):
+        kernels.backend()
+
+
+def test_each_form_runs_under_its_own_backend(monkeypatch):
+    kernel = backends.either(lambda: "plain", lambda: "fast")
+    monkeypatch.setenv("NNLITE_BACKEND", "numpy")
+    assert kernel() == "plain"
+    monkeypatch.setenv("NNLITE_BACKEND", "numba")
+    assert kernel() == "fast"
+
+
+# ------------------------------------------------------------------------------------------------------ compilation
+
+
+def test_where_no_cache_can_be_written_it_compiles_all_the_same_with_one_warning(monkeypatch):
+    real = numba.njit
+
+    def without_a_folder(*arguments, cache=False, **options):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available for file 'kernels.py'")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(numba, "njit", without_a_folder)
+    backends._warn_that_nothing_is_kept.cache_clear()
+    double, triple = backends.compiled(lambda x: 2 * x), backends.compiled(lambda x: 3 * x)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert (double(1.5), double(2.0), triple(1.0)) == (3.0, 4.0, 3.0)
+    assert len(caught) == 1
+    assert "NUMBA_CACHE_DIR" in str(caught[0].message)
+
+
+def test_the_same_call_gives_the_same_bits():
+    rng = np.random.default_rng(0)
+    layer, a = Conv2d(rng.normal(size=(3, 2, 3, 3)).astype(np.float32)), rng.normal(size=(5, 2, 9, 9))
+    first, second = (layer.forward(a.astype(np.float32)).tobytes() for _ in range(2))
+    assert first == second
+
+
+def test_importing_nnlite_imports_neither_numba_nor_matplotlib():
+    code = "import sys, nnlite; print(sorted({'numba', 'matplotlib', 'torch'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+# --------------------------------------------------------------------------------------------------- how many windows
+
+
+@pytest.mark.parametrize(
+    ("size", "window", "stride", "padding", "floor", "ceil"),
+    [
+        (28, 5, 1, 0, 24, 24),
+        (5, 2, 2, 0, 2, 3),  # one window sticks out
+        (4, 2, 2, 0, 2, 2),
+        (3, 2, 2, 1, 2, 2),  # a third would start in the padding
+        (5, 2, 3, 0, 2, 2),
+        (6, 2, 3, 0, 2, 2),  # a third would start outside
+        (1, 2, 2, 0, 0, 1),  # a window larger than the image sticks out
+        (1, 4, 2, 0, 0, 0),  # by more than a stride: none
+    ],
+)
+def test_how_many_windows_fit(size, window, stride, padding, floor, ceil):
+    assert output_size(size, window, stride, padding) == floor
+    assert output_size(size, window, stride, padding, ceil_mode=True) == ceil
