@@ -151,7 +151,8 @@ def _encoded(pixels: np.ndarray) -> str:
 _STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1b1b1b; --faint: #6a6a6a; --line: #ddd; }
 @media (prefers-color-scheme: dark) { :root { --paper: #17181a; --ink: #e6e6e6; --faint: #a0a0a0; --line: #3a3a3a; } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 74rem; margin: 0 auto; padding: 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  max-width: 74rem; margin: 0 auto; padding: 1rem; }
 h1 { margin: .5rem 0; } h2 { margin: 2rem 0 .5rem; } h3 { margin: 1.6rem 0 .2rem; }
 section { border-top: 1px solid var(--line); }
 p { max-width: 46rem; } code { font-size: .85em; }

@@ -34,9 +34,10 @@ class Method:
 
 
 def _lrp(name: str, rules: lrp.Rule | lrp.Composite, formula: str) -> Method:
-    return Method(
-        f"lrp-{name}", formula, lambda network, x, target=None: lrp.relevance(network, x, target, rules=rules), rules
-    )
+    def compute(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
+        return lrp.relevance(network, x, target, rules=rules)
+
+    return Method(f"lrp-{name}", formula, compute, rules)
 
 
 def _on_pixels(rule: lrp.Rule) -> lrp.Composite:
@@ -55,19 +56,19 @@ METHODS: dict[str, Method] = {
         _lrp("epsilon", lrp.epsilon(1e-6), "Σ_k a_j w_jk / (z_k + ε sgn z_k) · R_k,  ε = 1e-6"),
         _lrp("epsilon-0.25", lrp.epsilon(lrp.relative(0.25)), "as lrp-epsilon,  ε = 0.25 RMS(z)"),
         _lrp("gamma", lrp.gamma(0.25), "Σ_k a_j (w_jk + γ w⁺_jk) / Σ_j … · R_k,  γ = 0.25"),
-        _lrp("generalized-gamma", lrp.generalized_gamma(0.25), "Σ_k (p_jk + γ p±_jk) / Σ_j … · R_k,  ± the sign of z_k"),
+        _lrp("generalized-gamma", lrp.generalized_gamma(0.25), "Σ_k (p_jk + γ p±_jk) / Σ_j … · R_k,  ±: sign of z_k"),
         _lrp("z-plus", lrp.z_plus(), "Σ_k a_j w⁺_jk / Σ_j a_j w⁺_jk · R_k"),
         _lrp("alpha1-beta0", lrp.alpha_beta(1, 0), "Σ_k (a_j w_jk)⁺ / Σ⁺_k · R_k,  Σ⁺ with the bias"),
         _lrp("alpha2-beta1", lrp.alpha_beta(2, 1), "Σ_k (2 (a_j w_jk)⁺ / Σ⁺_k − (a_j w_jk)⁻ / Σ⁻_k) · R_k"),
-        _lrp("z-bounds", _on_pixels(lrp.z_bounds(0, 1)), "pixels: Σ_k (a_j w_jk − l w⁺_jk − h w⁻_jk) / Σ_j … · R_k;  z⁺ above"),
-        _lrp("w-squared", _on_pixels(lrp.w_squared()), "pixels: Σ_k w²_jk / Σ_j w²_jk · R_k;  z⁺ above"),
-        _lrp("flat", _on_pixels(lrp.flat()), "pixels: Σ_k 1 / Σ_j 1 · R_k;  z⁺ above"),
+        _lrp("z-bounds", _on_pixels(lrp.z_bounds(0, 1)), "pixels: (a_j w_jk − l w⁺_jk − h w⁻_jk) / Σ_j …;  z⁺ above"),
+        _lrp("w-squared", _on_pixels(lrp.w_squared()), "pixels: w²_jk / Σ_j w²_jk;  z⁺ above"),
+        _lrp("flat", _on_pixels(lrp.flat()), "pixels: 1 / Σ_j 1;  z⁺ above"),
         _lrp("montavon2019", lrp.montavon2019(), "z^B on the pixels, γ = 0.25 low, ε = 0.25 RMS(z) high, LRP-0 on top"),
         _lrp("epsilon-plus", lrp.EpsilonPlus(), "α1β0 on convolutions, ε on dense layers"),
-        _lrp("epsilon-plus-flat", lrp.EpsilonPlusFlat(), "as lrp-epsilon-plus, flat on the pixels"),
-        _lrp("epsilon-gamma-box", lrp.EpsilonGammaBox(), "z^B on the first convolution, generalized γ on the others, ε on dense"),
+        _lrp("epsilon-plus-flat", lrp.EpsilonPlusFlat(), "α1β0 and ε, flat on the pixels"),
+        _lrp("epsilon-gamma-box", lrp.EpsilonGammaBox(), "z^B on the first convolution, γ on others, ε on dense"),
         _lrp("epsilon-alpha2-beta1", lrp.EpsilonAlpha2Beta1(), "α2β1 on convolutions, ε on dense layers"),
-        _lrp("epsilon-alpha2-beta1-flat", lrp.EpsilonAlpha2Beta1Flat(), "as lrp-epsilon-alpha2-beta1, flat on the pixels"),
+        _lrp("epsilon-alpha2-beta1-flat", lrp.EpsilonAlpha2Beta1Flat(), "α2β1 and ε, flat on the pixels"),
     )
 }  # fmt: skip
 """Every method by name."""

@@ -54,7 +54,7 @@ def explained_class(scores: np.ndarray, target: Any = None) -> np.ndarray:
     Raises
     ------
     ValueError
-        The scores are not (N, K), or a target is not an integer from 0 to K - 1.
+        The scores are not (N, K) or not finite, or a target is not an integer from 0 to K - 1.
 
     >>> scores = np.array([[0.2, 0.9, 0.1], [3.0, 1.0, 2.0]])
     >>> explained_class(scores), explained_class(scores, 2)
@@ -63,11 +63,13 @@ def explained_class(scores: np.ndarray, target: Any = None) -> np.ndarray:
     if scores.ndim != 2:
         raise ValueError(f"A network is explained by its scores (N, K), and this one gives {scores.shape}.")
     n, classes = scores.shape
+    if not np.isfinite(scores).all():
+        raise ValueError("The scores hold a NaN or an infinity; check the network's weights, or train it again.")
     if target is None:
         return scores.argmax(axis=1)
     chosen = np.asarray(target)
     if chosen.dtype.kind not in "iu" or chosen.shape not in ((), (n,)):
-        raise ValueError(f"target takes a class, {n} classes (one a sample) or None, and {target!r} came.")
+        raise ValueError(f"target takes a class, an integer array of the shape ({n},) (one a sample) or None, and {target!r} came.")
     if chosen.size and not 0 <= chosen.min() <= chosen.max() < classes:
         raise ValueError(f"target takes classes from 0 to {classes - 1}, and {target!r} came.")
     return np.broadcast_to(chosen, (n,)).astype(np.int64)

@@ -60,9 +60,10 @@ def digits(dataset: str, split: str, folder: str | os.PathLike | None = None) ->
         raise ValueError(f'split takes "train" or "test", and {split!r} came.')
     if dataset == "strokes":
         train = split == "train"
-        return datasets.strokes(
+        images, labels = datasets.strokes(
             TRAINING_DIGITS if train else HELD_OUT_DIGITS, seed=TRAINING_SEED if train else HELD_OUT_SEED
         )
+        return images, labels
     if dataset == "uci":
         return datasets.uci(split)
     if dataset == "mnist":

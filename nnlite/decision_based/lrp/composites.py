@@ -27,6 +27,7 @@ from ...layers import (
     ReLU,
     Reshape,
     Sigmoid,
+    Softmax,
     Tanh,
 )
 from ...network import Network
@@ -125,7 +126,8 @@ class Composite:
             return self.batchnorm
         if type(layer) in WITHOUT_WEIGHTS:
             return WITHOUT_WEIGHTS[type(layer)]
-        raise ValueError(f"LRP has no rule for layer {network.names[i]} ({layer!r}).")
+        advice = " A Softmax is left out only at the end of a network." if isinstance(layer, Softmax) else ""
+        raise ValueError(f"LRP has no rule for layer {network.names[i]} ({layer!r}).{advice}")
 
     def __repr__(self) -> str:
         given = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) is not f.default]

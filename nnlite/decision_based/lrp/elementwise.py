@@ -205,8 +205,12 @@ def relevance(rule: Rule, layer: Layer, a: np.ndarray, R: np.ndarray) -> np.ndar
         The activations below and the relevance above, batches of any shape that the layer takes.
     """
     W, b, exists = connections(layer, a.shape)
+    options = {
+        name: np.broadcast_to(value, a.shape[1:]).ravel() if name in ("low", "high") else value
+        for name, value in rule.options.items()
+    }
     rows = [
-        RULES[rule.name](a_n.ravel(), W, b, R_n.ravel(), exists, **rule.options)
+        RULES[rule.name](a_n.ravel(), W, b, R_n.ravel(), exists, **options)
         for a_n, R_n in zip(a.astype(np.float64), R.astype(np.float64), strict=True)
     ]
     return np.array(rows).reshape(a.shape)

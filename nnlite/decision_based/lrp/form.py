@@ -8,7 +8,8 @@ For each group, with layer′ a layer with changed weights that is fed a changed
     R_j = Σ sign · a′ ⊙ c                            step 4: each input's share
 
 What does not reach the inputs is in the same s: Σ b′ s went to the bias, Σ stabilizer · s to the stabilizer, and κ R
-of a zero denominator was dropped. So the books close without a second computation.
+of a zero denominator was dropped. So the books close without a second computation. (A denominator so small that R / z
+would overflow counts as zero.)
 
 Source: slides, "LRP Calculation"; Montavon et al. 2019, sec. 10.2.2 (the four steps).
 """
@@ -66,7 +67,7 @@ class Part(NamedTuple):
     @property
     def bias(self) -> np.ndarray:
         """Σ b′ s for each sample: what the bias absorbed."""
-        return _per_sample(sum(t.sign * t.layer.bias_like(self.z) for t in self.group.terms) * self.s)
+        return per_sample(sum(t.sign * t.layer.bias_like(self.z) for t in self.group.terms) * self.s)
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Step:
     @property
     def stabilizer(self) -> np.ndarray:
         """What ε, or another stabilizer, absorbed."""
-        return sum((_per_sample(part.stabilizer * part.s) for part in self.parts), start=self._nothing)
+        return sum((per_sample(part.stabilizer * part.s) for part in self.parts), start=self._nothing)
 
     @property
     def dropped(self) -> np.ndarray:
@@ -94,7 +95,7 @@ class Step:
             return self._nothing
         rest = (1.0 - sum(part.group.kappa for part in self.parts)) * self.above
         lost = sum(np.where(part.lost, part.group.kappa * self.above, 0) for part in self.parts)
-        return _per_sample(rest + lost)
+        return per_sample(rest + lost)
 
     @cached_property
     def _nothing(self) -> np.ndarray:
@@ -142,12 +143,13 @@ class Rule:
         stabilizer = np.where(z >= 0, size, -size)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             s = group.kappa * R / (z + stabilizer)  # step 2
-        lost = ~np.isfinite(s)  # a zero denominator distributes nothing
+        # A zero denominator distributes nothing. Nor does one so small that step 3 would overflow: hence the margin.
+        lost = ~(np.abs(s) < np.finfo(s.dtype).max * 2.0**-20)
         s = np.where(lost, s.dtype.type(0), s)
         return Part(group, z, stabilizer, s, lost)
 
     def __repr__(self) -> str:
-        return f"{self.name}({', '.join(f'{key}={value}' for key, value in self.options.items())})"
+        return f"{self.name}({', '.join(f'{key}={_short(value)}' for key, value in self.options.items())})"
 
 
 @dataclass(frozen=True)
@@ -172,5 +174,10 @@ class Passing:
         return self.name
 
 
-def _per_sample(values: np.ndarray) -> np.ndarray:
-    return values.reshape(len(values), -1).sum(axis=1, dtype=np.float64)
+def _short(value: Any) -> Any:
+    """An option on one line: an array by its shape."""
+    return f"array{list(value.shape)}" if isinstance(value, np.ndarray) and value.ndim else value
+
+
+def per_sample(values: np.ndarray) -> np.ndarray:
+    return values.sum(axis=tuple(range(1, values.ndim)), dtype=np.float64)

@@ -14,8 +14,10 @@ import numpy as np
 
 from ...network import Network
 from ..target import check_input, explained_class, one_at
+from . import composites
+from . import rules as rules_module
 from .composites import LINEAR, AnyRule, Composite, everywhere
-from .form import Passing, Rule, Step
+from .form import Passing, Rule, Step, per_sample
 from .rules import epsilon
 
 Rules = AnyRule | Composite | Sequence[AnyRule | None]
@@ -72,6 +74,10 @@ def relevance(
     """
     network, a, R, each = _ready(network, x, target, rules, start)
     signals = network.walk_back(a, R, each)
+    for name, R_j, a_j in zip(network.names, signals, a, strict=False):
+        if np.shape(R_j) != a_j.shape or R_j.dtype != a_j.dtype:
+            came = f"{R_j.shape} {R_j.dtype}" if isinstance(R_j, np.ndarray) else repr(R_j)
+            raise ValueError(f"The rule of layer {name} must give R_j as {a_j.shape} {a_j.dtype}, and {came} came.")
     return signals if all_layers else signals[0]
 
 
@@ -120,12 +126,9 @@ class Ledger:
     @property
     def error(self) -> float:
         """The largest |difference| of a line, as a part of that line's Σ |R above|."""
-        sizes = [np.abs(R).reshape(len(R), -1).sum(axis=1, dtype=np.float64) for R in self.relevances[1:]]
-        worst = 0.0
-        for entry, size in zip(self.entries, sizes, strict=True):
-            difference = np.abs(entry.difference)
-            worst = max(worst, *np.divide(difference, size, out=difference.copy(), where=size > 0).tolist(), 0.0)
-        return worst
+        sizes = np.array([per_sample(np.abs(R)) for R in self.relevances[1:]])
+        differences = np.array([np.abs(entry.difference) for entry in self.entries])
+        return float(np.max(differences / np.where(sizes > 0, sizes, 1), initial=0.0))
 
     def total(self, column: str) -> np.ndarray:
         """A column ("bias", "stabilizer" or "dropped") summed over the layers: (N,)."""
@@ -185,7 +188,7 @@ def ledger(
         return record
 
     relevances = network.walk_back(a, R, [recorded(rule) for rule in each])
-    sums = [values.reshape(len(values), -1).sum(axis=1, dtype=np.float64) for values in relevances]
+    sums = [per_sample(values) for values in relevances]
     entries = [
         Entry(name, repr(rule), above, below, step.bias, step.stabilizer, step.dropped)
         for name, rule, above, below, step in zip(
@@ -215,9 +218,13 @@ def rules_for(network: Network, rules: Rules) -> list[AnyRule]:
     if isinstance(rules, Rule):
         return everywhere(rules).rules_for(network)
     if callable(rules):
+        _check_rule(rules)
         return Composite(convolution=rules, dense=rules).rules_for(network)
     if not isinstance(rules, (list, tuple)):
         raise TypeError(f"rules takes a rule, a Composite or a list of rules, and {rules!r} came.")
+    for rule in rules:
+        if rule is not None:
+            _check_rule(rule)
     usual = everywhere(epsilon()).rules_for(network)
     linear = [i for i, layer in enumerate(network) if isinstance(layer, LINEAR)]
     if len(rules) == len(linear):
@@ -232,3 +239,11 @@ def rules_for(network: Network, rules: Rules) -> list[AnyRule]:
     if missing:
         raise ValueError(f"The layers {', '.join(missing)} have weights and need a rule; None came.")
     return [default if rule is None else rule for default, rule in zip(usual, rules, strict=True)]
+
+
+def _check_rule(rule: Any) -> None:
+    """TypeError unless it can be called as a rule; `epsilon` makes a rule, and is none."""
+    if not callable(rule):
+        raise TypeError(f"A rule is one of nnlite.decision_based.lrp or a function, and {rule!r} came.")
+    if getattr(rule, "__module__", None) in (rules_module.__name__, composites.__name__):
+        raise TypeError(f"lrp.{rule.__name__} makes rules and is none itself; call it: lrp.{rule.__name__}().")

@@ -6,6 +6,7 @@ elementwise.py writes each of them out with every index; the tests tie the two.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -60,8 +61,8 @@ def epsilon(epsilon: float | Relative = 1e-6, stabilizer: float = 0.0) -> Rule:
         if stabilizer:
             size = lambda z: epsilon(z) + stabilizer  # noqa: E731
     else:
-        _check_number("epsilon", epsilon, least=0)
-        size = epsilon + stabilizer
+        epsilon = _number("epsilon", epsilon, least=0)
+        size = epsilon + options.get("stabilizer", 0)
     return Rule("epsilon", "a_j w_jk / (z_k + ε sgn z_k)", groups, {"epsilon": epsilon, **options}, size)
 
 
@@ -73,8 +74,7 @@ def relative(factor: float) -> Relative:
     >>> relative(0.25)(np.array([[3.0, -4.0]])).round(4)
     array([[0.8839]])
     """
-    _check_number("factor", factor, least=0)
-    return Relative(factor)
+    return Relative(_number("factor", factor, least=0))
 
 
 def gamma(gamma: float = 0.25, stabilizer: float = 0.0) -> Rule:
@@ -89,7 +89,7 @@ def gamma(gamma: float = 0.25, stabilizer: float = 0.0) -> Rule:
     >>> gamma(1.0)(layer, a, layer.forward(a), np.array([[11.0]]))
     array([[12., -1.]])
     """
-    _check_number("gamma", gamma, least=0)
+    gamma = _number("gamma", gamma, least=0)
 
     def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
         _need_nonnegative(a, layer, "gamma", "generalized_gamma, which takes any sign")
@@ -113,7 +113,7 @@ def generalized_gamma(gamma: float = 0.25, stabilizer: float = 0.0) -> Rule:
     >>> generalized_gamma(0.25)(layer, a, layer.forward(a), np.array([[-1.0]])).round(3)
     array([[ 0.667, -0.833]])
     """
-    _check_number("gamma", gamma, least=0)
+    gamma = _number("gamma", gamma, least=0)
 
     def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
         W_plus, W_minus = _favour(layer.W, _plus, gamma), _favour(layer.W, _minus, gamma)
@@ -162,8 +162,7 @@ def alpha_beta(alpha: float = 2.0, beta: float = 1.0, stabilizer: float = 0.0) -
     >>> alpha_beta(2, 1)(layer, a, layer.forward(a), np.array([[5.0]]))
     array([[10., -5.]])
     """
-    _check_number("alpha", alpha, least=1)
-    _check_number("beta", beta, least=0)
+    alpha, beta = _number("alpha", alpha, least=1), _number("beta", beta, least=0)
     if abs(alpha - beta - 1) > 1e-9:
         raise ValueError(f"alpha_beta needs α − β = 1, and α = {alpha}, β = {beta} came.")
 
@@ -182,12 +181,13 @@ def z_bounds(low: Any = 0.0, high: Any = 1.0, stabilizer: float = 0.0) -> Rule:
     """z^B, for pixels in [l, h]: R_j = Σ_k q_jk / Σ_j q_jk · R_k with q_jk = a_j w_jk − l_j w⁺_jk − h_j w⁻_jk.
 
     A black pixel gets relevance too, where white would have changed the score. The bias is left out (it cancels).
+    Computed as q_jk = (a_j − l_j) w⁺_jk + (a_j − h_j) w⁻_jk: the same, and no large terms cancel.
 
     Parameters
     ----------
     low, high
-        The bounds l < h of the inputs: numbers, or arrays that broadcast over one input, such as (C, 1, 1). An input
-        outside them is a ValueError.
+        The bounds l < h of the inputs: finite numbers, or arrays that broadcast over one input, such as (C, 1, 1). An
+        input outside them is a ValueError.
 
     Source: Montavon et al. 2017 (deep Taylor decomposition), sec. 4.2; Montavon et al. 2019, table 10.1.
 
@@ -196,18 +196,19 @@ def z_bounds(low: Any = 0.0, high: Any = 1.0, stabilizer: float = 0.0) -> Rule:
     >>> z_bounds(0, 1)(layer, a, layer.forward(a), np.array([[1.0]]))
     array([[0.5, 0.5]])
     """
+    if not all(np.asarray(bound).dtype.kind in "iuf" and np.isfinite(bound).all() for bound in (low, high)):
+        raise ValueError(f"z_bounds takes finite bounds, and low = {low!r}, high = {high!r} came.")
     if not np.all(np.asarray(low) < np.asarray(high)):
         raise ValueError(f"z_bounds needs low < high, and low = {low}, high = {high} came.")
 
     def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
-        l, h = (np.broadcast_to(np.asarray(bound, a.dtype), a.shape) for bound in (low, high))
+        l, h = _bound("low", low, a), _bound("high", high, a)
         if np.any(a < l) or np.any(a > h):
             raise ValueError(
-                f"z_bounds takes inputs in [{low}, {high}], and {a.min():g} to {a.max():g} came to {layer!r}; "
-                "give the bounds of your pixels, or use w_squared, which needs none."
+                f"z_bounds takes inputs in [{np.min(low):g}, {np.max(high):g}], and {a.min():g} to {a.max():g} came to "
+                f"{layer!r}; give the bounds of your pixels, or use w_squared, which needs none."
             )
-        lowest, highest = _with(layer, _plus(layer.W)), _with(layer, _minus(layer.W))
-        return [Group([Term(1, a, _with(layer, layer.W)), Term(-1, l, lowest), Term(-1, h, highest)])]
+        return [Group([Term(1, a - l, _with(layer, _plus(layer.W))), Term(1, a - h, _with(layer, _minus(layer.W)))])]
 
     formula = "(a_j w_jk − l_j w⁺_jk − h_j w⁻_jk) / Σ"
     return Rule("z_bounds", formula, groups, _options(low=low, high=high, stabilizer=stabilizer), stabilizer)
@@ -275,13 +276,25 @@ def _favour(values: Any, part: Callable[[Any], Any], gamma: float) -> Any:
 
 def _options(**values: Any) -> dict[str, Any]:
     """The options of a rule; a stabilizer of 0 goes without saying."""
-    _check_number("stabilizer", values["stabilizer"], least=0)
+    values["stabilizer"] = _number("stabilizer", values["stabilizer"], least=0)
     return {name: value for name, value in values.items() if name != "stabilizer" or value}
 
 
-def _check_number(name: str, value: Any, least: float) -> None:
-    if not isinstance(value, (int, float, np.number)) or isinstance(value, bool) or not least <= value < np.inf:
+def _number(name: str, value: Any, least: float) -> float:
+    """A finite number from `least` as Python's own: NumPy's scalars would turn float32 into float64."""
+    if not isinstance(value, Real) or isinstance(value, bool) or not least <= value < np.inf:
         raise ValueError(f"{name} takes a finite number from {least}, and {value!r} came.")
+    return value if type(value) is int else float(value)
+
+
+def _bound(name: str, bound: Any, a: np.ndarray) -> np.ndarray:
+    try:
+        return np.broadcast_to(np.asarray(bound, a.dtype), a.shape)
+    except ValueError:
+        raise ValueError(
+            f"z_bounds: {name} takes a number or an array that broadcasts over one input {a.shape[1:]}, "
+            f"and the shape {np.shape(bound)} came."
+        ) from None
 
 
 def _need_nonnegative(a: np.ndarray, layer: Layer, rule: str, instead: str) -> None:
