@@ -12,10 +12,12 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 
 VERSION = 1
 HEADER = "header.json"
@@ -32,7 +34,7 @@ def write(path: str | os.PathLike, kind: str, header: Mapping[str, Any], arrays:
     described["sha256"] = _checksum(described, arrays)
     text = np.frombuffer(json.dumps(described, sort_keys=True).encode(), np.uint8)
     buffer = io.BytesIO()
-    np.savez(buffer, **{HEADER: text, **arrays})
+    np.savez(buffer, **{HEADER: text, **arrays})  # type: ignore[arg-type]
     write_bytes(path, buffer.getvalue())
 
 
@@ -97,13 +99,25 @@ def read(path: str | os.PathLike, kind: str) -> tuple[dict[str, Any], dict[str, 
 
 def _arrays(content: bytes) -> dict[str, np.ndarray]:
     """The arrays in the bytes of an .npz; some exception where they are none. Needs no more memory than `content`."""
-    with zipfile.ZipFile(io.BytesIO(content)) as members:
-        if any(member.compress_type != zipfile.ZIP_STORED for member in members.infolist()):
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        members = file.infolist()
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
             raise ValueError("its members are compressed, and nnlite compresses none")
-        if sum(member.file_size for member in members.infolist()) > len(content):
+        if sum(member.file_size for member in members) > len(content):
             raise ValueError("its members are larger than the file")
-    with np.load(io.BytesIO(content), allow_pickle=False) as members:
-        return {name: members[name] for name in members.files}
+        return {member.filename.removesuffix(".npy"): _array(file.read(member)) for member in members}
+
+
+def _array(content: bytes) -> np.ndarray:
+    """The array in the bytes of an .npy. NumPy would make room for any size that they claim, so that is checked."""
+    file = io.BytesIO(content)
+    if npy.read_magic(file) != (1, 0):
+        raise ValueError("an array is in another version of the .npy format")
+    shape, _, dtype = npy.read_array_header_1_0(file)
+    held = len(content) - file.tell()
+    if prod(shape) * dtype.itemsize != held:
+        raise ValueError(f"an array claims the shape {shape} and holds {held} bytes")
+    return npy.read_array(io.BytesIO(content), allow_pickle=False)
 
 
 def _checksum(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:

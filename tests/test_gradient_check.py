@@ -180,8 +180,15 @@ def test_the_input_is_left_alone() -> None:
         (Dense(W.astype(np.float32)), x.astype(np.float32), r"dense1 is float32.*astype\(np.float64\)"),
         (ReLU(), x.astype(np.float32), "the input is float32"),
         (Network([ReLU(), Dense(W.astype(np.float32))], ["r", "top"]), x, "top is float32"),
+        (ReLU(), [[1.0]], "the input is list"),
     ],
 )
 def test_float32_is_refused(layer: Any, a: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         gradient_check(layer, a)
+
+
+@pytest.mark.parametrize("numbers", [{"step": 0.0}, {"step": np.nan}, {"elements": 0}])
+def test_a_check_that_checks_nothing_is_refused(numbers: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="a finite step above 0 and elements from 1"):
+        gradient_check(Dense(W, b), x, **numbers)

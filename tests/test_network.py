@@ -33,7 +33,7 @@ def small_network(dtype=np.float64, **options):
         MaxPool2d(2),
         Dropout(0.25),
         Flatten(),
-        Dense(r(size=(36, 5)), r(size=5)),
+        Dense(r(size=(36, 5)) / 10, r(size=5)),
         Tanh(),
         Dense(r(size=(5, 3)), r(size=3)),
         Softmax(),

@@ -94,6 +94,14 @@ def test_it_learns_images_and_keeps_the_softmax(backend: str, monkeypatch: pytes
     assert result.history[-1].held_out_accuracy is None
 
 
+def test_the_loss_is_that_of_the_scores() -> None:
+    """With or without a Softmax at the end: the same weights."""
+    network, x, labels = images(50, np.float64)
+    with_softmax, without = (fit(start, x, labels, epochs=2, progress=False) for start in (network, network[:-1]))
+    assert same_bits(with_softmax.network, without.network)
+    assert with_softmax.history[0].loss == without.history[0].loss
+
+
 def test_the_backends_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     trained = []
     for backend in ("numpy", "numba"):

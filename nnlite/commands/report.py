@@ -21,8 +21,9 @@ PIXELS = 112  # the size of a picture on the page, before the browser scales it
 
 @dataclass(frozen=True)
 class Why:
-    """Why this class, and why not the runner-up: the same digit explained for both."""
+    """Why this class and not its nearest rival: the same digit explained for both, and for the difference."""
 
+    name: str
     x: np.ndarray
     predicted: int
     rival: int
@@ -31,22 +32,20 @@ class Why:
     R_rival: np.ndarray
 
 
-def why(network: Network, x: np.ndarray, predicted: int) -> Why:
-    """LRP (Montavon et al. 2019) for the predicted class and for the class with the next higher score."""
+def why(network: Network, x: np.ndarray, name: str) -> Why:
+    """LRP (Montavon et al. 2019) of one digit for the predicted class and for the one with the next higher score."""
     scores = network.scores(x)[0]
-    rival = int(np.argsort(scores)[-2])
-    R_predicted, R_rival = (
-        lrp.relevance(network, x, target, rules=lrp.montavon2019())[0] for target in (predicted, rival)
-    )
-    return Why(x, predicted, rival, scores, R_predicted, R_rival)
+    rival, predicted = (int(k) for k in np.argsort(scores)[-2:])
+    maps = (lrp.relevance(network, x, target, rules=lrp.montavon2019())[0] for target in (predicted, rival))
+    return Why(name, x, predicted, rival, scores, *maps)
 
 
-def page(digits: Sequence["Digit"], question: Why) -> str:
+def page(digits: Sequence["Digit"], questions: Sequence[Why]) -> str:
     """The whole page as HTML."""
     return _PAGE.format(
         style=_STYLE,
         legend=_png(np.linspace(-1, 1, 224)[None].repeat(16, axis=0), 224),
-        why=_why(question),
+        why="".join(map(_why, questions)),
         methods="".join(
             f"<tr><td><code>{m.name}</code></td><td>{html.escape(m.formula)}</td></tr>" for m in METHODS.values()
         ),
@@ -55,24 +54,19 @@ def page(digits: Sequence["Digit"], question: Why) -> str:
 
 
 def _why(q: Why) -> str:
-    pictures = "".join(
-        _figure(
-            _grey(q.x[0, 0]) if R is None else _png(plots.plane(R), PIXELS, q.x[0, 0], limit), alt, caption, "large"
+    c, r = q.predicted, q.rival
+    digit = q.x[0, 0]
+    limit = float(max(np.abs(q.R_predicted).max(), np.abs(q.R_rival).max()))
+    figures = [_figure(_grey(digit), f"the digit {q.name}", f"what the network saw: <code>{q.name}</code>", "large")]
+    for R, scale, caption in (
+        (q.R_predicted, limit, f"Why {c}?<br>score {q.scores[c]:.2f}"),
+        (q.R_rival, limit, f"Why {r}?<br>score {q.scores[r]:.2f}"),
+        (q.R_predicted - q.R_rival, None, f"Why {c} and not {r}?<br>{q.scores[c] - q.scores[r]:.2f} ahead"),
+    ):
+        figures.append(
+            _figure(_png(plots.plane(R), PIXELS, digit, scale), caption.replace("<br>", " "), caption, "large")
         )
-        for limit in [float(max(np.abs(q.R_predicted).max(), np.abs(q.R_rival).max()))]
-        for R, alt, caption in (
-            (None, "the digit", "what the network saw"),
-            (q.R_predicted, f"why {q.predicted}", f"why {q.predicted}? score {q.scores[q.predicted]:.2f}"),
-            (q.R_rival, f"why not {q.rival}", f"why not {q.rival}? score {q.scores[q.rival]:.2f}"),
-        )
-    )
-    return (
-        f"<h2>Why is this a {q.predicted}, and not a {q.rival}?</h2><div class=row>{pictures}</div>"
-        f"<p>Both maps divide a score among the pixels, in the same colours: the score of {q.predicted} in the middle, "
-        f"that of its nearest rival {q.rival} on the right. Red pixels raise the score, blue ones lower it. Look where "
-        f"the two maps differ: what is red in one and blue in the other tells the two digits apart. Black paper counts "
-        f"too: a stroke that is missing can be evidence. (LRP as in Montavon et al. 2019: z<sup>B</sup>, γ, ε, 0.)</p>"
-    )
+    return f"<div class=row>{''.join(figures)}</div>"
 
 
 def _digit(digit: "Digit") -> str:
@@ -101,7 +95,7 @@ def _books(digit: "Digit") -> str:
         if e.ledger is not None:
             parts = (e.ledger.total(column)[0] for column in ("bias", "stabilizer", "dropped"))
             numbers = (digit.scores[digit.predicted], e.ledger.entries[0].below[0], *parts)
-            cells = "".join(f"<td>{number:.4f}</td>" for number in numbers)
+            cells = "".join(f"<td>{round(number, 4) + 0.0:.4f}</td>" for number in numbers)  # no −0.0000
             rows.append(f"<tr><td><code>{e.method.name}</code></td>{cells}<td>{e.ledger.error:.0e}</td></tr>")
     return (
         "<details><summary>The books: score = pixels + bias + ε + dropped</summary><div class=scroll><table>"
@@ -156,10 +150,10 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 h1 { margin: .5rem 0; } h2 { margin: 2rem 0 .5rem; } h3 { margin: 1.6rem 0 .2rem; }
 section { border-top: 1px solid var(--line); }
 p { max-width: 46rem; } code { font-size: .85em; }
-.row { display: flex; flex-wrap: wrap; gap: .9rem .7rem; }
-figure { margin: 0; width: 7.6rem; } figure.large { width: 15rem; }
+.row { display: flex; flex-wrap: wrap; gap: .9rem .7rem; margin: .9rem 0; }
+figure { margin: 0; width: 7.6rem; } figure.large { width: min(15rem, 43vw); }
 img { width: 7rem; height: 7rem; image-rendering: pixelated; border: 1px solid var(--line); }
-figure.large img { width: 14rem; height: 14rem; } img.legend { width: 14rem; height: 1rem; }
+figure.large img { width: min(14rem, 42vw); height: min(14rem, 42vw); } img.legend { width: 14rem; height: 1rem; }
 figcaption { font-size: .78rem; line-height: 1.3; color: var(--faint); overflow-wrap: anywhere; }
 figure.large figcaption { font-size: 1rem; color: var(--ink); }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
@@ -180,7 +174,13 @@ width=224 height=16><span>raises the score</span></div>
 <p>White is zero; each map has its own scale, from its largest |R| down to its negative. The thin outline is the
 digit. Gradient maps say where the score would move. LRP maps divide the score: the books under each digit show what
 reached the pixels and where the rest went.</p>
+<h2>Why is a 4 a 4, and not a 9?</h2>
+<p>Each row is a held-out digit and three maps: the score of its class divided among the pixels, that of its nearest
+rival, and the difference of the two, which tells the classes apart.</p>
 {why}
+<p>An open 4 has two arms and nothing between them: there the difference is red, on the ink and on the empty paper
+beside it. Where the top is closed, the closing stroke is blue: it speaks for a 9. (LRP as in Montavon et al. 2019:
+z<sup>B</sup> on the pixels, so that black paper counts too, then γ, ε and 0.)</p>
 <h2>The digits</h2>
 {digits}
 <h2>The methods</h2>

@@ -69,7 +69,7 @@ def explained_class(scores: np.ndarray, target: Any = None) -> np.ndarray:
         return scores.argmax(axis=1)
     chosen = np.asarray(target)
     if chosen.dtype.kind not in "iu" or chosen.shape not in ((), (n,)):
-        raise ValueError(f"target takes a class, an integer array of the shape ({n},) (one a sample) or None, and {target!r} came.")
+        raise ValueError(f"target takes a class, {n} integers (a class for each sample) or None, and {target!r} came.")
     if chosen.size and not 0 <= chosen.min() <= chosen.max() < classes:
         raise ValueError(f"target takes classes from 0 to {classes - 1}, and {target!r} came.")
     return np.broadcast_to(chosen, (n,)).astype(np.int64)

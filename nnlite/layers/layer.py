@@ -1,6 +1,7 @@
 """What all layers share: their checks, their parameters, their one-line repr."""
 
 from dataclasses import dataclass, fields, replace
+from math import isfinite
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -148,9 +149,10 @@ def parameter(owner: str, name: str, value: Any, ndim: int, shape: Shape | None 
 
 def _is_settled(array: np.ndarray) -> bool:
     """Whether neither the array nor one that it is a view of can be written."""
-    while isinstance(array, np.ndarray) and not array.flags.writeable:
-        array = array.base
-    return array is None or isinstance(array, bytes)
+    owner: object = array
+    while isinstance(owner, np.ndarray) and not owner.flags.writeable:
+        owner = owner.base
+    return owner is None or isinstance(owner, bytes)
 
 
 def sizes(owner: str, name: str, value: Any) -> Shape:
@@ -161,12 +163,12 @@ def sizes(owner: str, name: str, value: Any) -> Shape:
 
 
 def _is_size(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0
+    return bool(isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0)
 
 
 def number(owner: str, name: str, value: Any) -> float:
     """A finite number as a float, or a ValueError that names it."""
-    if not isinstance(value, Real) or isinstance(value, bool) or not np.isfinite(value):
+    if not isinstance(value, Real) or isinstance(value, bool) or not isfinite(value):
         raise ValueError(f"{owner}: {name} must be a finite number, and {value!r} came.")
     return float(value)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def gradient_check(
     ------
     ValueError
         A gradient is wrong (the message says where, and shows both sides), missing, or of the wrong shape; or
-        something is not in float64.
+        something is not in float64, or a number is out of its range.
 
     Source: Bishop 2006, "Pattern recognition and machine learning", eq. 5.69.
 
@@ -65,6 +66,11 @@ def gradient_check(
     layer = layer_or_network
     network = layer if isinstance(layer, Network) else Network([layer])
     _check_float64(network, a)
+    if not (0 < step < np.inf and elements >= 1):
+        raise ValueError(
+            f"gradient_check takes a finite step above 0 and elements from 1, and step={step!r}, elements={elements!r} "
+            "came."
+        )
     rng = np.random.default_rng(0) if rng is None else rng
     activations = network.forward(a)
     v = rng.standard_normal(activations[-1].shape)
@@ -106,7 +112,8 @@ def _central_difference(
 
 
 def _check_float64(network: Network, a: np.ndarray) -> None:
-    dtypes = {name: layer.dtype for name, layer in zip(network.names, network, strict=True)} | {"the input": a.dtype}
+    dtypes: dict[str, Any] = {name: layer.dtype for name, layer in zip(network.names, network, strict=True)}
+    dtypes["the input"] = getattr(a, "dtype", type(a).__name__)
     for name, dtype in dtypes.items():
         if dtype not in (None, np.float64):
             raise ValueError(

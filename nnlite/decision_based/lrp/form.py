@@ -49,6 +49,9 @@ class Relative:
         rms = np.sqrt((z**2).mean(axis=tuple(range(1, z.ndim)), keepdims=True))
         return (self.factor * rms).astype(z.dtype)
 
+    def __repr__(self) -> str:
+        return f"relative({self.factor})"
+
 
 class Part(NamedTuple):
     """One group of one step, worked out."""

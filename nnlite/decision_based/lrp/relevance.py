@@ -75,7 +75,7 @@ def relevance(
     network, a, R, each = _ready(network, x, target, rules, start)
     signals = network.walk_back(a, R, each)
     for name, R_j, a_j in zip(network.names, signals, a, strict=False):
-        if np.shape(R_j) != a_j.shape or R_j.dtype != a_j.dtype:
+        if np.shape(R_j) != a_j.shape or getattr(R_j, "dtype", None) != a_j.dtype:
             came = f"{R_j.shape} {R_j.dtype}" if isinstance(R_j, np.ndarray) else repr(R_j)
             raise ValueError(f"The rule of layer {name} must give R_j as {a_j.shape} {a_j.dtype}, and {came} came.")
     return signals if all_layers else signals[0]
@@ -139,11 +139,11 @@ class Ledger:
         columns = ("above", "below", "bias", "stabilizer", "dropped")
         rows = [("layer", "rule", "Σ R above", "Σ R below", "bias", "ε", "dropped")]
         for entry in self.entries[::-1]:
-            numbers = (f"{getattr(entry, column)[sample]:.6f}" for column in columns)
+            numbers = (_six_digits(getattr(entry, column)[sample]) for column in columns)
             rows.append((entry.layer, entry.rule, *numbers))  # type: ignore[arg-type]
-        totals = (f"{self.total(column)[sample]:.6f}" for column in columns[2:])
-        first, last = self.entries[-1].above[sample], self.entries[0].below[sample]
-        rows.append(("score", "to pixels", f"{first:.6f}", f"{last:.6f}", *totals))  # type: ignore[arg-type]
+        ends = self.entries[-1].above[sample], self.entries[0].below[sample]
+        totals = (_six_digits(number) for number in (*ends, *(self.total(column)[sample] for column in columns[2:])))
+        rows.append(("score", "to pixels", *totals))  # type: ignore[arg-type]
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         return "\n".join(
             "  ".join(f"{v:<{w}}" if i < 2 else f"{v:>{w}}" for i, (v, w) in enumerate(zip(row, widths, strict=True)))
@@ -198,6 +198,10 @@ def ledger(
     return Ledger(tuple(entries), tuple(relevances), explained_class(a[-1], target))
 
 
+def _six_digits(number: float) -> str:
+    return f"{round(number, 6) + 0.0:.6f}"  # without the sign of a zero
+
+
 def _ready(
     network: Network, x: np.ndarray, target: Any, rules: Rules, start: str
 ) -> tuple[Network, list[np.ndarray], np.ndarray, list[AnyRule]]:
@@ -205,7 +209,7 @@ def _ready(
     if start not in ("score", "one"):
         raise ValueError(f'start takes "score" or "one", and {start!r} came.')
     network = network.to_scores().merged()
-    each = rules_for(network, rules)
+    each = [_checked(rule) for rule in rules_for(network, rules)]
     a = network.forward(check_input(network, x))
     top = one_at(a[-1], explained_class(a[-1], target))
     return network, a, top * a[-1] if start == "score" else top, each
@@ -218,13 +222,9 @@ def rules_for(network: Network, rules: Rules) -> list[AnyRule]:
     if isinstance(rules, Rule):
         return everywhere(rules).rules_for(network)
     if callable(rules):
-        _check_rule(rules)
         return Composite(convolution=rules, dense=rules).rules_for(network)
     if not isinstance(rules, (list, tuple)):
         raise TypeError(f"rules takes a rule, a Composite or a list of rules, and {rules!r} came.")
-    for rule in rules:
-        if rule is not None:
-            _check_rule(rule)
     usual = everywhere(epsilon()).rules_for(network)
     linear = [i for i, layer in enumerate(network) if isinstance(layer, LINEAR)]
     if len(rules) == len(linear):
@@ -241,9 +241,10 @@ def rules_for(network: Network, rules: Rules) -> list[AnyRule]:
     return [default if rule is None else rule for default, rule in zip(usual, rules, strict=True)]
 
 
-def _check_rule(rule: Any) -> None:
-    """TypeError unless it can be called as a rule; `epsilon` makes a rule, and is none."""
+def _checked(rule: Any) -> AnyRule:
+    """The rule; TypeError where it cannot be called as one (`epsilon` makes rules and is none, `epsilon()` is one)."""
     if not callable(rule):
         raise TypeError(f"A rule is one of nnlite.decision_based.lrp or a function, and {rule!r} came.")
     if getattr(rule, "__module__", None) in (rules_module.__name__, composites.__name__):
         raise TypeError(f"lrp.{rule.__name__} makes rules and is none itself; call it: lrp.{rule.__name__}().")
+    return rule

@@ -56,13 +56,14 @@ def epsilon(epsilon: float | Relative = 1e-6, stabilizer: float = 0.0) -> Rule:
         return [Group([Term(1, a, layer)])]
 
     options = _options(stabilizer=stabilizer)
+    more = options.get("stabilizer", 0)
     size: Any = epsilon
     if isinstance(epsilon, Relative):
-        if stabilizer:
-            size = lambda z: epsilon(z) + stabilizer  # noqa: E731
+        if more:
+            size = lambda z: epsilon(z) + more  # noqa: E731
     else:
         epsilon = _number("epsilon", epsilon, least=0)
-        size = epsilon + options.get("stabilizer", 0)
+        size = epsilon + more
     return Rule("epsilon", "a_j w_jk / (z_k + ε sgn z_k)", groups, {"epsilon": epsilon, **options}, size)
 
 
