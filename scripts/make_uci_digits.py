@@ -6,8 +6,6 @@
 The file it makes is in the repository: this script is its record, and need not be run again.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Digits to learn from: drawn here (strokes), scanned and small (uci), or the classic set (mnist).
 
-Each gives images (N, 1, H, W) float32 in 0..1 and labels (N,) int64.
+Each gives images (N, 1, H, W) float32 in [0, 1] and labels (N,) int64.
 """
 
 from .fetch import fetch_mnist

@@ -13,7 +13,7 @@ _NORMAL = 5 + 4 * WAVES
 
 
 class Draws(NamedTuple):
-    """The random numbers of N samples, named by what they decide. Shapes beside them; U uniform on 0..1, Z normal."""
+    """The random numbers of N samples, named by what they decide. Shapes beside them; U uniform on [0, 1], Z normal."""
 
     style: np.ndarray  # (N,) U
     size: np.ndarray  # (N,) U
@@ -42,14 +42,18 @@ def draw(seed: int, start: int, n: int, points: int, care_shape: float) -> Draws
     Each sample has a generator of its own, keyed by (seed, index), and takes the same list of numbers whatever it is
     going to be: so no sample depends on which others are drawn with it.
 
-    Args:
-        points: control points of the longest style.
-        care_shape: shape of the gamma distribution of `care`.
+    Parameters
+    ----------
+    seed, start, n
+        Which samples, as above.
+    points
+        Control points of the longest style.
+    care_shape
+        Shape of the gamma distribution of `care`.
 
-    Example:
-        >>> all_of_them, one = draw(0, 0, 5, 13, 4.0), draw(0, 3, 1, 13, 4.0)
-        >>> all(np.array_equal(a[3], b[0]) for a, b in zip(all_of_them, one, strict=True))
-        True
+    >>> all_of_them, one = draw(0, 0, 5, 13, 4.0), draw(0, 3, 1, 13, 4.0)
+    >>> all(np.array_equal(a[3], b[0]) for a, b in zip(all_of_them, one, strict=True))
+    True
     """
     u = np.empty((n, _UNIFORM))
     z = np.empty((n, _NORMAL))

@@ -1,7 +1,5 @@
 """Download MNIST: from the first mirror that gives the right bytes, going on where a download broke off."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
@@ -68,25 +66,34 @@ def fetch_mnist(
     A file that is there and correct stays. Any other is downloaded as name.part, checked, and only then given its
     name. A download that broke off is continued, by this call from the next mirror or by the next call.
 
-    Args:
-        folder: by default $NNLITE_DATA, else ~/.cache/nnlite; it is made if need be.
-        mirrors: addresses of folders that have the files, in the order to try them.
-        progress: show a progress bar.
-        files: what to download, with sizes and SHA-256.
-        timeout: seconds to wait for a mirror that says nothing.
+    Parameters
+    ----------
+    folder
+        By default $NNLITE_DATA, else ~/.cache/nnlite; it is made if need be.
+    mirrors
+        Addresses of folders that have the files, in the order to try them.
+    progress
+        Show a progress bar.
+    files
+        What to download, with sizes and SHA-256.
+    timeout
+        Seconds to wait for a mirror that says nothing.
 
-    Returns:
-        The folder that the files are in; mnist(split, folder) reads them from it, or from its parent.
+    Returns
+    -------
+    The folder that the files are in; mnist(split, folder) reads them from it, or from its parent.
 
-    Raises:
-        ConnectionError: no mirror gave a file; the message says why each did not.
-        ValueError: mirrors is empty.
+    Raises
+    ------
+    ConnectionError
+        No mirror gave a file; the message says why each did not.
+    ValueError
+        mirrors is empty.
 
-    Example:
-        >>> fetch_mnist(mirrors=[])
-        Traceback (most recent call last):
-            ...
-        ValueError: mirrors: expected at least one address, got none
+    >>> fetch_mnist(mirrors=[])
+    Traceback (most recent call last):
+        ...
+    ValueError: mirrors: expected at least one address, got none
     """
     if not mirrors:
         raise ValueError("mirrors: expected at least one address, got none")

@@ -1,7 +1,5 @@
 """Where data lies: the files that come with nnlite, and the folder for those that are too large to."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 
@@ -12,12 +10,13 @@ PACKAGE_DATA = Path(__file__).resolve().parents[1] / "data"
 def package_file(name: str) -> Path:
     """The path of a data file that comes with nnlite.
 
-    Raises:
-        FileNotFoundError: the file is not there; the message says where it was expected.
+    Raises
+    ------
+    FileNotFoundError
+        The file is not there; the message says where it was expected.
 
-    Example:
-        >>> package_file("strokes.json").name
-        'strokes.json'
+    >>> package_file("strokes.json").name
+    'strokes.json'
     """
     path = PACKAGE_DATA / name
     if not path.is_file():
@@ -31,12 +30,12 @@ def package_file(name: str) -> Path:
 def data_folder(folder: str | os.PathLike[str] | None = None) -> Path:
     """The folder for downloaded data: the argument, else $NNLITE_DATA, else ~/.cache/nnlite.
 
-    Returns:
-        The path; it need not exist yet.
+    Returns
+    -------
+    The path; it need not exist yet.
 
-    Example:
-        >>> data_folder("elsewhere").name
-        'elsewhere'
+    >>> data_folder("elsewhere").name
+    'elsewhere'
     """
     chosen = folder if folder is not None else os.environ.get("NNLITE_DATA") or Path("~/.cache/nnlite")
     return Path(chosen).expanduser()

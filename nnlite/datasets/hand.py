@@ -1,7 +1,5 @@
 """How a hand writes: the spread of everything that differs between two drawings of the same digit."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, fields
 
@@ -13,21 +11,23 @@ WIDER_ONE = 1.3  # a 1 has room for a wider pen
 class Hand:
     """The writer of the stroke digits, as the spread of each thing that varies.
 
-    Lengths are parts of the digit's own height, unless they are said to be in pixels of the 28 x 28 image.
+    Lengths are parts of the digit's own height, unless they are said to be in pixels of the 28 × 28 image.
     "Spread" is the standard deviation of a normal distribution.
 
-    Raises:
-        TypeError: a field is not a number (smoothing: not an integer).
-        ValueError: a field is negative (slant_mean may be) or not finite; a jitter_shape, pen or pen_max of 0; a size
-            that is not two numbers, the smaller first; or a digit too small for its widest pen.
+    Raises
+    ------
+    TypeError
+        A field is not a number (smoothing: not an integer).
+    ValueError
+        A field is negative (slant_mean may be) or not finite; a jitter_shape, pen or pen_max of 0; a size that is not
+        two numbers, the smaller first; or a digit too small for its widest pen.
 
-    Example:
-        >>> Hand().jitter, CLEAN_HAND.jitter
-        (0.05, 0.03)
-        >>> Hand(jitter=-1)
-        Traceback (most recent call last):
-            ...
-        ValueError: Hand(jitter=-1): expected a finite number that is not negative
+    >>> Hand().jitter, CLEAN_HAND.jitter
+    (0.05, 0.03)
+    >>> Hand(jitter=-1)
+    Traceback (most recent call last):
+        ...
+    ValueError: Hand(jitter=-1): expected a finite number that is not negative
     """
 
     jitter: float = 0.05  # how far a control point strays from its place (spread, for an average writer)

@@ -1,13 +1,13 @@
 """The IDX format: the plain files that MNIST comes in.
 
+From the first byte to the last:
+
     bytes 0, 1    zero
     byte 2        the type of the items, e.g. 08 for unsigned bytes
     byte 3        the number of dimensions D
     4 D bytes     the length of each dimension, a big-endian 32-bit integer
     the rest      the items, big-endian, the last index running fastest
 """
-
-from __future__ import annotations
 
 import gzip
 import math
@@ -25,26 +25,33 @@ _GZIP = b"\x1f\x8b"
 def read_idx(path: str | os.PathLike[str], *, dtype: Any = None, ndim: int | None = None) -> np.ndarray:
     """Read an IDX file, plain or compressed with gzip; which of the two is seen from its first bytes, not its name.
 
-    Args:
-        dtype, ndim: the item type and the number of dimensions that the caller can use; None takes any.
+    Parameters
+    ----------
+    path
+        The file.
+    dtype, ndim
+        The item type and the number of dimensions that the caller can use; None takes any.
 
-    Returns:
-        An array of the file's shape and type, in this machine's byte order.
+    Returns
+    -------
+    An array of the file's shape and type, in this machine's byte order.
 
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is not an IDX file, not of this dtype or ndim, cut short, or has bytes left over; the
-            message names the file, the field, what was expected and what was found.
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        The file is not an IDX file, not of this dtype or ndim, cut short, or has bytes left over; the message names
+        the file, the field, what was expected and what was found.
 
     Source: Y. LeCun, C. Cortes and C. Burges, The MNIST database of handwritten digits (there: "file formats").
 
-    Example:
-        >>> import tempfile
-        >>> file = Path(tempfile.mkdtemp()) / "two-by-three"
-        >>> _ = file.write_bytes(bytes([0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6]))
-        >>> read_idx(file)
-        array([[1, 2, 3],
-               [4, 5, 6]], dtype=uint8)
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "two-by-three"
+    >>> _ = file.write_bytes(bytes([0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6]))
+    >>> read_idx(file)
+    array([[1, 2, 3],
+           [4, 5, 6]], dtype=uint8)
     """
     path = Path(path)
     content = _content(path)

@@ -1,7 +1,5 @@
 """MNIST, the classic handwritten digits, read from the four files wherever the user keeps them."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 
@@ -21,25 +19,34 @@ def mnist(split: str, folder: str | os.PathLike[str] | None = None) -> tuple[np.
     before idx, and .gz at the end. They are looked for in the folder and in its subfolder mnist. `nnlite fetch mnist`
     downloads them. A user's own copy is judged by its contents, so a shorter set in the same format is read as well.
 
-    Args:
-        split: "train" (60,000 images) or "test" (10,000).
-        folder: where the files are; by default $NNLITE_DATA, else ~/.cache/nnlite.
+    Parameters
+    ----------
+    split
+        "train" (60,000 images) or "test" (10,000).
+    folder
+        Where the files are; by default $NNLITE_DATA, else ~/.cache/nnlite.
 
-    Returns:
-        images (N, 1, 28, 28) float32 in 0..1, labels (N,) int64.
+    Returns
+    -------
+    images
+        (N, 1, 28, 28) float32 in [0, 1].
+    labels
+        (N,) int64.
 
-    Raises:
-        FileNotFoundError: a file is not there; the message says which, and what to do.
-        ValueError: another split; a file is not a whole IDX file; images not 28 x 28 bytes, labels not digits, or not
-            as many labels as images.
+    Raises
+    ------
+    FileNotFoundError
+        A file is not there; the message says which, and what to do.
+    ValueError
+        Another split; a file is not a whole IDX file; images not 28 × 28 bytes, labels not digits, or not as many
+        labels as images.
 
     Source: Y. LeCun, C. Cortes and C. Burges, The MNIST database of handwritten digits, 1998.
 
-    Example:
-        >>> mnist("validation")
-        Traceback (most recent call last):
-            ...
-        ValueError: split: expected "train" or "test", got 'validation'
+    >>> mnist("validation")
+    Traceback (most recent call last):
+        ...
+    ValueError: split: expected "train" or "test", got 'validation'
     """
     if split not in SIZES:
         raise ValueError(f'split: expected "train" or "test", got {split!r}')

@@ -5,8 +5,6 @@ C-ordered array, so that a sample's bits do not depend on how many are drawn tog
 are M points of N samples, x before y.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from .draws import WAVES, Draws
@@ -29,7 +27,7 @@ def pen_path(style: Style, draws: Draws, hand: Hand) -> np.ndarray:
 
 
 def bend(path: np.ndarray, draws: Draws, warp: float) -> np.ndarray:
-    """Bend the plane with one slow wave after the other: q becomes q + height sin(2 pi (pace . q + phase))."""
+    """Bend the plane with one slow wave after the other: q ← q + height · sin(2π (pace · q + phase))."""
     for wave in range(WAVES):
         pace = WAVE_PACE * draws.wave_pace[:, wave, None]
         height = warp * draws.wave_height[:, wave, None]
@@ -67,9 +65,7 @@ def scale_to_box(path: np.ndarray, pen: np.ndarray, draws: Draws, hand: Hand) ->
     return path * ((side - 2 * pen) / extent)[:, None, None]
 
 
-def centre_by_mass(
-    path: np.ndarray, widths: np.ndarray, first: np.ndarray, draws: Draws, hand: Hand
-) -> np.ndarray:
+def centre_by_mass(path: np.ndarray, widths: np.ndarray, first: np.ndarray, draws: Draws, hand: Hand) -> np.ndarray:
     """Move the ink's centre of mass to the image's centre, and from there by the sample's own small shift.
 
     The mass of a segment is its area: length times mean width. `first` are the points that a segment leads away from.

@@ -1,33 +1,31 @@
 """Ink on pixels: a line of changing width, drawn as capsules."""
 
-from __future__ import annotations
-
 import numpy as np
 
 SIDE = 28  # pixels
 CHUNK = 32  # samples drawn at a time: their arrays stay in the processor's cache
 
 
-def depth(
-    path: np.ndarray, widths: np.ndarray, first: np.ndarray, stroke: np.ndarray, reach: float
-) -> np.ndarray:
+def depth(path: np.ndarray, widths: np.ndarray, first: np.ndarray, stroke: np.ndarray, reach: float) -> np.ndarray:
     """How deep inside the line each pixel's centre lies, for each pen stroke.
 
     With p the pixel, a and b the ends of a segment and r_a, r_b the half widths there:
 
-        t = clip((p - a) . (b - a) / |b - a|^2, 0, 1)
-        depth = max over the stroke's segments of r_a + t (r_b - r_a) - |p - a - t (b - a)|
+        t = clip((p − a) · (b − a) / |b − a|², 0, 1)
+        depth = max over the stroke's segments of r_a + t (r_b − r_a) − |p − a − t (b − a)|
 
     Shapes: path (N, M, 2) in pixels, widths (N, M), first (G,) and stroke (G,) as Style.segments gives them.
 
-    Returns:
-        (strokes, N, 28, 28) float32: positive inside, negative outside. Farther off than `reach` it is some number
-        below -reach, perhaps -inf, and may differ with the samples that are drawn together.
+    Returns
+    -------
+    (strokes, N, 28, 28) float32: positive inside, negative outside. Farther off than `reach` it is some number below
+    -reach, perhaps -inf, and may differ with the samples that are drawn together.
 
-    Example: one dot of half width 2 in the middle of pixel (x=5, y=9), and the pixels to its right.
-        >>> path = np.array([[[5.0, 9.0], [5.0, 9.0]]])
-        >>> depth(path, np.array([[2.0, 2.0]]), np.array([0]), np.array([0]), 1.5)[0, 0, 9, 5:9]
-        array([ 2.,  1.,  0., -1.], dtype=float32)
+    One dot of half width 2 in the middle of pixel (x=5, y=9), and the pixels to its right:
+
+    >>> path = np.array([[[5.0, 9.0], [5.0, 9.0]]])
+    >>> depth(path, np.array([[2.0, 2.0]]), np.array([0]), np.array([0]), 1.5)[0, 0, 9, 5:9]
+    array([ 2.,  1.,  0., -1.], dtype=float32)
     """
     path, widths = path.astype(np.float32), widths.astype(np.float32)
     deepest = np.full((int(stroke.max()) + 1, len(path), SIDE, SIDE), -np.inf, np.float32)
@@ -41,9 +39,7 @@ def depth(
     return deepest
 
 
-def _window(
-    a: np.ndarray, b: np.ndarray, r_a: np.ndarray, r_b: np.ndarray, reach: float
-) -> tuple[slice, slice]:
+def _window(a: np.ndarray, b: np.ndarray, r_a: np.ndarray, r_b: np.ndarray, reach: float) -> tuple[slice, slice]:
     """The rows and columns that one segment can reach in any of the samples: the rest need not be worked on."""
     margin = (np.maximum(r_a, r_b) + reach)[:, None]
     low = np.ceil((np.minimum(a, b) - margin).min(axis=0)).clip(0, SIDE).astype(int)
@@ -51,9 +47,7 @@ def _window(
     return slice(low[1], high[1]), slice(low[0], high[0])
 
 
-def _capsule(
-    a: np.ndarray, b: np.ndarray, r_a: np.ndarray, r_b: np.ndarray, y: slice, x: slice
-) -> np.ndarray:
+def _capsule(a: np.ndarray, b: np.ndarray, r_a: np.ndarray, r_b: np.ndarray, y: slice, x: slice) -> np.ndarray:
     """The depth in one segment, on a window of pixels. Ends (N, 2), half widths (N,); gives (N, rows, columns)."""
     d_x, d_y = (b - a)[:, :1, None], (b - a)[:, 1:, None]
     p_x = np.arange(x.start, x.stop, dtype=np.float32) - a[:, :1, None]

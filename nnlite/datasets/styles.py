@@ -1,7 +1,5 @@
 """The styles of the ten digits, read from data/strokes.json: what is drawn, before any hand draws it."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -21,7 +19,7 @@ class Style:
     """
 
     weight: float  # how often this style is written, against the digit's other styles
-    controls: np.ndarray  # (K, 2) control points, x right and y down, the digit's box is 0..1
+    controls: np.ndarray  # (K, 2) control points, x right and y down, the digit's box is [0, 1] in both
     runs: tuple[tuple[int, ...], ...]  # the control points that each run passes through
     stroke_of_run: tuple[int, ...]  # the pen stroke that each run belongs to
 
@@ -29,8 +27,9 @@ class Style:
     def segments(self) -> tuple[np.ndarray, np.ndarray]:
         """The straight pieces that the pen draws, for the points that `trace` gives.
 
-        Returns:
-            (first, stroke), both (G,): piece g leads from point first[g] to the next; it is part of pen stroke[g].
+        Returns
+        -------
+        (first, stroke), both (G,): piece g leads from point first[g] to the next; it is part of pen stroke[g].
         """
         first: list[int] = []
         stroke: list[int] = []
@@ -47,8 +46,9 @@ class Style:
 
         Shapes: controls (N, K, 2).
 
-        Returns:
-            (N, M, 2): the points of all runs, one run after the other.
+        Returns
+        -------
+        (N, M, 2): the points of all runs, one run after the other.
         """
         paths = []
         for run in self.runs:
@@ -62,15 +62,17 @@ class Style:
 def load_styles() -> tuple[tuple[Style, ...], ...]:
     """The styles of each digit, in the order of data/strokes.json.
 
-    Returns:
-        Ten tuples of styles, for the digits 0 to 9.
+    Returns
+    -------
+    Ten tuples of styles, for the digits 0 to 9.
 
-    Raises:
-        FileNotFoundError: data/strokes.json is not there.
+    Raises
+    ------
+    FileNotFoundError
+        data/strokes.json is not there.
 
-    Example:
-        >>> [len(styles) for styles in load_styles()]
-        [7, 5, 12, 10, 8, 10, 8, 11, 10, 14]
+    >>> [len(styles) for styles in load_styles()]
+    [7, 5, 12, 10, 8, 10, 8, 11, 10, 14]
     """
     digits = json.loads(package_file("strokes.json").read_text(encoding="utf-8"))["digits"]
     return tuple(
@@ -79,7 +81,7 @@ def load_styles() -> tuple[tuple[Style, ...], ...]:
 
 
 def _style(weight: float, strokes: list[list[list[float]]]) -> Style:
-    """A style from its strokes: lists of points [x, y] on a 0..100 square, [x, y, 1] at a sharp corner."""
+    """A style from its strokes: lists of points [x, y] with x and y in [0, 100], [x, y, 1] at a sharp corner."""
     controls: list[tuple[float, float]] = []
     runs: list[list[int]] = []
     stroke_of_run: list[int] = []

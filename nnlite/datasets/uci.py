@@ -1,6 +1,4 @@
-"""Real handwriting, small enough to be read as numbers: 1,797 digits of 8 x 8 pixels."""
-
-from __future__ import annotations
+"""Real handwriting, small enough to be read as numbers: 1,797 digits of 8 × 8 pixels."""
 
 import zipfile
 import zlib
@@ -16,31 +14,39 @@ _REMEDY = "install nnlite again, or make the file with scripts/make_uci_digits.p
 def uci(split: str = "all") -> tuple[np.ndarray, np.ndarray]:
     """The UCI digits, with 17 grey levels: 0/16, 1/16, ... 16/16.
 
-    Each pixel is the number of inked pixels in a 4 x 4 block of a 32 x 32 scan, divided by 16. They are the 13 writers
+    Each pixel is the number of inked pixels in a 4 × 4 block of a 32 × 32 scan, divided by 16. They are the 13 writers
     of the test set of the original; its 30 other writers are not here. Every fifth image (i % 5 == 4) is for testing.
 
     The same writers stand on both sides of this split: it measures how well a network knows these hands, and
     overstates how well it will read a stranger's.
 
-    Args:
-        split: "train" (1,438 images), "test" (359) or "all" (1,797).
+    Parameters
+    ----------
+    split
+        "train" (1,438 images), "test" (359) or "all" (1,797).
 
-    Returns:
-        images (N, 1, 8, 8) float32 in 0..1, labels (N,) int64.
+    Returns
+    -------
+    images
+        (N, 1, 8, 8) float32 in [0, 1].
+    labels
+        (N,) int64.
 
-    Raises:
-        ValueError: another split, or data/uci_digits.npz is not the file that is meant.
-        FileNotFoundError: data/uci_digits.npz is not there.
+    Raises
+    ------
+    ValueError
+        Another split, or data/uci_digits.npz is not the file that is meant.
+    FileNotFoundError
+        data/uci_digits.npz is not there.
 
     Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository,
     1998, doi 10.24432/C50P49, CC BY 4.0; through the copy in scikit-learn.
 
-    Example:
-        >>> images, labels = uci("test")
-        >>> images.shape, labels[:5]
-        ((359, 1, 8, 8), array([4, 9, 4, 9, 4]))
-        >>> (16 * images[0, 0, 3]).astype(int)
-        array([ 0,  0,  7, 15,  0,  9,  8,  0])
+    >>> images, labels = uci("test")
+    >>> images.shape, labels[:5]
+    ((359, 1, 8, 8), array([4, 9, 4, 9, 4]))
+    >>> (16 * images[0, 0, 3]).astype(int)
+    array([ 0,  0,  7, 15,  0,  9,  8,  0])
     """
     if split not in SPLITS:
         raise ValueError(f'split: expected "train", "test" or "all", got {split!r}')

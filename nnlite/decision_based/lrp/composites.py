@@ -205,11 +205,11 @@ def EpsilonAlpha2Beta1Flat(epsilon: float = 1e-6, stabilizer: float = 1e-6) -> C
 
 
 def _zennit(convolution: Rule, epsilon_of_dense: float, stabilizer: float, **others: Rule) -> Composite:
-    """What zennit's composites share: ε on dense layers, its Norm on average pooling."""
+    """What zennit's composites share: ε on dense layers, its Norm on average pooling, a BatchNorm on its own passes."""
     return Composite(
         convolution=convolution,
         dense=epsilon(epsilon_of_dense),
         pooling=zero(stabilizer),
-        batchnorm=epsilon(epsilon_of_dense),
+        batchnorm=passes,
         **others,
     )

@@ -1,0 +1,73 @@
+"""The package as a user gets it: a wheel built from a copy, installed in a fresh environment in another folder."""
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import nnlite
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*command, cwd, **environment):
+    clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    return subprocess.run(
+        [str(part) for part in command], cwd=cwd, env=clean | environment, capture_output=True, text=True, check=False,
+        timeout=600,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """A copy of what git tracks (or, outside a checkout, of the folder): no stale build reaches the wheel."""
+    copy = tmp_path_factory.mktemp("source") / "nnlite"
+    ignore = shutil.ignore_patterns(".git", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", ".venv")
+    shutil.copytree(ROOT, copy, symlinks=True, ignore=ignore)
+    return copy
+
+
+def test_wheel_runs_the_tour_in_a_fresh_environment(source, tmp_path, missing):
+    built = run(sys.executable, "-m", "pip", "wheel", "--no-deps", "-q", "-w", tmp_path, source, cwd=tmp_path)
+    if built.returncode:
+        missing(f"pip could not build the wheel (no network?): {built.stderr[-500:]}")
+    (wheel,) = tmp_path.glob("nnlite_xai-*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    shipped = {path.relative_to(ROOT).as_posix() for path in (ROOT / "data").rglob("*") if path.is_file()}
+    assert {f"nnlite/{name}" for name in shipped} <= set(names)
+    assert "nnlite/py.typed" in names
+    assert not [name for name in names if name.startswith(("tests", "scripts", "lessons"))]
+
+    environment = tmp_path / "elsewhere" / "venv"
+    venv.create(environment, with_pip=True)
+    python = environment / "bin" / "python"
+    installed = run(python, "-m", "pip", "install", "-q", wheel, cwd=tmp_path)
+    if installed.returncode:
+        missing(f"pip could not install the dependencies (no network?): {installed.stderr[-500:]}")
+    toured = run(environment / "bin" / "nnlite", "tour", "--out", "out", cwd=environment.parent)
+    assert toured.returncode == 0, toured.stderr
+    assert (environment.parent / "out" / "report.html").stat().st_size > 100_000
+    where = run(python, "-c", "import nnlite; print(nnlite.__file__)", cwd=environment.parent).stdout
+    assert Path(where.strip()).is_relative_to(environment)
+
+
+def test_checkout_runs_without_being_installed(tmp_path):
+    result = run(
+        sys.executable, "-m", "nnlite", "explain", "uci:17", "--model", "tiny", "--out", tmp_path / "R.npy", cwd=ROOT
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_version_is_one_and_the_same(tmp_path):
+    said = run(sys.executable, "-m", "nnlite", "--version", cwd=ROOT).stdout.strip()
+    assert said == f"nnlite {nnlite.__version__}"
+    try:
+        assert importlib.metadata.version("nnlite-xai") == nnlite.__version__
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("nnlite runs from a checkout that is not installed")

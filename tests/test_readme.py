@@ -1,0 +1,52 @@
+"""What the README and the other papers of the house say is so."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+from nnlite import models
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+DATA = (ROOT / "data" / "README.md").read_text()
+
+
+def test_every_file_that_the_papers_name_exists():
+    for paper in ("README.md", "CONTRIBUTING.md", "data/README.md"):
+        text = (ROOT / paper).read_text()
+        named = re.findall(r"\]\((?!http|#)([^)#]+)\)", text) + re.findall(
+            r"`((?:nnlite|data|tests|scripts)/[\w/.-]+)`", text
+        )
+        for name in named:
+            assert (ROOT / name).exists() or (ROOT / paper).parent.joinpath(name).exists(), f"{paper} names {name}"
+
+
+def test_every_function_in_the_formula_table_is_in_its_file():
+    rows = re.findall(r"^\|.*\| \[`([\w.]+)`\]\(([\w/.]+)\) \|$", README, re.M)
+    assert len(rows) >= 15
+    for name, file in rows:
+        assert re.search(rf"^\s*(def|class) {name.split('.')[-1]}\b", (ROOT / file).read_text(), re.M), (name, file)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(p for p in (ROOT / "data").rglob("*") if p.suffix in (".npz", ".json")), ids=lambda p: p.name
+)
+def test_every_data_file_has_its_checksum_in_the_data_readme(path):
+    assert path.name in DATA
+    assert hashlib.sha256(path.read_bytes()).hexdigest() in DATA
+
+
+@pytest.mark.parametrize("name", models.NAMES)
+def test_the_quoted_accuracies_are_those_in_the_weights(name):
+    info = models.load(name).info
+    quoted = f"{info['held_out_accuracy']:.2%}".replace("%", " %")
+    for paper, text in (("README.md", README), ("data/README.md", DATA)):
+        row = next((line for line in text.splitlines() if line.startswith(f"| {name} ")), None)
+        assert row is not None, f"{paper} has no row for {name}"
+        assert quoted in row, f"{paper}: {row}"
+
+
+def test_all_weights_together_are_small():
+    assert sum(path.stat().st_size for path in (ROOT / "data" / "weights").iterdir()) < 2.5e6
