@@ -11,7 +11,7 @@ import numpy as np
 
 from . import storage
 from .layers import KINDS, BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Mask, Softmax
-from .layers.layer import Shape, float_dtype, frozen, sizes
+from .layers.arguments import Shape, float_dtype, frozen, sizes
 
 Rule = Callable[[Layer, np.ndarray, np.ndarray, Any], Any]
 """rule(layer, a_j, a_k, R_k) -> R_j: how one layer turns the signal above it into the signal below."""

@@ -3,7 +3,6 @@
 Also: which form runs, what happens where Numba may not write its cache, and what `import nnlite` does not import.
 """
 
-import importlib
 import os
 import subprocess
 import sys
@@ -17,11 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnlite import kernels
+from nnlite.kernels import dispatch as backends
 from nnlite.kernels.convolution import gather, scatter
 from nnlite.kernels.windows import Windows, output_size
 from nnlite.layers import AvgPool2d, Conv2d, MaxPool2d
-
-backends = importlib.import_module("nnlite.kernels.backend")  # nnlite.kernels.backend is its function, too
 
 often = settings(max_examples=40, deadline=None, derandomize=True)
 

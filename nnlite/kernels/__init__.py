@@ -6,8 +6,8 @@
     pooling.py       the winner of each window, and the mean of each window
 """
 
-from .backend import backend
 from .convolution import backward_input, backward_weights, forward
+from .dispatch import backend
 from .pooling import mean_backward, mean_forward, route, winners
 
 __all__ = [

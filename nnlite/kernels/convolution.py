@@ -21,7 +21,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .backend import compiled, either
+from .dispatch import compiled, either
 from .windows import Pair, Windows, output_size
 
 BLOCK_BYTES = 8 * 2**20  # columns of one block of samples: small enough to stay near the processor

@@ -11,7 +11,7 @@ Shapes: a (N, C, H, W); winners, z and dz (N, C, oh, ow).
 
 import numpy as np
 
-from .backend import compiled, either
+from .dispatch import compiled, either
 from .windows import Windows
 
 # ---------------------------------------------------------------------------------------------- the plain form

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, softmax
 
-from .layer import Layer, Shape, number
+from .arguments import Shape, number
+from .layer import Layer
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .arguments import Shape, number, parameter
 from .conv2d import Conv2d
 from .dense import Dense
-from .layer import Layer, Shape, number, parameter
+from .layer import Layer
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -6,7 +6,8 @@ import numpy as np
 
 from .. import kernels
 from ..kernels.windows import Pair, output_size
-from .layer import Layer, Shape, pair, parameter
+from .arguments import Shape, pair, parameter
+from .layer import Layer
 
 
 @dataclass(frozen=True, eq=False, repr=False)

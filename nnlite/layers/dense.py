@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .layer import Layer, Shape, parameter
+from .arguments import Shape, parameter
+from .layer import Layer
 
 
 @dataclass(frozen=True, eq=False, repr=False)

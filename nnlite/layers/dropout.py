@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .layer import Layer, Shape, frozen, number, parameter
+from .arguments import Shape, frozen, number, parameter
+from .layer import Layer
 from .shape import Identity
 
 

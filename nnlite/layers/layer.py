@@ -1,14 +1,11 @@
-"""What all layers share: their checks, their parameters, their one-line repr."""
+"""What all layers share: their parameters, the checks of what they are given, their one-line repr."""
 
 from dataclasses import dataclass, fields, replace
-from math import isfinite
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 
-DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-Shape = tuple[int, ...]
+from .arguments import DTYPES, Shape, float_dtype, frozen
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -116,75 +113,3 @@ class Layer:
 def _short(value: Any) -> Any:
     """(2, 2) as 2."""
     return value[0] if isinstance(value, tuple) and len(value) == 2 and value[0] == value[1] else value
-
-
-def frozen(array: np.ndarray) -> np.ndarray:
-    """The same array, made read-only. For an array that nobody else holds."""
-    array.flags.writeable = False
-    return array
-
-
-def float_dtype(dtype: Any, what: str) -> np.dtype:
-    """`dtype` as a NumPy dtype; ValueError unless it is float32 or float64."""
-    if np.dtype(dtype) not in DTYPES:
-        raise ValueError(f"{what} takes float32 or float64, and {np.dtype(dtype)} came.")
-    return np.dtype(dtype)
-
-
-def parameter(owner: str, name: str, value: Any, ndim: int, shape: Shape | None = None) -> np.ndarray:
-    """A read-only float array with `ndim` axes (and, where given, `shape`), or a ValueError that names it.
-
-    Integers and lists become float64, as in NumPy. An array that somebody may still write to is copied.
-    """
-    array = np.asarray(value)
-    if array.dtype.kind in "iub":
-        array = array.astype(np.float64)
-    if array.dtype not in DTYPES:
-        raise ValueError(f"{owner}: {name} takes float32 or float64, and {array.dtype} came.")
-    if array.ndim != ndim or (shape is not None and array.shape != shape):
-        expected = f"the shape {shape}" if shape is not None else f"{ndim} axes"
-        raise ValueError(f"{owner}: {name} takes {expected}, and the shape {array.shape} came.")
-    return array if array.flags.c_contiguous and _is_settled(array) else frozen(array.copy())
-
-
-def _is_settled(array: np.ndarray) -> bool:
-    """Whether neither the array nor one that it is a view of can be written."""
-    owner: object = array
-    while isinstance(owner, np.ndarray) and not owner.flags.writeable:
-        owner = owner.base
-    return owner is None or isinstance(owner, bytes)
-
-
-def sizes(owner: str, name: str, value: Any) -> Shape:
-    """One or more positive integers as a tuple, or a ValueError that names them."""
-    if not isinstance(value, (tuple, list)) or not value or not all(_is_size(n) for n in value):
-        raise ValueError(f"{owner}: {name} takes one or more positive integers, and {value!r} came.")
-    return tuple(int(n) for n in value)
-
-
-def _is_size(value: Any) -> bool:
-    return bool(isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0)
-
-
-def number(owner: str, name: str, value: Any) -> float:
-    """A finite number as a float, or a ValueError that names it."""
-    if not isinstance(value, Real) or isinstance(value, bool) or not isfinite(value):
-        raise ValueError(f"{owner}: {name} must be a finite number, and {value!r} came.")
-    return float(value)
-
-
-def flag(owner: str, name: str, value: Any) -> bool:
-    """True or False, or a ValueError that names it."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise ValueError(f"{owner}: {name} takes True or False, and {value!r} came.")
-    return bool(value)
-
-
-def pair(owner: str, name: str, value: Any, least: int) -> tuple[int, int]:
-    """An int, or two of them, as (rows, columns); ValueError below `least`."""
-    two = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(two) != 2 or not all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in two):
-        raise ValueError(f"{owner}: {name} takes an integer or a pair of integers, and {value!r} came.")
-    if min(two) < least:
-        raise ValueError(f"{owner}: {name} must be at least {least}, and {value!r} came.")
-    return int(two[0]), int(two[1])

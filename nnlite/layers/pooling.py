@@ -7,7 +7,8 @@ import numpy as np
 
 from .. import kernels
 from ..kernels.windows import Pair, Windows, output_size
-from .layer import Layer, Shape, flag, pair
+from .arguments import Shape, flag, pair
+from .layer import Layer
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -5,7 +5,8 @@ from math import prod
 
 import numpy as np
 
-from .layer import Layer, Shape, sizes
+from .arguments import Shape, sizes
+from .layer import Layer
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..layers import AvgPool2d, Conv2d, Dense, Flatten, GlobalAvgPool, Layer, MaxPool2d, ReLU
-from ..layers.layer import frozen
+from ..layers.arguments import frozen
 from ..network import Network
 
 

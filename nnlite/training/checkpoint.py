@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import storage
-from ..layers.layer import frozen
+from ..layers.arguments import frozen
 from .optimizers import Memories
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.layer import DTYPES
+from ..layers.arguments import DTYPES
 
 
 def log_softmax(scores: np.ndarray) -> np.ndarray:

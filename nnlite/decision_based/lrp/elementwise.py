@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...layers import AvgPool2d, Conv2d, ConvTranspose2d, Dense, GlobalAvgPool, Layer
-from ...layers.layer import Shape
+from ...layers.arguments import Shape
 from .form import Relative, Rule
 
 Array = np.ndarray

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...layers import Layer
-from ...layers.layer import frozen
+from ...layers.arguments import frozen
 from .form import Group, Relative, Rule, Term
 
 
