@@ -108,11 +108,13 @@ RULES_FOR_RECTIFIED = RULES | {
     "gamma stabilized": lrp.gamma(0.25, 1e-2),
     "z plus": lrp.z_plus(),
     "montavon2019": lrp.montavon2019(),
-    "EpsilonGammaBox of pixels": lrp.EpsilonGammaBox(),
 }
-CASES = {f"{rule}, {name}": (*RECTIFIED[name], RULES_FOR_RECTIFIED[rule]) for name in RECTIFIED for rule in RULES_FOR_RECTIFIED} | {
-    f"{rule}, {name}": (*SIGNED[name], RULES[rule]) for name in SIGNED for rule in RULES
-}  # fmt: skip
+CASES = {
+    f"{rule}, {name}": (*networks[name], rules[rule])
+    for networks, rules in ((RECTIFIED, RULES_FOR_RECTIFIED), (SIGNED, RULES))
+    for name in networks
+    for rule in rules
+}
 
 
 def images(shape: tuple[int, ...], n: int = 3) -> np.ndarray:

@@ -1,12 +1,18 @@
 """What the README and the other papers of the house say is so."""
 
+import contextlib
 import hashlib
+import io
 import re
 from pathlib import Path
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pytest
 
 from nnlite import models
+
+mpl.use("Agg")
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -34,7 +40,7 @@ def test_every_function_in_the_formula_table_is_in_its_file():
     "path", sorted(p for p in (ROOT / "data").rglob("*") if p.suffix in (".npz", ".json")), ids=lambda p: p.name
 )
 def test_every_data_file_has_its_checksum_in_the_data_readme(path):
-    assert path.name in DATA
+    assert path.stem in DATA
     assert hashlib.sha256(path.read_bytes()).hexdigest() in DATA
 
 
@@ -50,3 +56,12 @@ def test_the_quoted_accuracies_are_those_in_the_weights(name):
 
 def test_all_weights_together_are_small():
     assert sum(path.stat().st_size for path in (ROOT / "data" / "weights").iterdir()) < 2.5e6
+
+
+def test_the_python_example_runs():
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(example, "README.md", "exec"), {})
+    plt.close("all")
+    assert "dense2" in printed.getvalue()
+    assert "to pixels" in printed.getvalue()

@@ -1,11 +1,11 @@
-"""The one form that holds every LRP rule: a rule is κ(z) and a few groups of (sign, a′, layer′).
+"""The one form that holds every LRP rule: a rule is κ(z) and a few groups of terms (a′, layer′).
 
-For each group, with layer′ a layer with changed weights that is fed a changed input a′:
+For each group, with layer′ the layer with changed weights, fed a changed input a′, and Σ over the terms of the group:
 
-    z   = Σ sign · layer′(a′)                        step 1: what the inputs bring, and the bias
-    s   = κ R / (z + stabilizer · sgn z)             step 2: relevance for each unit of z
-    c   = layer′.backward(s)                         step 3: collected by the inputs
-    R_j = Σ sign · a′ ⊙ c                            step 4: each input's share
+    z   = Σ layer′(a′)                        step 1: what the inputs bring, and the bias
+    s   = κ R / (z + stabilizer · sgn z)      step 2: relevance for each unit of z
+    c   = layer′.backward(s)                  step 3: collected by the inputs
+    R_j = Σ a′ ⊙ c                            step 4: each input's share
 
 What does not reach the inputs is in the same s: Σ b′ s went to the bias, Σ stabilizer · s to the stabilizer, and κ R
 of a zero denominator was dropped. So the books close without a second computation. (A denominator so small that R / z
@@ -25,9 +25,8 @@ from ...layers import Layer
 
 
 class Term(NamedTuple):
-    """sign · layer′(a′)."""
+    """layer′(a′): a layer with changed weights, fed a changed input."""
 
-    sign: float
     a: np.ndarray
     layer: Layer
 
@@ -64,13 +63,13 @@ class Part(NamedTuple):
 
     @property
     def below(self) -> np.ndarray:
-        """Steps 3 and 4: R_j = Σ sign · a′ ⊙ layer′.backward(s)."""
-        return sum(t.sign * t.a * t.layer.backward(t.a, self.s) for t in self.group.terms)
+        """Steps 3 and 4: R_j = Σ a′ ⊙ layer′.backward(s)."""
+        return sum(t.a * t.layer.backward(t.a, self.s) for t in self.group.terms)
 
     @property
     def bias(self) -> np.ndarray:
         """Σ b′ s for each sample: what the bias absorbed."""
-        return per_sample(sum(t.sign * t.layer.bias_like(self.z) for t in self.group.terms) * self.s)
+        return per_sample(sum(t.layer.bias_like(self.z) for t in self.group.terms) * self.s)
 
 
 @dataclass(frozen=True)
@@ -139,9 +138,7 @@ class Rule:
 
     def _part(self, group: Group, layer: Layer, a: np.ndarray, z_layer: np.ndarray, R: np.ndarray) -> Part:
         # The unchanged layer on its own input has been computed already, on the way up.
-        z: Any = sum(
-            t.sign * (z_layer if t.layer is layer and t.a is a else t.layer.forward(t.a)) for t in group.terms
-        )  # step 1
+        z: Any = sum(z_layer if t.layer is layer and t.a is a else t.layer.forward(t.a) for t in group.terms)  # step 1
         size = self.stabilizer(z) if callable(self.stabilizer) else z.dtype.type(self.stabilizer)
         stabilizer = np.where(z >= 0, size, -size)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -183,4 +180,5 @@ def _short(value: Any) -> Any:
 
 
 def per_sample(values: np.ndarray) -> np.ndarray:
+    """The sum over all axes but the first, in float64: (N,)."""
     return values.sum(axis=tuple(range(1, values.ndim)), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Every LRP rule for a layer with weights, as groups of (sign, a′, layer′).
+"""Every LRP rule for a layer with weights, as groups of terms (a′, layer′).
 
 p⁺ = max(p, 0), p⁻ = min(p, 0); a are the activations below, z_k = Σ_j a_j w_jk + b_k above.
 elementwise.py writes each of them out with every index; the tests tie the two.
@@ -30,7 +30,7 @@ def zero(stabilizer: float = 0.0) -> Rule:
     """
 
     def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
-        return [Group([Term(1, a, layer)])]
+        return [Group([Term(a, layer)])]
 
     return Rule("zero", "a_j w_jk / z_k", groups, _options(stabilizer=stabilizer), stabilizer)
 
@@ -53,7 +53,7 @@ def epsilon(epsilon: float | Relative = 1e-6, stabilizer: float = 0.0) -> Rule:
     """
 
     def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
-        return [Group([Term(1, a, layer)])]
+        return [Group([Term(a, layer)])]
 
     options = _options(stabilizer=stabilizer)
     more = options.get("stabilizer", 0)
@@ -94,7 +94,7 @@ def gamma(gamma: float = 0.25, stabilizer: float = 0.0) -> Rule:
 
     def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
         _need_nonnegative(a, layer, "gamma", "generalized_gamma, which takes any sign")
-        return [Group([Term(1, a, _with(layer, _favour(layer.W, _plus, gamma), _favour(layer.b, _plus, gamma)))])]
+        return [Group([Term(a, _with(layer, _favour(layer.W, _plus, gamma), _favour(layer.b, _plus, gamma)))])]
 
     formula = "a_j (w_jk + γ w⁺_jk) / Σ"
     return Rule("gamma", formula, groups, _options(gamma=gamma, stabilizer=stabilizer), stabilizer)
@@ -119,12 +119,12 @@ def generalized_gamma(gamma: float = 0.25, stabilizer: float = 0.0) -> Rule:
     def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
         W_plus, W_minus = _favour(layer.W, _plus, gamma), _favour(layer.W, _minus, gamma)
         favour_plus = [
-            Term(1, _plus(a), _with(layer, W_plus, _favour(layer.b, _plus, gamma))),
-            Term(1, _minus(a), _with(layer, W_minus)),
+            Term(_plus(a), _with(layer, W_plus, _favour(layer.b, _plus, gamma))),
+            Term(_minus(a), _with(layer, W_minus)),
         ]
         favour_minus = [
-            Term(1, _plus(a), _with(layer, W_minus, _favour(layer.b, _minus, gamma))),
-            Term(1, _minus(a), _with(layer, W_plus)),
+            Term(_plus(a), _with(layer, W_minus, _favour(layer.b, _minus, gamma))),
+            Term(_minus(a), _with(layer, W_plus)),
         ]
         return [Group(favour_plus, (z > 0).astype(z.dtype)), Group(favour_minus, (z < 0).astype(z.dtype))]
 
@@ -145,7 +145,7 @@ def z_plus(stabilizer: float = 0.0) -> Rule:
 
     def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
         _need_nonnegative(a, layer, "z_plus", "alpha_beta(1, 0), which takes any sign")
-        return [Group([Term(1, a, _with(layer, _plus(layer.W)))])]
+        return [Group([Term(a, _with(layer, _plus(layer.W)))])]
 
     return Rule("z_plus", "a_j w⁺_jk / Σ_j a_j w⁺_jk", groups, _options(stabilizer=stabilizer), stabilizer)
 
@@ -169,8 +169,8 @@ def alpha_beta(alpha: float = 2.0, beta: float = 1.0, stabilizer: float = 0.0) -
 
     def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
         W, b = layer.W, layer.b
-        above = [Term(1, _plus(a), _with(layer, _plus(W), _plus(b))), Term(1, _minus(a), _with(layer, _minus(W)))]
-        below = [Term(1, _plus(a), _with(layer, _minus(W), _minus(b))), Term(1, _minus(a), _with(layer, _plus(W)))]
+        above = [Term(_plus(a), _with(layer, _plus(W), _plus(b))), Term(_minus(a), _with(layer, _minus(W)))]
+        below = [Term(_plus(a), _with(layer, _minus(W), _minus(b))), Term(_minus(a), _with(layer, _plus(W)))]
         return [Group(above, alpha), Group(below, -beta)] if beta else [Group(above, alpha)]
 
     formula = "α (a_j w_jk)⁺ / Σ⁺ − β (a_j w_jk)⁻ / Σ⁻"
@@ -209,7 +209,7 @@ def z_bounds(low: Any = 0.0, high: Any = 1.0, stabilizer: float = 0.0) -> Rule:
                 f"z_bounds takes inputs in [{np.min(low):g}, {np.max(high):g}], and {a.min():g} to {a.max():g} came to "
                 f"{layer!r}; give the bounds of your pixels, or use w_squared, which needs none."
             )
-        return [Group([Term(1, a - l, _with(layer, _plus(layer.W))), Term(1, a - h, _with(layer, _minus(layer.W)))])]
+        return [Group([Term(a - l, _with(layer, _plus(layer.W))), Term(a - h, _with(layer, _minus(layer.W)))])]
 
     formula = "(a_j w_jk − l_j w⁺_jk − h_j w⁻_jk) / Σ"
     return Rule("z_bounds", formula, groups, _options(low=low, high=high, stabilizer=stabilizer), stabilizer)
@@ -227,7 +227,7 @@ def w_squared(stabilizer: float = 0.0) -> Rule:
     """
 
     def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
-        return [Group([Term(1, np.ones_like(a), _with(layer, layer.W**2))])]
+        return [Group([Term(np.ones_like(a), _with(layer, layer.W**2))])]
 
     return Rule("w_squared", "w²_jk / Σ_j w²_jk", groups, _options(stabilizer=stabilizer), stabilizer)
 
@@ -244,7 +244,7 @@ def flat(stabilizer: float = 0.0) -> Rule:
     """
 
     def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
-        return [Group([Term(1, np.ones_like(a), _with(layer, np.ones_like(layer.W)))])]
+        return [Group([Term(np.ones_like(a), _with(layer, np.ones_like(layer.W)))])]
 
     return Rule("flat", "1 / Σ_j 1", groups, _options(stabilizer=stabilizer), stabilizer)
 
@@ -283,7 +283,7 @@ def _options(**values: Any) -> dict[str, Any]:
 
 def _number(name: str, value: Any, least: float) -> float:
     """A finite number from `least` as Python's own: NumPy's scalars would turn float32 into float64."""
-    if not isinstance(value, Real) or isinstance(value, bool) or not least <= value < np.inf:
+    if not isinstance(value, Real) or isinstance(value, bool) or not least <= float(value) < np.inf:
         raise ValueError(f"{name} takes a finite number from {least}, and {value!r} came.")
     return value if type(value) is int else float(value)
 
