@@ -150,6 +150,8 @@ class Network:
 
         An Identity takes the place of the BatchNorm, so that all layers keep their positions and names.
         """
+        if not any(isinstance(layer, BatchNorm) for layer in self.layers):
+            return self
         layers = list(self.layers)
         for i in range(1, len(layers)):
             before, layer = layers[i - 1 : i + 1]

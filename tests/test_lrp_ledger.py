@@ -129,7 +129,7 @@ class TestTheLedgerCloses:
         x = images(shape)
         books = lrp.ledger(network, x, rules=rules)
         assert books.error < 1e-9
-        score = network.scores(x)[np.arange(len(x)), books.classes]
+        score = network.scores(x)[np.arange(len(x)), books.target]
         parts = [R.reshape(len(x), -1).sum(axis=1) for R in books.relevances[:1]]
         parts += [books.total(column) for column in ("bias", "stabilizer", "dropped")]
         most = max(np.abs(R).sum() for R in books.relevances)

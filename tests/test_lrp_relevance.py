@@ -137,8 +137,8 @@ class TestWhatMayBeAsked:
             assert np.array_equal(together[n], lrp.relevance(DENSE, X, target)[n])
 
     def test_the_ledger_knows_the_classes(self) -> None:
-        assert lrp.ledger(DENSE, X).classes.tolist() == DENSE.predict(X).tolist()
-        assert lrp.ledger(DENSE, X, [2, 0, 1, 2]).classes.tolist() == [2, 0, 1, 2]
+        assert lrp.ledger(DENSE, X).target.tolist() == DENSE.predict(X).tolist()
+        assert lrp.ledger(DENSE, X, [2, 0, 1, 2]).target.tolist() == [2, 0, 1, 2]
 
     @pytest.mark.parametrize("rules", COMPOSITES.values(), ids=COMPOSITES)
     def test_from_1_is_from_the_score_divided_by_the_score(self, rules: Any) -> None:

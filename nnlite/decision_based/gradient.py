@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..network import Network, gradient_rule
-from .target import check_input, explained_class, one_at
+from .target import explained
 
 
 def gradient(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
@@ -25,7 +25,8 @@ def gradient(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
     x
         (N, ...) in the dtype of the network.
     target
-        The class c: one for all samples, one for each (N,), or None for the predicted class.
+        The class c: one for all samples, one for each (N,), or None for the predicted class. Or a neuron, such as
+        ("conv2", 7): see `target.explained`.
 
     Returns
     -------
@@ -44,10 +45,8 @@ def gradient(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
     >>> gradient(net, np.array([[1.0, 1.0]]), target=1)
     array([[-2.,  3.]])
     """
-    network = network.to_scores()
-    a = network.forward(check_input(network, x))
-    top = one_at(a[-1], explained_class(a[-1], target))
-    return network.walk_back(a, top, [gradient_rule] * len(network))[0]
+    f = explained(network, x, target)
+    return f.network.walk_back(f.a, f.ones, [gradient_rule] * len(f.network))[0]
 
 
 def saliency(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:

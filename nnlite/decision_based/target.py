@@ -1,5 +1,6 @@
-"""What is explained: the input is checked, the class is chosen, and the signal at the top is made."""
+"""What is explained: the input is checked, the class or the neuron is chosen, and the signal at the top is made."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -75,11 +76,79 @@ def explained_class(scores: np.ndarray, target: Any = None) -> np.ndarray:
     return np.broadcast_to(chosen, (n,)).astype(np.int64)
 
 
-def one_at(scores: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """1 at the explained class of each sample, 0 elsewhere: (N, K), in the dtype of the scores."""
-    top = np.zeros_like(scores)
-    top[np.arange(len(scores)), classes] = 1
-    return top
+@dataclass(frozen=True)
+class Explained:
+    """Something that a network computes, and that a method explains: f = Σ of the activations at the chosen places.
+
+    Attributes
+    ----------
+    network
+        The layers from the input to where the explained activation lies.
+    a
+        All activations of these layers, a[0] = x.
+    ones
+        1 at the chosen places, 0 elsewhere, in the shape of a[-1].
+    target
+        The choice, fixed: the class of each sample (N,), or the neuron as it was given.
+    """
+
+    network: Network
+    a: list[np.ndarray]
+    ones: np.ndarray
+    target: Any
+
+    @property
+    def score(self) -> np.ndarray:
+        """f for each sample: (N,)."""
+        return (self.ones * self.a[-1]).sum(axis=tuple(range(1, self.ones.ndim)))
+
+
+def explained(network: Network, x: np.ndarray, target: Any = None) -> Explained:
+    """The score or the neuron that `target` names, ready to be walked back from.
+
+    Parameters
+    ----------
+    network, x
+        Any network and a batch for it. A Softmax at its end is left out: scores are explained.
+    target
+        A class for all samples, one for each (N,), or None: the predicted class. Or a neuron, (layer, index): the
+        activation above the layer of that name at an index such as 7 (for a feature map: the sum of the map) or
+        (7, 3, 4) (one place in it).
+
+    Raises
+    ------
+    TypeError, ValueError
+        x does not fit the network; the target is not a class, or there is no such layer or neuron.
+
+    >>> from nnlite.layers import Dense, ReLU
+    >>> net = Network([Dense(np.array([[1.0, -2.0]])), ReLU(), Dense(np.array([[1.0], [1.0]]))])
+    >>> explained(net, np.array([[3.0]])).score, explained(net, np.array([[3.0]]), ("dense1", 1)).score
+    (array([3.]), array([-6.]))
+    """
+    if isinstance(target, (tuple, list)) and len(target) == 2 and isinstance(target[0], str):
+        part = network[: network.index(target[0]) + 1]
+        a = part.forward(check_input(part, x))
+        return Explained(part, a, _at_neuron(a[-1], *target), target)
+    network = network.to_scores()
+    a = network.forward(check_input(network, x))
+    classes = explained_class(a[-1], target)
+    ones = np.zeros_like(a[-1])
+    ones[np.arange(len(ones)), classes] = 1
+    return Explained(network, a, ones, classes)
+
+
+def _at_neuron(a: np.ndarray, layer: str, index: Any) -> np.ndarray:
+    """1 at the index of every sample: a whole feature map, or one place."""
+    place = tuple(index) if isinstance(index, (tuple, list)) else (index,)
+    whole = all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in place)
+    if not whole or len(place) not in (1, a.ndim - 1) or any(not 0 <= i < n for i, n in zip(place, a.shape[1:])):  # noqa: B905
+        raise ValueError(
+            f"target takes a neuron of layer {layer}, whose output is {a.shape[1:]}: an index below {a.shape[1]}, or "
+            f"one for each axis; {index!r} came."
+        )
+    ones = np.zeros_like(a)
+    ones[(slice(None), *place)] = 1
+    return ones
 
 
 def _listed(numbers: tuple[int, ...]) -> str:

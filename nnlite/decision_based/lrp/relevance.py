@@ -8,12 +8,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...network import Network
-from ..target import check_input, explained_class, one_at
+from ..target import explained
 from . import composites
 from . import rules as rules_module
 from .composites import LINEAR, AnyRule, Composite, everywhere
@@ -42,7 +42,8 @@ def relevance(
     x
         (N, ...) in the dtype of the network.
     target
-        The class c: one for all samples, one for each (N,), or None for the predicted class.
+        The class c: one for all samples, one for each (N,), or None for the predicted class. Or a neuron, such as
+        ("conv2", 7): see `target.explained`. The layers below it keep the rules that they have in the whole network.
     rules
         One rule for every layer with weights; a `Composite`; or a list, bottom to top, with one entry for each
         layer with weights, or one for each layer (None: what is usual on a layer without weights). A rule is one of
@@ -72,9 +73,9 @@ def relevance(
     >>> relevance(net, np.array([[2.0, 1.0]]), rules=epsilon(0))
     array([[7., 1.]])
     """
-    network, a, R, each = _ready(network, x, target, rules, start)
-    signals = network.walk_back(a, R, each)
-    for name, R_j, a_j in zip(network.names, signals, a, strict=False):
+    walk = _ready(network, x, target, rules, start)
+    signals = walk.network.walk_back(walk.a, walk.R, walk.rules)
+    for name, R_j, a_j in zip(walk.network.names, signals, walk.a, strict=False):
         if np.shape(R_j) != a_j.shape or getattr(R_j, "dtype", None) != a_j.dtype:
             came = f"{R_j.shape} {R_j.dtype}" if isinstance(R_j, np.ndarray) else repr(R_j)
             raise ValueError(f"The rule of layer {name} must give R_j as {a_j.shape} {a_j.dtype}, and {came} came.")
@@ -112,13 +113,13 @@ class Ledger:
         A line for each layer, bottom to top.
     relevances
         The relevances from the pixels, relevances[0], to the scores.
-    classes
-        (N,): the explained class of each sample.
+    target
+        What is explained: the class of each sample (N,), or the neuron.
     """
 
     entries: tuple[Entry, ...]
     relevances: tuple[np.ndarray, ...]
-    classes: np.ndarray
+    target: Any
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries)
@@ -174,8 +175,8 @@ def ledger(
     dense1  epsilon(epsilon=0)   6.000000   5.000000  1.000000  0.000000  0.000000
     score   to pixels            6.000000   5.000000  1.000000  0.000000  0.000000
     """
-    network, a, R, each = _ready(network, x, target, rules, start)
-    strangers = [rule for rule in each if not isinstance(rule, (Rule, Passing))]
+    walk = _ready(network, x, target, rules, start)
+    strangers = [rule for rule in walk.rules if not isinstance(rule, (Rule, Passing))]
     if strangers:
         raise TypeError(f"A ledger needs the rules of nnlite.decision_based.lrp, and {strangers[0]!r} came.")
     steps: list[Step] = []
@@ -187,32 +188,43 @@ def ledger(
 
         return record
 
-    relevances = network.walk_back(a, R, [recorded(rule) for rule in each])
+    relevances = walk.network.walk_back(walk.a, walk.R, [recorded(rule) for rule in walk.rules])
     sums = [per_sample(values) for values in relevances]
     entries = [
         Entry(name, repr(rule), above, below, step.bias, step.stabilizer, step.dropped)
         for name, rule, above, below, step in zip(
-            network.names, each, sums[1:], sums[:-1], reversed(steps), strict=True
+            walk.network.names, walk.rules, sums[1:], sums[:-1], reversed(steps), strict=True
         )
     ]
-    return Ledger(tuple(entries), tuple(relevances), explained_class(a[-1], target))
+    return Ledger(tuple(entries), tuple(relevances), walk.target)
 
 
 def _six_digits(number: float) -> str:
     return f"{round(number, 6) + 0.0:.6f}"  # without the sign of a zero
 
 
-def _ready(
-    network: Network, x: np.ndarray, target: Any, rules: Rules, start: str
-) -> tuple[Network, list[np.ndarray], np.ndarray, list[AnyRule]]:
-    """The network that is walked, its activations, the relevance at the top, and one rule a layer."""
+class _Walk(NamedTuple):
+    """The network that is walked, its activations, the relevance at the top, a rule a layer, and what is explained."""
+
+    network: Network
+    a: list[np.ndarray]
+    R: np.ndarray
+    rules: list[AnyRule]
+    target: Any
+
+
+def _ready(network: Network, x: np.ndarray, target: Any, rules: Rules, start: str) -> _Walk:
     if start not in ("score", "one"):
         raise ValueError(f'start takes "score" or "one", and {start!r} came.')
-    network = network.to_scores().merged()
-    each = [_checked(rule) for rule in rules_for(network, rules)]
-    a = network.forward(check_input(network, x))
-    top = one_at(a[-1], explained_class(a[-1], target))
-    return network, a, top * a[-1] if start == "score" else top, each
+    each = [_checked(rule) for rule in rules_for(network.to_scores().merged(), rules)]
+    f = explained(network, x, target)
+    if len(f.network) > len(each):
+        raise ValueError(
+            f"LRP divides scores, not probabilities; {target!r} is above the Softmax. Choose a layer below."
+        )
+    merged = f.network.merged()
+    a = f.a if merged is f.network else merged.forward(x)
+    return _Walk(merged, a, f.ones * a[-1] if start == "score" else f.ones, each[: len(merged)], f.target)
 
 
 def rules_for(network: Network, rules: Rules) -> list[AnyRule]:

@@ -1,0 +1,324 @@
+"""A picture of any size and kind becomes what the network was trained on, and whatever is no picture is one error."""
+
+import io
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nnlite import models, pictures
+from nnlite.datasets import strokes
+from nnlite.training import accuracy
+
+SIDE = 210
+
+
+def digit(number=4):
+    """A held-out digit, (28, 28)."""
+    return strokes(1, seed=models.HELD_OUT_SEED, start=number)[0][0, 0]
+
+
+def enlarged(grey, side=SIDE):
+    return np.asarray(Image.fromarray(grey).resize((side, side), Image.Resampling.BICUBIC)).clip(0, 1)
+
+
+INK = enlarged(digit())
+DARK = ((1 - INK) * 255).round().astype(np.uint8)
+EXPECTED = pictures.to_format(DARK / 255, (28, 28), 20)
+
+
+def seen(path):
+    return pictures.to_format(pictures.read(path), (28, 28), 20)
+
+
+def write_image(path, image, **options):
+    image.save(path, **options)
+    return path
+
+
+# ------------------------------------------------------------------------------------------- every kind of picture
+
+
+def transparent(colour):
+    """Only the opacity shows the digit."""
+    pixels = np.full((SIDE, SIDE, 4), colour, np.uint8)
+    pixels[..., 3] = 255 - DARK
+    return Image.fromarray(pixels)
+
+
+def on_its_side():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright: turn by 90 degrees to see it as it was
+    return Image.fromarray(DARK).convert("RGB").transpose(Image.Transpose.ROTATE_90), exif
+
+
+GREY = Image.fromarray(DARK)
+IMAGES = {
+    "grey.png": GREY,
+    "light-on-dark.png": Image.fromarray(255 - DARK),
+    "colour.png": GREY.convert("RGB"),
+    "palette.png": GREY.convert("P"),
+    "eight-colours.png": GREY.convert("RGB").quantize(8),
+    "one-bit.png": GREY.point(lambda v: 255 * (v > 127)).convert("1"),
+    "16-bit.png": Image.fromarray(DARK.astype(np.uint16) * 257),
+    "grey-and-opacity.png": Image.fromarray(np.stack([0 * DARK, 255 - DARK], -1)),
+    "black-on-nothing.png": transparent(0),
+    "white-on-nothing.png": transparent(255),
+    "photo.jpg": GREY.convert("RGB"),
+    "print.jpg": GREY.convert("CMYK"),
+    "old.gif": GREY,
+    "web.webp": GREY.convert("RGB"),
+    "a name with späces 100%.png": GREY,
+}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_every_kind_of_picture_shows_the_same_digit(tmp_path, name):
+    x = seen(write_image(tmp_path / name, IMAGES[name]))
+    assert x.dtype == np.float32
+    assert np.abs(x - EXPECTED).mean() < 0.02
+
+
+def test_a_photograph_is_turned_upright(tmp_path):
+    image, exif = on_its_side()
+    assert np.abs(seen(write_image(tmp_path / "a.jpg", image, exif=exif)) - EXPECTED).mean() < 0.02
+    assert np.abs(seen(write_image(tmp_path / "b.jpg", image)) - EXPECTED).mean() > 0.1
+
+
+@pytest.mark.parametrize("ending", ["gif", "webp"])
+def test_of_a_film_the_first_picture_counts(tmp_path, ending):
+    first, second = GREY.convert("RGB"), Image.new("RGB", GREY.size)
+    path = write_image(tmp_path / f"film.{ending}", first, save_all=True, append_images=[second])
+    assert np.abs(seen(path) - EXPECTED).mean() < 0.02
+
+
+ARRAYS = {
+    "uint8": DARK,
+    "int64": DARK.astype(np.int64),
+    "bool": DARK > 127,
+    "float16": (DARK / 255).astype(np.float16),
+    "float32": (DARK / 255).astype(np.float32),
+    "big-endian": (DARK / 255).astype(">f8"),
+    "fortran": np.asfortranarray(DARK),
+    "1HW": DARK[None],
+    "11HW": DARK[None, None],
+    "HW1": DARK[..., None],
+    "HW3": np.stack([DARK] * 3, -1),
+    "HW4": np.asarray(transparent(0)),
+    "zero-or-one": (DARK > 127).astype(np.uint8),
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_every_kind_of_array_shows_the_same_digit(tmp_path, name):
+    np.save(tmp_path / "digit.npy", ARRAYS[name])
+    assert np.abs(seen(tmp_path / "digit.npy") - EXPECTED).mean() < 0.02
+
+
+def test_a_huge_photograph_is_made_smaller_first(tmp_path):
+    page = Image.new("L", (4000, 2500), 255)
+    page.paste(GREY.resize((900, 900)), (3000, 100))
+    grey = pictures.read(write_image(tmp_path / "page.png", page))
+    assert 400 <= max(grey.shape) < 800
+    assert np.abs(pictures.to_format(grey, (28, 28), 20) - EXPECTED).mean() < 0.03
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (3, 3), (2, 700), (1, 3000)])
+def test_odd_sizes_give_a_digit_or_say_that_they_are_blank(tmp_path, shape):
+    grey = np.full(shape, 255, np.uint8)
+    grey[shape[0] // 2, shape[1] // 2] = 0
+    np.save(tmp_path / "odd.npy", grey)
+    try:
+        x = seen(tmp_path / "odd.npy")
+    except ValueError as error:
+        assert "blank" in str(error)  # where the border is all there is
+    else:
+        assert x.shape == (28, 28)
+        assert x.max() == 1
+
+
+# ------------------------------------------------------------------------------------------- whatever is no picture
+
+
+class Evil:
+    """Unpickling it would leave a mark."""
+
+    def __reduce__(self):
+        return Path.touch, (Path("unpickled"),)
+
+
+def npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=True)
+    return buffer.getvalue()
+
+
+def npz():
+    buffer = io.BytesIO()
+    np.savez(buffer, digit=DARK)
+    return buffer.getvalue()
+
+
+def png():
+    buffer = io.BytesIO()
+    GREY.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def jpeg():
+    buffer = io.BytesIO()
+    GREY.save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+CLAIMS = b"\x93NUMPY\x01\x00\x76\x00{'descr': '|u1', 'fortran_order': False, 'shape': (10000000, 10000000), }".ljust(
+    127
+)
+NO_PICTURES = [
+    ("text.png", b"hello", "PNG, JPEG or .npy picture, and it cannot be read"),
+    ("empty.png", b"", "cannot be read"),
+    ("cut.png", png()[:2000], "cannot be read"),
+    ("head.png", png()[:30], "cannot be read"),
+    ("cut.jpg", jpeg()[:1500], "truncated"),
+    ("page.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n", "cannot be read"),
+    ("text.npy", b"hello", "expected an array of numbers"),
+    ("empty.npy", b"", "expected an array of numbers"),
+    ("cut.npy", npy(DARK)[:500], "truncated"),
+    ("claims.npy", CLAIMS + b"\n", "truncated"),
+    ("broken.npy", npy(DARK).replace(b"(", b"["), "expected an array of numbers"),
+    ("objects.npy", npy(np.array([[Evil()]], object)), "Python objects"),
+    ("pickle.npy", pickle.dumps(Evil()), "Python objects"),
+    ("archive.npy", npz(), "an .npz came"),
+    ("words.npy", npy(np.array([["a"]])), "expected numbers, and <U1 came"),
+    ("complex.npy", npy(DARK.astype(complex)), "expected numbers, and complex128 came"),
+    ("nan.npy", npy(np.array([[0, np.nan]])), "NaN or infinity"),
+    ("inf.npy", npy(np.array([[0, np.inf]])), "NaN or infinity"),
+    ("percent.npy", npy(DARK.astype(float)), "float64 from 0 to 255 came; divide"),
+    ("negative.npy", npy(np.array([[-1.0, 0.0]])), "from -1 to 0 came"),
+    ("deep.npy", npy(DARK.astype(np.uint16) * 257), "uint16 from 0 to 65535 came; divide"),
+    ("flat.npy", npy(DARK.ravel()), r"\(44100,\) came"),
+    ("number.npy", npy(np.float64(1)), r"\(\) came"),
+    ("batch.npy", npy(np.stack([DARK] * 5)), r"\(5, 210, 210\) came"),
+    ("nothing.npy", npy(np.zeros((0, 5))), r"\(0, 5\) came"),
+    ("pair.npy", npy(np.stack([DARK] * 2, -1)), r"\(210, 210, 2\) came"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "message"), NO_PICTURES, ids=[name for name, *_ in NO_PICTURES])
+@pytest.mark.filterwarnings("error")
+def test_whatever_is_no_picture_is_one_error(tmp_path, monkeypatch, name, content, message):
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(content)
+    with pytest.raises(ValueError, match=message) as error:
+        pictures.read(name)
+    assert str(error.value).startswith(f"{name}: expected ")
+    assert os.listdir() == [name]  # nothing was unpickled
+
+
+def test_a_missing_file_and_a_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no such file"):
+        pictures.read(tmp_path / "no.png")
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(ValueError, match="this is a folder"):
+        pictures.read(tmp_path / "folder.png")
+
+
+def test_a_decompression_bomb_is_refused(tmp_path):
+    path = write_image(tmp_path / "bomb.png", Image.new("1", (15_000, 12_000)))  # 180 megapixels in 22 kilobytes
+    with pytest.raises(ValueError, match="exceeds limit"):
+        pictures.read(path)
+
+
+@pytest.mark.parametrize("size", [(50, 40), (28, 28)])
+@pytest.mark.parametrize("value", [0, 0.3, 1])
+def test_a_blank_picture_is_refused(size, value):
+    with pytest.raises(ValueError, match="blank"):
+        pictures.to_format(np.full(size, value, float), (28, 28), 20)
+
+
+def test_on_the_wrong_side_of_the_paper_a_picture_is_blank():
+    with pytest.raises(ValueError, match="blank"):
+        pictures.to_format(np.where(INK > 0.5, 0.0, 1.0), (28, 28), 20, invert=False)
+
+
+# ----------------------------------------------------------------------------------------------- ink, box and centre
+
+
+def test_what_has_the_format_already_keeps_every_value():
+    x = digit() * np.float32(0.9)
+    assert np.array_equal(pictures.to_format(x.astype(np.float64), (28, 28), 20), x)
+    assert np.abs(pictures.to_format(1 - x.astype(np.float64), (28, 28), 20) - x / x.max()).max() < 0.01
+
+
+@pytest.mark.parametrize(("height", "width"), [(60, 40), (40, 60), (9, 200)])
+def test_the_box_and_the_centre_of_mass(height, width):
+    rng = np.random.default_rng(0)
+    grey = np.ones((300, 400))
+    grey[30 : 30 + height, 150 : 150 + width] = 0.5 * rng.random((height, width))
+    x = pictures.to_format(grey, (28, 28), 20)
+    rows, cols = np.flatnonzero(x.any(axis=1)), np.flatnonzero(x.any(axis=0))
+    assert max(np.ptp(rows), np.ptp(cols)) + 1 == 20
+    assert np.abs(x.sum(axis=1) @ np.arange(28) / x.sum() - 13.5) <= 0.5
+    assert np.abs(x.sum(axis=0) @ np.arange(28) / x.sum() - 13.5) <= 0.5
+    assert x.min() == 0
+    assert x.max() == 1
+
+
+def test_place_and_size_on_the_paper_do_not_matter():
+    for top, left, side in ((0, 0, 100), (150, 250, 140), (290, 490, 110)):
+        page = np.ones((400, 600))
+        page[top : top + side, left : left + side] = 1 - enlarged(digit(), side)
+        assert np.abs(pictures.to_format(page, (28, 28), 20) - EXPECTED).mean() < 0.03
+
+
+def test_dark_and_light_give_the_same_ink():
+    assert np.allclose(pictures.as_ink(1 - INK), pictures.as_ink(INK), atol=1e-9)
+    assert np.allclose(pictures.as_ink(1 - INK, invert=True), pictures.as_ink(1 - INK), atol=1e-9)
+
+
+def test_dust_is_left_out_and_a_second_stroke_is_not():
+    page = np.ones((200, 200))
+    page[60:140, 90:110] = 0  # one stroke
+    page[60:70, 120:150] = 0  # another that does not touch it
+    clean = pictures.to_format(page, (28, 28), 20)
+    page[195:197, 3:5] = 0
+    assert np.array_equal(pictures.to_format(page, (28, 28), 20), clean)
+    assert np.ptp(np.flatnonzero(clean.any(axis=0))) > 10
+
+
+def test_the_paper_is_a_surface_that_ink_on_the_border_does_not_move():
+    y, x = np.meshgrid(np.linspace(-1, 1, 60), np.linspace(-1, 1, 80), indexing="ij")
+    shade = 0.7 + 0.1 * x - 0.08 * y - 0.05 * x * y - 0.06 * x * x + 0.02 * y * y
+    inked = shade.copy()
+    inked[:, 10:20] = 0.1
+    assert np.abs(pictures.paper(inked) - shade).max() < 1e-3
+
+
+def photograph(grey, rng):
+    """A digit on a sheet that is lit from one side: a soft pen, noise, and the losses of JPEG."""
+    height, width = (int(n) for n in rng.integers(260, 380, 2))
+    side = int(rng.uniform(0.3, 0.8) * min(height, width))
+    top, left = int(rng.integers(0, height - side)), int(rng.integers(0, width - side))
+    ink = np.zeros((height, width))
+    ink[top : top + side, left : left + side] = np.clip(3 * (enlarged(grey, side) - 0.5) + 0.5, 0, 1)
+    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    angle, paper = rng.uniform(0, 2 * np.pi), rng.uniform(0.75, 0.95)
+    light = 1 - rng.uniform(0.2, 0.45) * (np.cos(angle) * x + np.sin(angle) * y + 1.4) / 2.8
+    pixels = 255 * light * (paper - (paper - rng.uniform(0.1, 0.3)) * ink) + rng.normal(0, 5, ink.shape)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=75)
+    return buffer.getvalue()
+
+
+def test_photographs_are_read_nearly_as_well_as_the_digits_themselves(tmp_path):
+    rng, network = np.random.default_rng(0), models.load("lenet")
+    x, labels = strokes(100, seed=models.HELD_OUT_SEED, start=500)
+    (tmp_path / "photo.jpg").write_bytes(b"")
+    photographed = np.empty_like(x)
+    for i, image in enumerate(x[:, 0]):
+        (tmp_path / "photo.jpg").write_bytes(photograph(image, rng))
+        photographed[i, 0] = seen(tmp_path / "photo.jpg")
+    assert accuracy(network, photographed, labels) >= accuracy(network, x, labels) - 0.05
