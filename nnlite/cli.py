@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 
 from ._version import __version__
@@ -17,7 +18,7 @@ def parser() -> argparse.ArgumentParser:
         prog="nnlite",
         description="Neural-network interpretability in plain NumPy: why did the network decide so?",
         epilog="example:\n  nnlite tour --out tour        explain twenty digits with every method, as a page",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
     top.add_argument("--version", action="version", version=f"nnlite {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
@@ -29,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
             help=summary,
             description=summary,
             epilog=details.strip("\n"),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Help,
         )
         command.arguments(sub)
         sub.set_defaults(run=command.run)
@@ -38,20 +39,36 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code is 0, or 2 where the user must change something, or 130 after Ctrl-C."""
+    if hasattr(sys.stdout, "reconfigure"):  # a terminal without Σ and ε shows ? in their place
+        sys.stdout.reconfigure(errors="replace")
     try:
         options = parser().parse_args(arguments)
         options.run(options)
-        sys.stdout.flush()
+        print(end="", flush=True)
     except BrokenPipeError:  # the reader of our output has gone, as in `nnlite tour | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         sys.stderr.write("nnlite: stopped.\n")
         return 130
     except (ValueError, TypeError, FloatingPointError, OSError, MemoryError) as error:
-        message = " ".join(str(error).split()) or type(error).__name__
-        sys.stderr.write(f"nnlite: {message}\n")
+        sys.stderr.write(f"nnlite: {_message(error)}\n")
         return 2
     return 0
+
+
+def _message(error: Exception) -> str:
+    """What an error says, in one line."""
+    said = str(error)
+    if isinstance(error, OSError) and error.strerror:  # from the system: without its number
+        said = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    return " ".join(said.split()) or type(error).__name__
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """The help as it is written; names such as lrp-epsilon are not broken at their hyphens."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(text, width, break_on_hyphens=False)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,17 +1,16 @@
 """A network: layers in a row. Forward gives every activation; walk_back carries any signal down again."""
 
+import json
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from math import prod
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
-from . import storage
-from .layers import KINDS, BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Mask, Softmax
-from .layers.arguments import Shape, float_dtype, frozen, sizes
+from . import architecture, storage
+from .layers import BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Mask, Softmax
+from .layers.arguments import Shape, float_dtype, sizes
 
 Rule = Callable[[Layer, np.ndarray, np.ndarray, Any], Any]
 """rule(layer, a_j, a_k, R_k) -> R_j: how one layer turns the signal above it into the signal below."""
@@ -58,8 +57,8 @@ class Network:
         info: dict[str, Any] | None = None,
     ) -> None:
         self.layers: tuple[Layer, ...] = tuple(_flat(layers))
-        self.names: tuple[str, ...] = _names(self.layers) if names is None else tuple(names)
-        self.info: dict[str, Any] = dict(info or {})
+        self.names: tuple[str, ...] = architecture.default_names(self.layers) if names is None else tuple(names)
+        self.info: dict[str, Any] = _json_able(info or {})
         dtypes = {str(layer.dtype) for layer in self.layers if layer.dtype is not None}
         if len(dtypes) > 1:
             raise ValueError(f"The layers have several dtypes: {sorted(dtypes)}; bring them to one with astype.")
@@ -118,8 +117,17 @@ class Network:
         return self.to_scores().forward(x)[-1]
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """The class with the highest score for each sample: (N,) integers."""
-        return self.scores(x).argmax(axis=1)
+        """The class with the highest score for each sample: (N,) integers.
+
+        Raises
+        ------
+        ValueError
+            A score is NaN: there is no highest one.
+        """
+        scores = self.scores(x)
+        if np.isnan(scores).any():
+            raise ValueError("The scores hold a NaN; check that the input is finite, and the network's weights too.")
+        return scores.argmax(axis=1)
 
     # ------------------------------------------------------------------------------------ networks from this one
 
@@ -190,7 +198,13 @@ class Network:
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)
 
-    def __getitem__(self, which: Any) -> Any:
+    @overload
+    def __getitem__(self, which: slice) -> "Network": ...
+
+    @overload
+    def __getitem__(self, which: int | str) -> Layer: ...
+
+    def __getitem__(self, which: slice | int | str) -> "Network | Layer":
         """network[0] and network["conv1"] are layers; network[:3] is the network of the first three."""
         if isinstance(which, slice):
             start, _, step = which.indices(len(self.layers))
@@ -246,17 +260,8 @@ class Network:
             The shape of one input without the batch axis; the network's own where it knows it.
         """
         input_shape = input_shape or self.input_shape
-        shapes = ["?"] * len(self) if input_shape is None else self._shapes((self._batch, *input_shape))[1:]
-        rows = [("name", "layer", "output", "parameters")]
-        for name, layer, shape in zip(self.names, self.layers, shapes, strict=True):
-            sizes = " × ".join(map(str, shape[1:])) if shape != "?" else "?"
-            rows.append((name, repr(layer), sizes, f"{_count(layer):,}"))
-        rows.append(("", "", "", f"{sum(map(_count, self.layers)):,}"))
-        widths = [max(len(row[i]) for row in rows) for i in range(4)]
-        return "\n".join(
-            f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]:>{widths[3]}}"
-            for row in rows
-        )
+        known = None if input_shape is None else self._shapes((self._batch, *input_shape))[1:]
+        return architecture.table(self.names, self.layers, known or [None] * len(self))
 
     def __repr__(self) -> str:
         return f"Network({len(self)} layers: {', '.join(self.names)})"
@@ -270,16 +275,8 @@ class Network:
 
     def description(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """What a file holds: the architecture (JSON-able), and the arrays by layer.name."""
-        layers = [
-            {"name": name, "kind": type(layer).__name__, "options": layer.options, "arrays": sorted(layer.arrays)}
-            for name, layer in zip(self.names, self.layers, strict=True)
-        ]
-        arrays = {
-            f"{name}.{key}": value
-            for name, layer in zip(self.names, self.layers, strict=True)
-            for key, value in layer.arrays.items()
-        }
-        return {"layers": layers, "input_shape": self.input_shape, "info": self.info}, arrays
+        header, arrays = architecture.describe(self.names, self.layers)
+        return {"layers": header, "input_shape": self.input_shape, "info": self.info}, arrays
 
     @classmethod
     def from_description(cls, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> "Network":
@@ -287,7 +284,7 @@ class Network:
         try:
             names = [entry["name"] for entry in header["layers"]]
             shape = header["input_shape"]
-            layers = [_layer(entry, arrays) for entry in header["layers"]]
+            layers = architecture.rebuild(header["layers"], arrays)
             return cls(layers, names, None if shape is None else tuple(shape), header["info"])
         except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(
@@ -313,14 +310,6 @@ def load(path: str | os.PathLike) -> Network:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _layer(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> Layer:
-    if entry["kind"] not in KINDS:
-        raise ValueError(f"layer {entry['name']!r} is of the kind {entry['kind']!r}; the kinds are {', '.join(KINDS)}.")
-    own = {key: frozen(arrays[f"{entry['name']}.{key}"]) for key in entry["arrays"]}
-    options = {key: tuple(value) if isinstance(value, list) else value for key, value in entry["options"].items()}
-    return KINDS[entry["kind"]](**own, **options)
-
-
 def _flat(layers: Iterable["Layer | Network"]) -> Iterator[Layer]:
     for layer in layers:
         if isinstance(layer, Network):
@@ -331,17 +320,11 @@ def _flat(layers: Iterable["Layer | Network"]) -> Iterator[Layer]:
             raise TypeError(f"A network consists of nnlite.layers and networks, and {layer!r} came.")
 
 
-def _names(layers: Sequence[Layer]) -> tuple[str, ...]:
-    """conv1, relu1, pool1, conv2, ...: kind and number."""
-    short = {"Conv2d": "conv", "ConvTranspose2d": "convtranspose", "MaxPool2d": "pool", "AvgPool2d": "pool"}
-    counts: Counter[str] = Counter()
-    names = []
-    for layer in layers:
-        kind = short.get(type(layer).__name__, type(layer).__name__.lower())
-        counts[kind] += 1
-        names.append(f"{kind}{counts[kind]}")
-    return tuple(names)
-
-
-def _count(layer: Layer) -> int:
-    return sum(prod(value.shape) for value in layer.parameters.values())
+def _json_able(info: dict[str, Any]) -> dict[str, Any]:
+    """A copy of `info` as JSON gives it back; ValueError where it cannot."""
+    try:
+        return json.loads(json.dumps(info))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"info takes what JSON can hold (text, numbers, lists, dicts), and {info} came ({error})."
+        ) from None

@@ -7,71 +7,14 @@
 Source: LeCun et al. 1998, sec. III.A (20 × 20 box, centred by mass in 28 × 28).
 """
 
-import os
-from pathlib import Path
-
 import numpy as np
 
-FAINT = 0.2  # of the strongest ink: what is fainter is paper, shadow or compression noise
+from .picture_files import FLAT, read
 
+__all__ = ["as_ink", "in_box", "paper", "read", "to_format"]
 
-def read(path: str | os.PathLike) -> np.ndarray:
-    """A picture as grey values (H, W), float64 in [0, 1].
-
-    A photograph is turned upright as its camera noted; transparent pixels become white; a .npy holds integers from 0
-    to 255 or numbers in [0, 1], as (H, W), (1, H, W), (H, W, 3) or (H, W, 4).
-
-    Raises
-    ------
-    FileNotFoundError
-        There is no such file.
-    ValueError
-        It is not a picture, or its values are out of range.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file.")
-    pixels = _from_npy(path) if path.suffix.lower() == ".npy" else _from_image(path)
-    if pixels.shape[2:] == (4,):
-        opacity = pixels[..., 3:]
-        pixels = pixels[..., :3] * opacity + 1 - opacity
-    return pixels if pixels.ndim == 2 else pixels @ [0.299, 0.587, 0.114]  # ITU-R BT.601, as Pillow weighs them
-
-
-def _from_image(path: Path) -> np.ndarray:
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            deep = upright.mode.startswith("I")
-            pixels = np.asarray(upright if deep else upright.convert("RGBA"), np.float64)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path}: expected a PNG, JPEG or .npy picture ({error}).") from None
-    return pixels / (65535 if deep else 255)
-
-
-def _from_npy(path: Path) -> np.ndarray:
-    try:
-        pixels = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"{path}: expected a .npy array of numbers ({error}).") from None
-    if not isinstance(pixels, np.ndarray):
-        raise ValueError(f"{path}: expected one array in a .npy file, and an .npz came.")
-    if pixels.ndim == 3 and pixels.shape[0] == 1:
-        pixels = pixels[0]
-    if pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,), (4,)) or 0 in pixels.shape:
-        raise ValueError(f"{path}: expected (H, W), (1, H, W), (H, W, 3) or (H, W, 4), and {pixels.shape} came.")
-    if pixels.dtype.kind not in "uifb":
-        raise ValueError(f"{path}: expected numbers, and {pixels.dtype} came.")
-    scale = 255 if pixels.dtype.kind in "ui" else 1
-    pixels = pixels.astype(np.float64) / scale
-    if not np.isfinite(pixels).all() or pixels.min() < 0 or pixels.max() > 1:
-        raise ValueError(
-            f"{path}: expected integers from 0 to 255 or numbers in [0, 1], and {pixels.min() * scale:g} to "
-            f"{pixels.max() * scale:g} came."
-        )
-    return pixels
+FAINT = 0.3  # of the strongest ink: what is fainter is paper, shadow or compression noise
+SPECK = 0.1  # of the ink of the largest connected part: what has less is dust
 
 
 def as_ink(grey: np.ndarray, invert: bool | None = None) -> np.ndarray:
@@ -82,19 +25,44 @@ def as_ink(grey: np.ndarray, invert: bool | None = None) -> np.ndarray:
     grey
         (H, W) in [0, 1].
     invert
-        True: the ink is dark on light paper. False: light on dark. None: found out. The paper is what the border
-        shows (its median); the ink lies on whichever side of it reaches further.
+        True: the ink is dark on light paper. False: light on dark. None: found out. The ink lies on whichever side of
+        the paper the picture reaches further.
 
-    >>> as_ink(np.array([[1.0, 1.0, 1.0], [1.0, 0.2, 1.0], [1.0, 1.0, 1.0]]))[1]
+    Raises
+    ------
+    ValueError
+        The picture is blank.
+
+    >>> as_ink(np.array([[1.0, 1.0, 1.0], [1.0, 0.2, 1.0], [1.0, 1.0, 1.0]]))[1].round(6)
     array([0., 1., 0.])
     """
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    paper = float(np.median(border))
+    darker = paper(grey) - grey
     if invert is None:
-        invert = paper - grey.min() > grey.max() - paper
-    ink = np.clip(paper - grey if invert else grey - paper, 0, None)
+        invert = bool(darker.max() > -darker.min())
+    ink = np.clip(darker if invert else -darker, 0, None)
     strongest = float(ink.max())
-    return ink / strongest if strongest > 0 else ink
+    if strongest < FLAT:
+        raise ValueError("the picture is blank: every pixel is like its border; give one with a digit on it.")
+    return ink / strongest
+
+
+def paper(grey: np.ndarray) -> np.ndarray:
+    """The brightness of the paper at every pixel, (H, W): c₀ + c₁ x + c₂ y + c₃ x² + c₄ x y + c₅ y².
+
+    A photographed sheet is lighter on one side. The surface fits the border by least absolute deviations, found as
+    least squares with the weights 1 / |deviation|; like a median, it pays no heed to ink on some of the border.
+    """
+    height, width = grey.shape
+    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+    inside = np.zeros(grey.shape, bool)
+    inside[1:-1, 1:-1] = True
+    border, values = terms[~inside], grey[~inside]
+    c = np.array([np.median(values), 0, 0, 0, 0, 0])
+    for _ in range(20):
+        root = 1 / np.sqrt(np.maximum(np.abs(border @ c - values), 1e-3))
+        c = np.linalg.lstsq(border * root[:, None], values * root, rcond=None)[0]
+    return terms @ c
 
 
 def to_format(grey: np.ndarray, size: tuple[int, int], box: int, invert: bool | None = None) -> np.ndarray:
@@ -103,7 +71,8 @@ def to_format(grey: np.ndarray, size: tuple[int, int], box: int, invert: bool | 
     Parameters
     ----------
     grey
-        (H, W) in [0, 1]. A picture that already has the size of the network's input keeps its place and its scale.
+        (H, W) in [0, 1]. A picture that already has the size of the network's input keeps its place and its scale,
+        and on a black border every value.
     size
         (height, width) of the network's input.
     box
@@ -120,32 +89,43 @@ def to_format(grey: np.ndarray, size: tuple[int, int], box: int, invert: bool | 
     ValueError
         The picture is blank.
     """
+    ink = as_ink(grey, invert)
+    if grey.shape != tuple(size):
+        return in_box(_without_specks(ink), size, box)
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    return (grey if not invert and np.median(border) == 0 else ink).astype(np.float32)
+
+
+def _without_specks(ink: np.ndarray) -> np.ndarray:
+    """The ink without what is fainter than FAINT, and without small parts that are connected to nothing."""
+    from scipy import ndimage
+
+    parts, n = ndimage.label(ink > FAINT, np.ones((3, 3)))
+    mass = ndimage.sum_labels(ink, parts, np.arange(1, n + 1))
+    large = np.concatenate([[False], mass > SPECK * mass.max()])
+    return np.where(large[parts], ink, 0)
+
+
+def in_box(ink: np.ndarray, size: tuple[int, int], box: int) -> np.ndarray:
+    """What is not 0, scaled into a box of `box` pixels, on an empty picture with its centre of mass in the middle.
+
+    The middle is met as nearly as whole pixels and the size allow.
+    """
     from PIL import Image
 
-    ink = as_ink(grey, invert)
-    if grey.shape == tuple(size):
-        return ink.astype(np.float32)
-    if ink.max() == 0:
-        raise ValueError("the picture is blank: every pixel is the same as its border; give one with a digit on it.")
-    rows, cols = (np.flatnonzero((ink > FAINT).any(axis=axis)) for axis in (1, 0))
+    rows, cols = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
     digit = ink[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-    digit = np.where(digit > FAINT, digit, 0)
     scale = box / max(digit.shape)
     height, width = (max(1, round(n * scale)) for n in digit.shape)
-    small = Image.fromarray(digit.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
-    return _centred(np.asarray(small), size)
-
-
-def _centred(digit: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The digit on an empty picture, its centre of mass in the middle as nearly as whole pixels and its size allow."""
-    canvas = np.zeros(size, np.float32)
+    resized = Image.fromarray(digit.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
+    small = np.clip(np.asarray(resized), 0, 1)
     corner = []
     for axis in (0, 1):
-        mass = digit.sum(axis=1 - axis)
+        mass = small.sum(axis=1 - axis)
         centre = (mass * np.arange(len(mass))).sum() / mass.sum()
         wanted = round((size[axis] - 1) / 2 - centre)
         corner.append(int(np.clip(wanted, 0, size[axis] - len(mass))))
     top, left = corner
-    canvas[top : top + digit.shape[0], left : left + digit.shape[1]] = np.clip(digit, 0, 1)
-    peak = canvas.max()
-    return canvas / peak if peak > 0 else canvas
+    canvas = np.zeros(size, np.float32)
+    canvas[top : top + height, left : left + width] = small / small.max()
+    return canvas

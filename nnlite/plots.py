@@ -9,25 +9,26 @@ COLOURS = ("#08306b", "#2171b5", "#6baed6", "#c6dbef", "#ffffff", "#fdcab5", "#f
 
 
 def plane(R: np.ndarray) -> np.ndarray:
-    """One map as (H, W): channels are summed, a batch axis of one is dropped.
+    """One map as (H, W): colour channels are summed, a batch axis of one is dropped.
 
     Raises
     ------
     ValueError
-        R is not (H, W), (C, H, W), or (1, C, H, W).
+        R is not (H, W), (1, H, W), (3, H, W) or (1, C, H, W). A batch is refused, not added up.
 
-    >>> plane(np.ones((1, 3, 2, 2)))
+    >>> plane(np.ones((3, 2, 2)))
     array([[3., 3.],
            [3., 3.]])
     """
     R = np.asarray(R)
-    if R.ndim == 4 and len(R) == 1:
-        R = R[0]
-    if R.ndim == 3:
-        R = R.sum(axis=0)
-    if R.ndim != 2:
-        raise ValueError(f"A heatmap shows (H, W), (C, H, W) or (1, C, H, W), and {R.shape} came; give one sample.")
-    return R
+    if R.ndim == 2:
+        return R
+    if (R.ndim == 3 and len(R) in (1, 3)) or (R.ndim == 4 and len(R) == 1):
+        return R.reshape(-1, *R.shape[-2:]).sum(axis=0)
+    raise ValueError(
+        f"A heatmap shows one sample, (H, W), (1, H, W), (3, H, W) or (1, C, H, W), and {R.shape} came; "
+        "choose one of the batch: R[0]."
+    )
 
 
 def colours(R: np.ndarray, limit: float | None = None) -> np.ndarray:
@@ -36,7 +37,7 @@ def colours(R: np.ndarray, limit: float | None = None) -> np.ndarray:
     Parameters
     ----------
     R
-        (H, W), (C, H, W) or (1, C, H, W); channels are summed.
+        (H, W), (1, H, W), (3, H, W) or (1, C, H, W); channels are summed.
     limit
         The value of the strongest red, and −limit of the strongest blue; by default the largest |R|.
 
@@ -60,7 +61,7 @@ def heatmap(R: np.ndarray, ax: Any = None, *, score: float | None = None, title:
     Parameters
     ----------
     R
-        (H, W), (C, H, W) or (1, C, H, W); channels are summed.
+        (H, W), (1, H, W), (3, H, W) or (1, C, H, W); channels are summed.
     ax
         The axes; by default new ones.
     score

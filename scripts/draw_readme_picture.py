@@ -8,7 +8,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 from nnlite import plots
-from nnlite.commands.tour import CLOSED_FOUR, OPEN_FOUR, fours
+from nnlite.commands.digits import CLOSED_FOUR, OPEN_FOUR, why
 
 OUT = Path(__file__).parents[1] / "lessons" / "figures" / "why-four.png"
 
@@ -17,7 +17,7 @@ def main() -> None:
     """Two rows: the digit, why its class, why its rival, and the difference."""
     figure, axes = plt.subplots(2, 4, figsize=(10.5, 5.4), layout="constrained")
     for row, number in zip(axes, (OPEN_FOUR, CLOSED_FOUR), strict=True):
-        q = fours(number)
+        q = why(number)
         row[0].imshow(q.x[0, 0], cmap="gray", vmin=0, vmax=1)
         row[0].set_title(f"lenet: a {q.predicted}\n{q.name}, held out", fontsize=10)
         row[0].set_xticks([])

@@ -9,6 +9,7 @@ import venv
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import nnlite
@@ -26,9 +27,10 @@ def run(*command, cwd, **environment):
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """A copy of what git tracks (or, outside a checkout, of the folder): no stale build reaches the wheel."""
+    """A copy of the project without what git ignores: no stale build reaches the wheel."""
     copy = tmp_path_factory.mktemp("source") / "nnlite"
-    ignore = shutil.ignore_patterns(".git", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", ".venv")
+    ignored = (ROOT / ".gitignore").read_text().split()
+    ignore = shutil.ignore_patterns(".git", *(name.strip("/") for name in ignored))
     shutil.copytree(ROOT, copy, symlinks=True, ignore=ignore)
     return copy
 
@@ -55,6 +57,24 @@ def test_wheel_runs_the_tour_in_a_fresh_environment(source, tmp_path, missing):
     assert (environment.parent / "out" / "report.html").stat().st_size > 100_000
     where = run(python, "-c", "import nnlite; print(nnlite.__file__)", cwd=environment.parent).stdout
     assert Path(where.strip()).is_relative_to(environment)
+
+
+def test_editable_install_runs_from_the_checkout(source, tmp_path, missing):
+    environment = tmp_path / "venv"
+    venv.create(environment, with_pip=True)
+    python = environment / "bin" / "python"
+    built = run(python, "-m", "pip", "install", "-q", "--no-deps", "-e", source, cwd=tmp_path)
+    if built.returncode:
+        missing(f"pip could not install the checkout (no network?): {built.stderr[-500:]}")
+    (packages,) = environment.glob("lib/python*/site-packages")
+    (packages / "dependencies.pth").write_text(str(Path(np.__file__).parents[1]))  # NumPy and the rest from here
+    explained = run(
+        environment / "bin" / "nnlite", "explain", "uci:17", "--model", "tiny", "--out", "R.npy", cwd=tmp_path
+    )
+    assert explained.returncode == 0, explained.stderr
+    assert np.load(tmp_path / "R.npy").shape == (1, 1, 8, 8)
+    where = run(python, "-c", "import nnlite; print(nnlite.__file__)", cwd=tmp_path).stdout
+    assert Path(where.strip()).is_relative_to(source)
 
 
 def test_checkout_runs_without_being_installed(tmp_path):

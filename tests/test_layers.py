@@ -597,7 +597,8 @@ def test_the_repr_is_one_line_with_the_sizes_and_what_is_unusual():
 def test_an_input_of_another_dtype_is_refused(layer, shape):
     wrong = [np.int64, np.float16, np.complex128, bool] + ([np.float32] if layer.dtype else [])
     for dtype in wrong:
-        with pytest.raises(ValueError, match=rf"takes float.* and {np.dtype(dtype)} came; convert the input"):
+        advice = "convert the input" if dtype is np.float32 else r"bring pixels to \[0, 1\]"
+        with pytest.raises(ValueError, match=rf"takes float.* and {np.dtype(dtype)} came; {advice}"):
             layer.forward(np.ones(shape, dtype))
     with pytest.raises(TypeError, match="takes a NumPy array, and list came"):
         layer.forward(np.ones(shape).tolist())

@@ -73,7 +73,7 @@ def test_fresh_weights_have_the_variance_of_he(name):
 @pytest.mark.parametrize("function", [models.load, models.build])
 @pytest.mark.parametrize("name", ["resnet", "", "Tiny", "../weights/tiny"])
 def test_an_unknown_name(function, name):
-    with pytest.raises(ValueError, match="There is no network .*; the names are mlp, lenet, lenet_avg, cam_net, tiny"):
+    with pytest.raises(ValueError, match=r"There is no network .*; the names are mlp, lenet, lenet_avg, cam_net, tiny"):
         function(name)
 
 

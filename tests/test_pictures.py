@@ -14,6 +14,7 @@ from nnlite.datasets import strokes
 from nnlite.training import accuracy
 
 SIDE = 210
+CLOSE = 0.05  # of full ink, a pixel: a hard pen is a little wider than a soft one; another digit is above 0.1
 
 
 def digit(number=4):
@@ -79,12 +80,12 @@ IMAGES = {
 def test_every_kind_of_picture_shows_the_same_digit(tmp_path, name):
     x = seen(write_image(tmp_path / name, IMAGES[name]))
     assert x.dtype == np.float32
-    assert np.abs(x - EXPECTED).mean() < 0.02
+    assert np.abs(x - EXPECTED).mean() < CLOSE
 
 
 def test_a_photograph_is_turned_upright(tmp_path):
     image, exif = on_its_side()
-    assert np.abs(seen(write_image(tmp_path / "a.jpg", image, exif=exif)) - EXPECTED).mean() < 0.02
+    assert np.abs(seen(write_image(tmp_path / "a.jpg", image, exif=exif)) - EXPECTED).mean() < CLOSE
     assert np.abs(seen(write_image(tmp_path / "b.jpg", image)) - EXPECTED).mean() > 0.1
 
 
@@ -92,7 +93,7 @@ def test_a_photograph_is_turned_upright(tmp_path):
 def test_of_a_film_the_first_picture_counts(tmp_path, ending):
     first, second = GREY.convert("RGB"), Image.new("RGB", GREY.size)
     path = write_image(tmp_path / f"film.{ending}", first, save_all=True, append_images=[second])
-    assert np.abs(seen(path) - EXPECTED).mean() < 0.02
+    assert np.abs(seen(path) - EXPECTED).mean() < CLOSE
 
 
 ARRAYS = {
@@ -115,7 +116,7 @@ ARRAYS = {
 @pytest.mark.parametrize("name", ARRAYS)
 def test_every_kind_of_array_shows_the_same_digit(tmp_path, name):
     np.save(tmp_path / "digit.npy", ARRAYS[name])
-    assert np.abs(seen(tmp_path / "digit.npy") - EXPECTED).mean() < 0.02
+    assert np.abs(seen(tmp_path / "digit.npy") - EXPECTED).mean() < CLOSE
 
 
 def test_a_huge_photograph_is_made_smaller_first(tmp_path):
@@ -123,21 +124,18 @@ def test_a_huge_photograph_is_made_smaller_first(tmp_path):
     page.paste(GREY.resize((900, 900)), (3000, 100))
     grey = pictures.read(write_image(tmp_path / "page.png", page))
     assert 400 <= max(grey.shape) < 800
-    assert np.abs(pictures.to_format(grey, (28, 28), 20) - EXPECTED).mean() < 0.03
+    assert np.abs(pictures.to_format(grey, (28, 28), 20) - EXPECTED).mean() < CLOSE
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (3, 3), (2, 700), (1, 3000)])
-def test_odd_sizes_give_a_digit_or_say_that_they_are_blank(tmp_path, shape):
+@pytest.mark.parametrize("shape", [(1, 5), (3, 3), (3, 700), (400, 3), (1, 3000)])
+def test_the_odd_sizes(tmp_path, shape):
+    """One pixel of ink is a dot, whatever the shape of the paper."""
     grey = np.full(shape, 255, np.uint8)
     grey[shape[0] // 2, shape[1] // 2] = 0
     np.save(tmp_path / "odd.npy", grey)
-    try:
-        x = seen(tmp_path / "odd.npy")
-    except ValueError as error:
-        assert "blank" in str(error)  # where the border is all there is
-    else:
-        assert x.shape == (28, 28)
-        assert x.max() == 1
+    x = seen(tmp_path / "odd.npy")
+    assert x.shape == (28, 28)
+    assert x.max() == 1
 
 
 # ------------------------------------------------------------------------------------------- whatever is no picture
@@ -162,15 +160,9 @@ def npz():
     return buffer.getvalue()
 
 
-def png():
+def image_bytes(kind):
     buffer = io.BytesIO()
-    GREY.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def jpeg():
-    buffer = io.BytesIO()
-    GREY.save(buffer, "JPEG")
+    GREY.save(buffer, kind)
     return buffer.getvalue()
 
 
@@ -180,10 +172,11 @@ CLAIMS = b"\x93NUMPY\x01\x00\x76\x00{'descr': '|u1', 'fortran_order': False, 'sh
 NO_PICTURES = [
     ("text.png", b"hello", "PNG, JPEG or .npy picture, and it cannot be read"),
     ("empty.png", b"", "cannot be read"),
-    ("cut.png", png()[:2000], "cannot be read"),
-    ("head.png", png()[:30], "cannot be read"),
-    ("cut.jpg", jpeg()[:1500], "truncated"),
+    ("cut.png", image_bytes("PNG")[:2000], "cannot be read"),
+    ("head.png", image_bytes("PNG")[:30], "cannot be read"),
+    ("cut.jpg", image_bytes("JPEG")[:1500], "truncated"),
     ("page.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n", "cannot be read"),
+    ("scan.png", image_bytes("TIFF"), "cannot be read"),  # no other formats: Pillow runs a program for some
     ("text.npy", b"hello", "expected an array of numbers"),
     ("empty.npy", b"", "expected an array of numbers"),
     ("cut.npy", npy(DARK)[:500], "truncated"),
@@ -271,12 +264,12 @@ def test_place_and_size_on_the_paper_do_not_matter():
     for top, left, side in ((0, 0, 100), (150, 250, 140), (290, 490, 110)):
         page = np.ones((400, 600))
         page[top : top + side, left : left + side] = 1 - enlarged(digit(), side)
-        assert np.abs(pictures.to_format(page, (28, 28), 20) - EXPECTED).mean() < 0.03
+        assert np.abs(pictures.to_format(page, (28, 28), 20) - EXPECTED).mean() < CLOSE
 
 
 def test_dark_and_light_give_the_same_ink():
-    assert np.allclose(pictures.as_ink(1 - INK), pictures.as_ink(INK), atol=1e-9)
-    assert np.allclose(pictures.as_ink(1 - INK, invert=True), pictures.as_ink(1 - INK), atol=1e-9)
+    assert np.allclose(pictures.as_ink(1 - INK), pictures.as_ink(INK), atol=1e-5)
+    assert np.allclose(pictures.as_ink(1 - INK, invert=True), pictures.as_ink(1 - INK), atol=1e-5)
 
 
 def test_dust_is_left_out_and_a_second_stroke_is_not():

@@ -69,10 +69,10 @@ def test_channels_are_summed():
     assert np.array_equal(plots.plane(np.stack([R, -R, 2 * R])), R - R + 2 * R)
 
 
-@pytest.mark.parametrize("shape", [(4,), (2, 1, 5, 7), (0, 1, 5, 7), (1, 1, 1, 5, 7)])
+@pytest.mark.parametrize("shape", [(4,), (2, 5, 7), (10, 5, 7), (2, 1, 5, 7), (0, 1, 5, 7), (1, 1, 1, 5, 7)])
 def test_what_is_not_one_map_is_an_error(shape):
     for function in (plots.plane, plots.colours, plots.heatmap):
-        with pytest.raises(ValueError, match="give one sample"):
+        with pytest.raises(ValueError, match="choose one of the batch"):
             function(np.zeros(shape))
     assert plt.get_fignums() == []
 

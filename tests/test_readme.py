@@ -4,13 +4,15 @@ import contextlib
 import hashlib
 import io
 import re
+import warnings
 from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
 
-from nnlite import models
+import nnlite
+from nnlite import cli, models
 
 mpl.use("Agg")
 
@@ -58,10 +60,30 @@ def test_all_weights_together_are_small():
     assert sum(path.stat().st_size for path in (ROOT / "data" / "weights").iterdir()) < 2.5e6
 
 
-def test_the_python_example_runs():
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.S)
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        exec(compile(example, "README.md", "exec"), {})
+def test_the_python_examples_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    examples = re.findall(r"```python\n(.*?)```", README, re.S)
+    assert len(examples) >= 2
+    with contextlib.redirect_stdout(io.StringIO()) as printed, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*non-interactive.*")
+        for example in examples:
+            exec(compile(example, "README.md", "exec"), {})
     plt.close("all")
     assert "dense2" in printed.getvalue()
     assert "to pixels" in printed.getvalue()
+    assert nnlite.load("mine.npz").input_shape == (1, 28, 28)
+
+
+def test_every_command_in_the_readme_is_one_that_nnlite_has():
+    fences = "".join(re.findall(r"```\n(.*?)```", README, re.S))
+    commands = re.findall(r"^nnlite (\w+)(.*)$", fences, re.M)
+    assert len(commands) >= 4
+    for command, options in commands:
+        told = [command, *options.split("&&")[0].split()]
+        if "--help" in told:
+            continue
+        assert cli.parser().parse_args(told).command == command
+
+
+def test_nothing_is_left_to_be_filled_in():
+    assert not re.findall(r"TODO|TIME_|_NUMBERS|XXX", README + DATA + (ROOT / "CONTRIBUTING.md").read_text())

@@ -14,7 +14,8 @@ import pytest
 
 from nnlite import models
 from nnlite.cli import main
-from nnlite.commands import report, tour
+from nnlite.commands import digits as shown
+from nnlite.commands import report
 from nnlite.decision_based.registry import METHODS
 
 
@@ -53,7 +54,7 @@ def test_the_table_says_what_the_networks_say(toured):
 
 def test_the_books_of_every_row_balance(toured):
     number = r"([+-]?\d+\.\d{4})"
-    rows = re.findall(rf" {number}  lrp-\S+ +{number}  bias {number}  ε {number}  dropped {number}", toured[0])
+    rows = re.findall(rf" {number}  (?:lrp|deep-taylor)\S* +{number}  bias {number}  ε {number}  dropped {number}", toured[0])
     assert len(rows) == 20 * sum(method.rules is not None for method in METHODS.values())
     for row in rows:
         score, *parts = map(float, row)
@@ -76,7 +77,7 @@ def test_the_page_is_self_contained_and_shows_every_method_for_every_digit(toure
     text = toured[1].read_text()
     page = _Page()
     page.feed(text)
-    assert page.pictures == 20 * (len(METHODS) + 1) + 2 * 4 + 1  # maps and digits, the two fours, the legend
+    assert page.pictures == 20 * (len(METHODS) + 1) + 3 * 4 + 1  # maps and digits, two fours, a one, the legend
     assert all(address.startswith("data:") for address in page.addresses)
     assert "url(" not in text
     assert "@import" not in text
@@ -114,13 +115,13 @@ def test_browser_draws_every_picture_and_fetches_nothing(toured, tmp_path, missi
     said = json.loads(base64.b64decode(found[1]))
     assert said["errors"] == []
     assert said["fetched"] == []
-    assert said["images"] == said["drawn"] == said["visible"] == 20 * (len(METHODS) + 1) + 2 * 4 + 1
+    assert said["images"] == said["drawn"] == said["visible"] == 20 * (len(METHODS) + 1) + 3 * 4 + 1
     assert said["width"] <= 500  # narrow enough for a telephone (Chromium's narrowest window is 500)
     assert "CONSOLE" not in result.stderr
 
 
 def test_every_method_gives_every_digit_a_map_of_its_own():
-    digits = list(tour.explained_digits())
+    digits = list(shown.explained_digits())
     assert [digit.label for digit in digits] == 2 * list(range(10))
     for digit in digits:
         assert all(np.isfinite(e.R).all() for e in digit.explanations)
@@ -130,7 +131,7 @@ def test_every_method_gives_every_digit_a_map_of_its_own():
 
 
 def test_an_open_four_and_a_closed_one_are_what_the_page_says_they_are():
-    open_four, closed_four = (tour.fours(number) for number in (tour.OPEN_FOUR, tour.CLOSED_FOUR))
+    open_four, closed_four = (shown.why(number) for number in (shown.OPEN_FOUR, shown.CLOSED_FOUR))
     for q in (open_four, closed_four):
         assert (q.predicted, q.rival) == (4, 9)
     lead_of = [q.scores[4] - q.scores[9] for q in (open_four, closed_four)]
@@ -150,6 +151,6 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path, capsys):
 
 
 def test_the_same_page_comes_out_twice():
-    question = tour.fours(tour.OPEN_FOUR)
-    digits = [digit for digit, _ in zip(tour.explained_digits(), range(2), strict=False)]
+    question = shown.why(shown.OPEN_FOUR)
+    digits = [digit for digit, _ in zip(shown.explained_digits(), range(2), strict=False)]
     assert report.page(digits, [question]) == report.page(digits, [question])

@@ -1,6 +1,7 @@
 """What the subcommands share: where a digit and a network come from, and whether an output can be written."""
 
 import re
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,19 @@ def output(path: Path, suffixes: set[str]) -> None:
     """Refuse, before any work, a place that cannot be written or an ending that is not known."""
     if path.suffix.lower() not in suffixes:
         raise ValueError(f"--out takes a name that ends in {', '.join(sorted(suffixes))}, and {path} came.")
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise ValueError(f"--out {path}: it must be a file in a folder that exists; make the folder first.")
+    if path.is_dir():
+        raise ValueError(f"--out takes the name of a file, and {path} is a folder; add a file name.")
+    if not path.absolute().parent.is_dir():
+        raise ValueError(
+            f"--out takes a file in a folder that exists, and there is no folder {path.parent}; make it first."
+        )
+    try:
+        tempfile.TemporaryFile(dir=path.absolute().parent).close()
+    except OSError as error:
+        raise ValueError(
+            f"--out takes a file in a folder that can be written to, and {path} cannot be made ({error.strerror}); "
+            "choose another folder."
+        ) from None
 
 
 def network(name: str) -> Network:
@@ -31,11 +43,11 @@ def network(name: str) -> Network:
 
 
 def grey_digit(image: str, folder: str | None = None) -> tuple[np.ndarray, int | None]:
-    """A digit as grey values (H, W) in [0, 1], and its label where it is known.
+    """A digit as grey values (H, W) in [0, 1], and its label where it is known (then it is light on dark, cut out).
 
     `image` is a file (PNG, JPEG, .npy), or the number of a digit: uci:17, strokes:4, mnist-test:3, mnist-train:3.
     """
-    match = re.fullmatch(r"([a-z-]+):(\d+)", image)
+    match = re.fullmatch(r"([a-z-]+):([0-9]{1,18})", image)
     if match is None or match[1] not in DIGITS:
         if not Path(image).exists() and ":" in image:
             raise ValueError(
@@ -44,21 +56,36 @@ def grey_digit(image: str, folder: str | None = None) -> tuple[np.ndarray, int |
         return pictures.read(image), None
     name, number = match[1], int(match[2])
     if name == "strokes":
-        x, labels = datasets.strokes(1, seed=models.HELD_OUT_SEED, start=number)
+        _check_number(image, number, models.HELD_OUT_DIGITS)
+        x, labels = datasets.strokes(1, seed=models.HELD_OUT_SEED, start=number)  # one is drawn, not all of them
         return x[0, 0].astype(np.float64), int(labels[0])
     x, labels = models.digits(DIGITS[name], "train" if name.endswith("train") else "test", folder)
-    if number >= len(x):
-        raise ValueError(f"{image}: {name} has the digits 0 to {len(x) - 1}.")
+    _check_number(image, number, len(x))
     return x[number, 0].astype(np.float64), int(labels[number])
 
 
-def to_network(grey: np.ndarray, net: Network, invert: bool | None = None) -> np.ndarray:
-    """A picture as a batch of one in the format of the network: (1, 1, H, W) in its dtype."""
+def _check_number(image: str, number: int, count: int) -> None:
+    if number >= count:
+        raise ValueError(f"{image.partition(':')[0]} takes a number from 0 to {count - 1}, and {image} came.")
+
+
+def to_network(grey: np.ndarray, net: Network, invert: bool | None = None, *, known: bool = False) -> np.ndarray:
+    """A picture as a batch of one in the format of the network: (1, 1, H, W) in its dtype.
+
+    A digit from a data set (`known`) of the network's size stays as it is; of another size it is only scaled.
+    """
     if net.input_shape is None or len(net.input_shape) != 3 or net.input_shape[0] != 1:
         raise ValueError(
             f"the network takes {net.input_shape or 'inputs of a shape it does not state'}; expected one that was "
             "made with input_shape=(1, H, W), for grey pictures."
         )
     height, width = net.input_shape[1:]
-    box = net.info.get("box", round(20 / 28 * min(height, width)))  # in proportion to MNIST's where nothing is stated
-    return pictures.to_format(grey, (height, width), box, invert)[None, None].astype(net.dtype)
+    box = net.info.get("box")
+    if not isinstance(box, int) or not 0 < box <= min(height, width):
+        box = round(20 / 28 * min(height, width))  # in proportion to MNIST's where nothing is stated
+    size = (height, width)
+    if not known:
+        grey = pictures.to_format(grey, size, box, invert)
+    elif grey.shape != size:
+        grey = pictures.in_box(grey, size, box)
+    return grey[None, None].astype(net.dtype)

@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError(f"--method takes one of {', '.join(METHODS)}, and {options.method} came.")
     network = checks.network(options.model)
     grey, label = checks.grey_digit(options.image, options.folder)
-    x = checks.to_network(grey, network, options.invert)
+    x = checks.to_network(grey, network, options.invert, known=label is not None)
     scores = network.scores(x)
     R = compute(options.method, network, x, options.target)
     predicted = int(scores[0].argmax())

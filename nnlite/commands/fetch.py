@@ -8,6 +8,7 @@ example:
 """
 
 import argparse
+from pathlib import Path
 
 from .. import datasets
 
@@ -20,5 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Download, and say where the files lie."""
+    if options.folder is not None and Path(options.folder).is_file():
+        raise ValueError(f"--folder takes a folder, and {options.folder} is a file.")
     folder = datasets.fetch_mnist(options.folder)
     print(f"{options.dataset} is in {folder}")

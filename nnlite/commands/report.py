@@ -4,52 +4,64 @@ import base64
 import html
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import Network, plots
-from ..decision_based import lrp
-from ..decision_based.registry import METHODS
-
-if TYPE_CHECKING:
-    from .tour import Digit, Explanation
+from .. import plots
+from ..decision_based.masking import Confusion
+from ..decision_based.registry import MEANINGS, METHODS
+from .digits import Digit, Explanation, Why
 
 PIXELS = 112  # the size of a picture on the page, before the browser scales it
 
 
-@dataclass(frozen=True)
-class Why:
-    """Why this class and not its nearest rival: the same digit explained for both, and for the difference."""
-
-    name: str
-    x: np.ndarray
-    predicted: int
-    rival: int
-    scores: np.ndarray
-    R_predicted: np.ndarray
-    R_rival: np.ndarray
-
-
-def why(network: Network, x: np.ndarray, name: str) -> Why:
-    """LRP (Montavon et al. 2019) of one digit for the predicted class and for the one with the next higher score."""
-    scores = network.scores(x)[0]
-    rival, predicted = (int(k) for k in np.argsort(scores)[-2:])
-    maps = (lrp.relevance(network, x, target, rules=lrp.montavon2019())[0] for target in (predicted, rival))
-    return Why(name, x, predicted, rival, scores, *maps)
-
-
-def page(digits: Sequence["Digit"], questions: Sequence[Why]) -> str:
+def page(digits: Sequence[Digit], questions: Sequence[Why], case: Confusion | None = None) -> str:
     """The whole page as HTML."""
     return _PAGE.format(
         style=_STYLE,
         legend=_png(np.linspace(-1, 1, 224)[None].repeat(16, axis=0), 224),
         why="".join(map(_why, questions)),
-        methods="".join(
-            f"<tr><td><code>{m.name}</code></td><td>{html.escape(m.formula)}</td></tr>" for m in METHODS.values()
-        ),
+        case="" if case is None else _confusion(case),
+        methods="".join(map(_methods, MEANINGS)),
         digits="".join(map(_digit, digits)),
+    )
+
+
+def _methods(meaning: str) -> str:
+    rows = "".join(
+        f"<tr><td><code>{m.name}</code></td><td>{html.escape(m.formula)}</td></tr>"
+        for m in METHODS.values()
+        if m.meaning == meaning
+    )
+    return f"<tr><th colspan=2>Its map is {MEANINGS[meaning]}</th></tr>{rows}"
+
+
+def _confusion(case: Confusion) -> str:
+    """The slides' "Label 1; predicted 6"."""
+    before, after = case.masked.score_before[0], case.masked.score[0]
+    digit, left = case.masked.whole[0, 0], case.masked.x[0, 0]
+    figures = [
+        _figure(_grey(digit), "the digit", f"label {case.label}, predicted {case.label}", "large"),
+        _figure(
+            _png(plots.plane(case.R[0]), PIXELS, digit),
+            "its relevance",
+            f"why {case.label}? score {before:.2f}",
+            "large",
+        ),
+        _figure(_grey(left), "pixels erased", f"label {case.label}; predicted {case.becomes}", "large"),
+        _figure(
+            _png(plots.plane(case.R_after[0]), PIXELS, left),
+            "why now",
+            f"why {case.becomes}? {case.label} is at {after:.2f}",
+            "large",
+        ),
+    ]
+    return (
+        f"<h2>Label {case.label}; predicted {case.becomes}</h2>"
+        f"<p>Is the map right? Erase the {case.pixels} most relevant pixels and ask the network again. "
+        f"<code>strokes:{case.number}</code> was found by a search: a {case.label} that the network gets right, and "
+        f"takes for a {case.becomes} afterwards. The last map shows what speaks for {case.becomes} in what is left.</p>"
+        f"<div class=row>{''.join(figures)}</div>"
     )
 
 
@@ -69,7 +81,7 @@ def _why(q: Why) -> str:
     return f"<div class=row>{''.join(figures)}</div>"
 
 
-def _digit(digit: "Digit") -> str:
+def _digit(digit: Digit) -> str:
     image = digit.x[0, 0]
     right = "" if digit.predicted == digit.label else f" <b>It is labelled {digit.label}.</b>"
     others = ", ".join(f"{k}: {digit.scores[k]:.2f}" for k in np.argsort(-digit.scores)[1:4])
@@ -81,14 +93,14 @@ def _digit(digit: "Digit") -> str:
     )
 
 
-def _explained(digit: "Digit", e: "Explanation") -> str:
-    total = e.R.sum()
-    caption = f"<code>{e.method.name}</code><br>Σ R = {total:.4g}"
+def _explained(digit: Digit, e: Explanation) -> str:
+    said = f"Σ R = {e.R.sum():.4g}" if e.method.meaning == "share" else e.method.meaning
     picture = _png(plots.plane(e.R), PIXELS, digit.x[0, 0])
-    return _figure(picture, f"{e.method.name} of {digit.source}:{digit.number}, sum {total:.4g}", caption)
+    alt = f"{e.method.name} of {digit.source}:{digit.number}, {said}"
+    return _figure(picture, alt, f"<code>{e.method.name}</code><br>{said}")
 
 
-def _books(digit: "Digit") -> str:
+def _books(digit: Digit) -> str:
     """The balance of every LRP method: score = pixels + bias + ε + dropped."""
     rows = []
     for e in digit.explanations:
@@ -171,9 +183,9 @@ _PAGE = """<!DOCTYPE html>
 Two networks that come with nnlite decide; every method of nnlite says why.</p>
 <div class=legend-row><span>lowers the score</span><img class=legend src="{legend}" alt="colour scale"
 width=224 height=16><span>raises the score</span></div>
-<p>White is zero; each map has its own scale, from its largest |R| down to its negative. The thin outline is the
-digit. Gradient maps say where the score would move. LRP maps divide the score: the books under each digit show what
-reached the pixels and where the rest went.</p>
+<p>White is zero. The thin outline is the digit. Each map has its own scale, from its largest |R| down to its negative;
+only the first two maps of a row of "Why?" share one. Most maps divide the score, and their sum Σ R stands below them.
+Maps marked <i>slope</i> say where the score would move, maps marked <i>size</i> say how much, without a sign.</p>
 <h2>Why is a 4 a 4, and not a 9?</h2>
 <p>Each row is a held-out digit and three maps: the score of its class divided among the pixels, that of its nearest
 rival, and the difference of the two, which tells the classes apart.</p>
@@ -181,11 +193,15 @@ rival, and the difference of the two, which tells the classes apart.</p>
 <p>An open 4 has two arms and nothing between them: there the difference is red, on the ink and on the empty paper
 beside it. Where the top is closed, the closing stroke is blue: it speaks for a 9. (LRP as in Montavon et al. 2019:
 z<sup>B</sup> on the pixels, so that black paper counts too, then γ, ε and 0.)</p>
-<h2>The digits</h2>
-{digits}
+{case}
 <h2>The methods</h2>
-<div class=scroll><table><tr><th>name<th>formula</tr>{methods}</table></div>
+<div class=scroll><table>{methods}</table></div>
 <p>a: activations below a layer, z: above it, w: weights, R: relevance, p⁺ = max(p, 0), p⁻ = min(p, 0), p_jk = a_j w_jk.
 Every map is for the predicted class, in float32.</p>
+<h2>The digits</h2>
+<p>The books under each digit say for every LRP map what reached the pixels and where the rest of the score went. On
+<code>tiny</code>, which has no convolutions, several composites are the same rule, and a flat rule on its dense first
+layer spreads evenly.</p>
+{digits}
 </body></html>
 """

@@ -11,6 +11,8 @@ examples:
 """
 
 import argparse
+import math
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -21,13 +23,17 @@ from . import checks
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--model", required=True, choices=models.NAMES, help="the network")
-    parser.add_argument("--dataset", choices=["strokes", "uci", "mnist"], help="the digits (default: the recipe's)")
+    parser.add_argument("--dataset", choices=list(models.IMAGES), help="the digits (default: the recipe's)")
     parser.add_argument("--folder", help="where MNIST lies (default: $NNLITE_DATA, or ~/.cache/nnlite)")
     parser.add_argument("--epochs", type=int, help="how often through the digits (default: the recipe's)")
     parser.add_argument("--rate", type=float, help="the highest learning rate (default: the recipe's)")
     parser.add_argument("--seed", type=int, help="of the weights and the order of the digits (default: the recipe's)")
     parser.add_argument("--out", required=True, type=Path, help="the file for the trained network (.npz)")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint of a run that was stopped")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the checkpoint of a run that was stopped; start if there is none",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -35,15 +41,20 @@ def run(options: argparse.Namespace) -> None:
     checks.output(options.out, {".npz"})
     given = {name: getattr(options, name) for name in ("dataset", "epochs", "rate", "seed")}
     recipe = replace(models.RECIPES[options.model], **{key: value for key, value in given.items() if value is not None})
-    if recipe.seed < 0:
-        raise ValueError(f"--seed takes an integer from 0, and {recipe.seed} came.")
+    for name, least in (("epochs", 1), ("seed", 0)):
+        if getattr(recipe, name) < least:
+            raise ValueError(f"--{name} takes an integer from {least}, and {getattr(recipe, name)} came.")
+    if not 0 < recipe.rate < math.inf:
+        raise ValueError(f"--rate takes a finite number above 0, such as 0.002, and {recipe.rate} came.")
     start = models.build(options.model, recipe.seed)
+    if models.IMAGES[recipe.dataset] != start.input_shape:
+        fitting = " or ".join(name for name, shape in models.IMAGES.items() if shape == start.input_shape)
+        raise ValueError(
+            f"{options.model} takes images of {start.input_shape}, and {recipe.dataset} has "
+            f"{models.IMAGES[recipe.dataset]}; use --dataset {fitting}."
+        )
     x, labels = models.digits(recipe.dataset, "train", options.folder)
     held_out = models.digits(recipe.dataset, "test", options.folder)
-    if x.shape[1:] != start.input_shape:
-        raise ValueError(
-            f"{options.model} takes images of {start.input_shape}, and {recipe.dataset} has {x.shape[1:]}."
-        )
     checkpoint = options.out.with_name(f"{options.out.name}.checkpoint")
     fitted = training.fit(
         start,
@@ -57,6 +68,7 @@ def run(options: argparse.Namespace) -> None:
         seed=recipe.seed,
         checkpoint=checkpoint,
         resume=options.resume,
+        progress=sys.stderr.isatty(),
     )
     accuracy = fitted.history[-1].held_out_accuracy
     info = {"model": options.model, **asdict(recipe), "trained_on": len(x), "held_out": len(held_out[0])}

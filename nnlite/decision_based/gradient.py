@@ -3,8 +3,8 @@
     signal at the top   1 at the explained score
     local rule          the layer's exact backward pass
 
-A gradient says how the score would move if a pixel moved. It does not divide the score: Σ R ≠ f (on the slides'
-f(x, y) = x² + y² − 9 the map points away from the root, wherever the decision came from).
+A gradient says how the score would move if a pixel moved. It does not divide the score: Σ R ≠ f. (On the slides'
+f(x, y) = x² + y² − 9 it points straight away from the origin, whatever the value of f.)
 """
 
 from typing import Any
@@ -88,7 +88,8 @@ def sensitivity(network: Network, x: np.ndarray, target: Any = None) -> np.ndarr
 def gradient_times_input(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
     """R_i = x_i ∂f_c / ∂x_i.
 
-    Parameters, Returns, Raises: as `gradient`. On a ReLU network without biases it is LRP-0 and sums to the score.
+    Parameters, Returns, Raises: as `gradient`. On a ReLU network it is LRP-0; without biases it sums
+    to the score.
 
     Source: Shrikumar et al. 2016, "Not just a black box", sec. 2.
 

@@ -45,4 +45,24 @@ KINDS: dict[str, type[Layer]] = {
 }
 """Every kind of layer by its name: what a saved network may consist of."""
 
-__all__ = ["KINDS", "Layer", *KINDS]
+__all__ = [
+    "KINDS",
+    "AvgPool2d",
+    "BatchNorm",
+    "Conv2d",
+    "ConvTranspose2d",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GlobalAvgPool",
+    "Identity",
+    "Layer",
+    "LeakyReLU",
+    "Mask",
+    "MaxPool2d",
+    "ReLU",
+    "Reshape",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+]

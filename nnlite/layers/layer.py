@@ -73,10 +73,12 @@ class Layer:
             raise TypeError(f"{self!r} takes a NumPy array, and {type(a).__name__} came; use np.asarray.")
         if a.dtype not in DTYPES or a.dtype != (self.dtype or a.dtype):
             expected = self.dtype or "float32 or float64"
-            raise ValueError(
-                f"{self!r} takes {expected}, and {a.dtype} came; convert the input with x.astype(...) "
-                "or the network with network.astype(...)."
+            advice = (
+                "convert the input with x.astype(...) or the network with network.astype(...)"
+                if a.dtype in DTYPES
+                else "bring pixels to [0, 1], such as (x / 255).astype(np.float32)"
             )
+            raise ValueError(f"{self!r} takes {expected}, and {a.dtype} came; {advice}.")
         self.output_shape(a.shape)
 
     def check_above(self, a: np.ndarray, dz: np.ndarray) -> None:

@@ -8,7 +8,7 @@ from ..datasets.folders import package_file
 from ..network import Network
 from ..network import load as load_file
 from .architectures import BUILDERS, build
-from .recipes import HELD_OUT_SEED, RECIPES, Recipe, digits
+from .recipes import HELD_OUT_DIGITS, HELD_OUT_SEED, IMAGES, RECIPES, Recipe, digits
 
 NAMES = tuple(BUILDERS)
 """The names that `load` and `build` know."""
@@ -34,4 +34,4 @@ def load(name: str) -> Network:
     return load_file(package_file(f"weights/{name}.npz"))
 
 
-__all__ = ["HELD_OUT_SEED", "NAMES", "RECIPES", "Recipe", "build", "digits", "load"]
+__all__ = ["HELD_OUT_DIGITS", "HELD_OUT_SEED", "IMAGES", "NAMES", "RECIPES", "Recipe", "build", "digits", "load"]

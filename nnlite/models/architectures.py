@@ -10,7 +10,7 @@ from ..network import Network
 
 
 def mlp(rng: np.random.Generator) -> list[Layer]:
-    """784-300-100-10: dense layers only (LeCun et al. 1998, sec. III.C.5)."""
+    """784-300-100-10: dense layers only (as in LeCun et al. 1998, sec. III.C)."""
     return [Flatten(), dense(rng, 784, 300), ReLU(), dense(rng, 300, 100), ReLU(), dense(rng, 100, 10)]
 
 

@@ -11,6 +11,9 @@ TRAINING_SEED, HELD_OUT_SEED = 0, 1
 TRAINING_DIGITS, HELD_OUT_DIGITS = 40_000, 10_000
 Digits = tuple[np.ndarray, np.ndarray]
 
+IMAGES: dict[str, tuple[int, ...]] = {"strokes": (1, 28, 28), "uci": (1, 8, 8), "mnist": (1, 28, 28)}
+"""The data sets that networks are trained on, and the shape of one image."""
+
 
 @dataclass(frozen=True)
 class Recipe:

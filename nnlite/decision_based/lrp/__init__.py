@@ -1,25 +1,28 @@
 """Layer-wise relevance propagation: the explained score, divided among the pixels.
 
-relevance.py    the walk, and the ledger that shows where the score went
+relevance.py    the walk from the score to the pixels
+ledger.py       the same walk with its books: where the score went
 rules.py        the rules, one function each
 form.py         the one form behind them: z, s, c, R
 composites.py   which rule for which layer
+presets.py      composites by name
 elementwise.py  every rule again in plain loops: what the tests hold the others to
 """
 
 from . import elementwise
-from .composites import (
-    Composite,
+from .composites import Composite, everywhere
+from .form import Group, Part, Relative, Rule, Step, Term
+from .ledger import Entry, Ledger, ledger
+from .presets import (
     EpsilonAlpha2Beta1,
     EpsilonAlpha2Beta1Flat,
     EpsilonGammaBox,
     EpsilonPlus,
     EpsilonPlusFlat,
-    everywhere,
+    deep_taylor,
     montavon2019,
 )
-from .form import Group, Relative, Rule, Step, Term
-from .relevance import Entry, Ledger, ledger, relevance
+from .relevance import relevance
 from .rules import (
     alpha_beta,
     epsilon,
@@ -43,11 +46,13 @@ __all__ = [
     "EpsilonPlusFlat",
     "Group",
     "Ledger",
+    "Part",
     "Relative",
     "Rule",
     "Step",
     "Term",
     "alpha_beta",
+    "deep_taylor",
     "elementwise",
     "epsilon",
     "everywhere",

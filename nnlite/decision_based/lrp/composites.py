@@ -1,12 +1,12 @@
 """Composites: which rule for which layer, by position and kind.
 
-A rule that suits the pixels does not suit the scores. The presets here are those of Montavon et al. 2019 and the
-five of zennit, under its names and with its stabilizer of 1e-6 everywhere.
+A rule that suits the pixels does not suit the scores. presets.py holds those that have a name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from types import FunctionType
+from typing import Any, Union
 
 import numpy as np
 
@@ -32,10 +32,13 @@ from ...layers import (
 )
 from ...network import Network
 from .form import Passing, Rule
-from .rules import alpha_beta, epsilon, flat, gamma, generalized_gamma, relative, z_bounds, zero
+from .rules import epsilon, zero
 
 AnyRule = Callable[[Layer, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """rule(layer, a, z, R_k) -> R_j: a Rule, a Passing, or any function."""
+
+Rules = Union[AnyRule, "Composite", Sequence[AnyRule | None]]
+"""What may be given as `rules`: one for every layer with weights, a Composite, or a list."""
 
 LINEAR = (Dense, Conv2d, ConvTranspose2d)
 CONVOLUTIONS = (Conv2d, ConvTranspose2d)
@@ -75,7 +78,7 @@ class Composite:
 
     Everything else divides nothing: max-pooling gives all to its winner, activations, dropout and reshaping pass.
 
-    >>> Composite(convolution=gamma(0.25), dense=epsilon(), last=zero()).last
+    >>> Composite(convolution=epsilon(0.25), dense=epsilon(), last=zero()).last
     zero()
     """
 
@@ -137,79 +140,46 @@ class Composite:
 def everywhere(rule: Rule) -> Composite:
     """One rule on every linear layer.
 
-    >>> everywhere(gamma(0.25)).dense
-    gamma(gamma=0.25)
+    >>> everywhere(zero()).dense
+    zero()
     """
     return Composite(convolution=rule, dense=rule, pooling=zero(rule.options.get("stabilizer", 0.0)))
 
 
-def montavon2019(low: float = 0.0, high: float = 1.0) -> Composite:
-    """z^B on the pixels, γ = 0.25 in the lower half, ε = 0.25 RMS(z) in the upper half, LRP-0 at the scores.
-
-    Source: Montavon et al. 2019, sec. 10.3.
-
-    >>> montavon2019().lower
-    gamma(gamma=0.25)
-    """
-    return Composite(first=z_bounds(low, high), lower=gamma(0.25), upper=epsilon(relative(0.25)), last=zero())
+def rules_for(network: Network, rules: Rules) -> list[AnyRule]:
+    """One rule for each layer of the network, bottom to top, from whatever `relevance` takes as `rules`."""
+    return [_checked(rule) for rule in _chosen(network, rules)]
 
 
-def EpsilonPlus(epsilon: float = 1e-6, stabilizer: float = 1e-6) -> Composite:
-    """αβ(1, 0) on convolutions, ε on dense layers. Source: zennit's composite of this name.
-
-    >>> EpsilonPlus().convolution
-    alpha_beta(alpha=1, beta=0, stabilizer=1e-06)
-    """
-    return _zennit(alpha_beta(1, 0, stabilizer), epsilon, stabilizer)
-
-
-def EpsilonPlusFlat(epsilon: float = 1e-6, stabilizer: float = 1e-6) -> Composite:
-    """EpsilonPlus, with Flat on the first linear layer of any kind. Source: zennit's composite of this name.
-
-    >>> EpsilonPlusFlat().first
-    flat(stabilizer=1e-06)
-    """
-    return _zennit(alpha_beta(1, 0, stabilizer), epsilon, stabilizer, first=flat(stabilizer))
-
-
-def EpsilonGammaBox(
-    low: Any = 0.0, high: Any = 1.0, epsilon: float = 1e-6, gamma: float = 0.25, stabilizer: float = 1e-6
-) -> Composite:
-    """z^B on the first convolution, generalized γ on the others, ε on dense layers.
-
-    Source: zennit's composite of this name. A network without convolutions gets no z^B.
-
-    >>> EpsilonGammaBox().first_convolution
-    z_bounds(low=0.0, high=1.0, stabilizer=1e-06)
-    """
-    box = z_bounds(low, high, stabilizer)
-    return _zennit(generalized_gamma(gamma, stabilizer), epsilon, stabilizer, first_convolution=box)
+def _chosen(network: Network, rules: Rules) -> Sequence[Any]:
+    if isinstance(rules, Composite):
+        return rules.rules_for(network)
+    if isinstance(rules, Rule):
+        return everywhere(rules).rules_for(network)
+    if callable(rules):
+        return Composite(convolution=rules, dense=rules).rules_for(network)
+    if not isinstance(rules, (list, tuple)):
+        raise TypeError(f"rules takes a rule, a Composite or a list of rules, and {rules!r} came.")
+    usual = everywhere(epsilon()).rules_for(network)
+    linear = [i for i, layer in enumerate(network) if isinstance(layer, LINEAR)]
+    if len(rules) == len(linear):
+        places = dict(zip(linear, rules, strict=True))
+        rules = [places.get(i) for i in range(len(network))]
+    if len(rules) != len(network):
+        raise ValueError(
+            f"rules takes {len(linear)} rules (one for each layer with weights) or {len(network)} (one for each "
+            f"layer), and {len(rules)} came."
+        )
+    missing = [network.names[i] for i in linear if rules[i] is None]
+    if missing:
+        raise ValueError(f"The layers {', '.join(missing)} have weights and need a rule; None came.")
+    return [default if rule is None else rule for default, rule in zip(usual, rules, strict=True)]
 
 
-def EpsilonAlpha2Beta1(epsilon: float = 1e-6, stabilizer: float = 1e-6) -> Composite:
-    """αβ(2, 1) on convolutions, ε on dense layers. Source: zennit's composite of this name.
-
-    >>> EpsilonAlpha2Beta1().dense
-    epsilon(epsilon=1e-06)
-    """
-    return _zennit(alpha_beta(2, 1, stabilizer), epsilon, stabilizer)
-
-
-def EpsilonAlpha2Beta1Flat(epsilon: float = 1e-6, stabilizer: float = 1e-6) -> Composite:
-    """EpsilonAlpha2Beta1, with Flat on the first linear layer of any kind. Source: zennit's composite of this name.
-
-    >>> EpsilonAlpha2Beta1Flat().first
-    flat(stabilizer=1e-06)
-    """
-    return _zennit(alpha_beta(2, 1, stabilizer), epsilon, stabilizer, first=flat(stabilizer))
-
-
-def _zennit(convolution: Rule, epsilon_of_dense: float, stabilizer: float, **others: Rule) -> Composite:
-    """What zennit's composites share: ε on dense layers, its Norm on average pooling, a BatchNorm on its own passes."""
-    return Composite(
-        convolution=convolution,
-        dense=epsilon(epsilon_of_dense),
-        pooling=zero(stabilizer),
-        batchnorm=passes,
-        **others,
-    )
+def _checked(rule: Any) -> AnyRule:
+    """The rule; TypeError where it cannot be called as one (`epsilon` makes rules and is none, `epsilon()` is one)."""
+    if not callable(rule):
+        raise TypeError(f"A rule is one of nnlite.decision_based.lrp or a function, and {rule!r} came.")
+    if isinstance(rule, FunctionType) and rule.__module__.startswith(__package__):
+        raise TypeError(f"lrp.{rule.__name__} makes rules and is none itself; call it: lrp.{rule.__name__}().")
+    return rule

@@ -40,31 +40,32 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True)
 class Relative:
-    """A stabilizer of `factor` times the root mean square of z, sample by sample."""
+    """A stabilizer of `factor` times the root mean square of z, sample by sample, and `plus` a constant."""
 
     factor: float
+    plus: float = 0.0
 
     def __call__(self, z: np.ndarray) -> np.ndarray:
         rms = np.sqrt((z**2).mean(axis=tuple(range(1, z.ndim)), keepdims=True))
-        return (self.factor * rms).astype(z.dtype)
+        return (self.factor * rms + self.plus).astype(z.dtype)
 
     def __repr__(self) -> str:
         return f"relative({self.factor})"
 
 
 class Part(NamedTuple):
-    """One group of one step, worked out."""
+    """One group of one step, worked out: the slides' z, s, c and R_j, and what s leaves for others.
+
+    c holds one array for each term; `stabilizer` is what was added to z, `lost` is true where nothing was distributed.
+    """
 
     group: Group
     z: np.ndarray
-    stabilizer: np.ndarray
     s: np.ndarray
+    c: Sequence[np.ndarray]
+    R: np.ndarray
+    stabilizer: np.ndarray
     lost: np.ndarray
-
-    @property
-    def below(self) -> np.ndarray:
-        """Steps 3 and 4: R_j = Σ a′ ⊙ layer′.backward(s)."""
-        return sum(t.a * t.layer.backward(t.a, self.s) for t in self.group.terms)
 
     @property
     def bias(self) -> np.ndarray:
@@ -120,33 +121,47 @@ class Rule:
         groups(layer, a, z): the groups of the rule on this layer.
     stabilizer
         Added to each denominator with the sign of z (sgn 0 = +1); a number, or `Relative`.
+    needs_weights
+        Whether the rule changes weights; zero and ε do not, and fit average pooling and BatchNorm too.
     """
 
     name: str
     formula: str
     groups: Callable[[Layer, np.ndarray, np.ndarray], Sequence[Group]]
     options: dict[str, Any] = field(default_factory=dict)
-    stabilizer: float | Relative | Callable[[np.ndarray], np.ndarray] = 0.0
+    stabilizer: float | Relative = 0.0
+    needs_weights: bool = True
 
     def step(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> Step:
-        """The layer's four steps, with the shares of bias, stabilizer and what was dropped."""
+        """The layer's four steps, with the shares of bias, stabilizer and what was dropped.
+
+        Raises
+        ------
+        TypeError
+            The rule changes weights, and the layer has none.
+        """
+        if self.needs_weights and not hasattr(layer, "W"):
+            raise TypeError(f"{self!r} changes weights, and {layer!r} has none; zero and epsilon fit it.")
         parts = [self._part(group, layer, a, z, R) for group in self.groups(layer, a, z)]
-        return Step(R, sum(part.below for part in parts), parts)  # type: ignore[arg-type]
+        return Step(R, sum(part.R for part in parts), parts)  # type: ignore[arg-type]
 
     def __call__(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
         return self.step(layer, a, z, R).below
 
     def _part(self, group: Group, layer: Layer, a: np.ndarray, z_layer: np.ndarray, R: np.ndarray) -> Part:
+        terms = group.terms
         # The unchanged layer on its own input has been computed already, on the way up.
-        z: Any = sum(z_layer if t.layer is layer and t.a is a else t.layer.forward(t.a) for t in group.terms)  # step 1
-        size = self.stabilizer(z) if callable(self.stabilizer) else z.dtype.type(self.stabilizer)
+        z: Any = sum(z_layer if t.layer is layer and t.a is a else t.layer.forward(t.a) for t in terms)  # step 1
+        size = self.stabilizer(z) if isinstance(self.stabilizer, Relative) else z.dtype.type(self.stabilizer)
         stabilizer = np.where(z >= 0, size, -size)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             s = group.kappa * R / (z + stabilizer)  # step 2
         # A zero denominator distributes nothing. Nor does one so small that step 3 would overflow: hence the margin.
         lost = ~(np.abs(s) < np.finfo(s.dtype).max * 2.0**-20)
         s = np.where(lost, s.dtype.type(0), s)
-        return Part(group, z, stabilizer, s, lost)
+        c = [t.layer.backward(t.a, s) for t in terms]  # step 3
+        R_j: Any = sum(t.a * c_t for t, c_t in zip(terms, c, strict=True))  # step 4
+        return Part(group, z, s, c, R_j, stabilizer, lost)
 
     def __repr__(self) -> str:
         return f"{self.name}({', '.join(f'{key}={_short(value)}' for key, value in self.options.items())})"

@@ -29,10 +29,8 @@ def zero(stabilizer: float = 0.0) -> Rule:
     array([[ 6., -1.]])
     """
 
-    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
-        return [Group([Term(a, layer)])]
-
-    return Rule("zero", "a_j w_jk / z_k", groups, _options(stabilizer=stabilizer), stabilizer)
+    options = _options(stabilizer=stabilizer)
+    return Rule("zero", "a_j w_jk / z_k", _unchanged, options, stabilizer, needs_weights=False)
 
 
 def epsilon(epsilon: float | Relative = 1e-6, stabilizer: float = 0.0) -> Rule:
@@ -52,19 +50,15 @@ def epsilon(epsilon: float | Relative = 1e-6, stabilizer: float = 0.0) -> Rule:
     array([[ 6., -1.]])
     """
 
-    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
-        return [Group([Term(a, layer)])]
-
     options = _options(stabilizer=stabilizer)
-    more = options.get("stabilizer", 0)
-    size: Any = epsilon
+    more = options.get("stabilizer", 0.0)
     if isinstance(epsilon, Relative):
-        if more:
-            size = lambda z: epsilon(z) + more  # noqa: E731
+        size: float | Relative = replace(epsilon, plus=epsilon.plus + more)
     else:
         epsilon = _number("epsilon", epsilon, least=0)
         size = epsilon + more
-    return Rule("epsilon", "a_j w_jk / (z_k + ε sgn z_k)", groups, {"epsilon": epsilon, **options}, size)
+    formula = "a_j w_jk / (z_k + ε sgn z_k)"
+    return Rule("epsilon", formula, _unchanged, {"epsilon": epsilon, **options}, size, needs_weights=False)
 
 
 def relative(factor: float) -> Relative:
@@ -247,6 +241,11 @@ def flat(stabilizer: float = 0.0) -> Rule:
         return [Group([Term(np.ones_like(a), _with(layer, np.ones_like(layer.W)))])]
 
     return Rule("flat", "1 / Σ_j 1", groups, _options(stabilizer=stabilizer), stabilizer)
+
+
+def _unchanged(layer: Layer, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
+    """The layer as it is, on its own input: LRP-0 and LRP-ε."""
+    return [Group([Term(a, layer)])]
 
 
 # --------------------------------------------------------------------------------------------- layers made over

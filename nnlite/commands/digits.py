@@ -1,0 +1,97 @@
+"""What the tour shows: digits explained by every method, and three questions put to single ones."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import Network, datasets, models
+from ..decision_based import lrp, masking
+from ..decision_based.registry import METHODS, Method
+
+OPEN_FOUR, CLOSED_FOUR = 74, 54
+"""Two held-out stroke digits: a clear 4, and one whose closed top makes it nearly a 9."""
+
+SEARCHED = 3000
+"""Among how many held-out stroke digits a 1 is looked for that becomes a 6."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One digit explained by one method: the map, and for LRP the ledger."""
+
+    method: Method
+    R: np.ndarray
+    ledger: lrp.Ledger | None
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class Digit:
+    """One digit, what the network made of it, and why."""
+
+    source: str
+    number: int
+    model: str
+    x: np.ndarray
+    label: int
+    scores: np.ndarray
+    explanations: tuple[Explanation, ...]
+
+    @property
+    def predicted(self) -> int:
+        """The class with the highest score."""
+        return int(self.scores.argmax())
+
+
+def explained_digits() -> Iterator[Digit]:
+    """Ten stroke digits by lenet, then ten UCI digits by tiny: the first of each class among the held-out ones."""
+    for source, model in (("strokes", "lenet"), ("uci", "tiny")):
+        network = models.load(model)
+        images, labels = models.digits(source, "test")
+        numbers = [int(np.flatnonzero(labels == label)[0]) for label in range(10)]
+        methods = [method for method in METHODS.values() if method.fits(network)]
+        for method in methods:  # once untimed: Numba compiles at the first call
+            method.compute(network, images[:1], None)
+        for number in numbers:
+            x = images[number : number + 1]
+            explanations = tuple(_explain(network, x, method) for method in methods)
+            yield Digit(source, number, model, x, int(labels[number]), network.scores(x)[0], explanations)
+
+
+def _explain(network: Network, x: np.ndarray, method: Method) -> Explanation:
+    started = time.perf_counter()
+    R = method.compute(network, x, None)
+    milliseconds = (time.perf_counter() - started) * 1e3
+    ledger = None if method.rules is None else lrp.ledger(network, x, rules=method.rules)
+    return Explanation(method, R, ledger, milliseconds)
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why this class and not its nearest rival: the same digit explained for both."""
+
+    name: str
+    x: np.ndarray
+    predicted: int
+    rival: int
+    scores: np.ndarray
+    R_predicted: np.ndarray
+    R_rival: np.ndarray
+
+
+def why(number: int) -> Why:
+    """LRP (Montavon et al. 2019) of a held-out stroke digit for the predicted class and for the next one."""
+    network = models.load("lenet")
+    x, _ = datasets.strokes(1, seed=models.HELD_OUT_SEED, start=number)
+    scores = network.scores(x)[0]
+    rival, predicted = (int(k) for k in np.argsort(scores)[-2:])
+    maps = (lrp.relevance(network, x, target, rules=lrp.montavon2019())[0] for target in (predicted, rival))
+    return Why(f"strokes:{number}", x, predicted, rival, scores, *maps)
+
+
+def one_that_becomes_six() -> masking.Confusion | None:
+    """The slides' "Label 1; predicted 6", searched for among the held-out stroke digits."""
+    images, labels = datasets.strokes(SEARCHED, seed=models.HELD_OUT_SEED)
+    return masking.find_confusion(models.load("lenet"), images, labels, 1, 6)

@@ -1,0 +1,139 @@
+"""The ledger of an LRP walk: why it does not sum to the output.
+
+For every layer, exact to rounding:   Σ R_k = Σ R_j + to the bias + to ε + dropped.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...network import Network
+from .composites import AnyRule, Rules
+from .form import Passing, Rule, Step, per_sample
+from .relevance import ready
+from .rules import epsilon
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One layer's line in the ledger; the sums are (N,), one for each sample.
+
+    Σ R above = Σ R below + to the bias + to the stabilizer + dropped.
+    """
+
+    layer: str
+    rule: str
+    above: np.ndarray
+    below: np.ndarray
+    bias: np.ndarray
+    stabilizer: np.ndarray
+    dropped: np.ndarray
+
+    @property
+    def difference(self) -> np.ndarray:
+        """What the line does not account for: zero up to rounding."""
+        return self.above - self.below - self.bias - self.stabilizer - self.dropped
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Where the score went.
+
+    Attributes
+    ----------
+    entries
+        A line for each layer, bottom to top.
+    relevances
+        The relevances from the pixels, relevances[0], to the scores.
+    target
+        What is explained: the class of each sample (N,), or the neuron.
+    """
+
+    entries: tuple[Entry, ...]
+    relevances: tuple[np.ndarray, ...]
+    target: Any
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries)
+
+    @property
+    def error(self) -> float:
+        """The largest |difference| of a line, as a part of that line's Σ |R above|."""
+        sizes = np.array([per_sample(np.abs(R)) for R in self.relevances[1:]])
+        differences = np.array([np.abs(entry.difference) for entry in self.entries])
+        return float(np.max(differences / np.where(sizes > 0, sizes, 1), initial=0.0))
+
+    def total(self, column: str) -> np.ndarray:
+        """A column ("bias", "stabilizer" or "dropped") summed over the layers: (N,)."""
+        return np.sum([getattr(entry, column) for entry in self.entries], axis=0)
+
+    def table(self, sample: int = 0) -> str:
+        """The ledger of one sample as text, from the scores down to the pixels."""
+        if not 0 <= sample < len(self.relevances[0]):
+            return f"(no sample {sample}: the batch has {len(self.relevances[0])})"
+        columns = ("above", "below", "bias", "stabilizer", "dropped")
+        rows = [("layer", "rule", "Σ R above", "Σ R below", "bias", "ε", "dropped")]
+        for entry in self.entries[::-1]:
+            numbers = (_six_digits(getattr(entry, column)[sample]) for column in columns)
+            rows.append((entry.layer, entry.rule, *numbers))  # type: ignore[arg-type]
+        ends = self.entries[-1].above[sample], self.entries[0].below[sample]
+        totals = (_six_digits(number) for number in (*ends, *(self.total(column)[sample] for column in columns[2:])))
+        rows.append(("score", "to pixels", *totals))  # type: ignore[arg-type]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        return "\n".join(
+            "  ".join(f"{v:<{w}}" if i < 2 else f"{v:>{w}}" for i, (v, w) in enumerate(zip(row, widths, strict=True)))
+            for row in rows
+        )
+
+    __str__ = table
+
+
+def ledger(
+    network: Network, x: np.ndarray, target: Any = None, *, rules: Rules = epsilon(), start: str = "score"
+) -> Ledger:
+    """Why it does not sum to the output: for every layer Σ R_k = Σ R_j + to the bias + to ε + dropped.
+
+    Parameters, Raises: as `relevance`; the rules must be those of rules.py (a function of your own keeps no books).
+
+    Returns
+    -------
+    A `Ledger`, which holds the relevances of all layers too; print it to see the table of the first sample.
+
+    Source: Bach et al. 2015, eq. 2 (conservation from layer to layer) and eq. 57 (the share of the bias).
+
+    >>> from nnlite import Network
+    >>> from nnlite.layers import Dense
+    >>> net = Network([Dense(np.array([[3.0], [-1.0]]), np.array([1.0]))])
+    >>> print(ledger(net, np.array([[2.0, 1.0]]), rules=epsilon(0)))
+    layer   rule                Σ R above  Σ R below      bias         ε   dropped
+    dense1  epsilon(epsilon=0)   6.000000   5.000000  1.000000  0.000000  0.000000
+    score   to pixels            6.000000   5.000000  1.000000  0.000000  0.000000
+    """
+    walk = ready(network, x, target, rules, start)
+    strangers = [rule for rule in walk.rules if not isinstance(rule, (Rule, Passing))]
+    if strangers:
+        raise TypeError(f"A ledger needs the rules of nnlite.decision_based.lrp, and {strangers[0]!r} came.")
+    steps: list[Step] = []
+
+    def recorded(rule: Any) -> AnyRule:
+        def record(layer: Any, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
+            steps.append(rule.step(layer, a, z, R))
+            return steps[-1].below
+
+        return record
+
+    relevances = walk.network.walk_back(walk.a, walk.R, [recorded(rule) for rule in walk.rules])
+    sums = [per_sample(values) for values in relevances]
+    entries = [
+        Entry(name, repr(rule), above, below, step.bias, step.stabilizer, step.dropped)
+        for name, rule, above, below, step in zip(
+            walk.network.names, walk.rules, sums[1:], sums[:-1], reversed(steps), strict=True
+        )
+    ]
+    return Ledger(tuple(entries), tuple(relevances), walk.target)
+
+
+def _six_digits(number: float) -> str:
+    return f"{round(number, 6) + 0.0:.6f}"  # without the sign of a zero

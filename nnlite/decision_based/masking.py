@@ -1,0 +1,197 @@
+"""LRP with occlusion: erase pixels by their relevance, run again, see which score and class follow.
+
+A heatmap is a claim: these pixels made the decision. Here the claim is put to the test. Erase what it calls important,
+and the score must fall; erase what it calls irrelevant, and little may happen. The network is asked, not believed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..network import Network
+from . import lrp
+from .target import explained
+
+WHICH = ("positive", "negative", "top")
+MAP = lrp.montavon2019()
+
+
+@dataclass(frozen=True)
+class Masked:
+    """Inputs with pixels erased, and what the network makes of them.
+
+    Attributes
+    ----------
+    whole, x
+        (N, ...): the inputs, and the same with `mask` erased.
+    mask
+        (N, ...): true where a pixel was erased.
+    score_before, score
+        (N,): the score of what was explained, before and after.
+    predicted_before, predicted
+        (N,): the class before and after.
+    target
+        What was explained: the class of each sample (N,), or the neuron.
+    """
+
+    whole: np.ndarray
+    x: np.ndarray
+    mask: np.ndarray
+    score_before: np.ndarray
+    score: np.ndarray
+    predicted_before: np.ndarray
+    predicted: np.ndarray
+    target: Any
+
+
+def mask_by_relevance(
+    network: Network,
+    x: np.ndarray,
+    R: np.ndarray,
+    target: Any = None,
+    *,
+    which: str = "positive",
+    percent: float = 10.0,
+    fill: float = 0.0,
+) -> Masked:
+    """x_i ← fill where the pixel's relevance R_i is chosen; then the network runs again.
+
+    Parameters
+    ----------
+    network, x, target
+        As for `gradient`. The target is fixed on the whole input: None is the class predicted there.
+    R
+        A map for each input: the shape of x, or (N, H, W) for images (N, C, H, W), which then lose all channels.
+    which
+        "positive": where R > 0. "negative": where R < 0. "top": the `percent` % of the pixels with the highest R
+        (at least one; of equal ones the first in row-major order).
+    percent
+        For "top": above 0, up to 100.
+    fill
+        What an erased pixel becomes; 0 is black.
+
+    Raises
+    ------
+    TypeError, ValueError
+        x or the target does not fit the network, R does not fit x, or an option is not one of those above.
+
+    Source: slides, "LRP with occlusion"; Samek et al. 2017, sec. III (erasing by relevance).
+
+    >>> from nnlite.layers import Dense
+    >>> net = Network([Dense(np.array([[3.0, 0.0], [-1.0, 0.0], [0.0, 2.0]]))])
+    >>> x = np.array([[2.0, 1.0, 1.0]])
+    >>> after = mask_by_relevance(net, x, lrp.relevance(net, x), which="top", percent=30)
+    >>> after.x, after.score_before, after.score, after.predicted
+    (array([[0., 1., 1.]]), array([5.]), array([-1.]), array([1]))
+    """
+    f = explained(network, x, target)
+    spread = _as_pixels(R, x)
+    mask = _chosen(spread, which, percent)
+    if np.isnan(np.asarray(fill, np.float64)):
+        raise ValueError("fill takes a number, and NaN came.")
+    erased = np.where(mask, x.dtype.type(fill), x)
+    after = explained(network, erased, f.target)
+    return Masked(x, erased, mask, f.score, after.score, network.predict(x), network.predict(erased), f.target)
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """A digit that the network gets right, and takes for another once a few pixels are erased.
+
+    Attributes
+    ----------
+    number
+        Its place among the digits that were searched.
+    label, becomes
+        What it is, and what the network takes it for afterwards.
+    pixels
+        How many pixels were erased.
+    masked
+        Before and after, a batch of one.
+    R
+        Why it was `label`: the relevance that chose the pixels.
+    R_after
+        Why it is `becomes` now: the relevance of that class on what is left.
+    """
+
+    number: int
+    label: int
+    becomes: int
+    pixels: int
+    masked: Masked
+    R: np.ndarray
+    R_after: np.ndarray
+
+
+def find_confusion(
+    network: Network,
+    images: np.ndarray,
+    labels: np.ndarray,
+    label: int = 1,
+    becomes: int = 6,
+    *,
+    rules: lrp.Composite | lrp.Rule = MAP,
+    percents: Sequence[float] = (0.5, 1, 2, 3, 5),
+) -> Confusion | None:
+    """Search for the slides' "Label 1; predicted 6": the first such digit at the smallest number of erased pixels.
+
+    Every digit with this label that the network gets right is explained; its most relevant pixels are erased, few at
+    first, then more, until one of them is taken for `becomes`.
+
+    Parameters
+    ----------
+    network, images, labels
+        The network, and the digits to search, (N, C, H, W) and (N,).
+    label, becomes
+        What the digit is, and what it shall be taken for.
+    rules
+        How it is explained: as for `lrp.relevance`.
+    percents
+        How many % of the pixels are erased, one after the other.
+
+    Returns
+    -------
+    The case, or None where there is none.
+
+    Source: slides, "LRP with occlusion".
+    """
+    numbers = np.flatnonzero((np.asarray(labels) == label) & (network.predict(images) == label))
+    if not len(numbers):
+        return None
+    x = images[numbers]
+    R = lrp.relevance(network, x, label, rules=rules)
+    for percent in percents:
+        after = mask_by_relevance(network, x, R, label, which="top", percent=percent)
+        found = np.flatnonzero(after.predicted == becomes)
+        if len(found):
+            i = slice(found[0], found[0] + 1)
+            masked = mask_by_relevance(network, x[i], R[i], label, which="top", percent=percent)
+            R_after = lrp.relevance(network, masked.x, becomes, rules=rules)
+            return Confusion(int(numbers[i][0]), label, becomes, int(masked.mask.sum()), masked, R[i], R_after)
+    return None
+
+
+def _as_pixels(R: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """R in the shape of x, or ValueError."""
+    R = np.asarray(R)
+    if R.shape == x.shape:
+        return R
+    if x.ndim == 4 and R.shape == (len(x), *x.shape[2:]):
+        return np.broadcast_to(R[:, None], x.shape)
+    raise ValueError(f"R takes a map for each input, {x.shape} or without channels, and {R.shape} came.")
+
+
+def _chosen(R: np.ndarray, which: str, percent: float) -> np.ndarray:
+    if which not in WHICH:
+        raise ValueError(f"which takes one of {', '.join(WHICH)}, and {which!r} came.")
+    if which != "top":
+        return R > 0 if which == "positive" else R < 0
+    if not 0 < percent <= 100:
+        raise ValueError(f"percent takes a number above 0, up to 100, and {percent!r} came.")
+    flat = R.reshape(len(R), -1)
+    count = max(1, round(flat.shape[1] * percent / 100))
+    mask = np.zeros(flat.shape, bool)
+    np.put_along_axis(mask, np.argsort(-flat, axis=1, kind="stable")[:, :count], True, axis=1)
+    return mask.reshape(R.shape)

@@ -1,0 +1,102 @@
+"""A picture's file as grey values: PNG, JPEG or .npy, of any size."""
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+LARGE = 400  # pixels: a longer side is made about this long, by whole blocks
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")  # no others: Pillow runs Ghostscript for an EPS
+FLAT = 1 / 512  # half of one of 256 grey levels: a weaker contrast is none
+
+
+def read(path: str | os.PathLike) -> np.ndarray:
+    """A picture as grey values (H, W), float64 in [0, 1]; a large one is made smaller by the means of blocks.
+
+    A photograph is turned upright as its camera noted; transparent pixels become white (black where nothing could be
+    seen on white); a .npy holds integers from 0 to 255 or numbers in [0, 1], as (H, W), (H, W, 3) or (H, W, 4), with
+    axes of one before or behind them.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        It is not a picture, or its values are out of range.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path}: expected a PNG, JPEG or .npy picture, and this is a folder; name a file in it.")
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: there is no such file.")
+    pixels = _from_npy(path) if path.suffix.lower() == ".npy" else _from_image(path)
+    if pixels.ndim == 2:
+        return pixels
+    grey = pixels[..., :3] @ [0.299, 0.587, 0.114]  # ITU-R BT.601, as Pillow weighs them
+    if pixels.shape[2] == 3:
+        return grey
+    opacity = pixels[..., 3]
+    on_white = grey * opacity + 1 - opacity
+    return on_white if np.ptp(on_white) > FLAT else grey * opacity
+
+
+def _from_image(path: Path) -> np.ndarray:
+    from PIL import Image, ImageOps
+
+    try:
+        with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as image:
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # some cameras have 100 megapixels
+            upright = ImageOps.exif_transpose(image)
+            deep = upright.mode.startswith("I")
+            pixels = _smaller(np.asarray(upright if deep else upright.convert("RGBA")))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        why = str(error).rstrip(".")
+        raise ValueError(
+            f"{path}: expected a PNG, JPEG or .npy picture, and it cannot be read ({why}); save it as PNG or JPEG."
+        ) from None
+    return pixels / (65535 if deep else 255)
+
+
+def _from_npy(path: Path) -> np.ndarray:
+    try:
+        pixels = np.load(path, allow_pickle=False)
+    except PermissionError:
+        raise
+    except Exception:  # NumPy raises many kinds for bytes that make no sense
+        raise ValueError(
+            f"{path}: expected an array of numbers, and this is truncated, holds Python objects or is another kind of "
+            "file; write it with np.save."
+        ) from None
+    if not isinstance(pixels, np.ndarray):
+        pixels.close()
+        raise ValueError(f"{path}: expected one array, and an .npz came; write it with np.save.")
+    shape = pixels.shape
+    while pixels.ndim > 2 and len(pixels) == 1:
+        pixels = pixels[0]
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    if pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,), (4,)) or 0 in pixels.shape:
+        raise ValueError(f"{path}: expected one picture as (H, W), (H, W, 3) or (H, W, 4), and {shape} came.")
+    if pixels.dtype.kind not in "uifb":
+        raise ValueError(f"{path}: expected numbers, and {pixels.dtype} came.")
+    if not np.isfinite(pixels).all():
+        raise ValueError(f"{path}: expected finite numbers, and NaN or infinity came.")
+    low, high = pixels.min(), pixels.max()
+    scale = 255 if pixels.dtype.kind in "ui" else 1
+    if low < 0 or high > scale:
+        raise ValueError(
+            f"{path}: expected integers from 0 to 255 or fractions from 0 to 1, and {pixels.dtype} from {low:g} to "
+            f"{high:g} came; divide by the largest possible value."
+        )
+    return _smaller(pixels) / scale
+
+
+def _smaller(pixels: np.ndarray) -> np.ndarray:
+    """The means of k × k blocks, so that the longer side has about LARGE pixels; noise gets smaller, too."""
+    height, width = pixels.shape[:2]
+    k = min(height, width, max(height, width) // LARGE)
+    if k < 2:
+        return pixels.astype(np.float64)
+    blocks = pixels[: height // k * k, : width // k * k].reshape(height // k, k, width // k, k, *pixels.shape[2:])
+    return blocks.mean(axis=(1, 3), dtype=np.float64)
