@@ -58,7 +58,7 @@ class Network:
     ) -> None:
         self.layers: tuple[Layer, ...] = tuple(_flat(layers))
         self.names: tuple[str, ...] = architecture.default_names(self.layers) if names is None else tuple(names)
-        self.info: dict[str, Any] = _json_able(info or {})
+        self.info: dict[str, Any] = _json_able({} if info is None else info)
         dtypes = {str(layer.dtype) for layer in self.layers if layer.dtype is not None}
         if len(dtypes) > 1:
             raise ValueError(f"The layers have several dtypes: {sorted(dtypes)}; bring them to one with astype.")

@@ -511,6 +511,8 @@ def test_a_file_without_permission_is_named(saved):
 
 
 def test_what_json_cannot_hold_is_refused_and_leaves_nothing(tmp_path):
+    with pytest.raises(ValueError, match="info takes what JSON can hold.*array"):
+        Network([ReLU()], info={"when": np.ones(2)})
     with pytest.raises(TypeError, match="JSON"):
-        Network([ReLU()], info={"when": np.ones(2)}).save(tmp_path / "net.npz")
+        storage.write(tmp_path / "net.npz", "network", {"when": np.ones(2)}, {})
     assert not list(tmp_path.iterdir())
