@@ -321,7 +321,9 @@ def _flat(layers: Iterable["Layer | Network"]) -> Iterator[Layer]:
 
 
 def _json_able(info: dict[str, Any]) -> dict[str, Any]:
-    """A copy of `info` as JSON gives it back; ValueError where it cannot."""
+    """A copy of `info` as JSON gives it back; an error where it cannot."""
+    if not isinstance(info, dict):
+        raise TypeError(f"info takes a dict of what JSON can hold, and {info!r} came.")
     try:
         return json.loads(json.dumps(info))
     except (TypeError, ValueError) as error:
