@@ -25,26 +25,44 @@ def x(network):
     return np.concatenate([digits, np.zeros_like(digits[:1])])
 
 
-@pytest.mark.parametrize("name", METHODS)
+WITHOUT_CHANNELS = {"saliency", "occlusion", "occlusion-flip", "cam", "grad-cam"}
+
+
+EVERY = [(model, name) for model in models.NAMES for name in METHODS]
+FITTING = [(model, name) for model, name in EVERY if METHODS[name].fits(models.load(model))]
+every_fitting = pytest.mark.parametrize(("network", "name"), FITTING, indirect=["network"], scope="module")
+
+
+def test_what_does_not_fit_says_what_it_needs():
+    misfits = set(EVERY) - set(FITTING)
+    dense = {(model, name) for name in ("cam", "grad-cam", "guided-grad-cam") for model in ("mlp", "tiny")}
+    assert misfits == dense | {("lenet", "cam"), ("lenet_avg", "cam")}
+    for model, name in misfits:
+        network = models.load(model)
+        with pytest.raises(ValueError, match=r"layers|feature maps|ends|convolution"):
+            explain(name, network, np.ones((1, *network.input_shape), np.float32))
+
+
+@every_fitting
 @pytest.mark.filterwarnings("error")
 def test_every_method_explains_every_network(network, x, name):
     before = x.copy()
     R = explain(name, network, x)
-    assert R.shape == ((len(x), *x.shape[2:]) if name == "saliency" else x.shape)
+    assert R.shape == ((len(x), *x.shape[2:]) if name in WITHOUT_CHANNELS else x.shape)
     assert R.dtype == np.float32
     assert np.isfinite(R).all()
     assert np.array_equal(x, before)
     assert all(np.abs(R[n]).max() > 0 for n in range(3))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@every_fitting
 def test_a_target_is_the_class_that_is_explained(network, x, name):
     predicted = network.predict(x[:3])
     assert np.array_equal(explain(name, network, x[:3], predicted), explain(name, network, x[:3]))
     assert not np.array_equal(explain(name, network, x[:3], (predicted + 1) % 10), explain(name, network, x[:3]))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@every_fitting
 def test_a_batch_gives_what_its_samples_give_one_by_one(network, x, name):
     R = explain(name, network, x)
     alone = np.concatenate([explain(name, network, x[n : n + 1]) for n in range(len(x))])
@@ -70,3 +88,35 @@ def test_the_names():
 def test_an_unknown_name(network, x):
     with pytest.raises(ValueError, match=r"There is no method 'lrp-gama'; the methods are gradient, .*lrp-gamma"):
         explain("lrp-gama", network, x)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_explains_a_hidden_layer_and_a_hidden_neuron(name):
+    network = models.load("cam_net")
+    x = datasets.strokes(2, seed=models.HELD_OUT_SEED)[0]
+    a = network.forward(x)
+    at = explain(name, network, x, at="relu1")
+    assert at.shape in (a[2].shape, (2, *a[2].shape[2:]))
+    if name == "cam":  # it needs the pooling and the dense layer above
+        return
+    R = explain(name, network, x, ("conv2", (3, 7, 7)))
+    assert R.shape in (x.shape, (2, *x.shape[2:]))
+    assert np.isfinite(R).all()
+    reach = np.zeros(x.shape[2:], bool)  # the pixels that this place of conv2 can see
+    reach[2 * 6 - 1 : 2 * 9 + 1, 2 * 6 - 1 : 2 * 9 + 1] = True
+    if not name.startswith(("occlusion", "grad-cam", "guided-grad-cam")):  # windows and upsampling reach further
+        assert not R.reshape(2, *x.shape[2:])[:, ~reach].any()
+
+
+def test_a_hidden_layer_of_lrp_is_that_of_the_whole_walk():
+    network = models.load("lenet")
+    x = datasets.strokes(2, seed=models.HELD_OUT_SEED)[0]
+    whole = lrp.relevance(network, x, rules=lrp.montavon2019(), all_layers=True)
+    assert np.array_equal(explain("lrp-montavon2019", network, x, at="pool1"), whole[network.index("pool1") + 1])
+
+
+def test_a_layer_that_is_not_there_or_above(network, x):
+    with pytest.raises(ValueError, match="There is no layer 'conv9'"):
+        explain("gradient", network, x, at="conv9")
+    with pytest.raises(ValueError, match="not below what is explained"):
+        explain("gradient", network, x, at=network.names[-1])

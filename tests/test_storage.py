@@ -511,7 +511,7 @@ def test_a_file_without_permission_is_named(saved):
 
 
 def test_what_json_cannot_hold_is_refused_and_leaves_nothing(tmp_path):
-    with pytest.raises(ValueError, match="info takes what JSON can hold.*array"):
+    with pytest.raises(ValueError, match=r"info takes what JSON can hold.*array"):
         Network([ReLU()], info={"when": np.ones(2)})
     with pytest.raises(TypeError, match="JSON"):
         storage.write(tmp_path / "net.npz", "network", {"when": np.ones(2)}, {})

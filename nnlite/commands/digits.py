@@ -1,13 +1,13 @@
 """What the tour shows: digits explained by every method, and three questions put to single ones."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .. import Network, datasets, models
-from ..decision_based import lrp, masking
+from ..decision_based import all_filters, filters_grid, lrp, masking
 from ..decision_based.registry import METHODS, Method
 
 OPEN_FOUR, CLOSED_FOUR = 74, 54
@@ -48,16 +48,27 @@ class Digit:
 def explained_digits() -> Iterator[Digit]:
     """Ten stroke digits by lenet, then ten UCI digits by tiny: the first of each class among the held-out ones."""
     for source, model in (("strokes", "lenet"), ("uci", "tiny")):
-        network = models.load(model)
-        images, labels = models.digits(source, "test")
-        numbers = [int(np.flatnonzero(labels == label)[0]) for label in range(10)]
-        methods = [method for method in METHODS.values() if method.fits(network)]
-        for method in methods:  # once untimed: Numba compiles at the first call
-            method.compute(network, images[:1], None)
-        for number in numbers:
-            x = images[number : number + 1]
-            explanations = tuple(_explain(network, x, method) for method in methods)
-            yield Digit(source, number, model, x, int(labels[number]), network.scores(x)[0], explanations)
+        methods = [method for method in METHODS.values() if method.fits(models.load(model))]
+        yield from _explained(source, model, methods)
+
+
+def explained_by_cam() -> Iterator[Digit]:
+    """The same ten stroke digits by cam_net, with the methods that only its architecture has."""
+    others = models.load("lenet")
+    only_here = [method for method in METHODS.values() if not method.fits(others)]
+    yield from _explained("strokes", "cam_net", only_here)
+
+
+def _explained(source: str, model: str, methods: Sequence[Method]) -> Iterator[Digit]:
+    network = models.load(model)
+    images, labels = models.digits(source, "test")
+    numbers = [int(np.flatnonzero(labels == label)[0]) for label in range(10)]
+    for method in methods:  # once untimed: Numba compiles at the first call
+        method.compute(network, images[:1], None)
+    for number in numbers:
+        x = images[number : number + 1]
+        explanations = tuple(_explain(network, x, method) for method in methods)
+        yield Digit(source, number, model, x, int(labels[number]), network.scores(x)[0], explanations)
 
 
 def _explain(network: Network, x: np.ndarray, method: Method) -> Explanation:
@@ -89,6 +100,22 @@ def why(number: int) -> Why:
     rival, predicted = (int(k) for k in np.argsort(scores)[-2:])
     maps = (lrp.relevance(network, x, target, rules=lrp.montavon2019())[0] for target in (predicted, rival))
     return Why(f"strokes:{number}", x, predicted, rival, scores, *maps)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """One digit, and what each filter of a layer sees in it, as one picture."""
+
+    layer: str
+    x: np.ndarray
+    grid: np.ndarray
+
+
+def filters(layer: str) -> Filters:
+    """DeConvNet from every single filter of a layer of lenet, on the clear 4."""
+    x, _ = datasets.strokes(1, seed=models.HELD_OUT_SEED, start=OPEN_FOUR)
+    maps = all_filters(models.load("lenet"), x, layer)[0]
+    return Filters(layer, x, filters_grid(maps, columns=8))
 
 
 def one_that_becomes_six() -> masking.Confusion | None:

@@ -10,20 +10,24 @@ import numpy as np
 from .. import plots
 from ..decision_based.masking import Confusion
 from ..decision_based.registry import MEANINGS, METHODS
-from .digits import Digit, Explanation, Why
+from .digits import Digit, Explanation, Filters, Why
 
 PIXELS = 112  # the size of a picture on the page, before the browser scales it
 
 
-def page(digits: Sequence[Digit], questions: Sequence[Why], case: Confusion | None = None) -> str:
+def page(
+    digits: Sequence[Digit], questions: Sequence[Why], case: Confusion | None = None, grids: Sequence[Filters] = ()
+) -> str:
     """The whole page as HTML."""
     return _PAGE.format(
         style=_STYLE,
         legend=_png(np.linspace(-1, 1, 224)[None].repeat(16, axis=0), 224),
         why="".join(map(_why, questions)),
         case="" if case is None else _confusion(case),
+        filters="".join(map(_filters, grids)),
         methods="".join(map(_methods, MEANINGS)),
-        digits="".join(map(_digit, digits)),
+        digits="".join(map(_digit, (digit for digit in digits if len(digit.explanations) > 1))),
+        rest=_row([digit for digit in digits if len(digit.explanations) == 1]),
     )
 
 
@@ -34,6 +38,14 @@ def _methods(meaning: str) -> str:
         if m.meaning == meaning
     )
     return f"<tr><th colspan=2>Its map is {MEANINGS[meaning]}</th></tr>{rows}"
+
+
+def _filters(f: Filters) -> str:
+    width = 8 * PIXELS
+    return (
+        f"<p>Layer <code>{f.layer}</code>:</p>"
+        f'<img class=grid src="{_png(f.grid, width)}" alt="all filters of {f.layer}" width={width}>'
+    )
 
 
 def _confusion(case: Confusion) -> str:
@@ -79,6 +91,22 @@ def _why(q: Why) -> str:
             _figure(_png(plots.plane(R), PIXELS, digit, scale), caption.replace("<br>", " "), caption, "large")
         )
     return f"<div class=row>{''.join(figures)}</div>"
+
+
+def _row(digits: Sequence[Digit]) -> str:
+    """Digits with one map each, side by side."""
+    if not digits:
+        return ""
+    figures = "".join(
+        _figure(_grey(digit.x[0, 0]), "the digit", f"a {digit.predicted}") + _explained(digit, digit.explanations[0])
+        for digit in digits
+    )
+    model, method = digits[0].model, digits[0].explanations[0].method.name
+    return (
+        f"<section><h3>The stroke digits by <code>{model}</code></h3>"
+        f"<p><code>{method}</code> needs an architecture that only this network has.</p>"
+        f"<div class=row>{figures}</div></section>"
+    )
 
 
 def _digit(digit: Digit) -> str:
@@ -165,7 +193,8 @@ p { max-width: 46rem; } code { font-size: .85em; }
 .row { display: flex; flex-wrap: wrap; gap: .9rem .7rem; margin: .9rem 0; }
 figure { margin: 0; width: 7.6rem; } figure.large { width: min(15rem, 43vw); }
 img { width: 7rem; height: 7rem; image-rendering: pixelated; border: 1px solid var(--line); }
-figure.large img { width: min(14rem, 42vw); height: min(14rem, 42vw); } img.legend { width: 14rem; height: 1rem; }
+figure.large img { width: min(14rem, 42vw); height: min(14rem, 42vw); }
+img.legend { width: 14rem; height: 1rem; } img.grid { width: 100%; max-width: 56rem; height: auto; }
 figcaption { font-size: .78rem; line-height: 1.3; color: var(--faint); overflow-wrap: anywhere; }
 figure.large figcaption { font-size: 1rem; color: var(--ink); }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
@@ -185,7 +214,8 @@ Two networks that come with nnlite decide; every method of nnlite says why.</p>
 width=224 height=16><span>raises the score</span></div>
 <p>White is zero. The thin outline is the digit. Each map has its own scale, from its largest |R| down to its negative;
 only the first two maps of a row of "Why?" share one. Most maps divide the score, and their sum Σ R stands below them.
-Maps marked <i>slope</i> say where the score would move, maps marked <i>size</i> say how much, without a sign.</p>
+Maps marked <i>evidence</i> speak for and against without a sum, maps marked <i>slope</i> say where the score would
+move, maps marked <i>size</i> say how much, without a sign.</p>
 <h2>Why is a 4 a 4, and not a 9?</h2>
 <p>Each row is a held-out digit and three maps: the score of its class divided among the pixels, that of its nearest
 rival, and the difference of the two, which tells the classes apart.</p>
@@ -194,6 +224,10 @@ rival, and the difference of the two, which tells the classes apart.</p>
 beside it. Where the top is closed, the closing stroke is blue: it speaks for a 9. (LRP as in Montavon et al. 2019:
 z<sup>B</sup> on the pixels, so that black paper counts too, then γ, ε and 0.)</p>
 {case}
+<h2>What every filter sees</h2>
+<p>DeConvNet on the open 4: each picture goes back from one feature map of <code>lenet</code> alone, and shows what in
+the digit has lit it. Each is scaled to its own strongest pixel.</p>
+{filters}
 <h2>The methods</h2>
 <div class=scroll><table>{methods}</table></div>
 <p>a: activations below a layer, z: above it, w: weights, R: relevance, p⁺ = max(p, 0), p⁻ = min(p, 0), p_jk = a_j w_jk.
@@ -203,5 +237,6 @@ Every map is for the predicted class, in float32.</p>
 <code>tiny</code>, which has no convolutions, several composites are the same rule, and a flat rule on its dense first
 layer spreads evenly.</p>
 {digits}
+{rest}
 </body></html>
 """

@@ -11,13 +11,23 @@ example:
 import argparse
 import time
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from .. import storage
 from ..decision_based.registry import METHODS
 from . import report
-from .digits import CLOSED_FOUR, OPEN_FOUR, Digit, explained_digits, one_that_becomes_six, why
+from .digits import (
+    CLOSED_FOUR,
+    OPEN_FOUR,
+    Digit,
+    explained_by_cam,
+    explained_digits,
+    filters,
+    one_that_becomes_six,
+    why,
+)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,16 +45,17 @@ def run(options: argparse.Namespace) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     digits = []
     print(f"{'digit':<12} {'predicted':>9} {'score':>9}  {'method':<30} {'Σ R':>10}  {'ledger':<46} {'ms':>7}")
-    for digit in explained_digits():
+    for digit in chain(explained_digits(), explained_by_cam()):
         digits.append(digit)
         for line in _lines(digit):
             print(line)
     page = options.out / "report.html"
     questions = [why(number) for number in (OPEN_FOUR, CLOSED_FOUR)]
-    storage.write_bytes(page, report.page(digits, questions, one_that_becomes_six()).encode())
+    grids = [filters("relu1"), filters("relu2")]
+    storage.write_bytes(page, report.page(digits, questions, one_that_becomes_six(), grids).encode())
     right = sum(digit.predicted == digit.label for digit in digits)
     worst = max(e.ledger.error for digit in digits for e in digit.explanations if e.ledger is not None)
-    print(f"\n{right} of {len(digits)} digits are classified as labelled; {len(METHODS)} methods.")
+    print(f"\n{right} of {len(digits)} decisions are as labelled; {len(METHODS)} methods.")
     print(f"The ledgers close to {worst:.1e} of Σ |R| (float32), in {time.perf_counter() - started:.1f} s altogether.")
     print(f"Open {page} in a browser.")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..network import Network, gradient_rule
+from ..network import Network
 from .target import explained
 
 
@@ -45,8 +45,7 @@ def gradient(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
     >>> gradient(net, np.array([[1.0, 1.0]]), target=1)
     array([[-2.,  3.]])
     """
-    f = explained(network, x, target)
-    return f.network.walk_back(f.a, f.ones, [gradient_rule] * len(f.network))[0]
+    return explained(network, x, target).gradient()
 
 
 def saliency(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:

@@ -2,13 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from ..layers import Conv2d, ConvTranspose2d, GlobalAvgPool, Layer
 from ..network import Network
 from . import lrp
+from .cam import cam, grad_cam, guided_grad_cam, upsampled
+from .deconvnet import deconvnet
+from .deeplift import deeplift
+from .excitation_backpropagation import excitation_backpropagation
 from .gradient import gradient, gradient_times_input, saliency, sensitivity
+from .guided_backpropagation import guided_backpropagation
+from .integrated_gradients import integrated_gradients
+from .occlusion import occlusion
+from .smoothgrad import smoothgrad, smoothgrad_squared, vargrad
+from .target import explained
+from .taylor import simple_taylor
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,7 @@ class Method:
 
 MEANINGS = {
     "share": "a share of the score: red raised it, blue lowered it",
+    "evidence": "for and against: red speaks for the class, blue against it; the map has no sum to keep",
     "slope": "where to go: the score would rise if a red pixel became brighter, or a blue one darker",
     "size": "how much, not which way: red is more, nothing is blue",
 }
@@ -54,13 +67,59 @@ def _lrp(name: str, rules: lrp.Rule | lrp.Composite, formula: str) -> Method:
     return Method(name, formula, "share", compute, rules)
 
 
+def _has(*kinds: type[Layer]) -> Callable[[Network], bool]:
+    return lambda network: any(isinstance(layer, kinds) for layer in network)
+
+
+def _takes_images(network: Network) -> bool:
+    return network.input_shape is None or len(network.input_shape) == 3
+
+
+def _cam(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
+    return upsampled(cam(network, x, target), x.shape[2:])
+
+
+def _grad_cam(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
+    return upsampled(grad_cam(network, x, target), x.shape[2:])
+
+
+def _occlusion(network: Network, x: np.ndarray, target: Any = None, **options: Any) -> np.ndarray:
+    return occlusion(network, x, target, **options).map
+
+
+def _simple_taylor(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
+    return simple_taylor(network, x, target).R
+
+
+_flip = partial(_occlusion, fill="flip")
+_reveal_cancel = partial(deeplift, rule="reveal-cancel")
+_contrastive = partial(excitation_backpropagation, contrastive=True)
+_has_maps = _has(Conv2d, ConvTranspose2d)
+_has_pool = _has(GlobalAvgPool)
+
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
         Method("gradient", "∂f_c / ∂x", "slope", gradient),
         Method("saliency", "max over channels of |∂f_c / ∂x|", "size", saliency),
         Method("sensitivity", "(∂f_c / ∂x)²", "size", sensitivity),
+        Method("smoothgrad", "mean of ∂f_c / ∂x over 50 draws x + ε,  σ = 0.15 (max x − min x)", "slope", smoothgrad),
+        Method("smoothgrad-squared", "mean of (∂f_c / ∂x)² over 50 draws x + ε", "size", smoothgrad_squared),
+        Method("vargrad", "variance of ∂f_c / ∂x over 50 draws x + ε", "size", vargrad),
+        Method("deconvnet", "transposed layers from 1 at f_c;  ReLU: max(0, R)", "slope", deconvnet),
+        Method("guided-backpropagation", "∂f_c / ∂x with ReLU: [a > 0] max(0, R)", "slope", guided_backpropagation),
+        Method("guided-grad-cam", "guided backpropagation ⊙ Grad-CAM", "evidence", guided_grad_cam, fits=_has_maps),
+        Method("grad-cam", "(Σ_k α_kc A_k)⁺,  α = mean of ∂f_c / ∂A_k", "size", _grad_cam, fits=_has_maps),
+        Method("cam", "Σ_k w_kc A_k", "evidence", _cam, fits=_has_pool),
+        Method("occlusion", "mean of f_c(x) − f_c(x, window black)", "evidence", _occlusion, fits=_takes_images),
+        Method("occlusion-flip", "the same, window flipped: v → 1 − v", "evidence", _flip, fits=_takes_images),
         Method("gradient-times-input", "x · ∂f_c / ∂x", "share", gradient_times_input),
+        Method("integrated-gradients", "x · ∫₀¹ ∂f_c / ∂x (t x) dt", "share", integrated_gradients),
+        Method("deeplift", "m (x − x′), Σ R = f(x) − f(x′);  Rescale, x′ = 0", "share", deeplift),
+        Method("deeplift-reveal-cancel", "the same, Δ⁺ and Δ⁻ apart at nonlinearities", "share", _reveal_cancel),
+        Method("excitation", "P_j = Σ_k a_j w⁺_jk / Σ_j … · P_k, from 1", "size", excitation_backpropagation),
+        Method("contrastive-excitation", "excitation of c − that of its dual, −w_c", "evidence", _contrastive),
+        Method("simple-taylor", "(x − x̃) · ∇f(x̃),  f(x̃) = 0 on the way to black", "share", _simple_taylor),
         _lrp("lrp-zero", lrp.zero(), "Σ_k a_j w_jk / z_k · R_k"),
         _lrp("lrp-epsilon", lrp.epsilon(1e-6), "Σ_k a_j w_jk / (z_k + ε sgn z_k) · R_k,  ε = 1e-6"),
         _lrp("lrp-epsilon-relative", lrp.epsilon(lrp.relative(0.25)), "as lrp-epsilon,  ε = 0.25 RMS(z)"),
@@ -80,22 +139,49 @@ METHODS: dict[str, Method] = {
         _lrp("deep-taylor", lrp.deep_taylor(), "z^B on the pixels: (a_j w_jk − l w⁺_jk − h w⁻_jk) / Σ_j …;  z⁺ above"),
         _lrp("deep-taylor-unbounded", lrp.deep_taylor(None, None), "w² on the pixels, z⁺ above"),
     )
-}  # fmt: skip
+}
 """Every method by name."""
 
 
-def explain(name: str, network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
-    """The map of the method with this name: `METHODS[name].compute(network, x, target)`.
+def explain(name: str, network: Network, x: np.ndarray, target: Any = None, *, at: str | None = None) -> np.ndarray:
+    """The map of the method with this name, on the input or at a hidden layer.
+
+    Parameters
+    ----------
+    name
+        One of METHODS.
+    network, x
+        Any network and a batch for it.
+    target
+        A class, one for each sample, None for the predicted class, or a neuron such as ("conv2", 7): see
+        `target.explained`.
+    at
+        None: which pixels. The name of a layer: which of its activations. LRP walks down as far as that layer by the
+        rules of the whole network; every other method runs on the layers above it.
+
+    Returns
+    -------
+    A map for each sample, in the shape that the method gives.
 
     Raises
     ------
-    ValueError
-        There is no method of that name, or it does not fit the network.
+    TypeError, ValueError
+        There is no method or layer of that name, the method does not fit the network, or x or target does not.
 
-    >>> from nnlite.layers import Dense
-    >>> explain("gradient", Network([Dense(np.array([[3.0], [-2.0]]))]), np.ones((1, 2)))
-    array([[ 3., -2.]])
+    >>> from nnlite.layers import Dense, ReLU
+    >>> net = Network([Dense(np.array([[3.0, 1.0], [-2.0, 1.0]])), ReLU(), Dense(np.array([[1.0], [2.0]]))])
+    >>> explain("gradient", net, np.ones((1, 2))), explain("gradient", net, np.ones((1, 2)), at="relu1")
+    (array([[5., 0.]]), array([[1., 2.]]))
     """
     if name not in METHODS:
         raise ValueError(f"There is no method {name!r}; the methods are {', '.join(METHODS)}.")
-    return METHODS[name].compute(network, x, target)
+    method = METHODS[name]
+    if at is None:
+        return method.compute(network, x, target)
+    f = explained(network, x, target)
+    position = network.index(at) + 1
+    if position >= len(f.a) - 1:
+        raise ValueError(f"Layer {at} is not below what is explained; the layers below are {f.network.names[:-1]}.")
+    if method.rules is not None:
+        return lrp.relevance(network, x, f.target, rules=method.rules, all_layers=True)[position]
+    return method.compute(network[position:], f.a[position], f.target)

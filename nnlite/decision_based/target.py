@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..layers.arguments import DTYPES
-from ..network import Network
+from ..network import Network, gradient_rule
 
 
 def check_input(network: Network, x: np.ndarray) -> np.ndarray:
@@ -101,6 +101,11 @@ class Explained:
     def score(self) -> np.ndarray:
         """f for each sample: (N,)."""
         return (self.ones * self.a[-1]).sum(axis=tuple(range(1, self.ones.ndim)))
+
+    def gradient(self, at: int = 0) -> np.ndarray:
+        """∂f / ∂a[at]: the walk back from the top, as far as that activation."""
+        above = self.network[at:]
+        return above.walk_back(self.a[at:], self.ones, [gradient_rule] * len(above))[0]
 
 
 def explained(network: Network, x: np.ndarray, target: Any = None) -> Explained:

@@ -1,0 +1,270 @@
+"""DeepLIFT: how much the score differs from that at a reference input x′, divided among the pixels that differ.
+
+    signal at the top   1 at the explained score
+    local rule          multipliers m = (contribution to the score) / Δa, with Δa = a − a′
+
+A multiplier is to a difference what a derivative is to an infinitesimal change; the chain rule holds. What a rule must
+know of the reference, its activations a′ below and above the layer, is bound before the walk begins.
+
+    linear layers    m_j = Σ_k w_jk m_k                                                   the Linear rule
+    nonlinearities   m_j = Δa_k / Δa_j · m_k                                              Rescale
+                     the same for Δ⁺ and Δ⁻ apart, in both orders of adding them          RevealCancel
+    max-pooling      m_k Δa_k goes to x's winner if it rises, to the reference's if it falls
+
+Every rule divides all of m_k Δa_k, so that Σ R = f(x) − f(x′), overlapping windows included.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..layers import (
+    AvgPool2d,
+    BatchNorm,
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    Identity,
+    Layer,
+    LeakyReLU,
+    Mask,
+    MaxPool2d,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Tanh,
+)
+from ..layers.arguments import frozen
+from ..network import Network, Rule
+from .target import explained
+
+SUMS = (Dense, Conv2d, ConvTranspose2d, AvgPool2d, GlobalAvgPool)
+"""Linear layers that add several inputs: here the rising and the falling ones meet."""
+
+ONE_TO_ONE = (BatchNorm, Flatten, Reshape, Identity, Mask)  # a Dropout is an Identity
+"""Linear layers that add nothing: each output is one input, moved or scaled."""
+
+NONLINEARITIES = (ReLU, LeakyReLU, Tanh, Sigmoid)
+
+RULES = ("linear", "rescale", "reveal-cancel")
+
+LEAST_DIFFERENCE = 1e-7
+"""Where |Δa| is smaller, the multiplier is the gradient."""
+
+
+class Pair(NamedTuple):
+    """Something twice: for what raises the inputs of a layer, Δ⁺ ≥ 0, and for what lowers them, Δ⁻ ≤ 0."""
+
+    plus: np.ndarray
+    minus: np.ndarray
+
+
+def deeplift(
+    network: Network, x: np.ndarray, target: Any = None, *, reference: Any = None, rule: str = "rescale"
+) -> np.ndarray:
+    """R_i = m_i (x_i − x′_i), with Σ_i R_i = f_c(x) − f_c(x′).
+
+    Parameters
+    ----------
+    network
+        Any network of nnlite.layers. A Softmax at its end is left out; elsewhere there is no rule for it.
+    x
+        (N, ...) in the dtype of the network.
+    target
+        The class c: one for all samples, one for each (N,), or None for the class predicted for x. Or a neuron, such
+        as ("conv2", 7): see `target.explained`.
+    reference
+        x′: a number (every element has it; 0 unless given), one input (...), or one for each sample (N, ...).
+    rule
+        On the nonlinearities (linear layers always follow the Linear rule):
+        "rescale"; "reveal-cancel"; or "linear", for a network that has none.
+
+    Returns
+    -------
+    (N, ...), the shape of x.
+
+    Raises
+    ------
+    TypeError, ValueError
+        x or the reference does not fit the network, a target is not a class, or there is no rule for a layer.
+
+    RevealCancel needs Δ⁺ and Δ⁻, which arise where a layer adds its inputs; BatchNorm, dropout and reshaping pass them
+    on. Directly behind a max-pooling or another nonlinearity Δ⁺ = (Δ)⁺, and RevealCancel is Rescale.
+
+    Source: Shrikumar et al. 2017, "Learning important features through propagating activation differences", sec. 3.5.
+
+    >>> from nnlite import Network
+    >>> from nnlite.layers import Dense, ReLU
+    >>> minimum = Network([                                            # min(i1, i2) = relu(i1) − relu(i1 − i2)
+    ...     Dense(np.array([[1.0, 1.0], [0.0, -1.0]])), ReLU(), Dense(np.array([[1.0], [-1.0]]))
+    ... ])
+    >>> deeplift(minimum, np.array([[5.0, 3.0]])), deeplift(minimum, np.array([[5.0, 3.0]]), rule="reveal-cancel")
+    (array([[0., 3.]]), array([[1.5, 1.5]]))
+    """
+    if rule not in RULES:
+        raise ValueError(f"rule takes {', '.join(map(repr, RULES))}, and {rule!r} came.")
+    f = explained(network, x, target)
+    r = f.network.forward(_reference(x, reference))
+    m = f.network.walk_back(f.a, f.ones, rules_for(f.network, f.a, r, rule))[0]
+    return m * (x - r[0])
+
+
+def rules_for(network: Network, a: Sequence[np.ndarray], r: Sequence[np.ndarray], rule: str = "rescale") -> list[Rule]:
+    """One rule for each layer, bottom to top, with the reference's activations r bound.
+
+    Raises
+    ------
+    ValueError
+        DeepLIFT has no rule for a layer (or, with rule="linear", the layer is not linear).
+    """
+    rules: list[Rule] = []
+    parts: Pair | None = None  # Δ⁺ and Δ⁻ where the walk up stands, for RevealCancel; None: (Δ)⁺ and (Δ)⁻
+    for i, (name, layer) in enumerate(zip(network.names, network, strict=True)):
+        if rule == "linear" and not isinstance(layer, (*SUMS, *ONE_TO_ONE)):
+            raise ValueError(
+                f'rule="linear" is for networks of linear layers, and {name} is a {layer!r}; '
+                'take "rescale" or "reveal-cancel".'
+            )
+        if isinstance(layer, SUMS):
+            rules.append(partial(_linear, r_j=r[i]))
+            parts = _split(layer, a[i] - r[i]) if rule == "reveal-cancel" else None
+        elif isinstance(layer, ONE_TO_ONE):
+            rules.append(_one_to_one)
+            parts = None if parts is None else _passed_on(layer, parts)
+        elif isinstance(layer, (MaxPool2d, *NONLINEARITIES)):
+            rules.append(_nonlinear(layer, r[i], r[i + 1], parts))
+            parts = None
+        else:
+            raise ValueError(f"DeepLIFT has no rule for layer {name}, a {layer!r}.")
+    return rules
+
+
+def _nonlinear(layer: Layer, r_j: np.ndarray, r_k: np.ndarray, parts: Pair | None) -> Rule:
+    if isinstance(layer, MaxPool2d):
+        return partial(_max_pooling, r_j=r_j, r_k=r_k)
+    if parts is None:
+        return partial(_rescale, r_j=r_j, r_k=r_k)
+    return partial(_reveal_cancel, r_j=r_j, r_k=r_k, parts=parts)
+
+
+# ------------------------------------------------------------------------------------------------ linear layers
+
+
+def _linear(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, m: np.ndarray | Pair, *, r_j: np.ndarray) -> np.ndarray:
+    """m_j = Σ_k w_jk m_k; of a pair, m⁺_k where w_jk Δa_j > 0, m⁻_k where it is < 0, half of each where Δa_j = 0."""
+    if not isinstance(m, Pair):
+        return layer.backward(a_j, m)
+    signs = _by_sign(layer)
+    rising: Any = sum(w.backward(a_j, m_k) for w, m_k in zip(signs, (m.plus, m.minus), strict=False))
+    falling: Any = sum(w.backward(a_j, m_k) for w, m_k in zip(signs, (m.minus, m.plus), strict=False))
+    return np.where(a_j > r_j, rising, np.where(a_j < r_j, falling, (rising + falling) / 2))
+
+
+def _split(layer: Layer, delta: np.ndarray) -> Pair:
+    """Δ⁺_k = Σ_j (w_jk Δa_j)⁺ and Δ⁻_k = Σ_j (w_jk Δa_j)⁻."""
+    up, down = np.maximum(delta, 0), np.minimum(delta, 0)
+    signs = _by_sign(layer)
+    plus: Any = sum(w.forward(d) for w, d in zip(signs, (up, down), strict=False))
+    minus: Any = sum(w.forward(d) for w, d in zip(signs, (down, up), strict=False))
+    return Pair(plus, minus)
+
+
+def _by_sign(layer: Any) -> list[Layer]:
+    """The layer with its positive weights, then with its negative ones (a mean has none); without bias."""
+    if isinstance(layer, (AvgPool2d, GlobalAvgPool)):
+        return [layer]
+    return [replace(layer, W=frozen(clipped(layer.W, 0)), b=None) for clipped in (np.maximum, np.minimum)]
+
+
+def _one_to_one(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, m: np.ndarray | Pair) -> np.ndarray | Pair:
+    """m_j = w_j m_k; where w_j < 0, what raises the input lowers the output: the pair changes places."""
+    if not isinstance(m, Pair):
+        return layer.backward(a_j, m)
+    plus, minus = layer.backward(a_j, m.plus), layer.backward(a_j, m.minus)
+    turned = layer.backward(a_j, np.ones_like(a_k)) < 0
+    return Pair(np.where(turned, minus, plus), np.where(turned, plus, minus))
+
+
+def _passed_on(layer: Layer, parts: Pair) -> Pair:
+    """Δ⁺ and Δ⁻ above a layer that adds nothing."""
+    if isinstance(layer, BatchNorm):
+        nothing = frozen(np.zeros_like(layer.beta))
+        layer = replace(layer, beta=nothing, mean=nothing)
+    one, other = layer.forward(parts.plus), layer.forward(parts.minus)
+    return Pair(np.maximum(one, other), np.minimum(one, other))
+
+
+# ----------------------------------------------------------------------------------------------- nonlinearities
+
+
+def _multiplier(layer: Layer, a_j: np.ndarray, m: np.ndarray, below: np.ndarray, above: np.ndarray) -> np.ndarray:
+    """above / below for m, a contribution for each unit of difference; the gradient where there is no difference."""
+    none = np.abs(below) < LEAST_DIFFERENCE
+    return np.where(none, layer.backward(a_j, m), m * above / np.where(none, below.dtype.type(1), below))
+
+
+def _rescale(
+    layer: Layer, a_j: np.ndarray, a_k: np.ndarray, m: np.ndarray, *, r_j: np.ndarray, r_k: np.ndarray
+) -> np.ndarray:
+    """m_j = Δa_k / Δa_j · m_k. Source: Shrikumar et al. 2017, sec. 3.5.2."""
+    return _multiplier(layer, a_j, m, a_j - r_j, a_k - r_k)
+
+
+def _reveal_cancel(
+    layer: Layer, a_j: np.ndarray, a_k: np.ndarray, m: np.ndarray, *, r_j: np.ndarray, r_k: np.ndarray, parts: Pair
+) -> Pair:
+    """m⁺_j = Δ⁺_k / Δ⁺_j · m_k and m⁻_j = Δ⁻_k / Δ⁻_j · m_k, where with φ the nonlinearity
+
+        Δ⁺_k = ½ (φ(a′ + Δ⁺_j) − φ(a′)) + ½ (φ(a) − φ(a′ + Δ⁻_j))
+        Δ⁻_k = ½ (φ(a′ + Δ⁻_j) − φ(a′)) + ½ (φ(a) − φ(a′ + Δ⁺_j))
+
+    Each part is added once to the reference and once to the other part: the Shapley values of the two.
+
+    Source: Shrikumar et al. 2017, sec. 3.5.3.
+    """
+    with_plus, with_minus = layer.forward(r_j + parts.plus), layer.forward(r_j + parts.minus)
+    plus = (with_plus - r_k + a_k - with_minus) / 2
+    minus = (with_minus - r_k + a_k - with_plus) / 2
+    return Pair(_multiplier(layer, a_j, m, parts.plus, plus), _multiplier(layer, a_j, m, parts.minus, minus))
+
+
+def _max_pooling(
+    layer: Layer, a_j: np.ndarray, a_k: np.ndarray, m: np.ndarray, *, r_j: np.ndarray, r_k: np.ndarray
+) -> np.ndarray:
+    """m_k Δa_k goes to x's winner if Δa_k > 0, to the reference's if Δa_k < 0; there it is divided by Δa_j.
+
+    A winner that made the maximum rise has itself risen as much or more, so that the division is safe. Where windows
+    overlap, the contributions add.
+    """
+    rises, falls = np.maximum(a_k - r_k, 0), np.minimum(a_k - r_k, 0)
+    contribution = layer.backward(a_j, m * rises) + layer.backward(r_j, m * falls)
+    delta = a_j - r_j
+    none = np.abs(delta) < LEAST_DIFFERENCE
+    return np.where(none, layer.backward(a_j, m), contribution / np.where(none, delta.dtype.type(1), delta))
+
+
+# ------------------------------------------------------------------------------------------------- the reference
+
+
+def _reference(x: np.ndarray, reference: Any) -> np.ndarray:
+    """x′ in the shape of x; ValueError for anything that is not a number, an input or a batch."""
+    if reference is None:
+        return np.zeros_like(x)
+    if isinstance(reference, Real) and not isinstance(reference, (bool, np.bool_)):
+        reference = np.asarray(reference, x.dtype)
+    elif not isinstance(reference, np.ndarray) or reference.shape not in (x.shape, x.shape[1:], (1, *x.shape[1:])):
+        came = reference.shape if isinstance(reference, np.ndarray) else repr(reference)
+        raise ValueError(
+            f"reference takes a number, an array {x.shape[1:]}, or one for each sample {x.shape}; {came} came."
+        )
+    if reference.dtype != x.dtype:
+        raise ValueError(f"x is {x.dtype} and the reference {reference.dtype}; use reference.astype(np.{x.dtype}).")
+    if not np.isfinite(reference).all():
+        raise ValueError("The reference must be finite, and it holds a NaN or an infinity.")
+    return np.broadcast_to(reference, x.shape).copy()

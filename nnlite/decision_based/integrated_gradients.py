@@ -1,0 +1,201 @@
+"""Integrated gradients: the gradient, averaged along the straight path from a baseline to x.
+
+    R_i = (x_i − x'_i) ∫₀¹ ∂f_c / ∂x_i (x' + t (x − x')) dt
+
+The integral is a sum over points t with weights w. What the path gathers is what the score gained on it,
+Σ R = f_c(x) − f_c(x'): to rounding where f is smooth and the steps are enough, slowly where ReLU and max-pooling
+put kinks on the path. `completeness_gap` says how much is missing.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..network import Network
+from .copies import copies_at_once, target_of_copies
+from .gradient import gradient
+from .target import Explained, explained
+
+GradientLike = Callable[[Network, np.ndarray, Any], np.ndarray]
+"""method(network, x, target) -> a signal in the shape of x."""
+
+
+def integrated_gradients(
+    network: Network,
+    x: np.ndarray,
+    target: Any = None,
+    *,
+    baseline: Any = None,
+    steps: int = 50,
+    quadrature: str = "midpoint",
+    gradient: GradientLike = gradient,
+) -> np.ndarray:
+    """R_i = (x_i − x'_i) Σ_t w_t ∂f_c / ∂x_i (x' + t (x − x')).
+
+    Parameters
+    ----------
+    network
+        Any network; a Softmax at its end is left out, scores are explained.
+    x
+        (N, ...) in the dtype of the network.
+    target
+        The class c: one for all samples, one for each (N,), or None for the class predicted on x, which stays c
+        along the path. Or a neuron, such as ("conv2", 7): see `target.explained`.
+    baseline
+        x': None for zero, a number, an array like one input, or an array like x. A list of these: the mean of the
+        results from each (expected gradients). A stack of references is a list too: `list(stack)`.
+    steps
+        n: how many intervals (for "gauss-legendre": points) the path is cut into.
+    quadrature
+        The points and weights of the sum, see `points`: "midpoint", "gauss-legendre" or "trapezoid".
+    gradient
+        What is integrated: the gradient, or any function (network, x, target) that gives a signal in the shape of x,
+        such as guided backpropagation (Σ R is then no longer the gain of the score).
+
+    Returns
+    -------
+    R (N, ...), the shape of x. A run holds the activations of one copy of the batch, or about 2²² numbers where that
+    is more.
+
+    Raises
+    ------
+    TypeError, ValueError
+        x does not fit the network, a target is not a class, a baseline has another shape or dtype, `steps` is not a
+        positive integer, or there is no such quadrature.
+
+    Source: Sundararajan et al. 2017, "Axiomatic attribution for deep networks", eq. 1 and 3; several baselines: Erion
+    et al. 2021, "Improving performance of deep learning models with axiomatic attribution priors and expected
+    gradients".
+
+    >>> from nnlite import Network
+    >>> from nnlite.layers import Dense, ReLU
+    >>> net = Network([Dense(np.array([[1.0], [1.0]]), np.array([-1.0])), ReLU()])    # max(0, x + y − 1)
+    >>> integrated_gradients(net, np.array([[3.0, 1.0]]), steps=4)
+    array([[2.25, 0.75]])
+    """
+    f = explained(network, x, target)
+    t, w = points(quadrature, steps)
+    starts = baselines(x, baseline)
+    R = np.zeros_like(x)
+    for start in starts:
+        along = np.zeros_like(x)
+        for weight, g in zip(w, _along_path(network, x, start, t, f, gradient), strict=True):
+            along += x.dtype.type(weight) * g
+        R += (x - start) * along
+    return R / x.dtype.type(len(starts))
+
+
+def completeness_gap(
+    network: Network, x: np.ndarray, R: np.ndarray, target: Any = None, *, baseline: Any = None
+) -> np.ndarray:
+    """f_c(x) − f_c(x') − Σ R for each sample: what an explanation R leaves unexplained.
+
+    Parameters
+    ----------
+    network, x, target, baseline
+        As for the explanation; of several baselines f_c(x') is the mean.
+    R
+        The explanation, in the shape of x.
+
+    Returns
+    -------
+    (N,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `integrated_gradients`; R has another shape than x.
+
+    Source: Sundararajan et al. 2017, sec. 3, "Axiom: completeness".
+
+    >>> from nnlite import Network
+    >>> from nnlite.layers import Dense, ReLU
+    >>> net = Network([Dense(np.array([[1.0], [1.0]]), np.array([-1.0])), ReLU()])
+    >>> x = np.array([[3.0, 1.0]])
+    >>> for steps in 1, 4, 16:
+    ...     print(completeness_gap(net, x, integrated_gradients(net, x, steps=steps)))
+    [-1.]
+    [0.]
+    [0.]
+    """
+    f = explained(network, x, target)
+    if np.shape(R) != x.shape:
+        raise ValueError(f"R takes the shape of x, {x.shape}, and {np.shape(R)} came.")
+    starts = baselines(x, baseline)
+    at_start = sum(explained(network, start, f.target).score for start in starts) / x.dtype.type(len(starts))
+    return f.score - at_start - np.asarray(R).sum(axis=tuple(range(1, x.ndim)))
+
+
+def points(quadrature: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """∫₀¹ g(t) dt ≈ Σ_i w_i g(t_i): the points t and the weights w, which sum to 1.
+
+        midpoint         n points      t_i = (i + 1/2) / n, w_i = 1 / n
+        trapezoid        n + 1 points  t_i = i / n, w_i = 1 / n, at the two ends half of it
+        gauss-legendre   n points      the roots of the Legendre polynomial of degree n, brought from [−1, 1] to
+                                       [0, 1]; exact for polynomials up to degree 2 n − 1
+
+    Source: Press et al. 2007, "Numerical recipes", sec. 4.1 and 4.6.
+
+    >>> points("trapezoid", 2)
+    (array([0. , 0.5, 1. ]), array([0.25, 0.5 , 0.25]))
+    """
+    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
+        raise ValueError(f"steps takes a positive integer, and {steps!r} came.")
+    if quadrature == "midpoint":
+        return (np.arange(steps) + 0.5) / steps, np.full(steps, 1 / steps)
+    if quadrature == "trapezoid":
+        w = np.full(steps + 1, 1 / steps)
+        w[[0, -1]] /= 2
+        return np.arange(steps + 1) / steps, w
+    if quadrature == "gauss-legendre":
+        roots, w = np.polynomial.legendre.leggauss(steps)
+        return (1 + roots) / 2, w / 2
+    raise ValueError(f'quadrature takes "midpoint", "gauss-legendre" or "trapezoid", and {quadrature!r} came.')
+
+
+def baselines(x: np.ndarray, baseline: Any = None) -> list[np.ndarray]:
+    """The starts of the paths, each in the shape of x, from whatever `integrated_gradients` takes as `baseline`.
+
+    An array with the shape of x is one baseline a sample, never a stack of several: otherwise a stack of N would
+    change its meaning with the size of the batch.
+
+    >>> baselines(np.ones((2, 3)), [0, np.array([1.0, 2.0, 3.0])])[1]
+    array([[1., 2., 3.],
+           [1., 2., 3.]])
+    """
+    if isinstance(baseline, (list, tuple)):
+        if not baseline:
+            raise ValueError("baseline takes a list of one or more, and an empty one came.")
+        return [_baseline(x, one) for one in baseline]
+    return [_baseline(x, 0 if baseline is None else baseline)]
+
+
+def _baseline(x: np.ndarray, baseline: Any) -> np.ndarray:
+    values = np.asarray(baseline)
+    if values.dtype.kind not in "iuf" or values.shape not in ((), x.shape[1:], x.shape):
+        came = f"the shape {values.shape}" if values.dtype.kind in "iuf" else repr(baseline)
+        raise ValueError(
+            f"baseline takes a number, an array like one input {x.shape[1:]} or like x {x.shape}, or a list of these "
+            f"to average over (list(stack) for a stack), and {came} came."
+        )
+    if values.ndim and values.dtype != x.dtype:
+        raise ValueError(f"baseline takes an array of {x.dtype}, as x is, and {values.dtype} came.")
+    if not np.isfinite(values).all():
+        raise ValueError("baseline must be finite, and it holds a NaN or an infinity.")
+    return np.broadcast_to(values.astype(x.dtype), x.shape)
+
+
+def _along_path(
+    network: Network, x: np.ndarray, start: np.ndarray, t: np.ndarray, f: Explained, gradient: GradientLike
+) -> Iterator[np.ndarray]:
+    """The gradient (N, ...) at each point of the path; points run together in blocks."""
+    block = copies_at_once(f)
+    for first in range(0, len(t), block):
+        now = t[first : first + block].astype(x.dtype).reshape(-1, *[1] * x.ndim)
+        path = start + now * (x - start)
+        target = target_of_copies(f, len(path))
+        g = gradient(network, path.reshape(-1, *x.shape[1:]), target)
+        if np.shape(g) != (path.shape[0] * path.shape[1], *x.shape[1:]):
+            raise ValueError(f"gradient must give a signal in the shape of its input, and {np.shape(g)} came.")
+        yield from g.reshape(path.shape)

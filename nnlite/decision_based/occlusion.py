@@ -1,0 +1,264 @@
+"""Occlusion: cover a part of the image, and see how far the score drops.
+
+    d_p   = f_c(x) − f_c(x with the window at position p filled)
+    map_i = mean of d_p over the windows p that cover pixel i
+
+No gradient is needed: any network is asked as it is. But a covered image is a new image. It may look like another
+digit, and then the drop tells about the cover as much as about x: `predicted` says at each position what the network
+takes the covered image for.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+from scipy.special import softmax
+from tqdm import tqdm
+
+from ..layers.arguments import number, pair
+from ..network import Network
+from .copies import copies_at_once, target_of_copies
+from .target import Explained, explained
+
+DELAY = 2.0  # seconds before a progress bar appears
+
+
+@dataclass(frozen=True, eq=False)
+class Occlusion:
+    """What covering each part of the images did.
+
+    Attributes
+    ----------
+    drops
+        (N, rows, columns): d_p, one number a position, as the paper draws them.
+    map
+        (N, H, W): the drops brought back to the pixels.
+    predicted
+        (N, rows, columns): the class that is predicted with the window at each position; None for a neuron.
+    target
+        What is explained: the class of each sample (N,), or the neuron.
+    score
+        (N,): f_c(x), or the probability, of the image without a cover.
+    size, stride
+        The window (rows, columns) and its steps.
+    """
+
+    drops: np.ndarray
+    map: np.ndarray
+    predicted: np.ndarray | None
+    target: Any
+    score: np.ndarray
+    size: tuple[int, int]
+    stride: tuple[int, int]
+
+
+def occlusion(
+    network: Network,
+    x: np.ndarray,
+    target: Any = None,
+    *,
+    size: int | tuple[int, int] | None = None,
+    stride: int | tuple[int, int] = 1,
+    fill: float | str | np.ndarray = 0.0,
+    sigma: float | None = None,
+    score: str = "score",
+    overlap: str = "mean",
+    rng: np.random.Generator | int = 0,
+    progress: bool | None = None,
+) -> Occlusion:
+    """d_p = f_c(x) − f_c(x with the window at p filled); map_i = mean of d_p over the windows that cover i.
+
+    Parameters
+    ----------
+    network
+        Any network on images; a Softmax at its end is left out unless `score` asks for probabilities.
+    x
+        (N, C, H, W) in the dtype of the network. A window covers all channels.
+    target
+        The class c: one for all samples, one for each (N,), or None for the class predicted on x, which stays c
+        however x is covered. Or a neuron, such as ("conv2", 7): see `target.explained`.
+    size
+        The window: rows and columns, or one number for both. By default 5 of 28 pixels: max(1, ⌊5 H / 28 + 1/2⌋)
+        rows, and columns in the same way from W.
+    stride
+        From window to window, at most the window's size. There are ⌈(H − k) / s⌉ + 1 positions down and likewise
+        across; the last window is clipped where it would stick out.
+    fill
+        What a window is filled with: a number, an array that broadcasts against x (such as (C, 1, 1) or (C, H, W)),
+        or
+        "mean": the mean of the channel over the image;
+        "blur": the image under a Gaussian of width `sigma`, mirrored at its edges;
+        "noise": uniform between the image's least and greatest value. One pattern is drawn a call and serves all
+        positions and samples, so that a batch gives what its samples give one at a time;
+        "flip": 1 − x, for images in [0, 1]: the only one of these that can show a stroke that is absent.
+    sigma
+        For "blur", in pixels; by default half the window, down and across.
+    score
+        "score": f_c is the score. "probability": f_c is the softmax of the scores.
+    overlap
+        "mean" or "sum" of the windows that cover a pixel.
+    rng
+        For "noise": a Generator or a seed.
+    progress
+        None: a bar on a terminal, for runs of more than two seconds. True: always. False: never.
+
+    Returns
+    -------
+    An `Occlusion`. A run holds the activations of one copy of the batch, or about 2²² numbers where that is more.
+
+    Raises
+    ------
+    TypeError, ValueError
+        x does not fit the network or is no batch of images, a target is not a class, the window is larger than the
+        image, the stride larger than the window, or an option is none of those above.
+
+    Source: Zeiler and Fergus 2013, "Visualizing and understanding convolutional networks", sec. 4.2.
+
+    >>> from nnlite import Network
+    >>> from nnlite.layers import Dense, Flatten
+    >>> net = Network([Flatten(), Dense(np.array([[1.0], [2.0], [-3.0]]))])
+    >>> covered = occlusion(net, np.ones((1, 1, 1, 3)), size=(1, 2))
+    >>> covered.drops, covered.map
+    (array([[[ 3., -1.]]]), array([[[ 3.,  1., -1.]]]))
+    """
+    _check_choices(score=(score, ("score", "probability")), overlap=(overlap, ("mean", "sum")))
+    f = explained(network, x, target)
+    if x.ndim != 4:
+        raise ValueError(f"occlusion takes images (N, C, H, W), and {x.shape} came.")
+    if score == "probability" and not isinstance(f.target, np.ndarray):
+        raise ValueError(f'A neuron has no probability; use score="score" with the target {target!r}.')
+    window, step = _window(x.shape[2:], size, stride)
+    rows, columns = (_slices(*sizes) for sizes in zip(x.shape[2:], window, step, strict=True))
+    values = _measure(network, f, score == "probability")
+    at_x, _ = values(x[None])
+    filled = filling(x, fill, sigma=sigma, window=window, rng=rng)
+    places = list(product(rows, columns))
+    drops = np.empty((len(places), len(x)), x.dtype)
+    predicted = np.empty((len(places), len(x)), np.int64)
+    block = copies_at_once(f)
+    silent = None if progress is None else not progress
+    with tqdm(total=len(places), unit="window", delay=0 if progress else DELAY, disable=silent) as bar:
+        for first in range(0, len(places), block):
+            now = slice(first, first + block)
+            covered, predicted[now] = values(_covered(x, filled, places[now]))
+            drops[now] = at_x - covered
+            bar.update(len(places[now]))
+    shape = (len(x), len(rows), len(columns))
+    d = np.ascontiguousarray(drops.T).reshape(shape)
+    classes = predicted.T.reshape(shape) if isinstance(f.target, np.ndarray) else None
+    return Occlusion(d, _on_pixels(d, rows, columns, x.shape[2:], overlap), classes, f.target, at_x[0], window, step)
+
+
+def filling(
+    x: np.ndarray,
+    fill: float | str | np.ndarray,
+    *,
+    window: tuple[int, int],
+    sigma: float | None = None,
+    rng: np.random.Generator | int = 0,
+) -> np.ndarray:
+    """What covers the images, in the shape of x: a window at any place shows that place of it.
+
+    Parameters, Raises: as `occlusion`; `window` (rows, columns) gives `sigma` its default.
+
+    Source: Zeiler and Fergus 2013, sec. 4.2 (a grey square); Fong and Vedaldi 2017, "Interpretable explanations of
+    black boxes by meaningful perturbation", sec. 4.1 (a constant, noise, blur).
+
+    >>> filling(np.array([[[[0.25, 1.0]]]]), "flip", window=(1, 1))
+    array([[[[0.75, 0.  ]]]])
+    """
+    if not isinstance(fill, str):
+        return _given(x, fill)
+    _check_choices(fill=(fill, ("mean", "blur", "noise", "flip")))
+    if fill == "mean":
+        return np.broadcast_to(x.mean(axis=(2, 3), keepdims=True), x.shape)
+    if fill == "flip":
+        return 1 - x
+    if fill == "blur":
+        width = (window[0] / 2, window[1] / 2) if sigma is None else 2 * (number("occlusion", "sigma", sigma),)
+        if min(width) <= 0:
+            raise ValueError(f"occlusion: sigma must be more than 0, and {sigma!r} came.")
+        return ndimage.gaussian_filter(x, (0, 0, *width), mode="reflect")
+    low, high = (extreme(axis=(1, 2, 3), keepdims=True) for extreme in (x.min, x.max))
+    return low + (high - low) * np.random.default_rng(rng).random(x.shape[1:]).astype(x.dtype)
+
+
+def _given(x: np.ndarray, fill: Any) -> np.ndarray:
+    """A number or an array, broadcast to the shape of x."""
+    values = np.asarray(fill)
+    if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+        raise ValueError(
+            f'fill takes a finite number, an array of them, "mean", "blur", "noise" or "flip", and {fill!r} came.'
+        )
+    if values.ndim and values.dtype != x.dtype:
+        raise ValueError(f"fill takes an array of {x.dtype}, as x is, and {values.dtype} came.")
+    try:
+        return np.broadcast_to(values.astype(x.dtype), x.shape)
+    except ValueError:
+        raise ValueError(f"fill must broadcast against x, which is {x.shape}, and {values.shape} came.") from None
+
+
+def _check_choices(**options: tuple[Any, tuple[str, ...]]) -> None:
+    for name, (value, choices) in options.items():
+        if value not in choices:
+            raise ValueError(f"{name} takes one of {', '.join(choices)}, and {value!r} came.")
+
+
+def _window(shape: tuple[int, ...], size: Any, stride: Any) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The window and its steps, (rows, columns) each."""
+    usual = (max(1, (10 * shape[0] + 28) // 56), max(1, (10 * shape[1] + 28) // 56))  # ⌊5 H / 28 + 1/2⌋
+    window = usual if size is None else pair("occlusion", "size", size, 1)
+    step = pair("occlusion", "stride", stride, 1)
+    if any(k > length for k, length in zip(window, shape, strict=True)):
+        raise ValueError(f"A window of {window} does not fit into an image of {shape}; take a smaller size.")
+    if any(s > k for s, k in zip(step, window, strict=True)):
+        raise ValueError(f"A stride of {step} with a window of {window} leaves pixels out; take a smaller stride.")
+    return window, step
+
+
+def _slices(length: int, size: int, stride: int) -> list[slice]:
+    """The ⌈(length − size) / stride⌉ + 1 windows along an axis; a slice clips the last one by itself."""
+    count = -(-(length - size) // stride) + 1
+    return [slice(i * stride, i * stride + size) for i in range(count)]
+
+
+def _covered(x: np.ndarray, filled: np.ndarray, places: list[tuple[slice, slice]]) -> np.ndarray:
+    """(len(places), N, C, H, W): the batch with a window at each place."""
+    copies = np.repeat(x[None], len(places), axis=0)
+    for copy, (row, column) in zip(copies, places, strict=True):
+        copy[..., row, column] = filled[..., row, column]
+    return copies
+
+
+def _measure(
+    network: Network, f: Explained, probability: bool
+) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | int]]:
+    """A function of copies (copies, N, ...) of the batch: f_c of each, (copies, N), and the classes predicted."""
+
+    def values(copies: np.ndarray) -> tuple[np.ndarray, np.ndarray | int]:
+        flat = copies.reshape(-1, *copies.shape[2:])
+        if not isinstance(f.target, np.ndarray):
+            return explained(network, flat, f.target).score.reshape(copies.shape[:2]), 0
+        g = explained(network, flat, target_of_copies(f, len(copies)))
+        score = (g.ones * softmax(g.a[-1], axis=1)).sum(axis=1) if probability else g.score
+        return score.reshape(copies.shape[:2]), g.a[-1].argmax(axis=1).reshape(copies.shape[:2])
+
+    return values
+
+
+def _on_pixels(
+    drops: np.ndarray, rows: list[slice], columns: list[slice], shape: tuple[int, ...], overlap: str
+) -> np.ndarray:
+    """Each pixel's mean (or sum) of the drops of the windows that cover it.
+
+    A window covers a pixel if it covers its row and its column: the sum is a product with two tables of 0 and 1.
+    """
+    over_rows, over_columns = (
+        np.array([[w.start <= i < w.stop for i in range(n)] for w in windows], drops.dtype)
+        for windows, n in zip((rows, columns), shape, strict=True)
+    )
+    total = over_rows.T @ drops @ over_columns
+    return total if overlap == "sum" else total / np.outer(over_rows.sum(axis=0), over_columns.sum(axis=0))
