@@ -8,18 +8,20 @@ examples:
   nnlite explain digit.png --out heat.png
   nnlite explain uci:17 --model tiny --method lrp-epsilon --out heat.png
   nnlite explain strokes:4 --method lrp-gamma --target 9 --out relevance.npy
+  nnlite explain strokes:4 --method deconvnet --neuron conv2:7 --out filter.png
 """
 
 import argparse
 import io
+import re
 from pathlib import Path
 
 import numpy as np
 
-from .. import Network, plots, storage
+from .. import plots, storage
 from ..decision_based import lrp
 from ..decision_based.registry import METHODS
-from ..decision_based.registry import explain as compute
+from ..decision_based.target import explained
 from ..training import softmax
 from . import checks
 
@@ -32,7 +34,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--method", default="lrp-montavon2019", metavar="METHOD",
         help=f"one of {', '.join(METHODS)} (default: lrp-montavon2019)",
     )  # fmt: skip
-    parser.add_argument("--target", type=int, help="the class to explain (default: the predicted one)")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--target", type=int, help="the class to explain (default: the predicted one)")
+    what.add_argument(
+        "--neuron", metavar="LAYER:INDEX", help="explain a hidden neuron instead, such as conv2:7 or conv2:7,3,4"
+    )
     ink = parser.add_mutually_exclusive_group()
     ink.add_argument(
         "--invert", action="store_true", default=None, help="the digit is dark on light (default: found out)"
@@ -49,25 +55,35 @@ def run(options: argparse.Namespace) -> None:
     checks.output(options.out, {".png", ".pdf", ".svg", ".npy"})
     if options.method not in METHODS:
         raise ValueError(f"--method takes one of {', '.join(METHODS)}, and {options.method} came.")
+    method = METHODS[options.method]
     network = checks.network(options.model)
     grey, label = checks.grey_digit(options.image, options.folder)
     x = checks.to_network(grey, network, options.invert, known=label is not None)
-    scores = network.scores(x)
-    R = compute(options.method, network, x, options.target)
-    predicted = int(scores[0].argmax())
-    target = predicted if options.target is None else options.target
+    f = explained(network, x, options.target if options.neuron is None else _neuron(options.neuron))
+    ledger = None if method.rules is None else lrp.ledger(network, x, f.target, rules=method.rules)
+    R = method.compute(network, x, f.target) if ledger is None else ledger.relevances[0]
+    predicted = int(network.predict(x)[0])
+    what = f"class {f.target[0]}" if options.neuron is None else f"neuron {options.neuron}"
     print(f"image      {options.image}" + ("" if label is None else f", a {label}"))
-    print(f"predicted  {predicted}, probability {softmax(scores)[0, predicted]:.4f}")
-    print(f"explained  score of class {target} = {scores[0, target]:.6f}")
-    print(f"method     {options.method}: {METHODS[options.method].formula}")
+    print(f"predicted  {predicted}, probability {softmax(network.scores(x))[0, predicted]:.4f}")
+    print(f"explained  score of {what} = {f.score[0]:.6f}")
+    print(f"method     {options.method}: {method.formula}")
     print(f"Σ R        {R.sum():.6f}")
-    if METHODS[options.method].rules is not None:
-        print(lrp.ledger(network, x, options.target, rules=METHODS[options.method].rules))
+    if ledger is not None:
+        print(ledger)
     if options.out.suffix.lower() == ".npy":
         _save_relevance(options.out, R)
     else:
-        _draw(options, network, x, R, target, float(scores[0, target]))
+        _draw(options.out, x, predicted, R, float(f.score[0]), f"why {what}?  {options.method}")
     print(f"written    {options.out}")
+
+
+def _neuron(text: str) -> tuple[str, tuple[int, ...]]:
+    """conv2:7 or conv2:7,3,4 as a target."""
+    match = re.fullmatch(r"(\w+):(\d+(?:,\d+)*)", text)
+    if match is None:
+        raise ValueError(f"--neuron takes LAYER:INDEX, such as conv2:7 or conv2:7,3,4, and {text} came.")
+    return match[1], tuple(map(int, match[2].split(",")))
 
 
 def _save_relevance(path: Path, R: np.ndarray) -> None:
@@ -76,18 +92,16 @@ def _save_relevance(path: Path, R: np.ndarray) -> None:
     storage.write_bytes(path, buffer.getvalue())
 
 
-def _draw(
-    options: argparse.Namespace, network: Network, x: np.ndarray, R: np.ndarray, target: int, score: float
-) -> None:
+def _draw(path: Path, x: np.ndarray, predicted: int, R: np.ndarray, score: float, title: str) -> None:
     import matplotlib.pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.8), layout="constrained")
     left.imshow(x[0, 0], cmap="gray", vmin=0, vmax=1)
-    left.set_title(f"what the network saw\npredicted {int(network.predict(x)[0])}", fontsize=10)
+    left.set_title(f"what the network saw\npredicted {predicted}", fontsize=10)
     left.set_xticks([])
     left.set_yticks([])
-    plots.heatmap(R[0], right, score=score, title=f"why {target}?  {options.method}")
+    plots.heatmap(R[0], right, score=score, title=title)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=options.out.suffix[1:].lower(), dpi=150)
+    figure.savefig(buffer, format=path.suffix[1:].lower(), dpi=150)
     plt.close(figure)
-    storage.write_bytes(options.out, buffer.getvalue())
+    storage.write_bytes(path, buffer.getvalue())
