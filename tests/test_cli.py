@@ -455,9 +455,9 @@ def test_ctrl_c_while_training():
 def test_explain_a_hidden_neuron(tmp_path, capsys):
     out = tmp_path / "R.npy"
     command = ["explain", "strokes:4", "--method", "gradient", "--neuron", "conv2:7,3,4", "--out", str(out)]
-    assert main(command) == 0
+    assert cli.main(command) == 0
     network = models.load("lenet")
-    x = datasets.strokes(1, seed=models.HELD_OUT_SEED, start=4)[0]
+    x = strokes(1, seed=models.HELD_OUT_SEED, start=4)[0]
     assert np.array_equal(np.load(out), gradient(network, x, ("conv2", (7, 3, 4))))
     assert f"score of neuron conv2:7,3,4 = {network.forward(x)[4][0, 7, 3, 4]:.6f}" in capsys.readouterr().out
 
@@ -466,6 +466,6 @@ def test_explain_a_hidden_neuron(tmp_path, capsys):
     ("neuron", "words"), [("conv2", "LAYER:INDEX"), ("conv9:1", "no layer 'conv9'"), ("conv2:16", "16")]
 )
 def test_a_neuron_that_is_not_there(neuron, words, tmp_path, capsys):
-    assert main(["explain", "strokes:4", "--neuron", neuron, "--out", str(tmp_path / "R.npy")]) == 2
+    assert cli.main(["explain", "strokes:4", "--neuron", neuron, "--out", str(tmp_path / "R.npy")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert words in line
