@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import nnlite.decision_based.deconvnet as module
 from nnlite import Network
 from nnlite.decision_based.deconvnet import all_filters, deconvnet, deconvnet_rule, filters_grid
 from nnlite.decision_based.gradient import gradient
@@ -221,8 +220,8 @@ class TestLaws:
 
     def test_all_filters_are_the_single_filters(self, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
         x = inputs(network)
-        for block in (module.BLOCK, 1, 700):  # everything at once, pair by pair, and blocks that cut across samples
-            monkeypatch.setattr(module, "BLOCK", block)
+        for block in (2**24, 1, 700):  # everything at once, pair by pair, and blocks that cut across samples
+            monkeypatch.setitem(all_filters.__globals__, "BLOCK", block)
             for name in network.names:
                 K = network[: network.index(name) + 1].output_shape(x.shape)[1]
                 maps = all_filters(network, x, name)
@@ -293,8 +292,8 @@ def test_a_draw_has_masks_of_its_own_for_every_sample(monkeypatch: pytest.Monkey
     network = Network([Conv2d(w(3, 2, 3, 3)), Dropout(0.5), ReLU(), Conv2d(w(4, 3, 2, 2)), Dropout(0.5), ReLU()])
     x = np.random.default_rng(0).normal(size=(3, 2, 6, 6))
     draw = network.sample(np.random.default_rng(1), x.shape)
-    for block in (module.BLOCK, 1, 1000):
-        monkeypatch.setattr(module, "BLOCK", block)
+    for block in (2**24, 1, 1000):
+        monkeypatch.setitem(all_filters.__globals__, "BLOCK", block)
         maps = all_filters(draw, x, "relu2")
         for k in range(4):
             close(maps[:, k], deconvnet(draw, x, layer="relu2", filter=k))

@@ -206,7 +206,7 @@ def convolutions(draw: Any) -> tuple[Layer, np.ndarray, np.ndarray]:
     numbers = np.random.default_rng(draw(st.integers(0, 1000)))
     fields = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     if draw(st.booleans()):
-        image = tuple(n + p for n, p in zip(image, padding, strict=True))  # so that something is left above
+        image = tuple(n + 2 * p for n, p in zip(image, padding, strict=True))  # so that something is left above
         W, filters = numbers.integers(-4, 5, (groups * inputs, outputs, *size)) / 4, groups * outputs
         most = (max(pair) - 1 for pair in zip(stride, dilation, strict=True))
         fields["output_padding"] = tuple(draw(st.integers(0, n)) for n in most)
