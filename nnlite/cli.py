@@ -1,4 +1,4 @@
-"""The command line: `nnlite tour`, `train`, `explain`, `fetch`. A user's mistake is one line and exit code 2."""
+"""The command line: `nnlite tour`, `explain`, `verify`, `train`, `fetch`. A mistake is one line and exit code 2."""
 
 import argparse
 import os
@@ -7,9 +7,9 @@ import textwrap
 from collections.abc import Sequence
 
 from ._version import __version__
-from .commands import explain, fetch, tour, train
+from .commands import explain, fetch, tour, train, verify
 
-COMMANDS = (tour, explain, train, fetch)
+COMMANDS = (tour, explain, verify, train, fetch)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -19,7 +19,7 @@ import nnlite
 from nnlite import Network, cli, load, models
 from nnlite.datasets import strokes
 from nnlite.decision_based import gradient, lrp
-from nnlite.decision_based.registry import METHODS
+from nnlite.decision_based.registry import MEANINGS, METHODS
 from nnlite.layers import Dense, Flatten
 from nnlite.training import checkpoint
 
@@ -111,7 +111,8 @@ def test_explain_prints_the_decision_and_its_books(command):
     assert "strokes:4, a 4\n" in out
     assert f"predicted  {predicted}, probability " in out
     assert f"score of class {predicted} = {network.scores(x)[0, predicted]:.6f}\n" in out
-    assert f"Σ R        {R.sum():.6f}\n" in out
+    assert f"Σ R        {R.sum():.6f} of {network.scores(x)[0, predicted]:.6f}\n" in out
+    assert f"its map is {MEANINGS['score']}\n" in out
     assert str(lrp.ledger(network, x, rules=METHODS["lrp-gamma"].rules)) in out
     assert out.endswith("written    heat.png\n")
 
@@ -200,8 +201,8 @@ def test_a_saved_network_need_not_state_a_sensible_box(command, box):
 
 def test_methods_without_books_show_none(command):
     out = command("explain uci:17 --model tiny --method gradient --out R.npy")[1]
-    assert "Σ R" in out
-    assert "Σ R above" not in out
+    assert "where to go" in out
+    assert "Σ R" not in out
 
 
 # ----------------------------------------------------------------------------------------------------------- train

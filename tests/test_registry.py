@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from nnlite import datasets, models
-from nnlite.decision_based import lrp
-from nnlite.decision_based.registry import MEANINGS, METHODS, explain
+from nnlite.decision_based import lrp, simple_taylor
+from nnlite.decision_based.registry import MEANINGS, METHODS, divided, explain
 
 WITH_RULES = [name for name, method in METHODS.items() if method.rules is not None]
 
@@ -113,6 +113,24 @@ def test_a_hidden_layer_of_lrp_is_that_of_the_whole_walk():
     x = datasets.strokes(2, seed=models.HELD_OUT_SEED)[0]
     whole = lrp.relevance(network, x, rules=lrp.montavon2019(), all_layers=True)
     assert np.array_equal(explain("lrp-montavon2019", network, x, at="pool1"), whole[network.index("pool1") + 1])
+
+
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.meaning == "difference"])
+def test_what_divides_the_difference_to_black_does_so(network, x, name):
+    R, whole = explain(name, network, x), divided("difference", network, x)
+    gap = np.abs(R.reshape(len(x), -1).sum(axis=1) - whole)
+    assert (gap <= (0.05 if name == "integrated-gradients" else 1e-4) * (1 + np.abs(whole))).all()
+
+
+def test_a_taylor_map_without_a_root_says_so():
+    network = models.load("lenet")
+    x = datasets.strokes(10, seed=models.HELD_OUT_SEED)[0]
+    t = simple_taylor(network, x)
+    notes = METHODS["simple-taylor"].note(network, x, None)
+    assert 0 < t.found.sum() < 10
+    for found, note in zip(t.found, notes, strict=True):
+        assert ("no root" in note) == (not found)
+        assert "remainder" in note
 
 
 def test_a_layer_that_is_not_there_or_above(network, x):

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import Network, datasets, models
 from ..decision_based import all_filters, filters_grid, lrp, masking
-from ..decision_based.registry import METHODS, Method
+from ..decision_based.registry import METHODS, Method, divided
 
 OPEN_FOUR, CLOSED_FOUR = 74, 54
 """Two held-out stroke digits: a clear 4, and one whose closed top makes it nearly a 9."""
@@ -19,12 +19,22 @@ SEARCHED = 3000
 
 @dataclass(frozen=True)
 class Explanation:
-    """One digit explained by one method: the map, and for LRP the ledger."""
+    """One digit explained by one method: the map, what its sum is held against, and for LRP the ledger."""
 
     method: Method
     R: np.ndarray
+    whole: float | None
+    note: str
     ledger: lrp.Ledger | None
     milliseconds: float
+
+    @property
+    def sum(self) -> str:
+        """Σ R, and what it is held against; what the map is where it has no sum."""
+        if self.whole is None:
+            return self.method.meaning
+        whole = "f(x) − f(0) = " if self.method.meaning == "difference" else ""
+        return f"Σ R = {self.R.sum():.4g} of {whole}{self.whole:.4g}"
 
 
 @dataclass(frozen=True)
@@ -53,10 +63,8 @@ def explained_digits() -> Iterator[Digit]:
 
 
 def explained_by_cam() -> Iterator[Digit]:
-    """The same ten stroke digits by cam_net, with the methods that only its architecture has."""
-    others = models.load("lenet")
-    only_here = [method for method in METHODS.values() if not method.fits(others)]
-    yield from _explained("strokes", "cam_net", only_here)
+    """The same ten stroke digits by cam_net, with CAM, which needs its architecture, and Grad-CAM beside it."""
+    yield from _explained("strokes", "cam_net", [METHODS["cam"], METHODS["grad-cam"]])
 
 
 def _explained(source: str, model: str, methods: Sequence[Method]) -> Iterator[Digit]:
@@ -76,7 +84,9 @@ def _explain(network: Network, x: np.ndarray, method: Method) -> Explanation:
     R = method.compute(network, x, None)
     milliseconds = (time.perf_counter() - started) * 1e3
     ledger = None if method.rules is None else lrp.ledger(network, x, rules=method.rules)
-    return Explanation(method, R, ledger, milliseconds)
+    whole = divided(method.meaning, network, x)
+    note = "" if method.note is None else method.note(network, x, None)[0]
+    return Explanation(method, R, None if whole is None else float(whole[0]), note, ledger, milliseconds)
 
 
 @dataclass(frozen=True)

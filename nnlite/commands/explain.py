@@ -20,7 +20,7 @@ import numpy as np
 
 from .. import plots, storage
 from ..decision_based import lrp
-from ..decision_based.registry import METHODS
+from ..decision_based.registry import MEANINGS, METHODS, divided
 from ..decision_based.target import explained
 from ..training import softmax
 from . import checks
@@ -68,7 +68,12 @@ def run(options: argparse.Namespace) -> None:
     print(f"predicted  {predicted}, probability {softmax(network.scores(x))[0, predicted]:.4f}")
     print(f"explained  score of {what} = {f.score[0]:.6f}")
     print(f"method     {options.method}: {method.formula}")
-    print(f"Σ R        {R.sum():.6f}")
+    print(f"its map is {MEANINGS[method.meaning]}")
+    whole = divided(method.meaning, network, x, f.target)
+    if whole is not None:
+        print(f"Σ R        {R.sum():.6f} of {whole[0]:.6f}")
+    if method.note is not None:
+        print(f"note       {method.note(network, x, f.target)[0]}")
     if ledger is not None:
         print(ledger)
     if options.out.suffix.lower() == ".npy":

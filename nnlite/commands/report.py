@@ -16,9 +16,13 @@ PIXELS = 112  # the size of a picture on the page, before the browser scales it
 
 
 def page(
-    digits: Sequence[Digit], questions: Sequence[Why], case: Confusion | None = None, grids: Sequence[Filters] = ()
+    digits: Sequence[Digit],
+    by_cam: Sequence[Digit],
+    questions: Sequence[Why],
+    case: Confusion | None = None,
+    grids: Sequence[Filters] = (),
 ) -> str:
-    """The whole page as HTML."""
+    """The whole page as HTML: `digits` by every method, `by_cam` by the network that has class activation maps."""
     return _PAGE.format(
         style=_STYLE,
         legend=_png(np.linspace(-1, 1, 224)[None].repeat(16, axis=0), 224),
@@ -26,8 +30,8 @@ def page(
         case="" if case is None else _confusion(case),
         filters="".join(map(_filters, grids)),
         methods="".join(map(_methods, MEANINGS)),
-        digits="".join(map(_digit, (digit for digit in digits if len(digit.explanations) > 1))),
-        rest=_row([digit for digit in digits if len(digit.explanations) == 1]),
+        by_cam="".join(map(_beside, by_cam)),
+        digits="".join(map(_digit, digits)),
     )
 
 
@@ -93,20 +97,10 @@ def _why(q: Why) -> str:
     return f"<div class=row>{''.join(figures)}</div>"
 
 
-def _row(digits: Sequence[Digit]) -> str:
-    """Digits with one map each, side by side."""
-    if not digits:
-        return ""
-    figures = "".join(
-        _figure(_grey(digit.x[0, 0]), "the digit", f"a {digit.predicted}") + _explained(digit, digit.explanations[0])
-        for digit in digits
-    )
-    model, method = digits[0].model, digits[0].explanations[0].method.name
-    return (
-        f"<section><h3>The stroke digits by <code>{model}</code></h3>"
-        f"<p><code>{method}</code> needs an architecture that only this network has.</p>"
-        f"<div class=row>{figures}</div></section>"
-    )
+def _beside(digit: Digit) -> str:
+    """A digit and its maps, without more words."""
+    figures = "".join(_explained(digit, e) for e in digit.explanations)
+    return _figure(_grey(digit.x[0, 0]), "the digit", f"a {digit.predicted}") + figures
 
 
 def _digit(digit: Digit) -> str:
@@ -122,10 +116,10 @@ def _digit(digit: Digit) -> str:
 
 
 def _explained(digit: Digit, e: Explanation) -> str:
-    said = f"Σ R = {e.R.sum():.4g}" if e.method.meaning == "share" else e.method.meaning
     picture = _png(plots.plane(e.R), PIXELS, digit.x[0, 0])
-    alt = f"{e.method.name} of {digit.source}:{digit.number}, {said}"
-    return _figure(picture, alt, f"<code>{e.method.name}</code><br>{said}")
+    alt = f"{e.method.name} of {digit.source}:{digit.number}, {e.sum}"
+    note = f"<br>{html.escape(e.note)}" if e.note else ""
+    return _figure(picture, alt, f"<code>{e.method.name}</code><br>{e.sum}{note}")
 
 
 def _books(digit: Digit) -> str:
@@ -209,13 +203,12 @@ _PAGE = """<!DOCTYPE html>
 <title>nnlite tour: twenty digits explained</title><link rel="icon" href="data:,"><style>{style}</style></head><body>
 <h1>Twenty digits, explained</h1>
 <p>Ten digits drawn by nnlite's stroke generator and ten real handwritten ones (UCI), none of them seen in training.
-Two networks that come with nnlite decide; every method of nnlite says why.</p>
+Three networks that come with nnlite decide; every method of nnlite says why.</p>
 <div class=legend-row><span>lowers the score</span><img class=legend src="{legend}" alt="colour scale"
 width=224 height=16><span>raises the score</span></div>
 <p>White is zero. The thin outline is the digit. Each map has its own scale, from its largest |R| down to its negative;
-only the first two maps of a row of "Why?" share one. Most maps divide the score, and their sum Σ R stands below them.
-Maps marked <i>evidence</i> speak for and against without a sum, maps marked <i>slope</i> say where the score would
-move, maps marked <i>size</i> say how much, without a sign.</p>
+only the first two maps of a row of "Why?" share one. Not every map divides the score: below each one stands its sum and
+what that is held against, or in a word how it is to be read. The table of the methods explains the words.</p>
 <h2>Why is a 4 a 4, and not a 9?</h2>
 <p>Each row is a held-out digit and three maps: the score of its class divided among the pixels, that of its nearest
 rival, and the difference of the two, which tells the classes apart.</p>
@@ -229,14 +222,21 @@ z<sup>B</sup> on the pixels, so that black paper counts too, then γ, ε and 0.)
 the digit has lit it. Each is scaled to its own strongest pixel.</p>
 {filters}
 <h2>The methods</h2>
+<p>f<sub>c</sub>: the score of the explained class c, here the predicted one. a<sub>j</sub>: activations below a layer,
+z<sub>k</sub>: above it, w<sub>jk</sub>: weights, R: relevance, Σ: the sum of the numerators (and the bias).
+p⁺ = max(p, 0), p⁻ = min(p, 0), p<sub>jk</sub> = a<sub>j</sub> w<sub>jk</sub>; Σ⁺ and Σ⁻ sum the positive and the
+negative ones. A<sub>k</sub>: the feature maps of a late layer, α<sub>kc</sub> and w<sub>kc</sub>: their weights for c.
+x′: the reference, black. x̃: a root of f<sub>c</sub>. m: a multiplier. η: noise. Everything in float32.</p>
 <div class=scroll><table>{methods}</table></div>
-<p>a: activations below a layer, z: above it, w: weights, R: relevance, p⁺ = max(p, 0), p⁻ = min(p, 0), p_jk = a_j w_jk.
-Every map is for the predicted class, in float32.</p>
 <h2>The digits</h2>
 <p>The books under each digit say for every LRP map what reached the pixels and where the rest of the score went. On
 <code>tiny</code>, which has no convolutions, several composites are the same rule, and a flat rule on its dense first
 layer spreads evenly.</p>
 {digits}
-{rest}
+<section><h3>The stroke digits by <code>cam_net</code></h3>
+<p>Class activation maps need a network that ends in the mean of its feature maps and one dense layer. There Grad-CAM is
+CAM without what is negative. On <code>lenet</code>, where dense layers weigh every place of a feature map by itself,
+the spatial mean of the gradient that Grad-CAM takes forgets the place, and its maps above say little.</p>
+<div class=row>{by_cam}</div></section>
 </body></html>
 """

@@ -10,10 +10,8 @@ example:
 
 import argparse
 import time
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from .. import storage
 from ..decision_based.registry import METHODS
@@ -22,6 +20,7 @@ from .digits import (
     CLOSED_FOUR,
     OPEN_FOUR,
     Digit,
+    Explanation,
     explained_by_cam,
     explained_digits,
     filters,
@@ -43,21 +42,28 @@ def run(options: argparse.Namespace) -> None:
     if options.out.exists() and not options.out.is_dir():
         raise ValueError(f"--out takes a folder, and {options.out} is a file; choose another name.")
     options.out.mkdir(parents=True, exist_ok=True)
-    digits = []
     print(f"{'digit':<12} {'predicted':>9} {'score':>9}  {'method':<30} {'Σ R':>10}  {'ledger':<46} {'ms':>7}")
-    for digit in chain(explained_digits(), explained_by_cam()):
-        digits.append(digit)
-        for line in _lines(digit):
-            print(line)
+    digits, by_cam = (_told(explained) for explained in (explained_digits(), explained_by_cam()))
     page = options.out / "report.html"
     questions = [why(number) for number in (OPEN_FOUR, CLOSED_FOUR)]
     grids = [filters("relu1"), filters("relu2")]
-    storage.write_bytes(page, report.page(digits, questions, one_that_becomes_six(), grids).encode())
-    right = sum(digit.predicted == digit.label for digit in digits)
+    storage.write_bytes(page, report.page(digits, by_cam, questions, one_that_becomes_six(), grids).encode())
+    decisions = [*digits, *by_cam]
+    right = sum(digit.predicted == digit.label for digit in decisions)
     worst = max(e.ledger.error for digit in digits for e in digit.explanations if e.ledger is not None)
-    print(f"\n{right} of {len(digits)} decisions are as labelled; {len(METHODS)} methods.")
+    print(f"\n{right} of {len(decisions)} decisions are as labelled; {len(METHODS)} methods.")
     print(f"The ledgers close to {worst:.1e} of Σ |R| (float32), in {time.perf_counter() - started:.1f} s altogether.")
     print(f"Open {page} in a browser.")
+
+
+def _told(digits: Iterable[Digit]) -> list[Digit]:
+    """The digits, each one printed as soon as it is explained."""
+    told = []
+    for digit in digits:
+        told.append(digit)
+        for line in _lines(digit):
+            print(line)
+    return told
 
 
 def _lines(digit: Digit) -> Iterator[str]:
@@ -66,13 +72,13 @@ def _lines(digit: Digit) -> Iterator[str]:
     for e in digit.explanations:
         yield (
             f"{name:<12} {digit.predicted:>5}{mark:<4} {digit.scores.max():>9.4f}  {e.method.name:<30} "
-            f"{e.R.sum():>10.4f}  {_books(e.ledger):<46} {e.milliseconds:>7.2f}"
+            f"{'-' if e.whole is None else f'{e.R.sum():.4f}':>10}  {_books(e):<46} {e.milliseconds:>7.2f}"
         )
 
 
-def _books(ledger: Any) -> str:
-    if ledger is None:
-        return "-"
-    totals = (ledger.total(column)[0] for column in ("bias", "stabilizer", "dropped"))
+def _books(e: Explanation) -> str:
+    if e.ledger is None:
+        return e.note or ("-" if e.whole is None else f"of {e.whole:.4f}")
+    totals = (e.ledger.total(column)[0] for column in ("bias", "stabilizer", "dropped"))
     bias, stabilizer, dropped = (round(total, 4) + 0.0 for total in totals)  # no −0.0000
     return f"bias {bias:+.4f}  ε {stabilizer:+.4f}  dropped {dropped:+.4f}"

@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import Conv2d, ConvTranspose2d, GlobalAvgPool, Layer
+from ..layers import (
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    Identity,
+    LeakyReLU,
+    Mask,
+    Tanh,
+)
 from ..network import Network
 from . import lrp
 from .cam import cam, grad_cam, guided_grad_cam, upsampled
@@ -40,7 +50,9 @@ class Method:
     rules
         For LRP: the rule or composite; then `lrp.ledger` keeps its books.
     fits
-        fits(network): whether the network has what the method needs.
+        fits(network): whether the network has the layers that the method needs.
+    note
+        note(network, x, target) -> a line for each sample, where its map is to be read with care; else "".
     """
 
     name: str
@@ -49,30 +61,58 @@ class Method:
     compute: Callable[[Network, np.ndarray, Any], np.ndarray]
     rules: Any = None
     fits: Callable[[Network], bool] = lambda network: True
+    note: Callable[[Network, np.ndarray, Any], list[str]] | None = None
 
 
 MEANINGS = {
-    "share": "a share of the score: red raised it, blue lowered it",
+    "score": "a share of the score f_c: red raised it, blue lowered it",
+    "difference": "a share of f_c(x) − f_c(black): red raised it, blue lowered it",
+    "expansion": "a term of a first-order expansion of f_c; what it does not reach is the remainder",
     "evidence": "for and against: red speaks for the class, blue against it; the map has no sum to keep",
-    "slope": "where to go: the score would rise if a red pixel became brighter, or a blue one darker",
+    "slope": "where to go: the score would rise if a red pixel became a little brighter, or a blue one darker",
+    "pattern": "what has lit the network: structure in the image, with the sign of the filters, not of the score",
     "size": "how much, not which way: red is more, nothing is blue",
 }
 """The ways to read a map."""
 
 
-def _lrp(name: str, rules: lrp.Rule | lrp.Composite, formula: str) -> Method:
+def divided(meaning: str, network: Network, x: np.ndarray, target: Any = None) -> np.ndarray | None:
+    """What the sum of such a map is held against, (N,): the score, or its difference to black; None without a sum."""
+    f = explained(network, x, target)
+    if meaning == "difference":
+        return f.score - explained(network, np.zeros_like(x), f.target).score
+    return f.score if meaning in ("score", "expansion") else None
+
+
+def _anything(network: Network) -> bool:
+    return True
+
+
+def _lrp(
+    name: str, rules: lrp.Rule | lrp.Composite, formula: str, fits: Callable[[Network], bool] = _anything
+) -> Method:
     def compute(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
         return lrp.relevance(network, x, target, rules=rules)
 
-    return Method(name, formula, "share", compute, rules)
+    return Method(name, formula, "score", compute, rules, fits)
 
 
-def _has(*kinds: type[Layer]) -> Callable[[Network], bool]:
-    return lambda network: any(isinstance(layer, kinds) for layer in network)
+def _has_maps(network: Network) -> bool:
+    return any(isinstance(layer, (Conv2d, ConvTranspose2d)) for layer in network)
+
+
+def _ends_with_pool_and_dense(network: Network) -> bool:
+    counting = [type(layer) for layer in network.to_scores() if not isinstance(layer, (Identity, Mask))]
+    return counting[-3:] == [GlobalAvgPool, Flatten, Dense]
 
 
 def _takes_images(network: Network) -> bool:
-    return network.input_shape is None or len(network.input_shape) == 3
+    return _has_maps(network) if network.input_shape is None else len(network.input_shape) == 3
+
+
+def _is_rectified(network: Network) -> bool:
+    """No layer gives the next ones negative activations but those that a ReLU follows."""
+    return not any(isinstance(layer, (Tanh, LeakyReLU)) for layer in network)
 
 
 def _cam(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
@@ -91,11 +131,18 @@ def _simple_taylor(network: Network, x: np.ndarray, target: Any = None) -> np.nd
     return simple_taylor(network, x, target).R
 
 
+def _about_the_root(network: Network, x: np.ndarray, target: Any = None) -> list[str]:
+    """Whether there was a root, and what the expansion there leaves over."""
+    t = simple_taylor(network, x, target)
+    return [
+        f"remainder {remainder:.3g}" if found else f"no root: f(x̃) = {f_root:.3g}, remainder {remainder:.3g}"
+        for found, f_root, remainder in zip(t.found, t.f_root, t.remainder, strict=True)
+    ]
+
+
 _flip = partial(_occlusion, fill="flip")
 _reveal_cancel = partial(deeplift, rule="reveal-cancel")
 _contrastive = partial(excitation_backpropagation, contrastive=True)
-_has_maps = _has(Conv2d, ConvTranspose2d)
-_has_pool = _has(GlobalAvgPool)
 
 METHODS: dict[str, Method] = {
     method.name: method
@@ -103,41 +150,66 @@ METHODS: dict[str, Method] = {
         Method("gradient", "∂f_c / ∂x", "slope", gradient),
         Method("saliency", "max over channels of |∂f_c / ∂x|", "size", saliency),
         Method("sensitivity", "(∂f_c / ∂x)²", "size", sensitivity),
-        Method("smoothgrad", "mean of ∂f_c / ∂x over 50 draws x + ε,  σ = 0.15 (max x − min x)", "slope", smoothgrad),
-        Method("smoothgrad-squared", "mean of (∂f_c / ∂x)² over 50 draws x + ε", "size", smoothgrad_squared),
-        Method("vargrad", "variance of ∂f_c / ∂x over 50 draws x + ε", "size", vargrad),
-        Method("deconvnet", "transposed layers from 1 at f_c;  ReLU: max(0, R)", "slope", deconvnet),
-        Method("guided-backpropagation", "∂f_c / ∂x with ReLU: [a > 0] max(0, R)", "slope", guided_backpropagation),
-        Method("guided-grad-cam", "guided backpropagation ⊙ Grad-CAM", "evidence", guided_grad_cam, fits=_has_maps),
+        Method("smoothgrad", "mean of ∂f_c / ∂x over 50 draws x + η,  η ~ N(0, σ²)", "slope", smoothgrad),
+        Method("smoothgrad-squared", "mean of (∂f_c / ∂x)² over 50 draws x + η", "size", smoothgrad_squared),
+        Method("vargrad", "variance of ∂f_c / ∂x over 50 draws x + η", "size", vargrad),
+        Method("deconvnet", "transposed layers from 1 at f_c;  ReLU: max(0, R)", "pattern", deconvnet),
+        Method("guided-backpropagation", "∂f_c / ∂x with ReLU: [a > 0] max(0, R)", "pattern", guided_backpropagation),
+        Method("guided-grad-cam", "guided backpropagation ⊙ Grad-CAM", "pattern", guided_grad_cam, fits=_has_maps),
         Method("grad-cam", "(Σ_k α_kc A_k)⁺,  α = mean of ∂f_c / ∂A_k", "size", _grad_cam, fits=_has_maps),
-        Method("cam", "Σ_k w_kc A_k", "evidence", _cam, fits=_has_pool),
+        Method("cam", "Σ_k w_kc A_k", "evidence", _cam, fits=_ends_with_pool_and_dense),
         Method("occlusion", "mean of f_c(x) − f_c(x, window black)", "evidence", _occlusion, fits=_takes_images),
         Method("occlusion-flip", "the same, window flipped: v → 1 − v", "evidence", _flip, fits=_takes_images),
-        Method("gradient-times-input", "x · ∂f_c / ∂x", "share", gradient_times_input),
-        Method("integrated-gradients", "x · ∫₀¹ ∂f_c / ∂x (t x) dt", "share", integrated_gradients),
-        Method("deeplift", "m (x − x′), Σ R = f(x) − f(x′);  Rescale, x′ = 0", "share", deeplift),
-        Method("deeplift-reveal-cancel", "the same, Δ⁺ and Δ⁻ apart at nonlinearities", "share", _reveal_cancel),
-        Method("excitation", "P_j = Σ_k a_j w⁺_jk / Σ_j … · P_k, from 1", "size", excitation_backpropagation),
-        Method("contrastive-excitation", "excitation of c − that of its dual, −w_c", "evidence", _contrastive),
-        Method("simple-taylor", "(x − x̃) · ∇f(x̃),  f(x̃) = 0 on the way to black", "share", _simple_taylor),
+        Method("gradient-times-input", "x · ∂f_c / ∂x", "expansion", gradient_times_input),
+        Method("integrated-gradients", "x · ∫₀¹ ∂f_c / ∂x (t x) dt", "difference", integrated_gradients),
+        Method("deeplift", "m (x − x′), Σ R = f(x) − f(x′);  Rescale, x′ = 0", "difference", deeplift),
+        Method("deeplift-reveal-cancel", "the same, Δ⁺ and Δ⁻ apart at nonlinearities", "difference", _reveal_cancel),
+        Method(
+            "excitation",
+            "P_j = Σ_k a_j w⁺_jk / Σ_j … · P_k, from 1",
+            "size",
+            excitation_backpropagation,
+            fits=_is_rectified,
+        ),
+        Method(
+            "contrastive-excitation",
+            "excitation of c − that of its dual, −w_c",
+            "evidence",
+            _contrastive,
+            fits=_is_rectified,
+        ),
+        Method(
+            "simple-taylor",
+            "(x − x̃) · ∇f(x̃),  f(x̃) = 0 on the way to black",
+            "expansion",
+            _simple_taylor,
+            note=_about_the_root,
+        ),
         _lrp("lrp-zero", lrp.zero(), "Σ_k a_j w_jk / z_k · R_k"),
         _lrp("lrp-epsilon", lrp.epsilon(1e-6), "Σ_k a_j w_jk / (z_k + ε sgn z_k) · R_k,  ε = 1e-6"),
         _lrp("lrp-epsilon-relative", lrp.epsilon(lrp.relative(0.25)), "as lrp-epsilon,  ε = 0.25 RMS(z)"),
-        _lrp("lrp-gamma", lrp.gamma(0.25), "Σ_k a_j (w_jk + γ w⁺_jk) / Σ_j … · R_k,  γ = 0.25"),
+        _lrp("lrp-gamma", lrp.gamma(0.25), "Σ_k a_j (w_jk + γ w⁺_jk) / Σ_j … · R_k,  γ = 0.25", _is_rectified),
         _lrp("lrp-generalized-gamma", lrp.generalized_gamma(0.25), "Σ_k (p_jk + γ p±_jk) / Σ_j … · R_k"),
-        _lrp("lrp-z-plus", lrp.z_plus(), "Σ_k a_j w⁺_jk / Σ_j a_j w⁺_jk · R_k"),
+        _lrp("lrp-z-plus", lrp.z_plus(), "Σ_k a_j w⁺_jk / Σ_j a_j w⁺_jk · R_k", _is_rectified),
         _lrp("lrp-alpha1-beta0", lrp.alpha_beta(1, 0), "Σ_k (a_j w_jk)⁺ / Σ⁺_k · R_k,  Σ⁺ with the bias"),
         _lrp("lrp-alpha2-beta1", lrp.alpha_beta(2, 1), "Σ_k (2 (a_j w_jk)⁺ / Σ⁺_k − (a_j w_jk)⁻ / Σ⁻_k) · R_k"),
         _lrp("lrp-w-squared", lrp.w_squared(), "Σ_k w²_jk / Σ_j w²_jk · R_k"),
         _lrp("lrp-flat", lrp.flat(), "Σ_k 1 / Σ_j 1 · R_k"),
-        _lrp("lrp-montavon2019", lrp.montavon2019(), "z^B on the pixels, then γ, ε = 0.25 RMS(z), LRP-0"),
+        _lrp(
+            "lrp-montavon2019", lrp.montavon2019(), "z^B on the pixels, then γ, ε = 0.25 RMS(z), LRP-0", _is_rectified
+        ),
         _lrp("lrp-epsilon-plus", lrp.EpsilonPlus(), "α1β0 on convolutions, ε on dense layers"),
         _lrp("lrp-epsilon-plus-flat", lrp.EpsilonPlusFlat(), "α1β0 and ε, flat on the pixels"),
         _lrp("lrp-epsilon-gamma-box", lrp.EpsilonGammaBox(), "z^B on the first convolution, γ on others, ε on dense"),
         _lrp("lrp-epsilon-alpha2-beta1", lrp.EpsilonAlpha2Beta1(), "α2β1 on convolutions, ε on dense layers"),
         _lrp("lrp-epsilon-alpha2-beta1-flat", lrp.EpsilonAlpha2Beta1Flat(), "α2β1 and ε, flat on the pixels"),
-        _lrp("deep-taylor", lrp.deep_taylor(), "z^B on the pixels: (a_j w_jk − l w⁺_jk − h w⁻_jk) / Σ_j …;  z⁺ above"),
-        _lrp("deep-taylor-unbounded", lrp.deep_taylor(None, None), "w² on the pixels, z⁺ above"),
+        _lrp(
+            "deep-taylor",
+            lrp.deep_taylor(),
+            "z^B on the pixels: (a_j w_jk − l w⁺_jk − h w⁻_jk) / Σ_j …;  z⁺ above",
+            _is_rectified,
+        ),
+        _lrp("deep-taylor-unbounded", lrp.deep_taylor(None, None), "w² on the pixels, z⁺ above", _is_rectified),
     )
 }
 """Every method by name."""

@@ -1,0 +1,199 @@
+"""set nnlite beside PyTorch, captum and zennit, number by number
+
+Every method that has a counterpart there, on every convention that both can express. Where a library differs by its
+choice or by a bug the row says so, and the next row shows nnlite's number under the library's convention. The exit code
+is 0 if every verdict is as it should be, 1 if one is not. A library that is not installed is left out:
+pip install torch==2.13.0, then captum; zennit with pip install --no-deps zennit.
+
+--theirs needs none of them: somebody else's map, computed anywhere, is compared with ours, and the known conventions
+are tried until one explains the difference. --theirs-layers is an .npz with the relevance above each layer under the
+layer's name (and "input"); then it is said at which layer the two part.
+
+examples:
+  nnlite verify --model lenet --out results
+  nnlite verify --torch network.py:build --shape 3,32,32
+  nnlite verify --model padding --method lrp-gamma
+  nnlite verify --network net.npz --input x.npy --method lrp-epsilon --theirs R.npy
+  nnlite verify --model vgg16 --dtype float32
+"""
+
+import argparse
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from .. import Network, datasets, models, storage
+from ..verify import Case, Report, chosen, compare, modules, theirs, vgg16
+from ..verify import report as reports
+from ..verify.examples import EXAMPLES, example
+from . import checks
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--model", "--network", default="lenet", metavar="NAME",
+        help=f"{', '.join(models.NAMES)}, a saved network (.npz), vgg16, or an example: {', '.join(EXAMPLES)} "
+        "(default: lenet)",
+    )  # fmt: skip
+    what.add_argument("--torch", metavar="FILE.py:factory", help="a module of your own; the file is executed")
+    parser.add_argument("--input", type=Path, metavar="X.npy", help="inputs (N, ...) (default: held-out digits)")
+    parser.add_argument("--shape", metavar="3,32,32", help="the shape of one input, for seeded random inputs")
+    parser.add_argument("--samples", type=int, default=4, help="how many inputs (default: 4)")
+    parser.add_argument("--target", type=int, help="the class to explain (default: the predicted one)")
+    parser.add_argument("--method", help="this method only")
+    parser.add_argument("--dtype", choices=["float64", "float32"], default="float64", help="(default: float64)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write verify.json and verify.html there")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows as JSON")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write the rows as a page")
+    parser.add_argument("--theirs", type=Path, metavar="R.npy", help="a map to compare with ours, for --method")
+    parser.add_argument("--theirs-layers", type=Path, metavar="MAPS.npz", help="their maps, layer by layer")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Compare, print the table, write the files; exit with 1 where a verdict is not as it should be."""
+    files = _files(options)
+    if options.samples < 1:
+        raise ValueError(f"--samples takes an integer from 1, and {options.samples} came.")
+    if options.theirs_layers is not None and options.theirs is None:
+        raise ValueError("--theirs-layers goes with --theirs, the map of the input.")
+    if options.theirs is not None:
+        _theirs(options)
+        return
+    if options.model == "vgg16" and options.torch is None:
+        _vgg16(options)
+        return
+    case = _case(options)
+    print(
+        f"{case.name}: {len(case.x)} samples, {case.x.dtype}; "
+        + ", ".join(f"{k} {v}" for k, v in reports.versions().items())
+    )
+    print(reports.tolerances(str(case.x.dtype)))
+    print(reports.HEAD)
+    rows = compare(chosen(case, options.method), tell=lambda row: print(reports.line(row), flush=True))
+    report = Report.of(case, rows)
+    print(report.summary)
+    for path, content in ((files["json"], report.json), (files["page"], report.page)):
+        if path is not None:
+            storage.write_bytes(path, content().encode())
+            print(f"written    {path}")
+    if not report.as_expected:
+        sys.exit(1)
+
+
+def _files(options: argparse.Namespace) -> dict[str, Path | None]:
+    """Where the results go; refused before any work if they cannot."""
+    files: dict[str, Path | None] = {"json": options.json, "page": options.page}
+    if options.out is not None:
+        if options.out.exists() and not options.out.is_dir():
+            raise ValueError(f"--out takes a folder, and {options.out} is a file; for single files: --json, --page.")
+        options.out.mkdir(parents=True, exist_ok=True)
+        files = {
+            "json": options.json or options.out / "verify.json",
+            "page": options.page or options.out / "verify.html",
+        }
+    for name, ending in (("json", ".json"), ("page", ".html")):
+        path = files[name]
+        if path is not None:
+            try:
+                checks.output(path, {ending})
+            except ValueError as error:
+                raise ValueError(str(error).replace("--out", f"--{name}")) from None
+    return files
+
+
+def _case(options: argparse.Namespace) -> Case:
+    """The network and the inputs that were asked for."""
+    if options.torch is not None:
+        return _own(options)
+    network, x = _network(options.model, options.samples)
+    network = network.astype(options.dtype)
+    if options.input is not None:
+        x = _array(options.input)
+    elif options.shape is not None or x is None:
+        x = modules.inputs(_shape(options.shape, network.input_shape), options.samples, options.dtype)
+    return Case.of(options.model, network, x.astype(options.dtype), options.target)
+
+
+def _network(name: str, samples: int) -> tuple[Network, np.ndarray | None]:
+    """A network by name, and inputs that belong to it."""
+    if name in EXAMPLES:
+        return example(name, samples)
+    if name not in models.NAMES:
+        if not Path(name).is_file():
+            known = ", ".join((*models.NAMES, "vgg16", *EXAMPLES))
+            raise ValueError(f"--model takes {known} or a saved network (.npz); there is no {name!r}, nor such a file.")
+        return checks.network(name), None
+    if name == "tiny":
+        return models.load(name), models.digits("uci", "test")[0][:samples]
+    return models.load(name), datasets.strokes(samples, seed=models.HELD_OUT_SEED)[0]
+
+
+def _own(options: argparse.Namespace) -> Case:
+    """The user's own module."""
+    from ..interop.torch import from_torch
+
+    try:
+        module, x = modules.from_file(options.torch)
+    except ImportError as error:
+        raise ValueError(f"--torch needs PyTorch ({error}): pip install torch==2.13.0.") from None
+    module = (module.double() if options.dtype == "float64" else module.float()).eval()
+    if options.input is not None:
+        x = _array(options.input)
+    elif x is None:
+        x = modules.inputs(_shape(options.shape, None), options.samples, options.dtype)
+    network = from_torch(module, x.shape[1:])
+    return Case.of(options.torch, network, x.astype(options.dtype), options.target, module)
+
+
+def _shape(text: str | None, known: tuple[int, ...] | None) -> tuple[int, ...]:
+    if text is None:
+        if known is None:
+            raise ValueError("The shape of an input is not known; give --shape, such as --shape 3,32,32, or --input.")
+        return known
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        raise ValueError(f"--shape takes positive integers such as 3,32,32, and {text} came.")
+    return tuple(int(part) for part in parts)
+
+
+def _array(path: Path) -> np.ndarray:
+    """The numbers in an .npy file."""
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError):
+        raise ValueError(f"{path}: expected an .npy of numbers, and this is no such file.") from None
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
+        raise ValueError(f"{path}: expected an .npy of numbers, and it holds something else.")
+    return values
+
+
+def _theirs(options: argparse.Namespace) -> None:
+    if options.method is None:
+        raise ValueError("--theirs needs --method: which method the map is of.")
+    case = _case(options)
+    layers = None
+    if options.theirs_layers is not None:
+        try:
+            with np.load(options.theirs_layers, allow_pickle=False) as file:
+                layers = dict(file)
+        except (ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile):
+            raise ValueError(f"{options.theirs_layers}: expected an .npz of maps, and this is no such file.") from None
+    finding = theirs.examine(case, options.method, _array(options.theirs), layers)
+    print(finding.text())
+    if not finding.agrees:
+        sys.exit(1)
+
+
+def _vgg16(options: argparse.Namespace) -> None:
+    print(", ".join(f"{name} {version}" for name, version in reports.versions().items()))
+    print(vgg16.HEAD)
+    expected = True
+    for measured in vgg16.measure(options.dtype):
+        print(measured, flush=True)
+        expected &= measured.expected
+    if not expected:
+        sys.exit(1)

@@ -1,0 +1,266 @@
+"""The chain of layers in a module's forward: torch.fx traces it, and what is no chain is refused by name."""
+
+import operator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..layers import Dropout, Flatten, GlobalAvgPool, Identity, Layer, LeakyReLU, ReLU, Reshape, Sigmoid, Tanh
+from ..layers.arguments import Shape, sizes
+from . import torch_layers
+from .torch_layers import FROM_TORCH, Unsupported
+
+
+def layers_of(module: Any, input_shape: Shape | None = None) -> tuple[list[Layer], list[str]]:
+    """The layers that compute what the module computes in evaluation mode, and where in it each comes from."""
+    graph, modules = _traced(module)
+    chain = _Chain(modules, None if input_shape is None else sizes("from_torch", "input_shape", input_shape))
+    for node in graph.nodes:
+        chain.take(node)
+    return chain.layers, chain.origins
+
+
+def _traced(module: Any) -> tuple[Any, dict[str, Any]]:
+    """The graph of the forward in evaluation mode, and the modules by name."""
+    torch = torch_layers.import_torch()
+    root = torch.nn.Sequential(module) if _is_leaf(module) else module
+    with _evaluating(root):
+        try:
+            graph = torch.fx.Tracer().trace(root)
+        except Exception as error:  # whatever the forward does with a stand-in for its input
+            said = " ".join(str(error).split())
+            raise ValueError(
+                f"from_torch: the forward of {type(module).__name__} cannot be traced ({said}); it must be a chain of "
+                "layers, without decisions that depend on the input."
+            ) from None
+    return graph, dict(root.named_modules())
+
+
+def _is_leaf(module: Any) -> bool:
+    torch = torch_layers.import_torch()
+    return type(module).__module__.startswith("torch.nn") and not isinstance(module, torch.nn.Sequential)
+
+
+@contextmanager
+def _evaluating(module: Any) -> Iterator[None]:
+    """The module in evaluation mode, and then as it was."""
+    modes = {m: m.training for m in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for m, mode in modes.items():
+            m.training = mode
+
+
+class _Batch:
+    """Stands for x.size(0) while the arguments of a view are read."""
+
+
+class _Chain:
+    """The layers found so far, and the node of the graph that they end at."""
+
+    def __init__(self, modules: dict[str, Any], input_shape: Shape | None) -> None:
+        self.modules = modules
+        self.shape: Shape | None = None if input_shape is None else (1, *input_shape)
+        self.axes: int | None = None if self.shape is None else len(self.shape)
+        self.layers: list[Layer] = []
+        self.origins: list[str] = []
+        self.head: Any = None
+        self.shapes: dict[Any, Any] = {}
+        """Nodes that are not activations: x.shape (None) and x.size(0) (a _Batch)."""
+
+    def take(self, node: Any) -> None:
+        """One node further, in the order of the graph."""
+        if node.op == "placeholder":
+            if self.head is not None:
+                raise ValueError(f"from_torch: the forward has a second input {node.name}; a network has one.")
+            self.head = node
+        elif not self._is_of_shapes(node):
+            self._check_place(node)
+            if node.op == "output":
+                return
+            if not node.users:
+                raise ValueError(
+                    f"from_torch: the result of {self._what(node)} is not used; an operation in place must be written "
+                    "x = operation(x)."
+                )
+            self._append(node)
+            self.head = node
+
+    def _is_of_shapes(self, node: Any) -> bool:
+        """Whether the node asks for a shape, and not for activations."""
+        if node.op == "call_method" and node.target == "size":
+            self.shapes[node] = _Batch() if tuple(node.args[1:]) == (0,) else None
+        elif node.op == "call_function" and node.target is getattr and node.args[1:] == ("shape",):
+            self.shapes[node] = None
+        elif node.op == "call_function" and node.target is len:
+            self.shapes[node] = _Batch()
+        elif node.op == "call_function" and node.target is operator.getitem and node.args[0] in self.shapes:
+            self.shapes[node] = _Batch() if node.args[1] == 0 else None
+        return node in self.shapes
+
+    def _check_place(self, node: Any) -> None:
+        """Refuse whatever does not take exactly the activations that the chain has come to."""
+        if node.op == "output" and not hasattr(node.args[0], "op"):
+            raise ValueError("from_torch: the forward must give one array of scores, and it gives several.")
+        below = [n for n in node.all_input_nodes if n not in self.shapes]
+        if node.op == "get_attr":
+            raise unsupported_at(node.target, "parameters used outside of a layer have no counterpart")
+        if len(below) > 1:
+            names = " and ".join(self._what(n) for n in below)
+            if getattr(node.target, "__name__", node.target) in ("add", "add_", "iadd"):
+                raise ValueError(
+                    f"from_torch: a residual connection ({node.name} adds {names}) is no chain; nnlite has layers in "
+                    "a row only."
+                )
+            raise ValueError(
+                f"from_torch: a branch ({self._what(node)} takes {names}) is no chain; nnlite has layers in a row only."
+            )
+        if below != [self.head]:
+            takes = self._what(below[0]) if below else "no activations"
+            raise ValueError(
+                f"from_torch: a branch ({self._what(node)} takes {takes}, and the chain has come to "
+                f"{self._what(self.head)}) is no chain; nnlite has layers in a row only."
+            )
+
+    def _append(self, node: Any) -> None:
+        where = self._what(node)
+        try:
+            if node.op == "call_module":
+                module = self.modules[node.target]
+                found = torch_layers.layer_of(module, self.shape, self.axes)
+            else:
+                found = self._function(node)
+        except Unsupported as error:
+            raise unsupported_at(where, str(error)) from None
+        for layer in found:
+            if self.shape is not None:
+                try:
+                    self.shape = layer.output_shape(self.shape)
+                except ValueError as error:
+                    raise ValueError(f"from_torch: {where}: {error}") from None
+            self.axes = torch_layers.axes_above(layer, self.axes)
+            self.layers.append(layer)
+            self.origins.append(where)
+
+    def _function(self, node: Any) -> list[Layer]:
+        """The layers of a function such as F.relu(x), or of a method such as x.flatten(1)."""
+        name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
+        if node.op == "call_function" and not _is_of_torch(node.target):
+            name = ""
+        name = ALIASES.get(name.removesuffix("_"), name.removesuffix("_"))
+        if name not in FUNCTIONS:
+            raise Unsupported("it has no counterpart")
+        try:
+            return FUNCTIONS[name](self, *node.args[1:], **{k: v for k, v in node.kwargs.items() if k != "input"})
+        except TypeError as error:  # an argument that the function here does not take
+            raise Unsupported(f"its arguments have no counterpart ({error})") from None
+
+    def _what(self, node: Any) -> str:
+        if node.op == "call_module":
+            return f"{node.target} ({type(self.modules[node.target]).__name__})"
+        if node.op == "placeholder":
+            return f"the input {node.name}"
+        if node.op == "call_method":
+            return f"x.{node.target}()"
+        if node.op == "output":
+            return "the output"
+        return str(getattr(node.target, "__name__", node.target))
+
+
+def _is_of_torch(function: Any) -> bool:
+    return str(getattr(function, "__module__", "")).partition(".")[0] == "torch"
+
+
+def unsupported_at(where: str, why: str) -> ValueError:
+    """The error for an operation without a counterpart: where it stands, and what is supported."""
+    return ValueError(
+        f"from_torch: {where}: {why}. Supported are the modules {', '.join(FROM_TORCH)}; and as functions or methods "
+        f"{', '.join(FUNCTIONS)}."
+    )
+
+
+# ------------------------------------------------------------------------------------- functions and methods
+
+
+class _Like:
+    """Arguments of a function, under the names that its module has them."""
+
+    def __init__(self, **values: Any) -> None:
+        self.__dict__.update(values)
+
+
+def _max_pool(
+    chain: _Chain, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: Any = False,
+    return_indices: Any = False,
+) -> list[Layer]:  # fmt: skip
+    like = _Like(
+        kernel_size=kernel_size, stride=stride or None, padding=padding, dilation=dilation, ceil_mode=ceil_mode,
+        return_indices=return_indices,
+    )  # fmt: skip
+    return FROM_TORCH["MaxPool2d"](like, chain.shape, chain.axes)
+
+
+def _avg_pool(
+    chain: _Chain, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: Any = False,
+    count_include_pad: Any = True, divisor_override: Any = None,
+) -> list[Layer]:  # fmt: skip
+    like = _Like(
+        kernel_size=kernel_size, stride=stride or None, padding=padding, ceil_mode=ceil_mode,
+        count_include_pad=count_include_pad, divisor_override=divisor_override,
+    )  # fmt: skip
+    return FROM_TORCH["AvgPool2d"](like, chain.shape, chain.axes)
+
+
+def _dropout(chain: _Chain, p: Any = 0.5, training: Any = True, inplace: Any = False) -> list[Layer]:
+    if training:
+        raise Unsupported("it drops in evaluation mode, too; give it training=self.training")
+    return [Dropout(p)]
+
+
+def _mean(chain: _Chain, dim: Any = None, keepdim: Any = False) -> list[Layer]:
+    axes = chain.axes or 4
+    given = dim if isinstance(dim, (tuple, list)) else (dim,)
+    if any(not isinstance(d, int) for d in given) or sorted(d % axes for d in given) != [2, 3] or axes != 4:
+        raise Unsupported(f"the mean over {dim} has no counterpart; over (2, 3) of (N, C, H, W) it has")
+    return [GlobalAvgPool()] if keepdim else [GlobalAvgPool(), Flatten()]
+
+
+def _view(chain: _Chain, *shape: Any) -> list[Layer]:
+    if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
+        shape = tuple(shape[0])
+    batch, *rest = (chain.shapes.get(n, n) if hasattr(n, "op") else n for n in shape)
+    if isinstance(batch, _Batch) and rest == [-1]:
+        return [Flatten()]
+    if (isinstance(batch, _Batch) or batch == -1) and rest and all(isinstance(n, int) and n > 0 for n in rest):
+        return [Reshape(tuple(rest))]
+    raise Unsupported("only x.view(x.size(0), -1) and x.view(x.size(0), J, ...) with given numbers have a counterpart")
+
+
+def _unflatten(chain: _Chain, dim: Any, unflattened_size: Any) -> list[Layer]:
+    return FROM_TORCH["Unflatten"](_Like(dim=dim, unflattened_size=unflattened_size), chain.shape, chain.axes)
+
+
+FUNCTIONS: dict[str, Callable[..., list[Layer]]] = {
+    "relu": lambda chain, inplace=False: [ReLU()],
+    "leaky_relu": lambda chain, negative_slope=0.01, inplace=False: [LeakyReLU(negative_slope)],
+    "tanh": lambda chain: [Tanh()],
+    "sigmoid": lambda chain: [Sigmoid()],
+    "softmax": lambda chain, dim=None, dtype=None, _stacklevel=3: torch_layers.softmax(dim, chain.axes),
+    "max_pool2d": _max_pool,
+    "avg_pool2d": _avg_pool,
+    "adaptive_avg_pool2d": lambda chain, output_size: torch_layers.adaptive(output_size, chain.shape),
+    "mean": _mean,
+    "flatten": lambda chain, start_dim=0, end_dim=-1: torch_layers.flatten(start_dim, end_dim, chain.axes),
+    "view": _view,
+    "unflatten": _unflatten,
+    "dropout": _dropout,
+    "contiguous": lambda chain: [Identity()],
+}
+"""The functions and methods that have a counterpart, by name."""
+
+ALIASES = {
+    "reshape": "view",
+    "dropout2d": "dropout",
+}

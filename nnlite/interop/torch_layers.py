@@ -1,0 +1,286 @@
+"""What corresponds to what: each module of PyTorch and the layer that computes the same, both ways."""
+
+import importlib
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..layers import (
+    AvgPool2d,
+    BatchNorm,
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    Identity,
+    Layer,
+    LeakyReLU,
+    MaxPool2d,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from ..layers.arguments import DTYPES, Shape, frozen
+from ..network import Network
+
+INSTALL = "pip install torch==2.13.0"
+
+
+class Unsupported(ValueError):
+    """Something that has no counterpart; the caller adds where it stands and what is supported."""
+
+
+def import_torch() -> Any:
+    """The module torch, or an ImportError that says how to install it."""
+    try:
+        return importlib.import_module("torch")
+    except ImportError as error:
+        raise ImportError(f"PyTorch is needed here and cannot be imported ({error}); {INSTALL}.") from None
+
+
+# ------------------------------------------------------------------------------------------- from PyTorch
+
+
+def layer_of(module: Any, shape: Shape | None, axes: int | None) -> list[Layer]:
+    """The layers (one or two) that compute what `module` computes in evaluation mode.
+
+    Parameters
+    ----------
+    shape
+        Of the module's input, (1, ...), where it is known.
+    axes
+        The number of axes of the module's input, where it is known.
+    """
+    kind = type(module).__name__
+    if type(module).__module__.partition(".")[0] != "torch" or kind not in FROM_TORCH:
+        raise Unsupported(f"{kind} has no counterpart")
+    hooks = ("_forward_hooks", "_forward_pre_hooks")
+    if any(getattr(module, hook) for hook in hooks):
+        raise Unsupported(f"{kind} has forward hooks, which may change what it computes; remove them")
+    return FROM_TORCH[kind](module, shape, axes)
+
+
+def array(tensor: Any) -> np.ndarray:
+    """A parameter as a read-only array of its own."""
+    values = tensor.detach().cpu()
+    if values.is_floating_point() and values.element_size() < 4:
+        raise Unsupported(f"its weights are {str(values.dtype).removeprefix('torch.')}; convert it with module.float()")
+    numbers = np.array(values.numpy(), order="C")
+    if numbers.dtype not in DTYPES:
+        raise Unsupported(f"its weights are {numbers.dtype}; convert it with module.float()")
+    return frozen(numbers)
+
+
+def _maybe(tensor: Any) -> np.ndarray | None:
+    return None if tensor is None else array(tensor)
+
+
+def _linear(m: Any, shape: Any, axes: Any) -> list[Layer]:
+    return [Dense(array(m.weight.T), _maybe(m.bias))]
+
+
+def _convolution(m: Any, shape: Any, axes: Any) -> list[Layer]:
+    if m.padding_mode != "zeros":
+        raise Unsupported(f"padding_mode={m.padding_mode!r} has no counterpart; only 'zeros' has")
+    padding = m.padding
+    if padding == "valid":
+        padding = 0
+    elif padding == "same":
+        around = [d * (k - 1) for d, k in zip(m.dilation, m.kernel_size, strict=True)]
+        if any(total % 2 for total in around):
+            raise Unsupported(f"padding='same' of a {m.kernel_size} window needs one side wider than the other")
+        padding = tuple(total // 2 for total in around)
+    return [Conv2d(array(m.weight), _maybe(m.bias), m.stride, padding, m.dilation, m.groups)]
+
+
+def _transposed(m: Any, shape: Any, axes: Any) -> list[Layer]:
+    if m.padding_mode != "zeros":
+        raise Unsupported(f"padding_mode={m.padding_mode!r} has no counterpart; only 'zeros' has")
+    options = m.stride, m.padding, m.dilation, m.groups, m.output_padding
+    return [ConvTranspose2d(array(m.weight), _maybe(m.bias), *options)]
+
+
+def _batchnorm(m: Any, shape: Any, axes: Any) -> list[Layer]:
+    if m.running_mean is None or m.running_var is None:
+        raise Unsupported("it keeps no running statistics, so that a sample's scores depend on its batch")
+    mean, var = array(m.running_mean), array(m.running_var)
+    gamma = np.ones_like(mean) if m.weight is None else array(m.weight)
+    beta = np.zeros_like(mean) if m.bias is None else array(m.bias)
+    return [BatchNorm(gamma, beta, mean, var, m.eps)]
+
+
+def _max_pooling(m: Any, shape: Any, axes: Any) -> list[Layer]:
+    if m.return_indices or m.dilation not in (1, (1, 1), [1, 1]):
+        raise Unsupported("only dilation=1 and return_indices=False have a counterpart")
+    return [MaxPool2d(m.kernel_size, m.stride, m.padding, m.ceil_mode)]
+
+
+def _avg_pooling(m: Any, shape: Any, axes: Any) -> list[Layer]:
+    if m.divisor_override is not None:
+        raise Unsupported("divisor_override has no counterpart")
+    return [AvgPool2d(m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad)]
+
+
+def adaptive(output: Any, shape: Shape | None) -> list[Layer]:
+    """AdaptiveAvgPool2d to `output` pixels."""
+    size = tuple(output) if isinstance(output, (tuple, list)) else (output, output)
+    if size == (1, 1):
+        return [GlobalAvgPool()]
+    if shape is None or len(shape) != 4:
+        raise Unsupported(f"to {size} needs the size of the input; give input_shape")
+    size = tuple(n if o is None else o for o, n in zip(size, shape[2:], strict=True))
+    if any(n % o for o, n in zip(size, shape[2:], strict=True)):
+        raise Unsupported(f"from {shape[2:]} to {size} pixels has windows of several sizes")
+    window = tuple(n // o for o, n in zip(size, shape[2:], strict=True))
+    return [Identity()] if window == (1, 1) else [AvgPool2d(window)]
+
+
+def softmax(dim: Any, axes: int | None) -> list[Layer]:
+    """Softmax over axis `dim` of an input with this many axes."""
+    if dim == 1 or (axes is not None and dim is not None and dim + axes == 1):
+        return [Softmax()]
+    raise Unsupported(f"dim={dim} has no counterpart; only dim=1 has")
+
+
+def flatten(start: Any, end: Any, axes: int | None) -> list[Layer]:
+    """Flatten from axis `start` to `end`."""
+    if start == 1 and (end == -1 or (axes is not None and end == axes - 1)):
+        return [Flatten()]
+    raise Unsupported(f"start_dim={start}, end_dim={end} has no counterpart; only start_dim=1, end_dim=-1 has")
+
+
+def _unflatten(m: Any, shape: Any, axes: Any) -> list[Layer]:
+    sizes = tuple(m.unflattened_size)
+    if m.dim != 1 or not all(isinstance(n, int) and n > 0 for n in sizes) or axes not in (None, 2):
+        raise Unsupported(f"Unflatten({m.dim}, {sizes}) has no counterpart; Unflatten(1, sizes) of (N, J) has")
+    return [Reshape(sizes)]
+
+
+FROM_TORCH: dict[str, Callable[[Any, Shape | None, int | None], list[Layer]]] = {
+    "Linear": _linear,
+    "Conv2d": _convolution,
+    "ConvTranspose2d": _transposed,
+    "BatchNorm1d": _batchnorm,
+    "BatchNorm2d": _batchnorm,
+    "MaxPool2d": _max_pooling,
+    "AvgPool2d": _avg_pooling,
+    "AdaptiveAvgPool2d": lambda m, shape, axes: adaptive(m.output_size, shape),
+    "ReLU": lambda m, shape, axes: [ReLU()],
+    "LeakyReLU": lambda m, shape, axes: [LeakyReLU(m.negative_slope)],
+    "Tanh": lambda m, shape, axes: [Tanh()],
+    "Sigmoid": lambda m, shape, axes: [Sigmoid()],
+    "Softmax": lambda m, shape, axes: softmax(m.dim, axes),
+    "Flatten": lambda m, shape, axes: flatten(m.start_dim, m.end_dim, axes),
+    "Unflatten": _unflatten,
+    "Identity": lambda m, shape, axes: [Identity()],
+    "Dropout": lambda m, shape, axes: [Dropout(m.p)],
+    "Dropout2d": lambda m, shape, axes: [Dropout(m.p)],
+}
+"""The modules that have a counterpart, by the name of their class."""
+
+
+# --------------------------------------------------------------------------------------------- to PyTorch
+
+
+def sequential(network: Network) -> Any:
+    """The network as an nn.Sequential in evaluation mode."""
+    torch = import_torch()
+    shape = None if network.input_shape is None else (1, *network.input_shape)
+    axes = None if shape is None else len(shape)
+    modules = OrderedDict()
+    for name, layer in zip(network.names, network.layers, strict=True):
+        try:
+            modules[name.replace(".", "_")] = module_of(layer, axes)
+        except Unsupported as error:
+            raise ValueError(f"to_torch: layer {name} ({layer!r}): {error}.") from None
+        axes = axes_above(layer, axes)
+    if len(modules) < len(network):
+        raise ValueError(f"to_torch: two names differ only in a dot, which PyTorch does not allow: {network.names}.")
+    return torch.nn.Sequential(modules).eval()
+
+
+def module_of(layer: Layer, axes: int | None) -> Any:
+    """The module that computes what `layer` computes; `axes` of its input, where known."""
+    kind = type(layer).__name__
+    if kind not in TO_TORCH:
+        raise Unsupported("PyTorch has no module for it; convert the network that the draw was made from")
+    return TO_TORCH[kind](import_torch().nn, layer, axes)
+
+
+def axes_above(layer: Layer, axes: int | None) -> int | None:
+    """How many axes the output of `layer` has, where it is known."""
+    if isinstance(layer, (Dense, Flatten)):
+        return 2
+    if isinstance(layer, (Conv2d, ConvTranspose2d, MaxPool2d, AvgPool2d, GlobalAvgPool)):
+        return 4
+    return 1 + len(layer.shape) if isinstance(layer, Reshape) else axes
+
+
+def _filled(module: Any, **arrays: np.ndarray | None) -> Any:
+    """The module with these parameters and buffers, copied."""
+    torch = import_torch()
+    for name, value in arrays.items():
+        if value is not None:
+            tensor = torch.from_numpy(np.array(value))
+            is_parameter = name in module._parameters
+            setattr(module, name, torch.nn.Parameter(tensor) if is_parameter else tensor)
+    return module
+
+
+def _to_linear(nn: Any, layer: Any, axes: Any) -> Any:
+    return _filled(nn.Linear(*layer.W.shape, bias=layer.b is not None), weight=layer.W.T, bias=layer.b)
+
+
+def _to_convolution(nn: Any, layer: Any, axes: Any) -> Any:
+    at = dict(stride=layer.stride, padding=layer.padding, dilation=layer.dilation, groups=layer.groups)
+    kind = nn.Conv2d
+    if isinstance(layer, ConvTranspose2d):
+        kind, at["output_padding"] = nn.ConvTranspose2d, layer.output_padding
+    module = kind(layer.channels, layer.filters, layer.W.shape[2:], bias=layer.b is not None, **at)
+    return _filled(module, weight=layer.W, bias=layer.b)
+
+
+def _to_batchnorm(nn: Any, layer: Any, axes: int | None) -> Any:
+    if axes not in (2, 4):
+        raise Unsupported("whether BatchNorm1d or BatchNorm2d depends on the input; make the network with input_shape")
+    kind = nn.BatchNorm1d if axes == 2 else nn.BatchNorm2d
+    arrays = dict(weight=layer.gamma, bias=layer.beta, running_mean=layer.mean, running_var=layer.var)
+    return _filled(kind(len(layer.gamma), eps=layer.eps), **arrays)
+
+
+def _to_reshape(nn: Any, layer: Any, axes: int | None) -> Any:
+    unflatten = nn.Unflatten(1, layer.shape)
+    return unflatten if axes == 2 else nn.Sequential(nn.Flatten(), unflatten)
+
+
+def _to_pooling(nn: Any, layer: Any, axes: Any) -> Any:
+    if isinstance(layer, MaxPool2d):
+        return nn.MaxPool2d(layer.size, layer.stride, layer.padding, ceil_mode=layer.ceil_mode)
+    return nn.AvgPool2d(layer.size, layer.stride, layer.padding, layer.ceil_mode, layer.count_include_pad)
+
+
+TO_TORCH: dict[str, Callable[[Any, Any, int | None], Any]] = {
+    "Dense": _to_linear,
+    "Conv2d": _to_convolution,
+    "ConvTranspose2d": _to_convolution,
+    "BatchNorm": _to_batchnorm,
+    "MaxPool2d": _to_pooling,
+    "AvgPool2d": _to_pooling,
+    "GlobalAvgPool": lambda nn, layer, axes: nn.AdaptiveAvgPool2d(1),
+    "ReLU": lambda nn, layer, axes: nn.ReLU(),
+    "LeakyReLU": lambda nn, layer, axes: nn.LeakyReLU(layer.slope),
+    "Tanh": lambda nn, layer, axes: nn.Tanh(),
+    "Sigmoid": lambda nn, layer, axes: nn.Sigmoid(),
+    "Softmax": lambda nn, layer, axes: nn.Softmax(dim=1),
+    "Flatten": lambda nn, layer, axes: nn.Flatten(),
+    "Reshape": _to_reshape,
+    "Identity": lambda nn, layer, axes: nn.Identity(),
+    "Dropout": lambda nn, layer, axes: nn.Dropout(layer.p),
+}
+"""The layers that have a module, by the name of their class."""

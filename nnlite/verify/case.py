@@ -1,0 +1,173 @@
+"""What is compared: a network, inputs for it and the classes explained; and the same network as PyTorch's modules."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..decision_based.target import explained
+from ..layers import (
+    AvgPool2d,
+    BatchNorm,
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    Identity,
+    Layer,
+    LeakyReLU,
+    MaxPool2d,
+    ReLU,
+    Sigmoid,
+    Tanh,
+)
+from ..network import Network
+from .libraries import load
+
+LINEAR = (Dense, Conv2d, ConvTranspose2d)
+POOLING = (AvgPool2d, GlobalAvgPool)
+ACTIVATIONS = (ReLU, LeakyReLU, Tanh, Sigmoid)
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A network with inputs.
+
+    Attributes
+    ----------
+    name
+        How the network is called in the table.
+    network
+        Without a Softmax at its end: scores are explained.
+    x
+        (N, ...) in the dtype of the network.
+    target
+        The classes explained (N,).
+    own
+        The user's own module, where the network came from one.
+    """
+
+    name: str
+    network: Network
+    x: np.ndarray
+    target: np.ndarray
+    own: Any = None
+
+    @classmethod
+    def of(cls, name: str, network: Network, x: np.ndarray, target: Any = None, own: Any = None) -> "Case":
+        """The case of a network and inputs; the target as everywhere, None for the predicted class."""
+        network = network.to_scores()
+        return cls(name, network, x, explained(network, x, target).target, own)
+
+    # ------------------------------------------------------------------------------------- what there is
+
+    @cached_property
+    def a(self) -> list[np.ndarray]:
+        """All activations."""
+        return self.network.forward(self.x)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the inputs are images (N, C, H, W)."""
+        return self.x.ndim == 4
+
+    @cached_property
+    def nonnegative(self) -> bool:
+        """Whether nothing negative comes to a layer with weights: what γ and z⁺ need."""
+        merged = self.network.merged()
+        a = merged.forward(self.x)
+        return all(a_j.min() >= 0 for a_j, layer in zip(a, merged, strict=False) if isinstance(layer, LINEAR))
+
+    def in_box(self, *kinds: type[Layer]) -> bool:
+        """Whether [0, 1] holds what comes to the first layer of these kinds: z^B is for pixels in a box."""
+        first = next((a_j for a_j, layer in zip(self.a, self.network, strict=False) if isinstance(layer, kinds)), None)
+        return first is None or bool(first.min() >= 0 and first.max() <= 1)
+
+    def has(self, *kinds: type[Layer]) -> bool:
+        """Whether the network has a layer of one of these kinds."""
+        return any(isinstance(layer, kinds) for layer in self.network)
+
+    @cached_property
+    def overlapping(self) -> bool:
+        """Whether windows of a max-pooling overlap."""
+        pools: list[Any] = [layer for layer in self.network if isinstance(layer, MaxPool2d)]
+        return any(s < k for pool in pools for s, k in zip(pool.stride, pool.size, strict=True))
+
+    @cached_property
+    def last_maps(self) -> str | None:
+        """The name of the activation function after the last convolution, or of the convolution."""
+        layers = list(self.network)
+        found = [i for i, layer in enumerate(layers) if isinstance(layer, (Conv2d, ConvTranspose2d))]
+        if not found:
+            return None
+        at = found[-1]
+        while at + 1 < len(layers) and isinstance(layers[at + 1], (*ACTIVATIONS, BatchNorm, Identity)):
+            at += 1
+        return self.network.names[at]
+
+    @property
+    def ends_in_global_pooling(self) -> bool:
+        """Whether the network ends GlobalAvgPool, Flatten, Dense."""
+        return [type(layer) for layer in self.network.layers[-3:]] == [GlobalAvgPool, Flatten, Dense]
+
+    # ------------------------------------------------------------------------------- the network, made over
+
+    @cached_property
+    def spaced(self) -> Network:
+        """The same function, with an Identity before every BatchNorm, so that none is merged."""
+        layers: list[Layer] = []
+        for layer in self.network:
+            layers += [Identity(), layer] if isinstance(layer, BatchNorm) else [layer]
+        return Network(layers, input_shape=self.network.input_shape)
+
+    @cached_property
+    def as_zennit_merges(self) -> Network:
+        """The network as zennit merges BatchNorm: what is left of it is no identity, it divides by √(1 + eps)."""
+        layers: list[Layer] = []
+        merged = self.network.merged()
+        for layer, before in zip(merged, self.network, strict=True):
+            if isinstance(before, BatchNorm) and isinstance(layer, Identity):
+                one, nothing = np.ones_like(before.gamma), np.zeros_like(before.gamma)
+                layers += [layer, BatchNorm(one, nothing, nothing, one, before.eps)]
+            else:
+                layers.append(layer)
+        return Network(layers, input_shape=self.network.input_shape) if len(layers) > len(merged) else self.network
+
+    # ------------------------------------------------------------------------------------------- in PyTorch
+
+    @cached_property
+    def module(self) -> Any:
+        """The network as an nn.Sequential."""
+        from ..interop.torch import to_torch
+
+        return to_torch(self.network)
+
+    def tensor(self, array: np.ndarray | None = None) -> Any:
+        """x (or another array) as a tensor of its own."""
+        return load("torch").from_numpy(np.array(self.x if array is None else array))
+
+    @property
+    def labels(self) -> Any:
+        """The classes explained, as a tensor."""
+        return self.tensor(self.target)
+
+    def chosen(self, scores: Any, start: str = "one") -> Any:
+        """What autograd starts from: 1 at the explained scores, or the scores themselves there; 0 elsewhere."""
+        torch = load("torch")
+        ones = torch.zeros_like(scores)
+        ones[torch.arange(len(scores)), self.labels] = 1
+        return ones * scores.detach() if start == "score" else ones
+
+    def torch_gradient(self, module: Any = None) -> np.ndarray:
+        """∂f_c / ∂x by autograd."""
+        torch = load("torch")
+        x = self.tensor().requires_grad_()
+        scores = (self.module if module is None else module)(x)
+        return array(torch.autograd.grad(scores, x, self.chosen(scores))[0])
+
+
+def array(tensor: Any) -> np.ndarray:
+    """A tensor as an array."""
+    return tensor.detach().cpu().numpy()

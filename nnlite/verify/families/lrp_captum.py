@@ -1,0 +1,138 @@
+"""LRP beside captum: ε, γ and α1β0 everywhere, from the score, with a stabilizer of 1e-9.
+
+captum has no rule for reshaping, LeakyReLU and Sigmoid; it divides at max-pooling too, and does not merge BatchNorm.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...decision_based import lrp
+from ...layers import BatchNorm, Flatten, LeakyReLU, MaxPool2d, Reshape, Sigmoid, Softmax
+from ...layers.arguments import frozen
+from ..case import LINEAR, POOLING, Case, array
+from ..libraries import load
+from ..table import BUG, CONVENTION, Comparison, impossible
+
+STABILIZER = 1e-9
+
+Make = Callable[[Any], Any]
+"""make(captum's module of rules) -> a rule of captum."""
+
+
+def comparisons(case: Case) -> list[Comparison]:
+    """captum's three rules; each as nnlite has it, and as captum has it."""
+    for kind in (LeakyReLU, Sigmoid, Softmax):
+        if case.has(kind):
+            return [impossible("lrp", "captum", "LRP", f"captum's LRP has no rule for a {kind.__name__}.")]
+    rows = [
+        _row(
+            case, "lrp-epsilon", "EpsilonRule(1e-9)", lambda r: r.EpsilonRule(1e-9), lrp.epsilon(1e-9), CONVENTION,
+            "captum also divides at max-pooling and at BatchNorm (which it does not merge), with 1e-9.",
+            "as captum divides", lrp.epsilon(1e-9),
+        ),
+        _row(
+            case, "lrp-epsilon", "EpsilonRule(0.25)", lambda r: r.EpsilonRule(0.25), lrp.epsilon(0.25), CONVENTION,
+            "captum also divides at max-pooling and at BatchNorm (which it does not merge), with 1e-9.",
+            "as captum divides", lrp.epsilon(0.25),
+        ),
+        _row(
+            case, "lrp-alpha1-beta0", "Alpha1_Beta0_Rule()", lambda r: r.Alpha1_Beta0_Rule(), lrp.alpha_beta(1, 0), BUG,
+            "captum takes w⁺ but the whole bias: where b < 0 the denominator can vanish or change its sign.",
+            "a_j w⁺_jk / (Σ_j a_j w⁺_jk + b_k)", _plus_with_whole_bias(),
+        ),
+    ]  # fmt: skip
+    if case.nonnegative:
+        rows += [
+            _row(
+                case, "lrp-gamma", "GammaRule(0.25)", lambda r: r.GammaRule(0.25), lrp.gamma(0.25), CONVENTION,
+                "captum leaves the bias unscaled: b_k instead of b_k + γ b⁺_k.", "bias unscaled",
+                _gamma_with_plain_bias(0.25),
+            ),
+            _row(
+                case, "lrp-z-plus", "Alpha1_Beta0_Rule(set_bias_to_zero=True)",
+                lambda r: r.Alpha1_Beta0_Rule(set_bias_to_zero=True), lrp.z_plus(), CONVENTION,
+                "captum has a stabilizer of 1e-9, and divides at max-pooling and BatchNorm too.", "as captum divides",
+                lrp.z_plus(STABILIZER),
+            ),
+        ]  # fmt: skip
+    return rows
+
+
+def _row(
+    case: Case, method: str, name: str, make: Make, rule: lrp.Rule, differs: str, because: str, otherwise: str,
+    under: lrp.Rule,
+) -> Comparison:  # fmt: skip
+    row = Comparison(
+        method, "captum", f"{name}, start score",
+        lambda: _captum(case, make), lambda: lrp.relevance(case.network, case.x, case.target, rules=rule),
+    )  # fmt: skip
+    return row.otherwise(differs, because, f"{name}, start score; nnlite {otherwise}", lambda: _as_captum(case, under))
+
+
+def _as_captum(case: Case, rule: lrp.Rule) -> np.ndarray:
+    """nnlite's LRP where captum divides: on every layer but activations, BatchNorm apart."""
+    rules: list[Any] = []
+    for layer in case.spaced:
+        divides = isinstance(layer, (MaxPool2d, BatchNorm, *POOLING))
+        rules.append(rule if isinstance(layer, LINEAR) else lrp.zero(STABILIZER) if divides else None)
+    return lrp.relevance(case.spaced, case.x, case.target, rules=rules)
+
+
+def _gamma_with_plain_bias(gamma: float) -> lrp.Rule:
+    """γ as captum has it: the bias unscaled."""
+
+    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> list[lrp.Group]:
+        W = frozen(layer.W + a.dtype.type(gamma) * np.maximum(layer.W, 0))
+        return [lrp.Group([lrp.Term(a, replace(layer, W=W))])]
+
+    return lrp.Rule("gamma", "a_j (w_jk + γ w⁺_jk) / (Σ + b_k)", groups, stabilizer=STABILIZER)
+
+
+def _plus_with_whole_bias() -> lrp.Rule:
+    """α1β0 as captum has it: w⁺, and the bias with its sign."""
+
+    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> list[lrp.Group]:
+        return [lrp.Group([lrp.Term(a, replace(layer, W=frozen(np.maximum(layer.W, 0))))])]
+
+    return lrp.Rule("alpha_beta", "a_j w⁺_jk / (Σ_j a_j w⁺_jk + b_k)", groups, stabilizer=STABILIZER)
+
+
+def _captum(case: Case, make: Make) -> np.ndarray:
+    """captum's LRP with one rule on every layer with weights, its own ε = 1e-9 on the others."""
+    rules = load("captum.attr._utils.lrp_rules")
+    module = _without_reshaping(case)
+    for name, layer in zip(case.network.names, case.network, strict=True):
+        if isinstance(layer, LINEAR):
+            getattr(module, name).rule = make(rules)
+        elif isinstance(layer, (BatchNorm, MaxPool2d, *POOLING)):
+            getattr(module, name).rule = rules.EpsilonRule(STABILIZER)
+    return array(load("captum.attr").LRP(module).attribute(case.tensor().requires_grad_(), target=case.labels))
+
+
+def _without_reshaping(case: Case) -> Any:
+    """The network as a module that reshapes by functions, since captum refuses nn.Flatten and nn.Identity."""
+    from ...interop.torch import to_torch
+
+    torch = load("torch")
+    layers = list(zip(case.network.names, case.network, strict=True))
+    modules = dict(to_torch(case.network).named_children())
+
+    class Chain(torch.nn.Module):  # type: ignore[name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            for name, layer in layers:
+                if not isinstance(layer, (Flatten, Reshape)) and type(layer).__name__ not in ("Identity", "Dropout"):
+                    setattr(self, name, modules[name])
+
+        def forward(self, x: Any) -> Any:
+            for name, layer in layers:
+                if isinstance(layer, (Flatten, Reshape)):
+                    x = x.reshape(layer.output_shape(tuple(x.shape)))
+                elif hasattr(self, name):
+                    x = getattr(self, name)(x)
+            return x
+
+    return Chain().eval()

@@ -1,0 +1,296 @@
+"""LRP beside zennit: every rule everywhere, on the pixels, and zennit's composites; excitation backpropagation.
+
+zennit adds a stabilizer of 1e-6 to every denominator, average pooling included, passes a BatchNorm that nothing could
+take in, and is usually started from 1. Its ZPlus and WSquare count the bias, its Gamma is the generalized one.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ...decision_based import lrp
+from ...decision_based.excitation_backpropagation import excitation_backpropagation
+from ...decision_based.lrp.composites import passes
+from ...layers import Conv2d, ConvTranspose2d, Softmax
+from ...layers.arguments import frozen
+from ...network import gradient_rule
+from ..case import LINEAR, POOLING, Case, array
+from ..libraries import load
+from ..table import BUG, CONVENTION, Comparison, impossible
+
+STABILIZER = 1e-6
+
+Make = Callable[[Any], Any]
+"""make(zennit.rules) -> a rule of zennit."""
+
+
+def comparisons(case: Case) -> list[Comparison]:
+    """Rules, pixel rules, composites, excitation backpropagation."""
+    if case.has(Softmax):
+        return [impossible("lrp", "zennit", "", "LRP has no rule for a Softmax between layers.")]
+    return [*_rules(case), *_pixel_rules(case), *_composites(case), *_excitation(case)]
+
+
+# ------------------------------------------------------------------------------------------ one rule everywhere
+
+
+def _rules(case: Case) -> list[Comparison]:
+    rules: list[tuple[str, str, Make, lrp.Rule]] = [
+        ("lrp-epsilon", "Epsilon(1e-6)", lambda z: z.Epsilon(1e-6), lrp.epsilon(1e-6)),
+        ("lrp-epsilon", "Epsilon(0.25)", lambda z: z.Epsilon(0.25), lrp.epsilon(0.25)),
+        ("lrp-generalized-gamma", "Gamma(0.25)", lambda z: z.Gamma(0.25), lrp.generalized_gamma(0.25)),
+        ("lrp-alpha1-beta0", "AlphaBeta(1, 0)", lambda z: z.AlphaBeta(1.0, 0.0), lrp.alpha_beta(1, 0)),
+        ("lrp-alpha2-beta1", "AlphaBeta(2, 1)", lambda z: z.AlphaBeta(2.0, 1.0), lrp.alpha_beta(2, 1)),
+        ("lrp-flat", "Flat()", lambda z: z.Flat(), lrp.flat()),
+        ("lrp-w-squared", "WSquare(zero_params=bias)", lambda z: z.WSquare(zero_params=["bias"]), lrp.w_squared()),
+    ]
+    if case.nonnegative:
+        rules += [("lrp-z-plus", "ZPlus(zero_params=bias)", lambda z: z.ZPlus(zero_params=["bias"]), lrp.z_plus())]
+    rows = [_rule(case, method, name, make, rule) for method, name, make, rule in rules]
+    rows.append(_relative(case))
+    rows.append(
+        _known(
+            case, "lrp-w-squared", "WSquare()", lambda z: z.WSquare(), lrp.w_squared(),
+            "zennit counts b² in the denominator as if it were an input.", "w² with b²", _w_squared_with_bias(),
+        )
+    )  # fmt: skip
+    if case.nonnegative:
+        rows.append(
+            _known(
+                case, "lrp-z-plus", "ZPlus()", lambda z: z.ZPlus(), lrp.z_plus(),
+                "zennit's ZPlus is αβ(1, 0): b⁺ takes its share.", "αβ(1, 0)", lrp.alpha_beta(1, 0, STABILIZER),
+            )
+        )  # fmt: skip
+        rows.append(
+            _known(
+                case, "lrp-gamma", "Gamma(0.25)", lambda z: z.Gamma(0.25), lrp.gamma(0.25),
+                "zennit's Gamma is the generalized one: where z < 0 it favours what is negative.", "generalized γ",
+                lrp.generalized_gamma(0.25, STABILIZER),
+            )
+        )  # fmt: skip
+    else:
+        because = "z⁺ and simple γ are for inputs ≥ 0, and here are negative ones; see αβ(1, 0) and generalized γ."
+        rows.append(impossible("lrp-z-plus, lrp-gamma", "zennit", "ZPlus, Gamma", because))
+    return rows
+
+
+def _rule(case: Case, method: str, name: str, make: Make, rule: lrp.Rule) -> Comparison:
+    """nnlite's rule with its own stabilizer, and with zennit's."""
+    row = Comparison(
+        method, "zennit", f"{name}, start score", lambda: _everywhere(case, make), lambda: _ours(case, rule)
+    )
+    stable = rule if rule.name == "epsilon" else _stabilized(rule)
+    everywhere = lrp.Composite(convolution=stable, dense=stable, pooling=lrp.zero(STABILIZER), batchnorm=passes)
+    if rule.name == "epsilon" and not case.has(*POOLING):
+        return _merging(case, replace(row, ours=lambda: _ours(case, everywhere)), everywhere)
+    what = "on average pooling" if rule.name == "epsilon" else "in every denominator"
+    return row.otherwise(
+        CONVENTION, f"zennit has a stabilizer of 1e-6 {what}, nnlite none unless it is asked for.{_and(case)}",
+        f"{name}, start score; nnlite stabilizer=1e-6{_on(case)}", lambda: _theirs_here(case, everywhere),
+    )  # fmt: skip
+
+
+def _known(
+    case: Case, method: str, name: str, make: Make, rule: lrp.Rule, because: str, otherwise: str, under: lrp.Rule
+) -> Comparison:
+    """A rule that zennit defines otherwise."""
+    everywhere = lrp.Composite(convolution=under, dense=under, pooling=lrp.zero(STABILIZER), batchnorm=passes)
+    row = Comparison(
+        method, "zennit", f"{name}, start score", lambda: _everywhere(case, make), lambda: _ours(case, rule)
+    )
+    return row.otherwise(
+        CONVENTION, f"{because} It also has a stabilizer of 1e-6 in every denominator.{_and(case)}",
+        f"{name}, start score; nnlite {otherwise}, stabilizer=1e-6{_on(case)}",
+        lambda: _theirs_here(case, everywhere),
+    )  # fmt: skip
+
+
+def _relative(case: Case) -> Comparison:
+    rule = lrp.epsilon(lrp.relative(0.25))
+    composite = lrp.Composite(convolution=rule, dense=rule, pooling=lrp.zero(STABILIZER), batchnorm=passes)
+    row = Comparison(
+        "lrp-epsilon-relative", "zennit", "Epsilon(Stabilizer(0.25, norm_scale=True)), start score",
+        lambda: _everywhere(case, lambda z: z.Epsilon(load("zennit.core").Stabilizer(0.25, norm_scale=True))),
+        lambda: _ours(case, composite),
+    )  # fmt: skip
+    return _merging(case, row, composite)
+
+
+def _stabilized(rule: lrp.Rule) -> lrp.Rule:
+    """The same rule with zennit's stabilizer."""
+    return replace(rule, stabilizer=STABILIZER, options={**rule.options, "stabilizer": STABILIZER})
+
+
+def _w_squared_with_bias() -> lrp.Rule:
+    """w² as zennit has it: b² in the denominator."""
+
+    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> list[lrp.Group]:
+        b = None if layer.b is None else frozen(layer.b**2)
+        return [lrp.Group([lrp.Term(np.ones_like(a), replace(layer, W=frozen(layer.W**2), b=b))])]
+
+    return lrp.Rule("w_squared", "w²_jk / (Σ_j w²_jk + b²_k)", groups, stabilizer=STABILIZER)
+
+
+# --------------------------------------------------------------------------------------- the pixels' own rule
+
+
+def _pixel_rules(case: Case) -> list[Comparison]:
+    """Deep Taylor decomposition: z^B, w² or flat on the pixels, z⁺ above."""
+    if not case.nonnegative:
+        return []
+    pixel: list[tuple[str, str, Make, lrp.Rule]] = [
+        ("deep-taylor-unbounded", "WSquare", lambda z: z.WSquare(zero_params=["bias"]), lrp.w_squared(STABILIZER)),
+        ("lrp-flat", "Flat", lambda z: z.Flat(), lrp.flat(STABILIZER)),
+    ]
+    if case.in_box(*LINEAR):
+        pixel.append(("deep-taylor", "ZBox(0, 1)", lambda z: z.ZBox(0.0, 1.0), lrp.z_bounds(0, 1, STABILIZER)))
+    rows = []
+    for method, name, make, rule in pixel:
+        plus = lrp.z_plus(STABILIZER)
+        composite = lrp.Composite(
+            first=rule, convolution=plus, dense=plus, pooling=lrp.zero(STABILIZER), batchnorm=passes
+        )
+        row = Comparison(
+            method, "zennit", f"{name} on the pixels, ZPlus above, both without bias; nnlite stabilizer=1e-6",
+            partial(_on_pixels, case, make), partial(_ours, case, composite),
+        )  # fmt: skip
+        rows.append(_merging(case, row, composite))
+    return rows
+
+
+# ------------------------------------------------------------------------------------------------- composites
+
+
+def _composites(case: Case) -> list[Comparison]:
+    """zennit's five, as it runs them: from 1, merging every BatchNorm that it can."""
+    rows = []
+    for name in ("EpsilonPlus", "EpsilonPlusFlat", "EpsilonGammaBox", "EpsilonAlpha2Beta1", "EpsilonAlpha2Beta1Flat"):
+        method = METHOD_OF[name]
+        box = name == "EpsilonGammaBox"
+        if box and not case.in_box(Conv2d, ConvTranspose2d):
+            rows.append(impossible(method, "zennit", name, "z^B needs pixels in [0, 1] below the first convolution."))
+            continue
+        composite = getattr(lrp, name)()
+        theirs = partial(_composite, case, name, low=0.0, high=1.0) if box else partial(_composite, case, name)
+        row = Comparison(method, "zennit", f"{name}, start 1", theirs, partial(_ours, case, composite, "one"))
+        rows.append(_merging(case, row, composite, "one"))
+    return rows
+
+
+def _composite(case: Case, name: str, **options: float) -> np.ndarray:
+    made = getattr(load("zennit.composites"), name)(canonizers=_canonizers(), **options)
+    return relevance(case, made, "one")
+
+
+METHOD_OF = {
+    "EpsilonPlus": "lrp-epsilon-plus",
+    "EpsilonPlusFlat": "lrp-epsilon-plus-flat",
+    "EpsilonGammaBox": "lrp-epsilon-gamma-box",
+    "EpsilonAlpha2Beta1": "lrp-epsilon-alpha2-beta1",
+    "EpsilonAlpha2Beta1Flat": "lrp-epsilon-alpha2-beta1-flat",
+}
+
+
+def _excitation(case: Case) -> list[Comparison]:
+    if not case.nonnegative:
+        return []
+
+    def theirs(**options: Any) -> np.ndarray:
+        made = load("zennit.composites").ExcitationBackprop(canonizers=_canonizers(), **options)
+        return relevance(case, made, "one")
+
+    def ours(rule: lrp.Rule) -> np.ndarray:
+        composite = lrp.Composite(
+            convolution=rule, dense=rule, pooling=lrp.zero(STABILIZER), batchnorm=gradient_rule
+        )  # zennit gives this composite no rule for a BatchNorm: there the gradient stays
+        return _theirs_here(case, composite, "one")
+
+    row = Comparison(
+        "excitation", "zennit", "ExcitationBackprop",
+        theirs, lambda: excitation_backpropagation(case.network, case.x, case.target),
+    )  # fmt: skip
+    return [
+        row.otherwise(
+            CONVENTION,
+            f"zennit builds it on its ZPlus, where b⁺ takes its share; Zhang's eq. 1 has no bias.{_and(case)}",
+            f"ExcitationBackprop; nnlite αβ(1, 0) from 1, stabilizer=1e-6{_on(case)}",
+            lambda: ours(lrp.alpha_beta(1, 0, STABILIZER)),
+        ),
+        replace(
+            row, convention=f"ExcitationBackprop(zero_params=bias); nnlite z⁺ from 1, stabilizer=1e-6{_on(case)}",
+            theirs=lambda: theirs(zero_params=["bias"]), ours=lambda: ours(lrp.z_plus(STABILIZER)),
+        ),
+    ]  # fmt: skip
+
+
+# --------------------------------------------------------------------------------------------- both sides run
+
+
+MERGED = "zennit's merge leaves a BatchNorm that divides by √(1 + eps) where it should be an identity."
+
+
+def _ours(case: Case, rules: Any, start: str = "score") -> np.ndarray:
+    return lrp.relevance(case.network, case.x, case.target, rules=rules, start=start)
+
+
+def _theirs_here(case: Case, rules: Any, start: str = "score") -> np.ndarray:
+    """nnlite's LRP on the network that zennit's merge leaves."""
+    return lrp.relevance(case.as_zennit_merges, case.x, case.target, rules=rules, start=start)
+
+
+def _merges(case: Case) -> bool:
+    return case.as_zennit_merges is not case.network
+
+
+def _and(case: Case) -> str:
+    return f" {MERGED}" if _merges(case) else ""
+
+
+def _on(case: Case) -> str:
+    return ", on zennit's merged network" if _merges(case) else ""
+
+
+def _merging(case: Case, row: Comparison, rules: Any, start: str = "score") -> Comparison:
+    """The row; where a BatchNorm is merged, known to differ by zennit's merge."""
+    if not _merges(case):
+        return row
+    convention = f"{row.convention}; nnlite{_on(case)[1:]}"
+    return row.otherwise(BUG, MERGED, convention, lambda: _theirs_here(case, rules, start))
+
+
+def _everywhere(case: Case, make: Make) -> np.ndarray:
+    return _mapped(case, make, None)
+
+
+def _on_pixels(case: Case, make: Make) -> np.ndarray:
+    return _mapped(case, lambda z: z.ZPlus(zero_params=["bias"]), make)
+
+
+def _mapped(case: Case, make: Make, first: Make | None) -> np.ndarray:
+    rules, types = load("zennit.rules"), load("zennit.types")
+    layers = [
+        (types.Activation, rules.Pass()),
+        (types.BatchNorm, rules.Pass()),
+        (types.AvgPool, rules.Norm(STABILIZER)),
+        (types.Linear, make(rules)),
+    ]
+    kinds = load("zennit.composites")
+    if first is None:
+        return relevance(case, kinds.LayerMapComposite(layers, canonizers=_canonizers()), "score")
+    pixels = [(types.Linear, first(rules))]
+    return relevance(case, kinds.SpecialFirstLayerMapComposite(layers, pixels, canonizers=_canonizers()), "score")
+
+
+def _canonizers() -> list[Any]:
+    return [load("zennit.canonizers").SequentialMergeBatchNorm()]
+
+
+def relevance(case: Case, composite: Any, start: str) -> np.ndarray:
+    """The relevance of the pixels by a composite of zennit, from the score or from 1."""
+    x = case.tensor().requires_grad_()
+    with composite.context(case.module) as module:
+        scores = module(x)
+        return array(load("torch").autograd.grad(scores, x, case.chosen(scores, start))[0])

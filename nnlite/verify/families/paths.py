@@ -1,0 +1,160 @@
+"""Integrated gradients along the same points, SmoothGrad and its kin with the same noise."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ...decision_based.gradient import gradient
+from ...decision_based.integrated_gradients import integrated_gradients
+from ...decision_based.smoothgrad import smoothgrad, smoothgrad_squared, vargrad
+from ..case import Case, array
+from ..libraries import load
+from ..table import BUG, CONVENTION, Comparison
+
+STEPS, NOISES, LEVEL = 50, 8, 0.15
+
+
+def comparisons(case: Case) -> list[Comparison]:
+    """Four quadratures, three averages over noise."""
+    return [*_integrated(case), *_noisy(case)]
+
+
+# --------------------------------------------------------------------------------------- integrated gradients
+
+
+def _integrated(case: Case) -> list[Comparison]:
+    def theirs(method: str) -> np.ndarray:
+        captum = load("captum.attr").IntegratedGradients(case.module)
+        given = case.tensor().requires_grad_()
+        return array(captum.attribute(given, target=case.labels, n_steps=STEPS, method=method))
+
+    def ours(quadrature: str, steps: int = STEPS) -> np.ndarray:
+        return integrated_gradients(case.network, case.x, case.target, quadrature=quadrature, steps=steps)
+
+    name = "integrated-gradients"
+    trapezoid = Comparison(
+        name, "captum", f"riemann_trapezoid, {STEPS} points",
+        lambda: theirs("riemann_trapezoid"), lambda: ours("trapezoid", STEPS - 1),
+    )  # fmt: skip
+    right = Comparison(
+        name, "zennit", f"IntegratedGradients, 20 points; nnlite midpoint, {STEPS} steps",
+        lambda: _zennit(case, "IntegratedGradients", n_iter=20), lambda: ours("midpoint"),
+    )  # fmt: skip
+    return [
+        Comparison(
+            name, "captum", f"gausslegendre, {STEPS} points",
+            lambda: theirs("gausslegendre"), lambda: ours("gauss-legendre"),
+        ),
+        Comparison(
+            name, "captum", f"riemann_middle, {STEPS} points",
+            lambda: theirs("riemann_middle"), lambda: ours("midpoint"),
+        ),
+        trapezoid.otherwise(
+            BUG, f"captum's {STEPS} trapezoid weights sum to {STEPS - 1} / {STEPS}, not to 1.",
+            f"riemann_trapezoid, {STEPS} points; nnlite times {STEPS - 1} / {STEPS}",
+            lambda: ours("trapezoid", STEPS - 1) * case.x.dtype.type((STEPS - 1) / STEPS),
+        ),
+        _to_1e6(
+            right.otherwise(
+                CONVENTION, "zennit takes the right end of each of 20 intervals.",
+                "IntegratedGradients; nnlite's gradient at its points (they are rounded to float32: tolerance 1e-6)",
+                lambda: _right_ends(case, 20),
+            )
+        ),
+    ]  # fmt: skip
+
+
+def _to_1e6(comparison: Comparison) -> Comparison:
+    under = comparison.under
+    return comparison if under is None else replace(comparison, under=replace(under, tolerance=1e-6))
+
+
+def _right_ends(case: Case, n: int) -> np.ndarray:
+    """x · mean of the gradient at t x, t = 1/n, 2/n, ..., 1."""
+    ends = np.linspace(1 / n, 1, n, dtype=np.float32).astype(case.x.dtype)
+    total: Any = sum(gradient(case.network, t * case.x, case.target) for t in ends)
+    return case.x * total / case.x.dtype.type(n)
+
+
+# ------------------------------------------------------------------------------------------- averages over noise
+
+
+def noise_of(case: Case, copies: int = NOISES) -> np.ndarray:
+    """The noise that both sides add: (copies, N, ...), σ = level · (max x − min x) of each sample."""
+    axes = tuple(range(1, case.x.ndim))
+    sigma = LEVEL * (case.x.max(axis=axes, keepdims=True) - case.x.min(axis=axes, keepdims=True))
+    return (sigma * np.random.default_rng(0).standard_normal((copies, *case.x.shape))).astype(case.x.dtype)
+
+
+def _noisy(case: Case) -> list[Comparison]:
+    rows = []
+    for method, kind, compute in (
+        ("smoothgrad", "smoothgrad", smoothgrad),
+        ("smoothgrad-squared", "smoothgrad_sq", smoothgrad_squared),
+        ("vargrad", "vargrad", vargrad),
+    ):
+        rows.append(
+            Comparison(
+                method, "captum", f"NoiseTunnel {kind}, the same {NOISES} noises",
+                partial(_tunnel, case, kind), partial(compute, case.network, case.x, case.target, noise=noise_of(case)),
+            )
+        )  # fmt: skip
+    silence = np.zeros_like(case.x)[None]
+    rows.append(
+        Comparison(
+            "smoothgrad", "zennit", f"SmoothGrad, the same {NOISES} noises, the last of them none",
+            lambda: _zennit(case, "SmoothGrad", n_iter=NOISES, noise_level=LEVEL),
+            lambda: smoothgrad(
+                case.network, case.x, case.target, noise=np.concatenate([noise_of(case, NOISES - 1), silence])
+            ),
+        )
+    )  # fmt: skip
+    return rows
+
+
+def _tunnel(case: Case, kind: str) -> np.ndarray:
+    """captum's NoiseTunnel around the gradient, with our noise in the place of what it would draw."""
+    torch = load("torch")
+    attr = load("captum.attr")
+
+    def drawn(mean: float, sigma: Any) -> Any:
+        noise = noise_of(case).swapaxes(0, 1)  # the copies of the first sample, then those of the second, ...
+        return case.tensor(noise.reshape(math.prod(noise.shape[:2]), *noise.shape[2:])).reshape(sigma.shape)
+
+    tunnel = attr.NoiseTunnel(attr.Saliency(case.module))
+    options = {"nt_type": kind, "nt_samples": NOISES, "stdevs": 1.0, "abs": False}
+    with _in_place_of(torch, "normal", drawn):
+        return array(tunnel.attribute(case.tensor().requires_grad_(), target=case.labels, **options))
+
+
+def _zennit(case: Case, name: str, **options: Any) -> np.ndarray:
+    """An attributor of zennit; where it draws noise it gets ours, standardized."""
+    torch = load("torch")
+    x = case.tensor()
+    axes = tuple(range(1, x.ndim))
+    span = x.amax(axes, keepdim=True) - x.amin(axes, keepdim=True)
+    noises = iter(noise_of(case, NOISES - 1))
+
+    def drawn(like: Any) -> Any:
+        sigma = LEVEL * span
+        return torch.where(sigma > 0, case.tensor(next(noises)) / torch.where(sigma > 0, sigma, 1.0), 0.0)
+
+    attributor = getattr(load("zennit.attribution"), name)(case.module, attr_output=case.chosen, **options)
+    with _in_place_of(torch, "randn_like", drawn):
+        _, R = attributor(x.requires_grad_())
+    return array(R)
+
+
+@contextmanager
+def _in_place_of(module: Any, name: str, stand_in: Any) -> Iterator[None]:
+    original = getattr(module, name)
+    setattr(module, name, stand_in)
+    try:
+        yield
+    finally:
+        setattr(module, name, original)

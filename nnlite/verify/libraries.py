@@ -1,0 +1,65 @@
+"""The libraries that nnlite is compared with: whether they are there, their versions, and how they are imported."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
+from typing import Any
+
+INSTALL = {
+    "torch": "pip install torch==2.13.0",
+    "captum": "pip install torch==2.13.0 && pip install captum",
+    "zennit": "pip install torch==2.13.0 && pip install --no-deps zennit",
+}
+"""The libraries, and how to install each."""
+
+
+def missing(library: str) -> str | None:
+    """How to install `library`, or None where it is there (captum and zennit need torch too)."""
+    needed = {"torch", library}
+    return INSTALL[library] if any(importlib.util.find_spec(name) is None for name in needed) else None
+
+
+def version_of(library: str) -> str:
+    """The version of an installed library, "" where it is not there."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return ""
+
+
+def load(name: str) -> Any:
+    """The module of this name, such as "captum.attr".
+
+    zennit imports torchvision for two classes that are of no use here; where there is no torchvision, a stand-in
+    serves while zennit is imported, and is taken away again.
+    """
+    if name.partition(".")[0] == "zennit" and "zennit" not in sys.modules:
+        with _torchvision():
+            importlib.import_module("zennit")
+    return importlib.import_module(name)
+
+
+@contextmanager
+def _torchvision() -> Iterator[None]:
+    if importlib.util.find_spec("torchvision") is not None:
+        yield
+        return
+    names = ("torchvision", "torchvision.models", "torchvision.models.resnet")
+    modules = {name: ModuleType(name) for name in names}
+    for name, module in modules.items():
+        module.__path__ = []
+        parent, _, child = name.rpartition(".")
+        if parent:
+            setattr(modules[parent], child, module)
+    for kind in ("Bottleneck", "BasicBlock"):
+        setattr(modules[names[-1]], kind, type(kind, (), {}))
+    sys.modules.update(modules)
+    try:
+        yield
+    finally:
+        for name in names:
+            del sys.modules[name]

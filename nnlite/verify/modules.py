@@ -1,0 +1,64 @@
+"""A user's PyTorch module from FILE.py:factory."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..layers.arguments import Shape
+from .libraries import load
+
+
+def from_file(text: str) -> tuple[Any, np.ndarray | None]:
+    """The module that the factory in a Python file makes, and the inputs, where it gives them too.
+
+    The file is the user's own and is executed.
+
+    Parameters
+    ----------
+    text
+        FILE.py:factory. The factory takes nothing and gives an nn.Module, or an nn.Module and inputs (N, ...).
+
+    Raises
+    ------
+    ValueError
+        There is no such file or factory, one of them raises an error, or what comes is no module.
+    """
+    name, colon, factory = text.rpartition(":")
+    if not colon or not name.endswith(".py") or not factory.isidentifier():
+        raise ValueError(f"--torch takes FILE.py:factory, such as network.py:build, and {text} came.")
+    if not Path(name).is_file():
+        raise ValueError(f"--torch takes FILE.py:factory, and there is no file {name}.")
+    spec = importlib.util.spec_from_file_location("nnlite_verify_user_module", name)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{name} cannot be imported.")
+    content = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(content)
+    except Exception as error:
+        raise ValueError(f"{name} cannot be imported: {_line(error)}") from None
+    make = getattr(content, factory, None)
+    if not callable(make):
+        own = [key for key, value in vars(content).items() if callable(value) and not key.startswith("_")]
+        raise ValueError(f"{name} has no function {factory}; it has {', '.join(own) or 'none'}.")
+    try:
+        made = make()
+    except Exception as error:
+        raise ValueError(f"{text} failed: {_line(error)}") from None
+    module, x = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
+    torch = load("torch")
+    if not isinstance(module, torch.nn.Module):
+        raise ValueError(f"{text} must give an nn.Module, or one and its inputs; {type(module).__name__} came.")
+    return module, None if x is None else np.asarray(x.detach() if isinstance(x, torch.Tensor) else x)
+
+
+def inputs(shape: Shape, samples: int, dtype: str) -> np.ndarray:
+    """Seeded inputs in [0, 1], a fifth of them 0."""
+    rng = np.random.default_rng(0)
+    x = rng.random((samples, *shape))
+    return np.where(rng.random(x.shape) < 0.2, 0, x).astype(dtype)
+
+
+def _line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,0 +1,320 @@
+"""The known conventions of a method: every way in which others compute it, and what they do to the map afterwards."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from ..decision_based import lrp
+from ..decision_based.cam import grad_cam, guided_grad_cam, upsampled
+from ..decision_based.deconvnet import deconvnet
+from ..decision_based.deeplift import deeplift
+from ..decision_based.excitation_backpropagation import excitation_backpropagation
+from ..decision_based.gradient import gradient
+from ..decision_based.guided_backpropagation import guided_backpropagation
+from ..decision_based.integrated_gradients import integrated_gradients
+from ..decision_based.lrp.composites import passes
+from ..decision_based.occlusion import occlusion
+from ..decision_based.registry import METHODS
+from ..layers.arguments import frozen
+from ..network import gradient_rule
+from .case import POOLING, Case
+
+Compute = Callable[[], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One convention: in words, and its map. `rules` and `start` where it is LRP."""
+
+    words: str
+    compute: Compute
+    rules: Any = None
+    start: str = "score"
+
+
+def variants(case: Case, method: str) -> Iterator[Variant]:
+    """Our own convention first, then those of others, then the other methods.
+
+    Raises
+    ------
+    ValueError
+        There is no such method.
+    """
+    rules = METHODS[method].rules if method in METHODS else None
+    if rules is not None:
+        yield from _lrp(case, method, rules)
+    elif method in PLAIN:
+        yield from PLAIN[method](case)
+    elif method in METHODS:
+        yield Variant("nnlite's own", lambda: METHODS[method].compute(case.network, case.x, case.target))
+    else:
+        raise ValueError(f"There is no method {method!r}; the methods are {', '.join(names())}.")
+    for name, other in METHODS.items():
+        if name != method:
+            yield Variant(f"another method: {name}", partial(other.compute, case.network, case.x, case.target))
+
+
+def names() -> list[str]:
+    """The methods that a map may be of."""
+    return sorted({*METHODS, *PLAIN})
+
+
+# -------------------------------------------------------------------------------------------------- LRP
+
+
+def _lrp(case: Case, method: str, rules: Any) -> Iterator[Variant]:
+    yield _relevance(case, "nnlite's own", rules, "score")
+    yield _relevance(case, "start one", rules, "one")
+    if isinstance(rules, lrp.Rule):
+        pooling = (
+            [("", None), ("average pooling by its gradient, ", gradient_rule)] if case.has(*POOLING) else [("", None)]
+        )
+        for (words, rule), (pool, pool_rule), start in product(_kin(rules), pooling, ("score", "one")):
+            composite = lrp.everywhere(rule)
+            if pool_rule is not None:
+                composite = replace(composite, pooling=pool_rule)
+            yield _relevance(case, f"{words}, {pool}start {start}", composite, start)
+        if case.as_zennit_merges is not case.network:
+            yield Variant("BatchNorm passes", _of(case, replace(lrp.everywhere(rules), batchnorm=passes), "score"))
+    else:
+        for stabilizer, start in product((0.0, 1e-6, 1e-9), ("score", "one")):
+            yield _relevance(
+                case, f"stabilizer {stabilizer:g} on every rule, start {start}", _with(rules, stabilizer), start
+            )
+
+
+def _relevance(case: Case, words: str, rules: Any, start: str) -> Variant:
+    return Variant(words, _of(case, rules, start), rules, start)
+
+
+def _of(case: Case, rules: Any, start: str) -> Compute:
+    return lambda: lrp.relevance(case.network, case.x, case.target, rules=rules, start=start)
+
+
+def _with(composite: Any, stabilizer: float) -> Any:
+    """The composite with this stabilizer in each of its rules."""
+    changed = {
+        name: replace(rule, stabilizer=stabilizer)
+        for name, rule in vars(composite).items()
+        if isinstance(rule, lrp.Rule) and rule.name != "epsilon"
+    }
+    return replace(composite, **changed)
+
+
+def _kin(rule: lrp.Rule) -> Iterator[tuple[str, lrp.Rule]]:
+    """The rule as others define it, in words: other stabilizers, the bias otherwise, its generalized form."""
+    kin: list[tuple[str, Callable[[float], lrp.Rule]]] = []
+    if rule.name in ("epsilon", "zero"):
+        for size in (0.0, 1e-9, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 0.25):
+            yield f"ε = {size:g}", lrp.epsilon(size)
+            yield f"ε = {size:g}, bias left out", without_bias(lrp.epsilon(size))
+            yield f"ε = {size:g} added without the sign of z", _unsigned(size)
+        yield "ε = 0.25 RMS(z)", lrp.epsilon(lrp.relative(0.25))
+        return
+    if rule.name in ("gamma", "generalized_gamma"):
+        for gamma in (0.1, 0.25, 0.5, 1.0):
+            kin += [
+                (f"simple γ = {gamma:g}", partial(lrp.gamma, gamma)),
+                (f"generalized γ = {gamma:g}", partial(lrp.generalized_gamma, gamma)),
+                (f"simple γ = {gamma:g}, bias unscaled", partial(_plain_bias, gamma)),
+                (f"simple γ = {gamma:g}, bias left out", partial(_bare, partial(lrp.gamma, gamma))),
+            ]
+    elif rule.name in ("z_plus", "alpha_beta"):
+        kin += [
+            ("z⁺ without bias", lrp.z_plus),
+            ("αβ(1, 0), that is z⁺ with b⁺", partial(lrp.alpha_beta, 1, 0)),
+            ("z⁺ with the whole bias, b⁻ too", _whole_bias),
+            ("αβ(2, 1)", partial(lrp.alpha_beta, 2, 1)),
+            ("αβ(2, 1), bias left out", partial(_bare, partial(lrp.alpha_beta, 2, 1))),
+        ]
+    elif rule.name == "w_squared":
+        kin += [("w² without bias", lrp.w_squared), ("w² with b²", _bias_squared)]
+    elif rule.name == "flat":
+        kin += [("flat", lrp.flat)]
+    for words, make in kin:
+        for stabilizer in (0.0, 1e-6, 1e-9):
+            yield f"{words}, stabilizer {stabilizer:g}", make(stabilizer)
+
+
+def _bare(make: Callable[[float], lrp.Rule], stabilizer: float) -> lrp.Rule:
+    return without_bias(make(stabilizer))
+
+
+def without_bias(rule: lrp.Rule) -> lrp.Rule:
+    """The rule with the bias left out of every denominator."""
+
+    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> list[lrp.Group]:
+        bare = replace(layer, b=None) if getattr(layer, "b", None) is not None else layer
+        return list(rule.groups(bare, a, bare.forward(a)))
+
+    return replace(rule, groups=groups)
+
+
+def _unsigned(epsilon: float) -> lrp.Rule:
+    """ε as the slides have it: added, whatever the sign of z."""
+
+    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> list[lrp.Group]:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            kappa = np.where(z + epsilon == 0, 0, z / (z + z.dtype.type(epsilon)))
+        return [lrp.Group([lrp.Term(a, layer)], kappa)]  # R / (z + ε) = κ R / z with κ = z / (z + ε)
+
+    return lrp.Rule("epsilon", "a_j w_jk / (z_k + ε)", groups, needs_weights=False)
+
+
+def _plain_bias(gamma: float, stabilizer: float) -> lrp.Rule:
+    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> list[lrp.Group]:
+        W = frozen(layer.W + a.dtype.type(gamma) * np.maximum(layer.W, 0))
+        return [lrp.Group([lrp.Term(a, replace(layer, W=W))])]
+
+    return lrp.Rule("gamma", "a_j (w_jk + γ w⁺_jk) / (Σ + b_k)", groups, stabilizer=stabilizer)
+
+
+def _whole_bias(stabilizer: float) -> lrp.Rule:
+    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> list[lrp.Group]:
+        return [lrp.Group([lrp.Term(a, replace(layer, W=frozen(np.maximum(layer.W, 0))))])]
+
+    return lrp.Rule("alpha_beta", "a_j w⁺_jk / (Σ + b_k)", groups, stabilizer=stabilizer)
+
+
+def _bias_squared(stabilizer: float) -> lrp.Rule:
+    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> list[lrp.Group]:
+        b = None if layer.b is None else frozen(layer.b**2)
+        return [lrp.Group([lrp.Term(np.ones_like(a), replace(layer, W=frozen(layer.W**2), b=b))])]
+
+    return lrp.Rule("w_squared", "w²_jk / (Σ + b²_k)", groups, stabilizer=stabilizer)
+
+
+# ---------------------------------------------------------------------------------------- the other methods
+
+
+def _gradients(case: Case) -> Iterator[Variant]:
+    yield Variant("nnlite's own", lambda: gradient(case.network, case.x, case.target))
+
+
+def _saliency(case: Case) -> Iterator[Variant]:
+    yield Variant("nnlite's own", lambda: METHODS["saliency"].compute(case.network, case.x, case.target))
+    yield Variant("of every channel", lambda: np.abs(gradient(case.network, case.x, case.target)))
+    yield Variant("with its sign", lambda: gradient(case.network, case.x, case.target))
+
+
+def _integrated(case: Case) -> Iterator[Variant]:
+    def made(quadrature: str, steps: int, factor: bool) -> Compute:
+        def compute() -> np.ndarray:
+            R = integrated_gradients(case.network, case.x, case.target, quadrature=quadrature, steps=steps)
+            return R if factor else np.divide(R, case.x, out=np.zeros_like(R), where=case.x != 0)
+
+        return compute
+
+    yield Variant("nnlite's own", made("midpoint", 50, True))
+    for factor, steps, quadrature in product(
+        (True, False), (50, 20, 25, 32, 64, 100, 128, 200), ("midpoint", "gauss-legendre", "trapezoid")
+    ):
+        left_out = "" if factor else ", factor x − x′ left out (zero where x = x′)"
+        yield Variant(f"{quadrature}, {steps} steps{left_out}", made(quadrature, steps, factor))
+    for points in (20, 25, 32, 50, 64, 100):
+        words = f"trapezoid, {points} points whose weights sum to {points - 1} / {points}"
+        yield Variant(words, partial(_short_trapezoid, made("trapezoid", points - 1, True), (points - 1) / points))
+
+
+def _short_trapezoid(compute: Compute, share: float) -> np.ndarray:
+    return compute() * share
+
+
+def _occluded(case: Case) -> Iterator[Variant]:
+    def made(overlap: str, score: str) -> np.ndarray:
+        return occlusion(case.network, case.x, case.target, overlap=overlap, score=score, progress=False).map
+
+    yield Variant("nnlite's own", partial(made, "mean", "score"))
+    for overlap, score in (("sum", "score"), ("mean", "probability"), ("sum", "probability")):
+        yield Variant(f"{overlap} over windows, {score}", partial(made, overlap, score))
+
+
+def _grad_cam(case: Case) -> Iterator[Variant]:
+    yield Variant("nnlite's own", lambda: grad_cam(case.network, case.x, case.target))
+    for relu, how in product((True, False), ("", "bilinear", "nearest")):
+        words = f"{'with' if relu else 'without'} ReLU{f', {how} to the input' if how else ''}"
+
+        def compute(relu: bool = relu, how: str = how) -> np.ndarray:
+            L = grad_cam(case.network, case.x, case.target, relu=relu)
+            return upsampled(L, case.x.shape[2:], how) if how else L
+
+        yield Variant(words, compute)
+
+
+def _guided_grad_cam(case: Case) -> Iterator[Variant]:
+    given = case.network, case.x, case.target
+    yield Variant("nnlite's own", partial(guided_grad_cam, *given))
+    yield Variant("nearest pixel", partial(guided_grad_cam, *given, interpolation="nearest"))
+
+
+def _deeplift(case: Case) -> Iterator[Variant]:
+    given = case.network, case.x, case.target
+    yield Variant("nnlite's own", partial(deeplift, *given))
+    for rule, reference in product(("rescale", "reveal-cancel"), (0.0, 0.5, 1.0)):
+        words = f"{rule}, reference {reference:g}"
+        yield Variant(words, partial(deeplift, *given, rule=rule, reference=reference))
+
+
+def _single(method: Any) -> Callable[[Case], Iterator[Variant]]:
+    def variants(case: Case) -> Iterator[Variant]:
+        yield Variant("nnlite's own", lambda: method(case.network, case.x, case.target))
+
+    return variants
+
+
+PLAIN: dict[str, Callable[[Case], Iterator[Variant]]] = {
+    "gradient": _gradients,
+    "saliency": _saliency,
+    "integrated-gradients": _integrated,
+    "occlusion": _occluded,
+    "grad-cam": _grad_cam,
+    "guided-grad-cam": _guided_grad_cam,
+    "deeplift": _deeplift,
+    "deconvnet": _single(deconvnet),
+    "guided-backpropagation": _single(guided_backpropagation),
+    "excitation": _single(excitation_backpropagation),
+}
+"""Methods whose conventions are not LRP rules."""
+
+
+# ------------------------------------------------------------------------------------- what is done to a map
+
+
+def _scaled(R: np.ndarray, by: np.ndarray) -> np.ndarray:
+    by = by.reshape(-1, *(1,) * (R.ndim - 1))
+    return np.divide(R, by, out=np.zeros_like(R), where=by != 0)
+
+
+def _each(R: np.ndarray) -> np.ndarray:
+    return R.reshape(len(R), -1)
+
+
+AFTERWARDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "": lambda R: R,
+    "absolute values": np.abs,
+    "positive part": lambda R: np.maximum(R, 0),
+    "the sign turned": lambda R: -R,
+    "divided by its largest magnitude": lambda R: _scaled(R, np.abs(_each(R)).max(axis=1)),
+    "absolute values divided by the largest": lambda R: _scaled(np.abs(R), np.abs(_each(R)).max(axis=1)),
+    "brought to [0, 1] by its least and its largest value": lambda R: _scaled(
+        R - _each(R).min(axis=1).reshape(-1, *(1,) * (R.ndim - 1)), np.ptp(_each(R), axis=1)
+    ),
+    "divided by its sum": lambda R: _scaled(R, _each(R).sum(axis=1)),
+    "divided by Σ |R|": lambda R: _scaled(R, np.abs(_each(R)).sum(axis=1)),
+    "squared": np.square,
+    "rows and columns exchanged": lambda R: np.swapaxes(R, -1, -2) if R.ndim > 2 else R,
+}
+"""What others do to a finished map."""
+
+CHANNELS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "maximum over channels": lambda R: R.max(axis=1),
+    "sum over channels": lambda R: R.sum(axis=1),
+    "mean over channels": lambda R: R.mean(axis=1),
+    "maximum of |R| over channels": lambda R: np.abs(R).max(axis=1),
+    "sum of |R| over channels": lambda R: np.abs(R).sum(axis=1),
+}
+"""How channels (N, C, H, W) become one map (N, H, W)."""

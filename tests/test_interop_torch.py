@@ -1,0 +1,304 @@
+"""Networks to and from PyTorch: the same scores, and a refusal by name of what has no counterpart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nnlite.models
+from nnlite import Network
+from nnlite.layers import BatchNorm, Conv2d, Dense, Flatten, GlobalAvgPool, Mask, Reshape
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch==2.13.0")
+from torch import nn  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
+
+from nnlite.interop.torch import from_torch, load_torch, to_torch  # noqa: E402
+from nnlite.verify.examples import EXAMPLES, example  # noqa: E402
+
+
+def seeded(module: Any, dtype: Any = torch.float64) -> Any:
+    """The module with random parameters and running statistics, in evaluation mode."""
+    random = torch.Generator().manual_seed(0)
+    for name, values in [*module.named_parameters(), *module.named_buffers()]:
+        if values.is_floating_point():
+            low = 0.5 if "var" in name else -0.5
+            values.data.uniform_(low, 1, generator=random)
+    return module.to(dtype).eval()
+
+
+def difference(module: Any, network: Network, shape: tuple[int, ...]) -> float:
+    """The largest difference of the outputs, as a part of the largest output."""
+    x = np.random.default_rng(0).uniform(-1, 1, (3, *shape)).astype(network.dtype)
+    with torch.no_grad():
+        theirs = module(torch.from_numpy(x)).numpy()
+    ours = network.forward(x)[-1]
+    assert theirs.shape == ours.shape
+    assert theirs.dtype == ours.dtype
+    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+
+
+MODULES: dict[str, tuple[Any, tuple[int, ...]]] = {
+    "linear": (lambda: nn.Linear(6, 4), (6,)),
+    "no biases": (lambda: nn.Sequential(nn.Linear(6, 4, bias=False), nn.ReLU(), nn.Linear(4, 3, bias=False)), (6,)),
+    "nested": (lambda: nn.Sequential(nn.Sequential(nn.Linear(6, 4), nn.Sequential(nn.Tanh())), nn.Sigmoid()), (6,)),
+    "convolution": (lambda: nn.Conv2d(4, 6, (3, 2), (2, 1), (1, 2), (2, 1), groups=2), (4, 9, 8)),
+    "depthwise": (lambda: nn.Conv2d(4, 8, 3, groups=4, bias=False), (4, 6, 6)),
+    "padding valid": (lambda: nn.Conv2d(2, 3, 3, padding="valid"), (2, 5, 5)),
+    "padding same": (lambda: nn.Conv2d(2, 3, (3, 5), padding="same", dilation=(2, 1)), (2, 6, 7)),
+    "transposed": (lambda: nn.ConvTranspose2d(4, 6, 3, 2, 1, output_padding=1, groups=2, dilation=2), (4, 5, 4)),
+    "max pooling": (lambda: nn.MaxPool2d(3, 2, 1, ceil_mode=True), (2, 8, 7)),
+    "average pooling": (lambda: nn.AvgPool2d((3, 2), 2, (1, 0), True, False), (2, 8, 7)),
+    "average pooling with padding": (lambda: nn.AvgPool2d(3, 2, 1), (2, 8, 7)),
+    "global pooling": (lambda: nn.AdaptiveAvgPool2d((1, 1)), (2, 8, 7)),
+    "adaptive pooling": (lambda: nn.AdaptiveAvgPool2d((4, None)), (2, 8, 7)),
+    "adaptive pooling to the same": (lambda: nn.AdaptiveAvgPool2d((8, 7)), (2, 8, 7)),
+    "batch norm 1d": (lambda: nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4, eps=1e-3)), (6,)),
+    "batch norm 2d": (lambda: nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 2, 2), nn.BatchNorm2d(2)), (3, 4, 4)),
+    "batch norm without parameters": (lambda: nn.BatchNorm2d(3, affine=False), (3, 4, 4)),
+    "leaky relu": (lambda: nn.LeakyReLU(0.2), (7,)),
+    "softmax": (lambda: nn.Sequential(nn.Linear(6, 4), nn.Softmax(dim=-1)), (6,)),
+    "softmax over channels": (lambda: nn.Softmax(dim=1), (3, 4, 4)),
+    "shapes": (lambda: nn.Sequential(nn.Flatten(), nn.Unflatten(1, (3, 2, 4)), nn.Identity()), (2, 3, 4)),
+    "dropout": (lambda: nn.Sequential(nn.Dropout(0.3), nn.Dropout2d(0.3), nn.ReLU(inplace=True)), (3, 4, 4)),
+}
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_gives_the_same_scores_both_ways(name: str, dtype: Any, tolerance: float) -> None:
+    make, shape = MODULES[name]
+    module = seeded(make(), dtype)
+    network = from_torch(module, shape)
+    if network.parameters:
+        assert str(network.dtype) == str(dtype).removeprefix("torch.")
+    x = np.random.default_rng(0).uniform(-1, 1, (3, *shape)).astype(str(dtype).removeprefix("torch."))
+    theirs, ours = module(torch.from_numpy(x)).detach().numpy(), network.forward(x)[-1]
+    assert ours.dtype == theirs.dtype
+    assert ours.shape == theirs.shape
+    assert np.abs(ours - theirs).max() <= tolerance * np.abs(theirs).max()
+    again = to_torch(from_torch(module, shape))(torch.from_numpy(x)).detach().numpy()
+    assert np.abs(again - theirs).max() <= tolerance * np.abs(theirs).max()
+
+
+class Chain(nn.Module):
+    """Functions and methods in the place of modules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(1, 4, 3, padding=1)
+        self.features = nn.Sequential(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4))
+        self.last = nn.Linear(16, 3)
+
+    def forward(self, x: Any) -> Any:
+        batch = x.size(0)
+        x = F.max_pool2d(F.relu(self.first(x)), 2)
+        x = F.leaky_relu(self.features(x), 0.1)
+        x = F.avg_pool2d(x, kernel_size=2, stride=1)
+        x = F.dropout(x.relu(), 0.2, training=self.training)
+        x = torch.max_pool2d(x, 1).reshape(batch, -1)
+        x = torch.flatten(torch.tanh(x), 1).view(x.shape[0], 16)
+        return torch.softmax(self.last(x), dim=1)
+
+
+def test_a_forward_of_functions_is_traced() -> None:
+    module = seeded(Chain()).train()
+    network = from_torch(module, (1, 10, 10))
+    assert module.training
+    assert module.features[1].training  # it is left as it was
+    assert difference(module.eval(), network, (1, 10, 10)) <= 1e-10
+    assert network.info["torch"]["conv2"] == "features.0 (Conv2d)"
+
+
+class Mean(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return x.mean(dim=(2, 3))
+
+
+def test_a_mean_over_the_image_is_global_pooling() -> None:
+    network = from_torch(nn.Sequential(nn.Conv2d(1, 2, 3).double(), Mean()), (1, 5, 5))
+    assert [type(layer) for layer in network] == [Conv2d, GlobalAvgPool, Flatten]
+
+
+@pytest.mark.parametrize("name", nnlite.models.NAMES)
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-10)])
+def test_the_shipped_networks_there_and_back(name: str, dtype: str, tolerance: float) -> None:
+    network = nnlite.models.load(name).astype(dtype)
+    module = to_torch(network)
+    shape = network.input_shape
+    assert shape is not None
+    assert difference(module, network, shape) <= tolerance
+    again = from_torch(module, shape)
+    assert again.names == network.names
+    for ours, theirs in zip(network.parameters.values(), again.parameters.values(), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_there_and_back(name: str) -> None:
+    network, x = example(name)
+    module = to_torch(network)
+    again = from_torch(module, network.input_shape)
+    scores = network.forward(x)[-1]
+    assert np.abs(module(torch.from_numpy(x.copy())).detach().numpy() - scores).max() <= 1e-10 * np.abs(scores).max()
+    assert np.array_equal(again.forward(x)[-1], scores)
+
+
+def test_the_parameters_are_copies() -> None:
+    module = nn.Linear(2, 1)
+    network = from_torch(module)
+    before = network.parameters["dense1.W"].copy()
+    with torch.no_grad():
+        module.weight.zero_()
+    assert np.array_equal(network.parameters["dense1.W"], before)
+
+
+# --------------------------------------------------------------------------------------------- what is refused
+
+
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(4, 4)
+
+    def forward(self, x: Any) -> Any:
+        return x + torch.relu(self.inner(x))
+
+
+class Body(nn.Module):
+    """A module around any function of x."""
+
+    def __init__(self, body: Any) -> None:
+        super().__init__()
+        self.body = body
+        self.inner = nn.Linear(4, 4)
+        self.scale = nn.Parameter(torch.ones(4))
+
+    def forward(self, x: Any) -> Any:
+        return self.body(self, x)
+
+
+class Two(nn.Module):
+    def forward(self, x: Any, y: Any) -> Any:
+        return x
+
+
+def hooked() -> Any:
+    module = nn.Linear(4, 4)
+    module.register_forward_hook(lambda *a: None)
+    return nn.Sequential(module)
+
+
+REFUSED: dict[str, tuple[Any, tuple[int, ...] | None, list[str]]] = {
+    "unknown module": (lambda: nn.Sequential(nn.Linear(4, 4), nn.GELU()), None, ["1 (GELU)", "Supported", "Conv2d"]),
+    "unknown function": (lambda: Body(lambda m, x: F.gelu(m.inner(x))), None, ["gelu", "Supported", "max_pool2d"]),
+    "unknown method": (lambda: Body(lambda m, x: m.inner(x).abs()), None, ["x.abs()", "Supported"]),
+    "arithmetic": (lambda: Body(lambda m, x: m.inner(x) * 2), None, ["mul", "no counterpart"]),
+    "residual connection": (Residual, None, ["residual connection", "the input x", "relu"]),
+    "nested residual connection": (lambda: nn.Sequential(nn.ReLU(), Residual()), None, ["residual connection"]),
+    "residual in place": (lambda: Body(lambda m, x: m.inner(x).add_(x)), None, ["residual connection"]),
+    "branch": (lambda: Body(lambda m, x: torch.cat([m.inner(x), x], 1)), None, ["branch", "cat"]),
+    "branch from below": (
+        lambda: Body(lambda m, x: (m.inner(x), torch.relu(x))[1]),
+        None,
+        ["inner (Linear)", "not used"],
+    ),
+    "parameter": (lambda: Body(lambda m, x: x * m.scale), None, ["scale", "parameters used outside of a layer"]),
+    "several outputs": (lambda: Body(lambda m, x: (m.inner(x), 0)), None, ["one array of scores"]),
+    "two inputs": (Two, None, ["second input y"]),
+    "decision": (lambda: Body(lambda m, x: x if x.sum() > 0 else -x), None, ["cannot be traced", "chain"]),
+    "unused result": (lambda: Body(lambda m, x: (x.relu_(), x)[1]), None, ["relu_", "not used"]),
+    "dropout always on": (lambda: Body(lambda m, x: F.dropout(x)), None, ["training=self.training"]),
+    "hooks": (hooked, None, ["0 (Linear)", "forward hooks"]),
+    "padding mode": (lambda: nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect"), None, ["reflect", "zeros"]),
+    "uneven padding": (lambda: nn.Conv2d(1, 1, 2, padding="same"), None, ["same", "wider"]),
+    "pooling with dilation": (lambda: nn.MaxPool2d(2, dilation=2), None, ["dilation=1"]),
+    "pooling with a divisor": (lambda: nn.AvgPool2d(2, divisor_override=3), None, ["divisor_override"]),
+    "adaptive pooling of unknown size": (lambda: nn.AdaptiveAvgPool2d(7), None, ["give input_shape"]),
+    "adaptive pooling of several sizes": (lambda: nn.AdaptiveAvgPool2d(3), (1, 7, 7), ["several sizes"]),
+    "softmax over rows": (lambda: nn.Softmax(dim=0), None, ["dim=0", "dim=1"]),
+    "flatten with the batch": (lambda: nn.Flatten(0), None, ["start_dim=0"]),
+    "unknown size in a view": (lambda: Body(lambda m, x: x.view(x.size(0), 2, -1)), None, ["x.view()"]),
+    "no running statistics": (lambda: nn.BatchNorm1d(4, track_running_stats=False), None, ["running statistics"]),
+    "half precision": (lambda: nn.Linear(4, 4).half(), None, ["float16", "module.float()"]),
+    "wrong sizes": (lambda: nn.Sequential(nn.Linear(4, 3), nn.Linear(4, 3)), (4,), ["1 (Linear)", "(N, 4)"]),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_has_no_counterpart_is_refused_by_name(case: str) -> None:
+    make, shape, expected = REFUSED[case]
+    with pytest.raises(ValueError, match="from_torch") as caught:
+        from_torch(make(), shape)
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in expected:
+        assert part in message
+
+
+def test_a_class_in_the_place_of_a_module_is_refused() -> None:
+    with pytest.raises(TypeError, match="call it first"):
+        from_torch(nn.Linear)
+
+
+def test_to_torch_refuses_what_has_no_module() -> None:
+    with pytest.raises(ValueError, match="mask1"):
+        to_torch(Network([Mask(np.ones((1, 4)))]))
+    norm = BatchNorm([1.0], [0.0], [0.0], [1.0])
+    with pytest.raises(ValueError, match="input_shape"):
+        to_torch(Network([norm]))
+    x = torch.ones((1, 2), dtype=torch.float64)
+    assert to_torch(Network([Dense(np.ones((2, 1))), norm]))(x).shape == (1, 1)
+
+
+def test_reshape_of_an_image_is_kept() -> None:
+    network = Network([Reshape((2, 2, 3))])
+    assert difference(to_torch(network), Network([Reshape((2, 2, 3)), Dense(np.ones((1, 1)))])[:1], (3, 2, 2)) == 0
+
+
+# ------------------------------------------------------------------------------------------------- .pt files
+
+
+def test_weights_from_a_file(tmp_path: Any) -> None:
+    path = tmp_path / "weights.pt"
+    module = seeded(Chain())
+    for content in (module.state_dict(), {"epoch": 3, "state_dict": module.state_dict()}):
+        torch.save(content, path)
+        other = Chain().double()
+        for given in (other, lambda: Chain().double()):
+            assert difference(module, load_torch(path, given, (1, 10, 10)), (1, 10, 10)) <= 1e-10
+        assert not torch.equal(other.last.weight, module.last.weight)  # it stays as it was
+
+
+class Evil:
+    def __reduce__(self) -> Any:
+        return (print, ("executed",))
+
+
+def test_files_that_are_refused(tmp_path: Any, capsys: Any) -> None:
+    path = tmp_path / "weights.pt"
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        load_torch(path, nn.Linear(2, 2))
+    torch.save(nn.Linear(2, 2), path)
+    with pytest.raises(ValueError, match="state_dict"):
+        load_torch(path, nn.Linear(2, 2))
+    torch.save({"weight": Evil()}, path)
+    with pytest.raises(ValueError, match="not executed"):
+        load_torch(path, nn.Linear(2, 2))
+    torch.save([1, 2], path)
+    with pytest.raises(ValueError, match="dictionary of tensors"):
+        load_torch(path, nn.Linear(2, 2))
+    torch.save(nn.Linear(3, 2).state_dict(), path)
+    with pytest.raises(ValueError, match="do not fit the module"):
+        load_torch(path, nn.Linear(2, 2))
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"weights\.pt"):
+        load_torch(path, nn.Linear(2, 2))
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"weights\.pt"):
+        load_torch(path, nn.Linear(2, 2))
+    with pytest.raises(TypeError, match=r"nn\.Module"):
+        load_torch(path, "module")
+    assert "executed" not in capsys.readouterr().out

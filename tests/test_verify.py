@@ -1,0 +1,182 @@
+"""nnlite beside PyTorch, captum and zennit, live: every verdict on every network is as it should be."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nnlite.models
+from nnlite import Network
+from nnlite.datasets import strokes, uci
+from nnlite.layers import Conv2d, Dense, Flatten, MaxPool2d, ReLU
+from nnlite.verify import Case, Comparison, compare, comparisons, verify, vgg16
+from nnlite.verify.examples import EXAMPLES, example
+from nnlite.verify.libraries import INSTALL, load, missing
+from nnlite.verify.table import AGREES, BUG, CONVENTION, FAILED, NOT_COMPARABLE, flattened
+
+for library in INSTALL:
+    if missing(library) is not None:
+        pytest.skip(f"{library} is not installed: {INSTALL[library]}", allow_module_level=True)
+
+
+def unexpected(rows: Any) -> list[str]:
+    """The rows that are not as they should be, in words."""
+    return [
+        f"{r.method} | {r.library} | {r.convention}: {r.verdict} {r.relative} {r.because}"
+        for r in rows
+        if not r.expected
+    ]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example(name: str) -> None:
+    rows = verify(Case.of(name, *example(name))).rows
+    assert not unexpected(rows)
+    assert sum(row.verdict == AGREES for row in rows) > 40
+
+
+@pytest.mark.parametrize("name", nnlite.models.NAMES)
+def test_every_shipped_network(name: str) -> None:
+    x = (uci("test")[0][:2] if name == "tiny" else strokes(2, seed=1)[0]).astype(np.float64)
+    rows = verify(Case.of(name, nnlite.models.load(name).astype(np.float64), x)).rows
+    assert not unexpected(rows)
+    assert {row.method for row in rows} >= {
+        "gradient", "saliency", "gradient-times-input", "guided-backpropagation", "deconvnet", "integrated-gradients",
+        "smoothgrad", "occlusion", "deeplift", "lrp-epsilon", "lrp-gamma", "lrp-generalized-gamma", "lrp-z-plus",
+        "lrp-alpha1-beta0", "lrp-alpha2-beta1", "lrp-w-squared", "lrp-flat", "deep-taylor", "lrp-epsilon-plus",
+        "lrp-epsilon-plus-flat", "lrp-epsilon-gamma-box", "lrp-epsilon-alpha2-beta1", "lrp-epsilon-alpha2-beta1-flat",
+    }  # fmt: skip
+    if name not in ("mlp", "tiny"):
+        assert {"grad-cam", "guided-grad-cam"} <= {row.method for row in rows}
+
+
+@pytest.mark.parametrize("name", ["padding", "average_pooling", "dense"])
+def test_in_float32_by_the_norm(name: str) -> None:
+    network, x = example(name)
+    rows = verify(Case.of(name, network.astype(np.float32), x.astype(np.float32))).rows
+    assert not unexpected(rows)
+
+
+@pytest.mark.parametrize("target", [1, [0, 2, 1]])
+def test_other_classes(target: Any) -> None:
+    assert not unexpected(verify(Case.of("padding", *example("padding"), target)).rows)
+
+
+# ------------------------------------------------------------- the one-neuron cases that tell libraries apart
+
+ONE_NEURON: dict[str, tuple[float, list[float]]] = {
+    "lrp-epsilon | zennit | Epsilon(1e-6)": (-1.0, [1, -1]),
+    "lrp-alpha1-beta0 | zennit": (-1.0, [-1, 0]),
+    "lrp-alpha1-beta0 | captum": (-1.0, [-1e9, 0]),
+    "lrp-generalized-gamma | zennit": (-1.0, [2 / 3, -5 / 6]),
+    "lrp-gamma | captum": (-1.0, [5 / 3, -4 / 3]),
+    "lrp-w-squared | zennit | WSquare()": (-1.0, [-1 / 3, -1 / 3]),
+    "lrp-gamma | zennit": (1.0, [5 / 6, -2 / 3]),
+    "lrp-gamma | captum | ": (1.0, [1, -0.8]),
+    "lrp-z-plus | zennit | ZPlus()": (1.0, [0.5, 0]),
+    "lrp-w-squared | zennit | WSquare() ": (1.0, [1 / 3, 1 / 3]),
+}
+"""The bias, and what the library gives for W = (1, −1), x = (1, 1), f = b."""
+
+
+@pytest.mark.parametrize("key", ONE_NEURON)
+def test_what_the_libraries_give_for_one_neuron(key: str) -> None:
+    bias, expected = ONE_NEURON[key]
+    network = Network([Dense(np.array([[1.0], [-1.0]]), np.array([bias]))])
+    case = Case.of("one neuron", network, np.array([[1.0, 1.0]]))
+    found = next(c for c in comparisons(case) if c.key.startswith(key.strip()))
+    assert np.allclose(found.theirs()[0], expected, rtol=1e-5)
+    assert not unexpected(compare([found]))
+
+
+# ----------------------------------------------------------------------------- the table does not wave through
+
+
+def test_a_wrong_number_is_not_as_expected() -> None:
+    case = Case.of("padding", *example("padding"))
+    right = next(c for c in comparisons(case) if c.key == "gradient | torch | autograd")
+    wrong = Comparison(right.method, right.library, right.convention, right.theirs, lambda: right.ours() * (1 + 1e-9))
+    assert unexpected(compare([wrong]))
+    assert not unexpected(compare([right]))
+
+
+def test_a_known_difference_needs_the_row_under_it() -> None:
+    case = Case.of("padding", *example("padding"))
+    known = next(c for c in comparisons(case) if c.differs == CONVENTION and c.library == "zennit" and c.under)
+    rows = compare([known.otherwise(CONVENTION, "a reason", "otherwise", lambda: known.ours() * 2)])
+    assert [row.expected for row in rows] == [False, False]
+
+
+def test_a_library_that_fails_does_not_stop_the_rest() -> None:
+    case = Case.of("padding", *example("padding"))
+    right = next(c for c in comparisons(case) if c.key == "gradient | torch | autograd")
+
+    def broken() -> np.ndarray:
+        raise RuntimeError("no\nluck")
+
+    rows = compare([Comparison("gradient", "torch", "broken", broken, right.ours), right])
+    assert [row.verdict for row in rows] == [FAILED, AGREES]
+    assert "no luck" in rows[0].because
+
+
+def test_every_known_difference_has_a_reason_and_a_row_under_it() -> None:
+    for name in EXAMPLES:
+        for comparison in flattened(comparisons(Case.of(name, *example(name)))):
+            assert (comparison.differs in (CONVENTION, BUG)) == (comparison.under is not None)
+            assert bool(comparison.differs) == bool(comparison.because)
+
+
+def test_what_cannot_be_compared_says_why() -> None:
+    rows = verify(Case.of("overlapping_pools", *example("overlapping_pools"))).rows
+    found = [row for row in rows if row.verdict == NOT_COMPARABLE]
+    assert {row.method for row in found} == {"deeplift"}
+    assert all("overlap" in row.because for row in found)
+
+
+def test_keys_are_unique() -> None:
+    for name in EXAMPLES:
+        keys = [comparison.key for comparison in flattened(comparisons(Case.of(name, *example(name))))]
+        assert len(keys) == len(set(keys))
+
+
+def test_the_stand_in_for_torchvision_is_taken_away() -> None:
+    load("zennit.rules")
+    from importlib.util import find_spec
+
+    if "torchvision" not in sys.modules:
+        assert find_spec("torchvision") is None
+
+
+def test_the_network_is_left_as_it_was() -> None:
+    case = Case.of("batchnorm", *example("batchnorm"))
+    before = {name: value.copy() for name, value in case.network.parameters.items()}
+    theirs = {name: value.clone() for name, value in case.module.state_dict().items()}
+    verify(case)
+    assert all(np.array_equal(before[name], value) for name, value in case.network.parameters.items())
+    assert all(np.array_equal(theirs[name], value) for name, value in case.module.state_dict().items())
+
+
+# --------------------------------------------------------------------------------------------- VGG-16
+
+
+def test_the_architecture_of_vgg16() -> None:
+    shapes = [(W, "conv") for W in vgg16.WIDTHS]
+    assert sum(width > 0 for width, _ in shapes) == 13
+    assert sum(width == 0 for width, _ in shapes) == 5
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_measurements_of_vgg16_on_a_small_network(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    layers = [
+        Conv2d(rng.normal(size=(4, 3, 3, 3)), rng.normal(size=4), padding=1), ReLU(), MaxPool2d(2),
+        Conv2d(rng.normal(size=(6, 4, 3, 3)), rng.normal(size=6), padding=1), ReLU(), MaxPool2d(2),
+        Flatten(), Dense(rng.normal(size=(96, 5)), rng.normal(size=5)),
+    ]  # fmt: skip
+    rows = list(vgg16.measure(dtype, network=Network(layers, input_shape=(3, 16, 16))))
+    assert [row.method for row in rows] == [method for method, _, _ in vgg16.SHOWN]
+    assert all(row.expected for row in rows)
+    assert all("agrees" in str(row) for row in rows)
