@@ -18,7 +18,7 @@ from PIL import Image
 import nnlite
 from nnlite import Network, cli, load, models
 from nnlite.datasets import strokes
-from nnlite.decision_based import gradient, lrp
+from nnlite.decision_based import explain, gradient, lrp
 from nnlite.decision_based.registry import MEANINGS, METHODS
 from nnlite.layers import Dense, Flatten
 from nnlite.training import checkpoint
@@ -470,3 +470,15 @@ def test_a_neuron_that_is_not_there(neuron, words, tmp_path, capsys):
     assert cli.main(["explain", "strokes:4", "--neuron", neuron, "--out", str(tmp_path / "R.npy")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert words in line
+
+
+def test_explain_at_a_hidden_layer(tmp_path, capsys):
+    network = models.load("lenet")
+    x = strokes(1, seed=models.HELD_OUT_SEED, start=4)[0]
+    for name, layer in (("lrp-epsilon", "relu2"), ("gradient", "dense1")):
+        out = tmp_path / f"{name}.npy"
+        assert cli.main(["explain", "strokes:4", "--method", name, "--at", layer, "--out", str(out)]) == 0
+        assert np.array_equal(np.load(out), explain(name, network, x, at=layer))
+        assert cli.main(["explain", "strokes:4", "--method", name, "--at", layer, "--out", f"{out}.png"]) == 0
+    assert cli.main(["explain", "strokes:4", "--at", "conv9", "--out", str(out)]) == 2
+    assert "no layer 'conv9'" in capsys.readouterr().err

@@ -20,7 +20,7 @@ from nnlite.decision_based.registry import METHODS
 
 LENET, TINY = ([m for m in METHODS.values() if m.fits(models.load(name))] for name in ("lenet", "tiny"))
 MAPS = 10 * len(LENET) + 10 * len(TINY) + 10 * 2  # CAM and Grad-CAM by cam_net
-PICTURES = MAPS + 30 + 3 * 4 + 2 + 1  # the maps, the digits, three questions, two grids of filters, the legend
+PICTURES = MAPS + 30 + 3 * 4 + 3 + 5 + 1  # maps, digits, three questions, grids of filters, building blocks, legend
 
 
 @pytest.fixture(scope="module")

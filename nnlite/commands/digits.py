@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import Network, datasets, models
-from ..decision_based import all_filters, filters_grid, lrp, masking
+from ..decision_based import all_filters, factors, filters_grid, lrp, masking, upsampled
 from ..decision_based.registry import METHODS, Method, divided
 
 OPEN_FOUR, CLOSED_FOUR = 74, 54
@@ -17,7 +17,7 @@ SEARCHED = 3000
 """Among how many held-out stroke digits a 1 is looked for that becomes a 6."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Explanation:
     """One digit explained by one method: the map, what its sum is held against, and for LRP the ledger."""
 
@@ -37,7 +37,7 @@ class Explanation:
         return f"Σ R = {self.R.sum():.4g} of {whole}{self.whole:.4g}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Digit:
     """One digit, what the network made of it, and why."""
 
@@ -89,7 +89,7 @@ def _explain(network: Network, x: np.ndarray, method: Method) -> Explanation:
     return Explanation(method, R, None if whole is None else float(whole[0]), note, ledger, milliseconds)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Why:
     """Why this class and not its nearest rival: the same digit explained for both."""
 
@@ -112,20 +112,41 @@ def why(number: int) -> Why:
     return Why(f"strokes:{number}", x, predicted, rival, scores, *maps)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Filters:
-    """One digit, and what each filter of a layer sees in it, as one picture."""
+    """What each filter of a layer sees in a digit, as one picture."""
 
     layer: str
-    x: np.ndarray
+    position: str | None
     grid: np.ndarray
 
 
-def filters(layer: str) -> Filters:
+def filters(layer: str, position: str | None = None) -> Filters:
     """DeConvNet from every single filter of a layer of lenet, on the clear 4."""
     x, _ = datasets.strokes(1, seed=models.HELD_OUT_SEED, start=OPEN_FOUR)
-    maps = all_filters(models.load("lenet"), x, layer)[0]
-    return Filters(layer, x, filters_grid(maps, columns=8))
+    maps = all_filters(models.load("lenet"), x, layer, position=position)[0]
+    return Filters(layer, position, filters_grid(maps, columns=8))
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """The building blocks of one decision: factors of a layer's activations, and the share of each in the score."""
+
+    layer: str
+    x: np.ndarray
+    maps: np.ndarray
+    shares: np.ndarray
+    score: float
+
+
+def building_blocks(layer: str, n: int) -> Blocks:
+    """Non-negative factors of a layer of lenet, common to the twenty 4s that come first, shown on the clear 4."""
+    network = models.load("lenet")
+    fours = datasets.strokes(20, seed=models.HELD_OUT_SEED, labels=4)[0]
+    x = np.concatenate([datasets.strokes(1, seed=models.HELD_OUT_SEED, start=OPEN_FOUR)[0], fours])
+    parts = factors(network, x, 4, layer=layer, n=n)
+    maps = upsampled(parts.maps[0], x.shape[2:])
+    return Blocks(layer, x[0, 0], maps, parts.shares[0], float(network.scores(x[:1])[0, 4]))
 
 
 def one_that_becomes_six() -> masking.Confusion | None:

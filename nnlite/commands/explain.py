@@ -9,6 +9,7 @@ examples:
   nnlite explain uci:17 --model tiny --method lrp-epsilon --out heat.png
   nnlite explain strokes:4 --method lrp-gamma --target 9 --out relevance.npy
   nnlite explain strokes:4 --method deconvnet --neuron conv2:7 --out filter.png
+  nnlite explain strokes:4 --method lrp-epsilon --at relu2 --out hidden.npy
 """
 
 import argparse
@@ -21,6 +22,7 @@ import numpy as np
 from .. import plots, storage
 from ..decision_based import lrp
 from ..decision_based.registry import MEANINGS, METHODS, divided
+from ..decision_based.registry import explain as compute
 from ..decision_based.target import explained
 from ..training import softmax
 from . import checks
@@ -39,6 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--neuron", metavar="LAYER:INDEX", help="explain a hidden neuron instead, such as conv2:7 or conv2:7,3,4"
     )
+    parser.add_argument("--at", metavar="LAYER", help="not which pixels, but which activations above this layer")
     ink = parser.add_mutually_exclusive_group()
     ink.add_argument(
         "--invert", action="store_true", default=None, help="the digit is dark on light (default: found out)"
@@ -61,7 +64,7 @@ def run(options: argparse.Namespace) -> None:
     x = checks.to_network(grey, network, options.invert, known=label is not None)
     f = explained(network, x, options.target if options.neuron is None else _neuron(options.neuron))
     ledger = None if method.rules is None else lrp.ledger(network, x, f.target, rules=method.rules)
-    R = method.compute(network, x, f.target) if ledger is None else ledger.relevances[0]
+    R = compute(options.method, network, x, f.target, at=options.at)
     predicted = int(network.predict(x)[0])
     what = f"class {f.target[0]}" if options.neuron is None else f"neuron {options.neuron}"
     print(f"image      {options.image}" + ("" if label is None else f", a {label}"))
@@ -70,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
     print(f"method     {options.method}: {method.formula}")
     print(f"its map is {MEANINGS[method.meaning]}")
     whole = divided(method.meaning, network, x, f.target)
-    if whole is not None:
+    if whole is not None and options.at is None:
         print(f"Σ R        {R.sum():.6f} of {whole[0]:.6f}")
     if method.note is not None:
         print(f"note       {method.note(network, x, f.target)[0]}")
@@ -97,6 +100,11 @@ def _save_relevance(path: Path, R: np.ndarray) -> None:
     storage.write_bytes(path, buffer.getvalue())
 
 
+def _as_picture(R: np.ndarray) -> np.ndarray:
+    """A map with many channels as their sum, a vector as one row."""
+    return R.sum(axis=0) if R.ndim == 3 else np.atleast_2d(R)
+
+
 def _draw(path: Path, x: np.ndarray, predicted: int, R: np.ndarray, score: float, title: str) -> None:
     import matplotlib.pyplot as plt
 
@@ -105,7 +113,7 @@ def _draw(path: Path, x: np.ndarray, predicted: int, R: np.ndarray, score: float
     left.set_title(f"what the network saw\npredicted {predicted}", fontsize=10)
     left.set_xticks([])
     left.set_yticks([])
-    plots.heatmap(R[0], right, score=score, title=title)
+    plots.heatmap(_as_picture(R[0]), right, score=score, title=title)
     buffer = io.BytesIO()
     figure.savefig(buffer, format=path.suffix[1:].lower(), dpi=150)
     plt.close(figure)

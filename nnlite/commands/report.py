@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from .. import plots
 from ..decision_based.masking import Confusion
 from ..decision_based.registry import MEANINGS, METHODS
-from .digits import Digit, Explanation, Filters, Why
+from .digits import Blocks, Digit, Explanation, Filters, Why
 
 PIXELS = 112  # the size of a picture on the page, before the browser scales it
 
@@ -21,6 +22,7 @@ def page(
     questions: Sequence[Why],
     case: Confusion | None = None,
     grids: Sequence[Filters] = (),
+    blocks: Blocks | None = None,
 ) -> str:
     """The whole page as HTML: `digits` by every method, `by_cam` by the network that has class activation maps."""
     return _PAGE.format(
@@ -29,6 +31,7 @@ def page(
         why="".join(map(_why, questions)),
         case="" if case is None else _confusion(case),
         filters="".join(map(_filters, grids)),
+        blocks="" if blocks is None else _blocks(blocks),
         methods="".join(map(_methods, MEANINGS)),
         by_cam="".join(map(_beside, by_cam)),
         digits="".join(map(_digit, digits)),
@@ -37,18 +40,37 @@ def page(
 
 def _methods(meaning: str) -> str:
     rows = "".join(
-        f"<tr><td><code>{m.name}</code></td><td>{html.escape(m.formula)}</td></tr>"
+        f"<tr><td><code>{m.name}</code></td><td>{_typeset(m.formula)}</td></tr>"
         for m in METHODS.values()
         if m.meaning == meaning
     )
-    return f"<tr><th colspan=2>Its map is {MEANINGS[meaning]}</th></tr>{rows}"
+    return f"<tr><th colspan=2>{meaning}: its map is {_typeset(MEANINGS[meaning])}</th></tr>{rows}"
+
+
+def _typeset(formula: str) -> str:
+    """w_jk with its indices below, z^B with its letter above."""
+    raised = re.sub(r"\^(\w)", r"<sup>\1</sup>", html.escape(formula))
+    return re.sub(r"_([a-z]+)", r"<sub>\1</sub>", raised)
 
 
 def _filters(f: Filters) -> str:
     width = 8 * PIXELS
     return (
-        f"<p>Layer <code>{f.layer}</code>:</p>"
+        f"<p>Layer <code>{f.layer}</code>{'' if f.position is None else ', only its strongest place'}:</p>"
         f'<img class=grid src="{_png(f.grid, width)}" alt="all filters of {f.layer}" width={width}>'
+    )
+
+
+def _blocks(b: Blocks) -> str:
+    figures = "".join(
+        _figure(_png(part, PIXELS, b.x), f"factor {i + 1}", f"factor {i + 1}<br>{share:+.2f}")
+        for i, (part, share) in enumerate(zip(b.maps, b.shares, strict=True))
+    )
+    return (
+        f"<h2>Building blocks</h2><p>The 16 feature maps of <code>{b.layer}</code> on twenty-one 4s, taken apart into "
+        f"{len(b.maps)} non-negative factors: patterns that occur together. Each picture shows where in the open 4 a "
+        f"factor is active, and its number is its share by gradient × activation in the score of {b.score:.2f}.</p>"
+        f"<div class=row>{figures}</div>"
     )
 
 
@@ -221,6 +243,7 @@ z<sup>B</sup> on the pixels, so that black paper counts too, then γ, ε and 0.)
 <p>DeConvNet on the open 4: each picture goes back from one feature map of <code>lenet</code> alone, and shows what in
 the digit has lit it. Each is scaled to its own strongest pixel.</p>
 {filters}
+{blocks}
 <h2>The methods</h2>
 <p>f<sub>c</sub>: the score of the explained class c, here the predicted one. a<sub>j</sub>: activations below a layer,
 z<sub>k</sub>: above it, w<sub>jk</sub>: weights, R: relevance, Σ: the sum of the numerators (and the bias).

@@ -21,6 +21,7 @@ from .digits import (
     OPEN_FOUR,
     Digit,
     Explanation,
+    building_blocks,
     explained_by_cam,
     explained_digits,
     filters,
@@ -46,8 +47,10 @@ def run(options: argparse.Namespace) -> None:
     digits, by_cam = (_told(explained) for explained in (explained_digits(), explained_by_cam()))
     page = options.out / "report.html"
     questions = [why(number) for number in (OPEN_FOUR, CLOSED_FOUR)]
-    grids = [filters("relu1"), filters("relu2")]
-    storage.write_bytes(page, report.page(digits, by_cam, questions, one_that_becomes_six(), grids).encode())
+    grids = [filters("relu1"), filters("relu2"), filters("relu2", "strongest")]
+    blocks = building_blocks("relu2", 5)
+    html = report.page(digits, by_cam, questions, one_that_becomes_six(), grids, blocks)
+    storage.write_bytes(page, html.encode())
     decisions = [*digits, *by_cam]
     right = sum(digit.predicted == digit.label for digit in decisions)
     worst = max(e.ledger.error for digit in digits for e in digit.explanations if e.ledger is not None)
