@@ -105,8 +105,16 @@ class TestCam:
         ],
     )
     def test_another_network_is_refused(self, network: Network, x: np.ndarray, target: Any, came: str) -> None:
-        with pytest.raises(ValueError, match=rf"ends GlobalAvgPool, Flatten, Dense, and this one ends {came}; take"):
+        with pytest.raises(
+            ValueError, match=rf"ends GlobalAvgPool, Flatten, Dense, and this one ends {came}; "
+        ) as error:
             cam(network, x, target)
+        if "take grad_cam" in str(error.value):  # then it must be possible
+            grad_cam(network, x, target)
+        else:
+            assert "no convolution" in str(error.value)
+            with pytest.raises(ValueError, match="convolution"):
+                grad_cam(network, x, target)
 
 
 class TestGradCam:
@@ -236,12 +244,19 @@ class TestUpsampled:
             (np.ones((1, 0, 3)), 6, "bilinear", r"at least one pixel, and \(1, 0, 3\) came"),
             (np.ones((1, 3, 3)), (6, 0), "bilinear", r"size must be at least 1, and \(6, 0\) came"),
             (np.ones((1, 3, 3)), 6.0, "bilinear", r"size takes an integer or a pair of integers, and 6.0 came"),
+            (np.ones((1, 3, 3), int), 6, "bilinear", r"takes float32 or float64 maps, and int64 came"),
+            (np.ones((1, 3, 3), bool), 6, "nearest", r"takes float32 or float64 maps, and bool came"),
+            (np.ones((1, 3, 3), np.float16), 6, "nearest", r"takes float32 or float64 maps, and float16 came"),
             (np.ones((1, 3, 3)), 6, "cubic", r"interpolation takes 'bilinear' or 'nearest', and 'cubic' came"),
         ],
     )
     def test_bad_input_is_refused(self, L: Any, size: Any, interpolation: str, message: str) -> None:
         with pytest.raises(ValueError, match=message):
             upsampled(L, size, interpolation)
+
+    def test_a_list_is_refused(self) -> None:
+        with pytest.raises(TypeError, match=r"upsampled takes a NumPy array of maps \(N, h, w\), and list came"):
+            upsampled([[[1.0, 2.0]]], 6)  # type: ignore[arg-type]
 
 
 class TestGuidedGradCam:

@@ -333,8 +333,8 @@ class TestGrid:
             (np.ones((1, 2, 1, 2, 2)), None, "the maps of one sample"),
             (np.ones((0, 2, 2)), None, r"\(0, 2, 2\) float64 came"),
             (np.ones((2, 2, 2), int), None, "int64 came"),
-            (np.ones((2, 2, 2)), 0, "columns takes an integer from 1, and 0 came"),
-            (np.ones((2, 2, 2)), 1.5, r"columns takes an integer from 1, and 1\.5 came"),
+            (np.ones((2, 2, 2)), 0, "columns takes a positive integer, and 0 came"),
+            (np.ones((2, 2, 2)), 1.5, r"columns takes a positive integer, and 1\.5 came"),
         ],
     )
     def test_refused(self, maps: np.ndarray, columns: Any, message: str) -> None:

@@ -286,8 +286,8 @@ class TestBaselines:
     @pytest.mark.parametrize(
         ("baseline", "message"),
         [
-            (np.zeros((4, 5)), r"like x \(3, 5\), or a list of these to average over \(list\(stack\)"),
-            (np.zeros(4), r"the shape \(4,\) came"),
+            (np.zeros((4, 5)), r"each sample \(3, 5\), or a list of these to average over \(list\(stack\)"),
+            (np.zeros(4), r"\(4,\) came"),
             ([], "an empty one"),
             ("black", "'black' came"),
             ([0, "black"], "'black' came"),

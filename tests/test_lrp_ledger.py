@@ -231,6 +231,24 @@ class TestTheTable:
             lrp.ledger(self.network, self.x, rules=lambda layer, a, z, R: layer.backward(a, R))
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 2e20, 5e37])
+def test_the_relative_stabilizer_is_the_root_mean_square_at_every_size(scale: float) -> None:
+    z = np.array([[3.0, -4.0], [1.0, 1.0], [0.0, 0.0]]) * scale
+    for dtype in (np.float64, np.float32):
+        size = lrp.relative(0.25)(z.astype(dtype))
+        assert size.dtype == dtype
+        np.testing.assert_allclose(size, 0.25 * scale * np.array([[12.5**0.5], [1], [0]]), rtol=1e-6)
+    assert lrp.relative(0.25)(z[:0]).shape == (0, 1)
+
+
+def test_ledgers_compare_by_identity() -> None:
+    network, shape = RECTIFIED["two dense layers"]
+    one, other = (lrp.ledger(network, images(shape)) for _ in range(2))
+    assert one != other
+    assert one.entries[0] != other.entries[0]
+    assert len({one, other, *one.entries, *other.entries}) == 2 + 2 * 3
+
+
 # ------------------------------------------------------------------------------------- never NaN, never a warning
 
 
@@ -246,6 +264,12 @@ def no_biases(dtype: Any) -> Network:
     return Network([Dense(W), ReLU(), Dense(V), ReLU(), Dense(W)]).astype(dtype)
 
 
+def huge_scores(dtype: Any) -> Network:
+    """z² overflows in the last layer; z and W² do not."""
+    network = no_biases(dtype)
+    return Network([*network.layers[:-1], Dense(network[-1].W / 3 * np.sqrt(np.finfo(dtype).max / 1000))])
+
+
 EXTREMES: dict[str, Callable[[Any], tuple[Network, np.ndarray]]] = {
     "black image": lambda dtype: (everything(dtype), np.zeros((1, 2, 8, 8), dtype)),
     "black image, no biases": lambda dtype: (no_biases(dtype), np.zeros((1, 8), dtype)),
@@ -259,6 +283,7 @@ EXTREMES: dict[str, Callable[[Any], tuple[Network, np.ndarray]]] = {
         no_biases(dtype),
         np.array([[1, np.finfo(dtype).tiny] * 4], dtype),
     ),
+    "squares that overflow": lambda dtype: (huge_scores(dtype), np.array([[1, 0.5] * 4, [0, 1] * 4, [0] * 8], dtype)),
 }
 
 

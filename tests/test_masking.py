@@ -62,6 +62,28 @@ def test_a_map_without_channels_erases_all_channels():
     assert (after.mask[:, 0] == (R > 0)).all()
 
 
+def test_top_of_a_map_without_channels_erases_whole_pixels():
+    network = Network([Flatten(), Dense(RNG.normal(size=(48, 3)))])
+    x = RNG.random((5, 3, 4, 4))
+    R = RNG.normal(size=(5, 4, 4))
+    R[0] = 1  # ties: the first in row-major order
+    after = mask_by_relevance(network, x, R, which="top", percent=25, fill=0.5)
+    assert after.mask.shape == x.shape
+    for n in range(5):
+        erased = np.sort(np.argsort(-R[n].ravel(), kind="stable")[:4])
+        for c in range(3):
+            assert np.flatnonzero(after.mask[n, c]).tolist() == erased.tolist()
+    assert (after.x[after.mask] == 0.5).all()
+    assert (after.x[~after.mask] == x[~after.mask]).all()
+
+
+def test_integer_maps_count_as_numbers():
+    R = np.arange(X[:, 0].size, dtype=np.uint8).reshape(X[:, 0].shape)
+    after = mask_by_relevance(NET, X, R, which="top", percent=6.25)
+    assert after.mask[:, :, 3, 3].all()
+    assert after.mask.sum() == 5 * 2
+
+
 def test_a_batch_is_its_samples_one_at_a_time():
     R = lrp.relevance(NET, X)
     whole = mask_by_relevance(NET, X, R, which="top", percent=20)
@@ -94,6 +116,37 @@ def test_a_one_is_found_that_becomes_a_six():
     assert not (changed & ~case.masked.mask).any()
 
 
+def test_what_is_found_is_one_sample_of_the_whole_search():
+    images, labels = X, NET.predict(X)
+    label = int(labels[0])
+    for becomes in {0, 1, 2, 3} - {label}:
+        case = find_confusion(NET, images, labels, label, becomes, rules=lrp.epsilon(), percents=(10, 40, 70))
+        if case is None:
+            continue
+        assert all(len(part) == 1 for part in (case.R, case.R_after, *vars(case.masked).values()))
+        alone = images[case.number][None]
+        assert np.array_equal(case.masked.whole, alone)
+        assert np.array_equal(case.masked.x, np.where(case.masked.mask, 0, alone))
+        np.testing.assert_allclose(case.masked.score, NET.scores(case.masked.x)[:, label], rtol=1e-12)
+        np.testing.assert_allclose(case.masked.score_before, NET.scores(alone)[:, label], rtol=1e-12)
+        assert case.masked.predicted.tolist() == [becomes]
+        assert case.masked.target.tolist() == case.masked.predicted_before.tolist() == [label]
+        return
+    pytest.fail("No case was found to look at.")
+
+
+def test_results_compare_by_identity():
+    one, other = (mask_by_relevance(NET, X, np.ones(X.shape)) for _ in range(2))
+    assert one != other
+    assert len({one, other, one}) == 2
+
+
+@pytest.mark.parametrize("labels", [np.ones(4, int), np.ones((5, 1), int), 1, np.full(5, 1.5), ["1"] * 5])
+def test_labels_that_do_not_fit_the_images_are_one_clear_error(labels):
+    with pytest.raises(ValueError, match=r"labels takes 5 integers, one for each image, and .* came"):
+        find_confusion(NET, X, labels)
+
+
 def test_a_search_without_success_says_so():
     network = models.load("lenet")
     images, labels = datasets.strokes(20, seed=models.HELD_OUT_SEED)
@@ -108,7 +161,16 @@ def test_a_search_without_success_says_so():
         ({"which": "all"}, ["positive, negative, top", "'all'"]),
         ({"which": "top", "percent": 0}, ["percent", "0"]),
         ({"which": "top", "percent": float("nan")}, ["percent", "nan"]),
-        ({"fill": float("nan")}, ["fill", "NaN"]),
+        ({"which": "top", "percent": "10"}, ["percent", "'10'"]),
+        ({"which": "top", "percent": True}, ["percent", "True"]),
+        ({"percent": 101}, ["percent", "101"]),
+        ({"fill": float("nan")}, ["fill", "finite", "nan"]),
+        ({"fill": float("inf")}, ["fill", "finite", "inf"]),
+        ({"fill": "black"}, ["fill", "number", "'black'"]),
+        ({"fill": None}, ["fill", "number", "None"]),
+        ({"fill": np.zeros(3)}, ["fill", "number"]),
+        ({"R": np.where(X > 0.5, np.nan, X)}, ["R must be finite"]),
+        ({"R": np.full(X.shape, "much")}, ["R takes", "numbers"]),
         ({"target": 9}, ["0 to 3", "9"]),
         ({"x": X[0]}, ["(N, 2, H, W)", "x[None]"]),
     ],

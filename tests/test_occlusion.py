@@ -209,6 +209,15 @@ class TestFills:
         twice = occlusion(LINEAR, 1 - x, 0, size=(H, W), fill="flip")
         np.testing.assert_allclose(once.drops, -twice.drops, rtol=1e-12)
 
+    @pytest.mark.parametrize("value", [-0.25, 1.5])
+    def test_flip_takes_pixels_from_0_to_1(self, value: float) -> None:
+        x = X.copy()
+        x[1, 0, 2, 3] = value
+        least, most = min(value, X.min()), max(value, X.max())
+        with pytest.raises(ValueError, match=r'fill="flip" takes pixels in \[0, 1\], and .* to .* came') as error:
+            occlusion(NETWORK, x, fill="flip")
+        assert f"{least:g} to {most:g}" in str(error.value)
+
     def test_covering_an_image_with_itself_changes_nothing(self) -> None:
         got = occlusion(NETWORK, X, size=3, fill=X)
         assert abs(got.drops).max() < 1e-12
@@ -339,11 +348,11 @@ class TestBadInput:
             ({"size": (1, 2, 3)}, "size takes an integer or a pair"),
             ({"stride": 0}, "stride must be at least 1"),
             ({"fill": "black"}, 'fill takes one of mean, blur, noise, flip, and \'black\' came'),
-            ({"fill": float("nan")}, "fill takes a finite number"),
-            ({"fill": None}, "fill takes a finite number"),
+            ({"fill": float("nan")}, "fill must be finite in float64, and nan came"),
+            ({"fill": None}, 'fill takes a number, .* "mean", "blur", "noise" or "flip"; None came'),
             ({"fill": np.zeros((3, 1, 1, 1), np.float32)}, "fill takes an array of float64"),
-            ({"fill": np.zeros((3, H, W))}, "fill must broadcast against x"),
-            ({"fill": np.zeros((2, 3, C, H, W))}, "fill must broadcast against x"),
+            ({"fill": np.zeros((3, H, W))}, r"one input \(2, 7, 9\), .* \(3, 7, 9\) came"),
+            ({"fill": np.zeros((2, 3, C, H, W))}, r"\(2, 3, 2, 7, 9\) came"),
             ({"fill": "blur", "sigma": 0}, "sigma must be more than 0"),
             ({"fill": "blur", "sigma": "wide"}, "sigma must be a finite number"),
             ({"score": "logit"}, "score takes one of score, probability"),

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..layers.arguments import count, generator
 from ..network import Network
 from . import lrp
 from .lrp.composites import Rules
@@ -152,8 +153,8 @@ def factors(
     Raises
     ------
     TypeError, ValueError
-        The layer's activations are negative somewhere or are no maps; n or iterations is not a positive integer; x or
-        the target does not fit.
+        The layer's activations are negative somewhere or are no maps; n or iterations is not a positive integer, or
+        seed neither a seed nor a Generator; x or the target does not fit.
 
     Source: Lee and Seung 2001, "Algorithms for non-negative matrix factorization", theorem 1; Olah et al. 2018, sec.
     "Making things human-scale".
@@ -165,19 +166,18 @@ def factors(
     >>> found.maps.round(6), found.directions.round(6), found.shares.round(6)
     (array([[[[ 5., 10.]]]]), array([[0.6, 0.8]]), array([[21.]]))
     """
-    for name, value in (("n", n), ("iterations", iterations)):
-        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"{name} takes a positive integer, and {value!r} came.")
+    n, iterations = count("factors", "n", n), count("factors", "iterations", iterations)
+    rng = generator("factors", "seed", seed)
     f = explained(network, x, target)
     at = f.network.index(layer) + 1
     A = _maps(f.a[at], layer)
     if A.size == 0 or A.min() < 0:
         came = "none came" if A.size == 0 else f"the least is {A.min()}"
         raise ValueError(f"Non-negative factors need activations ≥ 0, and {came}; choose the layer after a ReLU.")
-    count, K, h, w = A.shape
+    N, K, h, w = A.shape
     V = A.transpose(0, 2, 3, 1).reshape(-1, K).astype(np.float64)
-    S, D, errors = multiplicative_updates(V, n, np.random.default_rng(seed), iterations)
-    maps = S.reshape(count, h, w, n).transpose(0, 3, 1, 2)
+    S, D, errors = multiplicative_updates(V, n, rng, iterations)
+    maps = S.reshape(N, h, w, n).transpose(0, 3, 1, 2)
     shares = np.einsum("bfyx,fk,bkyx->bf", maps, D, f.gradient(at), optimize=True)
     return Factors(np.ascontiguousarray(maps, A.dtype), D.astype(A.dtype), shares.astype(A.dtype), errors)
 

@@ -25,7 +25,7 @@ from ..layers import (
     Sigmoid,
     Tanh,
 )
-from ..layers.arguments import pair
+from ..layers.arguments import DTYPES, pair
 from ..network import Network
 from .guided_backpropagation import guided_backpropagation
 from .target import Explained, explained
@@ -180,8 +180,8 @@ def upsampled(L: np.ndarray, size: int | tuple[int, ...], interpolation: str = "
 
     Raises
     ------
-    ValueError
-        L are not maps, or a size is not positive.
+    TypeError, ValueError
+        L are not maps, not an array, or not floats; or a size is not positive.
 
     >>> upsampled(np.array([[[0.0, 4.0]]]), (1, 4))
     array([[[0., 1., 3., 4.]]])
@@ -190,8 +190,12 @@ def upsampled(L: np.ndarray, size: int | tuple[int, ...], interpolation: str = "
     """
     if interpolation not in INTERPOLATIONS:
         raise ValueError(f"interpolation takes {' or '.join(map(repr, INTERPOLATIONS))}, and {interpolation!r} came.")
-    if np.ndim(L) != 3 or 0 in np.shape(L)[1:]:
-        raise ValueError(f"upsampled takes maps (N, h, w) of at least one pixel, and {np.shape(L)} came.")
+    if not isinstance(L, np.ndarray):
+        raise TypeError(f"upsampled takes a NumPy array of maps (N, h, w), and {type(L).__name__} came.")
+    if L.dtype not in DTYPES:
+        raise ValueError(f"upsampled takes float32 or float64 maps, and {L.dtype} came; use L.astype(np.float64).")
+    if L.ndim != 3 or 0 in L.shape[1:]:
+        raise ValueError(f"upsampled takes maps (N, h, w) of at least one pixel, and {L.shape} came.")
     height, width = pair("upsampled", "size", size, 1)
     rows, columns = (
         _mixing(n, m, interpolation).astype(L.dtype) for n, m in zip((height, width), L.shape[1:], strict=True)
@@ -212,9 +216,11 @@ def _pooling_below_one_dense(network: Network) -> int:
     """The position of the global average pooling that ends the network, with nothing but one dense layer above."""
     kinds = [(i, layer) for i, layer in enumerate(network) if not isinstance(layer, (Identity, Mask))]
     if [type(layer) for _, layer in kinds[-3:]] != [GlobalAvgPool, Flatten, Dense]:
+        has_maps = any(isinstance(layer, (Conv2d, ConvTranspose2d)) for layer in network)
+        advice = "take grad_cam" if has_maps else "it has no convolution, so take a method that needs no feature maps"
         raise ValueError(
             "CAM is defined on a network that ends GlobalAvgPool, Flatten, Dense, and this one ends "
-            f"{', '.join(type(layer).__name__ for layer in network.layers[-3:])}; take grad_cam."
+            f"{', '.join(type(layer).__name__ for layer in network.layers[-3:])}; {advice}."
         )
     return kinds[-3][0]
 

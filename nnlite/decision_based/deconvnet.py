@@ -5,7 +5,9 @@
 
 Convolutions and dense layers go back by their transposed weights without bias, max-pooling by its switches: where the
 maximum came from on the way up, the signal goes on the way down. A ReLU rectifies the signal as it rectified the
-activations, and forgets where it was on. So without max-pooling the way from a score back does not depend on x at all.
+activations, and forgets where it was on. So in a network of linear layers and ReLUs, without max-pooling, the way back
+from one fixed score does not depend on x at all. (With target=None x chooses the class; and a tanh, a sigmoid or a
+LeakyReLU passes the signal by its derivative at x.)
 """
 
 from math import ceil, prod, sqrt
@@ -14,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from ..layers import Layer, Mask
-from ..layers.arguments import Shape
+from ..layers.arguments import Shape, count
 from ..network import Network
 from .relu_rules import rules_for
-from .target import check_input, explained
+from .target import activations, explained
 
 BLOCK = 2**24
 """How many activations `all_filters` holds at once (64 MB in float32), or those of one sample where that is more."""
@@ -70,7 +72,7 @@ def deconvnet(
     ------
     TypeError, ValueError
         x does not fit the network; a target is given with a layer, a filter without one, a position without a filter;
-        there is no such layer, filter, position or target.
+        there is no such layer, filter, position or target; what is sent back is not finite.
 
     Source: Zeiler and Fergus 2013, "Visualizing and understanding convolutional networks", sec. 2.1; from a score, as
     captum and zennit: Simonyan et al. 2013, sec. 4.
@@ -171,7 +173,7 @@ def filters_grid(maps: np.ndarray, columns: int | None = None, gap: float = 0.0)
     Raises
     ------
     ValueError
-        The maps have another shape, there are none, or columns is not an integer from 1.
+        The maps have another shape, there are none, or columns is not a positive integer.
 
     Source: Zeiler and Fergus 2013, fig. 2; slides, all filters of the first convolution.
 
@@ -185,8 +187,8 @@ def filters_grid(maps: np.ndarray, columns: int | None = None, gap: float = 0.0)
         raise ValueError(
             f"maps takes floats (K, H, W) or (K, C, H, W), the maps of one sample, and {maps.shape} {maps.dtype} came."
         )
-    if columns is not None and (not _is_integer(columns) or columns < 1):
-        raise ValueError(f"columns takes an integer from 1, and {columns!r} came.")
+    if columns is not None:
+        columns = count("filters_grid", "columns", columns)
     if maps.ndim == 4:
         maps = maps.sum(axis=1)
     K, H, W = maps.shape
@@ -207,7 +209,7 @@ def _back(network: Network, a: list[np.ndarray], R: np.ndarray) -> np.ndarray:
 def _up_to(network: Network, x: np.ndarray, layer: str) -> tuple[Network, list[np.ndarray]]:
     """The layers up to this one, and their activations."""
     part = network[: network.index(layer) + 1]
-    return part, part.forward(check_input(part, x))
+    return part, activations(part, x)
 
 
 def _single(R: np.ndarray, filters: np.ndarray, strongest: bool) -> np.ndarray:

@@ -17,7 +17,6 @@ Every rule divides all of m_k Δa_k, so that Σ R = f(x) − f(x′), overlappin
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,7 +41,7 @@ from ..layers import (
 )
 from ..layers.arguments import frozen
 from ..network import Network, Rule
-from .target import explained
+from .target import explained, like_input
 
 SUMS = (Dense, Conv2d, ConvTranspose2d, AvgPool2d, GlobalAvgPool)
 """Linear layers that add several inputs: here the rising and the falling ones meet."""
@@ -80,7 +79,8 @@ def deeplift(
         The class c: one for all samples, one for each (N,), or None for the class predicted for x. Or a neuron, such
         as ("conv2", 7): see `target.explained`.
     reference
-        x′: a number (every element has it; 0 unless given), one input (...), or one for each sample (N, ...).
+        x′, 0 unless given: a number; an array in the dtype of x that broadcasts against one input, such as (C, 1, 1)
+        or (C, H, W); or one for each sample (N, ...).
     rule
         On the nonlinearities (linear layers always follow the Linear rule):
         "rescale"; "reveal-cancel"; or "linear", for a network that has none.
@@ -110,7 +110,7 @@ def deeplift(
     if rule not in RULES:
         raise ValueError(f"rule takes {', '.join(map(repr, RULES))}, and {rule!r} came.")
     f = explained(network, x, target)
-    r = f.network.forward(_reference(x, reference))
+    r = f.network.forward(like_input(x, 0 if reference is None else reference, "reference").copy())
     m = f.network.walk_back(f.a, f.ones, rules_for(f.network, f.a, r, rule))[0]
     return m * (x - r[0])
 
@@ -247,24 +247,3 @@ def _max_pooling(
     delta = a_j - r_j
     none = np.abs(delta) < LEAST_DIFFERENCE
     return np.where(none, layer.backward(a_j, m), contribution / np.where(none, delta.dtype.type(1), delta))
-
-
-# ------------------------------------------------------------------------------------------------- the reference
-
-
-def _reference(x: np.ndarray, reference: Any) -> np.ndarray:
-    """x′ in the shape of x; ValueError for anything that is not a number, an input or a batch."""
-    if reference is None:
-        return np.zeros_like(x)
-    if isinstance(reference, Real) and not isinstance(reference, (bool, np.bool_)):
-        reference = np.asarray(reference, x.dtype)
-    elif not isinstance(reference, np.ndarray) or reference.shape not in (x.shape, x.shape[1:], (1, *x.shape[1:])):
-        came = reference.shape if isinstance(reference, np.ndarray) else repr(reference)
-        raise ValueError(
-            f"reference takes a number, an array {x.shape[1:]}, or one for each sample {x.shape}; {came} came."
-        )
-    if reference.dtype != x.dtype:
-        raise ValueError(f"x is {x.dtype} and the reference {reference.dtype}; use reference.astype(np.{x.dtype}).")
-    if not np.isfinite(reference).all():
-        raise ValueError("The reference must be finite, and it holds a NaN or an infinity.")
-    return np.broadcast_to(reference, x.shape).copy()

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from ..layers.arguments import count
 from ..network import Network
 from .copies import copies_at_once, target_of_copies
 from .gradient import gradient
-from .target import Explained, explained
+from .target import Explained, explained, like_input
 
 GradientLike = Callable[[Network, np.ndarray, Any], np.ndarray]
 """method(network, x, target) -> a signal in the shape of x."""
@@ -43,8 +44,9 @@ def integrated_gradients(
         The class c: one for all samples, one for each (N,), or None for the class predicted on x, which stays c
         along the path. Or a neuron, such as ("conv2", 7): see `target.explained`.
     baseline
-        x': None for zero, a number, an array like one input, or an array like x. A list of these: the mean of the
-        results from each (expected gradients). A stack of references is a list too: `list(stack)`.
+        x': None for zero; a number; an array in the dtype of x that broadcasts against one input, such as (C, 1, 1)
+        or (C, H, W); or one for each sample (N, ...). A list of these: the mean of the results from each (expected
+        gradients). A stack of references is a list too: `list(stack)`.
     steps
         n: how many intervals (for "gauss-legendre": points) the path is cut into.
     quadrature
@@ -140,8 +142,7 @@ def points(quadrature: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
     >>> points("trapezoid", 2)
     (array([0. , 0.5, 1. ]), array([0.25, 0.5 , 0.25]))
     """
-    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
-        raise ValueError(f"steps takes a positive integer, and {steps!r} came.")
+    steps = count("integrated_gradients", "steps", steps)
     if quadrature == "midpoint":
         return (np.arange(steps) + 0.5) / steps, np.full(steps, 1 / steps)
     if quadrature == "trapezoid":
@@ -172,18 +173,7 @@ def baselines(x: np.ndarray, baseline: Any = None) -> list[np.ndarray]:
 
 
 def _baseline(x: np.ndarray, baseline: Any) -> np.ndarray:
-    values = np.asarray(baseline)
-    if values.dtype.kind not in "iuf" or values.shape not in ((), x.shape[1:], x.shape):
-        came = f"the shape {values.shape}" if values.dtype.kind in "iuf" else repr(baseline)
-        raise ValueError(
-            f"baseline takes a number, an array like one input {x.shape[1:]} or like x {x.shape}, or a list of these "
-            f"to average over (list(stack) for a stack), and {came} came."
-        )
-    if values.ndim and values.dtype != x.dtype:
-        raise ValueError(f"baseline takes an array of {x.dtype}, as x is, and {values.dtype} came.")
-    if not np.isfinite(values).all():
-        raise ValueError("baseline must be finite, and it holds a NaN or an infinity.")
-    return np.broadcast_to(values.astype(x.dtype), x.shape)
+    return like_input(x, baseline, "baseline", also=", or a list of these to average over (list(stack) for a stack)")
 
 
 def _along_path(

@@ -5,20 +5,21 @@ and the score must fall; erase what it calls irrelevant, and little may happen. 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
+from ..layers.arguments import number
 from ..network import Network
 from . import lrp
-from .target import explained
+from .target import check_input, explained, like_input
 
 WHICH = ("positive", "negative", "top")
-MAP = lrp.montavon2019()
+DEFAULT_RULES = lrp.montavon2019()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Masked:
     """Inputs with pixels erased, and what the network makes of them.
 
@@ -63,19 +64,21 @@ def mask_by_relevance(
     network, x, target
         As for `gradient`. The target is fixed on the whole input: None is the class predicted there.
     R
-        A map for each input: the shape of x, or (N, H, W) for images (N, C, H, W), which then lose all channels.
+        A map for each input: the shape of x, or (N, H, W) for images (N, C, H, W). A map without channels chooses
+        whole pixels, which lose all channels; a map with channels chooses each channel of a pixel by itself.
     which
-        "positive": where R > 0. "negative": where R < 0. "top": the `percent` % of the pixels with the highest R
-        (at least one; of equal ones the first in row-major order).
+        "positive": where R > 0. "negative": where R < 0. "top": the `percent` % of the map with the highest R (at
+        least one place; of equal ones the first in row-major order).
     percent
         For "top": above 0, up to 100.
     fill
-        What an erased pixel becomes; 0 is black.
+        What an erased pixel becomes: a finite number; 0 is black.
 
     Raises
     ------
     TypeError, ValueError
-        x or the target does not fit the network, R does not fit x, or an option is not one of those above.
+        x or the target does not fit the network, R does not fit x or is not finite, or an option is not one of those
+        above.
 
     Source: slides, "LRP with occlusion"; Samek et al. 2017, sec. III (erasing by relevance).
 
@@ -87,16 +90,14 @@ def mask_by_relevance(
     (array([[0., 1., 1.]]), array([5.]), array([-1.]), array([1]))
     """
     f = explained(network, x, target)
-    spread = _as_pixels(R, x)
-    mask = _chosen(spread, which, percent)
-    if np.isnan(np.asarray(fill, np.float64)):
-        raise ValueError("fill takes a number, and NaN came.")
-    erased = np.where(mask, x.dtype.type(fill), x)
+    chosen = _chosen(_map(R, x), which, percent)
+    mask = chosen if chosen.shape == x.shape else np.repeat(chosen[:, None], x.shape[1], axis=1)
+    erased = np.where(mask, like_input(x, number("mask_by_relevance", "fill", fill), "fill"), x)
     after = explained(network, erased, f.target)
     return Masked(x, erased, mask, f.score, after.score, network.predict(x), network.predict(erased), f.target)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Confusion:
     """A digit that the network gets right, and takes for another once a few pixels are erased.
 
@@ -132,7 +133,7 @@ def find_confusion(
     label: int = 1,
     becomes: int = 6,
     *,
-    rules: lrp.Composite | lrp.Rule = MAP,
+    rules: lrp.Composite | lrp.Rule = DEFAULT_RULES,
     percents: Sequence[float] = (0.5, 1, 2, 3, 5),
 ) -> Confusion | None:
     """Search for the slides' "Label 1; predicted 6": the first such digit at the smallest number of erased pixels.
@@ -155,9 +156,20 @@ def find_confusion(
     -------
     The case, or None where there is none.
 
+    Raises
+    ------
+    TypeError, ValueError
+        The images do not fit the network, or the labels the images; as `lrp.relevance` and `mask_by_relevance`.
+
     Source: slides, "LRP with occlusion".
     """
-    numbers = np.flatnonzero((np.asarray(labels) == label) & (network.predict(images) == label))
+    check_input(network, images)
+    labels = np.asarray(labels)
+    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"labels takes {len(images)} integers, one for each image, and {labels.shape} {labels.dtype} came."
+        )
+    numbers = np.flatnonzero((labels == label) & (network.predict(images) == label))
     if not len(numbers):
         return None
     x = images[numbers]
@@ -167,29 +179,32 @@ def find_confusion(
         found = np.flatnonzero(after.predicted == becomes)
         if len(found):
             i = slice(found[0], found[0] + 1)
-            masked = mask_by_relevance(network, x[i], R[i], label, which="top", percent=percent)
+            masked = Masked(**{field.name: getattr(after, field.name)[i] for field in fields(after)})
             R_after = lrp.relevance(network, masked.x, becomes, rules=rules)
             return Confusion(int(numbers[i][0]), label, becomes, int(masked.mask.sum()), masked, R[i], R_after)
     return None
 
 
-def _as_pixels(R: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """R in the shape of x, or ValueError."""
+def _map(R: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """R as floats, in the shape of x or without its channels, or ValueError."""
     R = np.asarray(R)
-    if R.shape == x.shape:
-        return R
-    if x.ndim == 4 and R.shape == (len(x), *x.shape[2:]):
-        return np.broadcast_to(R[:, None], x.shape)
-    raise ValueError(f"R takes a map for each input, {x.shape} or without channels, and {R.shape} came.")
+    if R.dtype.kind not in "iuf":
+        raise ValueError(f"R takes a map of numbers for each input, and {R.dtype} came.")
+    if R.shape != x.shape and not (x.ndim == 4 and R.shape == (len(x), *x.shape[2:])):
+        raise ValueError(f"R takes a map for each input, {x.shape} or without channels, and {R.shape} came.")
+    if not np.isfinite(R).all():
+        raise ValueError("R must be finite, and it holds a NaN or an infinity.")
+    return R if R.dtype.kind == "f" else R.astype(np.float64)
 
 
 def _chosen(R: np.ndarray, which: str, percent: float) -> np.ndarray:
+    """Where the map says that x is erased, in the shape of the map."""
     if which not in WHICH:
         raise ValueError(f"which takes one of {', '.join(WHICH)}, and {which!r} came.")
+    if not 0 < number("mask_by_relevance", "percent", percent) <= 100:
+        raise ValueError(f"percent takes a number above 0, up to 100, and {percent!r} came.")
     if which != "top":
         return R > 0 if which == "positive" else R < 0
-    if not 0 < percent <= 100:
-        raise ValueError(f"percent takes a number above 0, up to 100, and {percent!r} came.")
     flat = R.reshape(len(R), -1)
     count = max(1, round(flat.shape[1] * percent / 100))
     mask = np.zeros(flat.shape, bool)

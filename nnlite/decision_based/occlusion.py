@@ -18,10 +18,10 @@ from scipy import ndimage
 from scipy.special import softmax
 from tqdm import tqdm
 
-from ..layers.arguments import number, pair
+from ..layers.arguments import generator, number, pair
 from ..network import Network
 from .copies import copies_at_once, target_of_copies
-from .target import Explained, explained
+from .target import Explained, explained, like_input
 
 DELAY = 2.0  # seconds before a progress bar appears
 
@@ -87,13 +87,14 @@ def occlusion(
         From window to window, at most the window's size. There are ⌈(H − k) / s⌉ + 1 positions down and likewise
         across; the last window is clipped where it would stick out.
     fill
-        What a window is filled with: a number, an array that broadcasts against x (such as (C, 1, 1) or (C, H, W)),
-        or
+        What a window is filled with: a number; an array in the dtype of x that broadcasts against one input, such as
+        (C, 1, 1) or (C, H, W), or one for each sample (N, C, H, W); or
         "mean": the mean of the channel over the image;
         "blur": the image under a Gaussian of width `sigma`, mirrored at its edges;
         "noise": uniform between the image's least and greatest value. One pattern is drawn a call and serves all
         positions and samples, so that a batch gives what its samples give one at a time;
-        "flip": 1 − x, for images in [0, 1]: the only one of these that can show a stroke that is absent.
+        "flip": 1 − x, for pixels in [0, 1]; others are refused. The only one of these that can show a stroke that is
+        absent.
     sigma
         For "blur", in pixels; by default half the window, down and across.
     score
@@ -171,34 +172,25 @@ def filling(
     array([[[[0.75, 0.  ]]]])
     """
     if not isinstance(fill, str):
-        return _given(x, fill)
+        return like_input(x, fill, "fill", also=', or "mean", "blur", "noise" or "flip"')
     _check_choices(fill=(fill, ("mean", "blur", "noise", "flip")))
     if fill == "mean":
         return np.broadcast_to(x.mean(axis=(2, 3), keepdims=True), x.shape)
     if fill == "flip":
+        if x.size and (x.min() < 0 or x.max() > 1):
+            raise ValueError(
+                f'fill="flip" takes pixels in [0, 1], and {x.min():g} to {x.max():g} came; bring them to [0, 1], or '
+                "take another fill."
+            )
         return 1 - x
     if fill == "blur":
         width = (window[0] / 2, window[1] / 2) if sigma is None else 2 * (number("occlusion", "sigma", sigma),)
         if min(width) <= 0:
             raise ValueError(f"occlusion: sigma must be more than 0, and {sigma!r} came.")
         return ndimage.gaussian_filter(x, (0, 0, *width), mode="reflect")
+    rng = generator("occlusion", "rng", rng)
     low, high = (extreme(axis=(1, 2, 3), keepdims=True) for extreme in (x.min, x.max))
-    return low + (high - low) * np.random.default_rng(rng).random(x.shape[1:]).astype(x.dtype)
-
-
-def _given(x: np.ndarray, fill: Any) -> np.ndarray:
-    """A number or an array, broadcast to the shape of x."""
-    values = np.asarray(fill)
-    if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
-        raise ValueError(
-            f'fill takes a finite number, an array of them, "mean", "blur", "noise" or "flip", and {fill!r} came.'
-        )
-    if values.ndim and values.dtype != x.dtype:
-        raise ValueError(f"fill takes an array of {x.dtype}, as x is, and {values.dtype} came.")
-    try:
-        return np.broadcast_to(values.astype(x.dtype), x.shape)
-    except ValueError:
-        raise ValueError(f"fill must broadcast against x, which is {x.shape}, and {values.shape} came.") from None
+    return low + (high - low) * rng.random(x.shape[1:]).astype(x.dtype)
 
 
 def _check_choices(**options: tuple[Any, tuple[str, ...]]) -> None:

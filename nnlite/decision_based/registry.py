@@ -97,8 +97,12 @@ def _lrp(
     return Method(name, formula, "score", compute, rules, fits)
 
 
-def _has_maps(network: Network) -> bool:
+def _convolves(network: Network) -> bool:
     return any(isinstance(layer, (Conv2d, ConvTranspose2d)) for layer in network)
+
+
+def _has_maps(network: Network) -> bool:
+    return _takes_images(network) and _convolves(network)
 
 
 def _ends_with_pool_and_dense(network: Network) -> bool:
@@ -107,7 +111,7 @@ def _ends_with_pool_and_dense(network: Network) -> bool:
 
 
 def _takes_images(network: Network) -> bool:
-    return _has_maps(network) if network.input_shape is None else len(network.input_shape) == 3
+    return _convolves(network) if network.input_shape is None else len(network.input_shape) == 3
 
 
 def _is_rectified(network: Network) -> bool:

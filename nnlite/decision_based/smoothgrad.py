@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import number
+from ..layers.arguments import count, generator, number
 from ..network import Network
 from .copies import copies_at_once, target_of_copies
 from .gradient import gradient
@@ -183,14 +183,13 @@ def _draws(
 
 def _drawn(x: np.ndarray, n: Any, level: Any, rng: Any) -> Iterator[np.ndarray]:
     """ε^(1), ε^(2), ...: a standard normal pattern, the same for every sample, times the σ of each."""
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise ValueError(f"n takes a positive integer, and {n!r} came.")
+    n = count("smoothgrad", "n", n)
     if number("smoothgrad", "level", level) < 0:
         raise ValueError(f"level must be at least 0, and {level!r} came.")
     axes = tuple(range(1, x.ndim))
     sigma = x.dtype.type(level) * (x.max(axis=axes, keepdims=True) - x.min(axis=axes, keepdims=True))
-    generator = np.random.default_rng(rng)
-    return (sigma * generator.standard_normal(x.shape[1:]).astype(x.dtype) for _ in range(n))
+    rng = generator("smoothgrad", "rng", rng)
+    return (sigma * rng.standard_normal(x.shape[1:]).astype(x.dtype) for _ in range(n))
 
 
 def _given(x: np.ndarray, noise: Any) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What is explained: the input is checked, the class or the neuron is chosen, and the signal at the top is made."""
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,75 @@ def check_input(network: Network, x: np.ndarray) -> np.ndarray:
     return x
 
 
+def activations(network: Network, x: np.ndarray) -> list[np.ndarray]:
+    """All activations from x up, the last of them finite: what is explained must be a number.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `check_input`; or the output holds a NaN or an infinity.
+    """
+    a = network.forward(check_input(network, x))
+    if not np.isfinite(a[-1]).all():
+        what = f"activations of layer {network.names[-1]}" if len(network) else "activations"
+        raise ValueError(f"The {what} hold a NaN or an infinity; check the network's weights, or train it again.")
+    return a
+
+
+def like_input(x: np.ndarray, value: Any, name: str, *, also: str = "") -> np.ndarray:
+    """Something to put in the place of x, such as a baseline, in the shape and dtype of x.
+
+    Parameters
+    ----------
+    x
+        The batch (N, ...).
+    value
+        A number; an array in the dtype of x that broadcasts against one input, such as (C, 1, 1) or (C, H, W); or one
+        for each sample, (N, ...).
+    name
+        What the errors call it.
+    also
+        What else the option takes, for the error.
+
+    Raises
+    ------
+    ValueError
+        It is none of these, or not finite.
+
+    >>> like_input(np.ones((2, 3)), np.array([1.0, 2.0, 3.0]), "baseline")
+    array([[1., 2., 3.],
+           [1., 2., 3.]])
+    """
+    number = (isinstance(value, Real) and not isinstance(value, bool)) or (
+        isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iuf"
+    )
+    array = isinstance(value, np.ndarray) and value.dtype.kind in "iuf"
+    if not number and not (array and _broadcasts(value.shape, x.shape)):
+        came = value.shape if array else f"an array of {value.dtype}" if isinstance(value, np.ndarray) else repr(value)
+        raise ValueError(
+            f"{name} takes a number, an array of {x.dtype} that broadcasts against one input {x.shape[1:]}, or one for "
+            f"each sample {x.shape}{also}; {came} came."
+        )
+    if not number and value.dtype != x.dtype:
+        raise ValueError(
+            f"{name} takes an array of {x.dtype}, as x is, and {value.dtype} came; use {name}.astype(np.{x.dtype})."
+        )
+    if number:
+        value = value.item() if isinstance(value, (np.generic, np.ndarray)) else value
+        finite = abs(value) <= float(np.finfo(x.dtype).max)
+    else:
+        finite = np.isfinite(value).all()
+    if not finite:
+        came = f"{value!r} came" if number else "it holds a NaN or an infinity"
+        raise ValueError(f"{name} must be finite in {x.dtype}, and {came}.")
+    return np.broadcast_to(np.asarray(value, x.dtype), x.shape)
+
+
+def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    """Whether an array of this shape can be spread over the other."""
+    return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape[::-1], to[::-1]))  # noqa: B905
+
+
 def explained_class(scores: np.ndarray, target: Any = None) -> np.ndarray:
     """The class that is explained for each sample: (N,) integers.
 
@@ -55,7 +125,7 @@ def explained_class(scores: np.ndarray, target: Any = None) -> np.ndarray:
     Raises
     ------
     ValueError
-        The scores are not (N, K) or not finite, or a target is not an integer from 0 to K - 1.
+        The scores are not (N, K), or a target is not an integer from 0 to K - 1.
 
     >>> scores = np.array([[0.2, 0.9, 0.1], [3.0, 1.0, 2.0]])
     >>> explained_class(scores), explained_class(scores, 2)
@@ -64,11 +134,12 @@ def explained_class(scores: np.ndarray, target: Any = None) -> np.ndarray:
     if scores.ndim != 2:
         raise ValueError(f"A network is explained by its scores (N, K), and this one gives {scores.shape}.")
     n, classes = scores.shape
-    if not np.isfinite(scores).all():
-        raise ValueError("The scores hold a NaN or an infinity; check the network's weights, or train it again.")
     if target is None:
         return scores.argmax(axis=1)
-    chosen = np.asarray(target)
+    try:
+        chosen = np.asarray(target)
+    except ValueError:  # ragged, such as [[1], [2, 3]]
+        chosen = np.asarray(None)
     if chosen.dtype.kind not in "iu" or chosen.shape not in ((), (n,)):
         raise ValueError(f"target takes a class, {n} integers (a class for each sample) or None, and {target!r} came.")
     if chosen.size and not 0 <= chosen.min() <= chosen.max() < classes:
@@ -76,7 +147,7 @@ def explained_class(scores: np.ndarray, target: Any = None) -> np.ndarray:
     return np.broadcast_to(chosen, (n,)).astype(np.int64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Explained:
     """Something that a network computes, and that a method explains: f = Σ of the activations at the chosen places.
 
@@ -123,7 +194,8 @@ def explained(network: Network, x: np.ndarray, target: Any = None) -> Explained:
     Raises
     ------
     TypeError, ValueError
-        x does not fit the network; the target is not a class, or there is no such layer or neuron.
+        x does not fit the network; the target is not a class, or there is no such layer or neuron; what it names, or
+        anything beside it, is a NaN or an infinity.
 
     >>> from nnlite.layers import Dense, ReLU
     >>> net = Network([Dense(np.array([[1.0, -2.0]])), ReLU(), Dense(np.array([[1.0], [1.0]]))])
@@ -132,10 +204,10 @@ def explained(network: Network, x: np.ndarray, target: Any = None) -> Explained:
     """
     if isinstance(target, (tuple, list)) and len(target) == 2 and isinstance(target[0], str):
         part = network[: network.index(target[0]) + 1]
-        a = part.forward(check_input(part, x))
+        a = activations(part, x)
         return Explained(part, a, _at_neuron(a[-1], *target), target)
     network = network.to_scores()
-    a = network.forward(check_input(network, x))
+    a = activations(network, x)
     classes = explained_class(a[-1], target)
     ones = np.zeros_like(a[-1])
     ones[np.arange(len(ones)), classes] = 1

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from ..layers.arguments import count
 from ..network import Network
 from . import lrp
 from .gradient import gradient
-from .target import explained
+from .target import explained, like_input
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,8 @@ def simple_taylor(
         The class c: one for all samples, one for each (N,), or None for the predicted class (of x, all along the
         segment). Or a neuron, such as ("conv2", 7): see `target.explained`.
     toward
-        The other end of the segment: a number (0 is black), or an array in the dtype of x that broadcasts to it.
+        The other end of the segment: a number (0 is black), an array in the dtype of x that broadcasts against one
+        input, such as (C, 1, 1) or (C, H, W), or one for each sample (N, ...).
     steps
         How many steps the search takes.
 
@@ -77,7 +79,8 @@ def simple_taylor(
     Raises
     ------
     TypeError, ValueError
-        x or `toward` does not fit the network, a target is not a class or a neuron, or steps is not an integer from 1.
+        x or `toward` does not fit the network, a target is not a class or a neuron, or steps is not a positive
+        integer.
 
     Source: Bach et al. 2015, sec. "Taylor-type decomposition"; Montavon et al. 2018, sec. 4.2.
 
@@ -87,10 +90,9 @@ def simple_taylor(
     >>> at.root.round(6), at.R.round(6), at.found
     (array([[0.8, 0.4]]), array([[ 3.6, -0.6]]), array([ True]))
     """
-    if not isinstance(steps, (int, np.integer)) or isinstance(steps, bool) or steps < 1:
-        raise ValueError(f"steps takes an integer from 1, and {steps!r} came.")
+    steps = count("simple_taylor", "steps", steps)
     f = explained(network, x, target)
-    end = _end(toward, x)
+    end = like_input(x, toward, "toward")
 
     def point(t: np.ndarray) -> np.ndarray:
         t = t.reshape(-1, *(1,) * (x.ndim - 1)).astype(x.dtype)
@@ -160,18 +162,3 @@ def _nearest_root(
         beyond = score(middle) * sign <= 0
         near, far = np.where(beyond, near, middle), np.where(beyond, middle, far)
     return np.where(found, near, grid[np.abs(f).argmin(axis=0)]), found
-
-
-def _end(toward: Any, x: np.ndarray) -> np.ndarray:
-    """The other end of the segment, in the shape of x."""
-    end = np.asarray(toward)
-    if isinstance(toward, np.ndarray) and end.ndim and end.dtype != x.dtype:
-        raise ValueError(f"toward takes the dtype of x, {x.dtype}, and {end.dtype} came.")
-    if end.dtype.kind not in "iuf" or not np.isfinite(end).all():
-        raise ValueError(f"toward takes finite numbers, and {toward!r} came.")
-    try:
-        return np.broadcast_to(end.astype(x.dtype), x.shape)
-    except ValueError:
-        raise ValueError(
-            f"toward takes a number or an array that broadcasts to x {x.shape}; {end.shape} came."
-        ) from None

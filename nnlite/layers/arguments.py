@@ -65,6 +65,22 @@ def number(owner: str, name: str, value: Any) -> float:
     return float(value)
 
 
+def count(owner: str, name: str, value: Any) -> int:
+    """A positive integer as Python's own, or a ValueError that names it."""
+    if not _is_size(value):
+        raise ValueError(f"{owner}: {name} takes a positive integer, and {value!r} came.")
+    return int(value)
+
+
+def generator(owner: str, name: str, value: Any) -> np.random.Generator:
+    """A Generator: the one that is given, or the one of a seed; ValueError for anything else."""
+    if isinstance(value, np.random.Generator):
+        return value
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{owner}: {name} takes a seed (an integer from 0) or a Generator, and {value!r} came.")
+    return np.random.default_rng(value)
+
+
 def flag(owner: str, name: str, value: Any) -> bool:
     """True or False, or a ValueError that names it."""
     if not isinstance(value, (bool, np.bool_)):

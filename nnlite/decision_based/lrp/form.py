@@ -46,7 +46,9 @@ class Relative:
     plus: float = 0.0
 
     def __call__(self, z: np.ndarray) -> np.ndarray:
-        rms = np.sqrt((z**2).mean(axis=tuple(range(1, z.ndim)), keepdims=True))
+        axes = tuple(range(1, z.ndim))
+        m = np.abs(z).max(axis=axes, keepdims=True)  # z² may overflow, or vanish, where (z / m)² does not
+        rms = m * np.sqrt(((z / np.where(m > 0, m, 1)) ** 2).mean(axis=axes, keepdims=True))
         return (self.factor * rms + self.plus).astype(z.dtype)
 
     def __repr__(self) -> str:
@@ -73,7 +75,7 @@ class Part(NamedTuple):
         return per_sample(sum(t.layer.bias_like(self.z) for t in self.group.terms) * self.s)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """One layer of LRP: R_k above, R_j below, and where the difference went. The sums are (N,), one a sample."""
 

@@ -16,7 +16,7 @@ from .relevance import ready
 from .rules import epsilon
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Entry:
     """One layer's line in the ledger; the sums are (N,), one for each sample.
 
@@ -37,7 +37,7 @@ class Entry:
         return self.above - self.below - self.bias - self.stabilizer - self.dropped
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ledger:
     """Where the score went.
 
