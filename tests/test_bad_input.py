@@ -6,9 +6,10 @@ import pytest
 from nnlite import Network, models
 from nnlite.decision_based.building_blocks import factors
 from nnlite.decision_based.deconvnet import all_filters, deconvnet
+from nnlite.decision_based.inputs import like_input
 from nnlite.decision_based.registry import METHODS, explain
 from nnlite.decision_based.smoothgrad import smoothgrad, smoothgrad_squared, vargrad
-from nnlite.decision_based.target import explained, like_input
+from nnlite.decision_based.target import explained
 from nnlite.decision_based.taylor import simple_taylor
 from nnlite.layers import Conv2d, Dense, Flatten
 from nnlite.layers.arguments import count, generator

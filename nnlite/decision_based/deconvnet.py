@@ -18,8 +18,9 @@ import numpy as np
 from ..layers import Layer, Mask
 from ..layers.arguments import Shape, count
 from ..network import Network
+from .inputs import activations
 from .relu_rules import rules_for
-from .target import activations, explained
+from .target import explained
 
 BLOCK = 2**24
 """How many activations `all_filters` holds at once (64 MB in float32), or those of one sample where that is more."""

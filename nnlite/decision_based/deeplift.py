@@ -41,7 +41,8 @@ from ..layers import (
 )
 from ..layers.arguments import frozen
 from ..network import Network, Rule
-from .target import explained, like_input
+from .inputs import like_input
+from .target import explained
 
 SUMS = (Dense, Conv2d, ConvTranspose2d, AvgPool2d, GlobalAvgPool)
 """Linear layers that add several inputs: here the rising and the falling ones meet."""

@@ -16,7 +16,8 @@ from ..layers.arguments import count
 from ..network import Network
 from .copies import copies_at_once, target_of_copies
 from .gradient import gradient
-from .target import Explained, explained, like_input
+from .inputs import like_input
+from .target import Explained, explained
 
 GradientLike = Callable[[Network, np.ndarray, Any], np.ndarray]
 """method(network, x, target) -> a signal in the shape of x."""

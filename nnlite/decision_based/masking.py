@@ -13,7 +13,8 @@ import numpy as np
 from ..layers.arguments import number
 from ..network import Network
 from . import lrp
-from .target import check_input, explained, like_input
+from .inputs import check_input, like_input
+from .target import explained
 
 WHICH = ("positive", "negative", "top")
 DEFAULT_RULES = lrp.montavon2019()

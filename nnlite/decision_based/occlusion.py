@@ -21,7 +21,8 @@ from tqdm import tqdm
 from ..layers.arguments import generator, number, pair
 from ..network import Network
 from .copies import copies_at_once, target_of_copies
-from .target import Explained, explained, like_input
+from .inputs import like_input
+from .target import Explained, explained
 
 DELAY = 2.0  # seconds before a progress bar appears
 

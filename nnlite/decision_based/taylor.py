@@ -16,7 +16,8 @@ from ..layers.arguments import count
 from ..network import Network
 from . import lrp
 from .gradient import gradient
-from .target import explained, like_input
+from .inputs import like_input
+from .target import explained
 
 
 @dataclass(frozen=True, eq=False)
