@@ -1,5 +1,6 @@
 """Why did the network decide so? One method a file; each takes (network, x, target=None) and gives a map a sample.
 
+inputs.py                       what goes in, checked
 target.py                       what is explained: a class or a neuron
 registry.py                     all methods by name, for the command, the report and the docs
 
