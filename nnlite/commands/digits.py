@@ -69,7 +69,7 @@ def explained_by_cam() -> Iterator[Digit]:
 
 def _explained(source: str, model: str, methods: Sequence[Method]) -> Iterator[Digit]:
     network = models.load(model)
-    images, labels = models.digits(source, "test")
+    images, labels = _held_out(source)
     numbers = [int(np.flatnonzero(labels == label)[0]) for label in range(10)]
     for method in methods:  # once untimed: Numba compiles at the first call
         method.compute(network, images[:1], None)
@@ -77,6 +77,11 @@ def _explained(source: str, model: str, methods: Sequence[Method]) -> Iterator[D
         x = images[number : number + 1]
         explanations = tuple(_explain(network, x, method) for method in methods)
         yield Digit(source, number, model, x, int(labels[number]), network.scores(x)[0], explanations)
+
+
+def _held_out(source: str) -> tuple[np.ndarray, ...]:
+    """Held-out digits with every class among them; of the strokes, which must be drawn, no more than it takes."""
+    return datasets.strokes(10, seed=models.HELD_OUT_SEED) if source == "strokes" else models.digits(source, "test")
 
 
 def _explain(network: Network, x: np.ndarray, method: Method) -> Explanation:
@@ -140,7 +145,7 @@ class Blocks:
 
 
 def building_blocks(layer: str, n: int) -> Blocks:
-    """Non-negative factors of a layer of lenet, common to the twenty 4s that come first, shown on the clear 4."""
+    """Non-negative factors of a layer of lenet, common to the clear 4 and twenty others, shown on the clear one."""
     network = models.load("lenet")
     fours = datasets.strokes(20, seed=models.HELD_OUT_SEED, labels=4)[0]
     x = np.concatenate([datasets.strokes(1, seed=models.HELD_OUT_SEED, start=OPEN_FOUR)[0], fours])

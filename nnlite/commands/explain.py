@@ -64,7 +64,10 @@ def run(options: argparse.Namespace) -> None:
     x = checks.to_network(grey, network, options.invert, known=label is not None)
     f = explained(network, x, options.target if options.neuron is None else _neuron(options.neuron))
     ledger = None if method.rules is None else lrp.ledger(network, x, f.target, rules=method.rules)
-    R = compute(options.method, network, x, f.target, at=options.at)
+    if ledger is not None and options.at is None:
+        R = ledger.relevances[0]
+    else:
+        R = compute(options.method, network, x, f.target, at=options.at)
     predicted = int(network.predict(x)[0])
     what = f"class {f.target[0]}" if options.neuron is None else f"neuron {options.neuron}"
     print(f"image      {options.image}" + ("" if label is None else f", a {label}"))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..layers import Layer, Mask
-from ..layers.arguments import Shape, count
+from ..layers.arguments import Shape, count, is_integer
 from ..network import Network
 from .inputs import activations
 from .relu_rules import rules_for
@@ -236,7 +236,7 @@ def _for_samples(network: Network, samples: np.ndarray) -> Network:
 
 
 def _check_filter(filter: int, layer: str, shape: Shape) -> None:
-    if not _is_integer(filter) or len(shape) < 2 or not 0 <= filter < shape[1]:
+    if not is_integer(filter) or len(shape) < 2 or not 0 <= filter < shape[1]:
         filters = f"filters from 0 to {shape[1] - 1}" if len(shape) > 1 else "no filters"
         raise ValueError(f"Layer {layer} has {filters}, and {filter!r} came.")
 
@@ -248,7 +248,3 @@ def _checked_position(position: str | None, layer: str, shape: Shape) -> bool:
     if position is not None and len(shape) != 4:
         raise ValueError(f"position chooses within a feature map, and layer {layer} has none: it gives {shape}.")
     return position is not None
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

@@ -14,7 +14,7 @@ from ..layers.arguments import number
 from ..network import Network
 from . import lrp
 from .inputs import check_input, like_input
-from .target import explained
+from .target import Explained, explained
 
 WHICH = ("positive", "negative", "top")
 DEFAULT_RULES = lrp.montavon2019()
@@ -95,7 +95,7 @@ def mask_by_relevance(
     mask = chosen if chosen.shape == x.shape else np.repeat(chosen[:, None], x.shape[1], axis=1)
     erased = np.where(mask, like_input(x, number("mask_by_relevance", "fill", fill), "fill"), x)
     after = explained(network, erased, f.target)
-    return Masked(x, erased, mask, f.score, after.score, network.predict(x), network.predict(erased), f.target)
+    return Masked(x, erased, mask, f.score, after.score, _predicted(network, f), _predicted(network, after), f.target)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,6 +196,11 @@ def _map(R: np.ndarray, x: np.ndarray) -> np.ndarray:
     if not np.isfinite(R).all():
         raise ValueError("R must be finite, and it holds a NaN or an infinity.")
     return R if R.dtype.kind == "f" else R.astype(np.float64)
+
+
+def _predicted(network: Network, f: Explained) -> np.ndarray:
+    """The class of each sample, from the scores where they are what is explained."""
+    return f.a[-1].argmax(axis=1) if isinstance(f.target, np.ndarray) else network.predict(f.a[0])
 
 
 def _chosen(R: np.ndarray, which: str, percent: float) -> np.ndarray:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..layers.arguments import is_integer
 from ..network import Network, gradient_rule
 from .inputs import activations
 
@@ -114,7 +115,7 @@ def explained(network: Network, x: np.ndarray, target: Any = None) -> Explained:
 def _at_neuron(a: np.ndarray, layer: str, index: Any) -> np.ndarray:
     """1 at the index of every sample: a whole feature map, or one place."""
     place = tuple(index) if isinstance(index, (tuple, list)) else (index,)
-    whole = all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in place)
+    whole = all(map(is_integer, place))
     if not whole or len(place) not in (1, a.ndim - 1) or any(not 0 <= i < n for i, n in zip(place, a.shape[1:])):  # noqa: B905
         raise ValueError(
             f"target takes a neuron of layer {layer}, whose output is {a.shape[1:]}: an index below {a.shape[1]}, or "

@@ -54,8 +54,13 @@ def sizes(owner: str, name: str, value: Any) -> Shape:
     return tuple(int(n) for n in value)
 
 
+def is_integer(value: Any) -> bool:
+    """Whether it is an integer, Python's or NumPy's; True and False are none."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
 def _is_size(value: Any) -> bool:
-    return bool(isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0)
+    return bool(is_integer(value) and value > 0)
 
 
 def number(owner: str, name: str, value: Any) -> float:
@@ -76,7 +81,7 @@ def generator(owner: str, name: str, value: Any) -> np.random.Generator:
     """A Generator: the one that is given, or the one of a seed; ValueError for anything else."""
     if isinstance(value, np.random.Generator):
         return value
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 0:
+    if not is_integer(value) or value < 0:
         raise ValueError(f"{owner}: {name} takes a seed (an integer from 0) or a Generator, and {value!r} came.")
     return np.random.default_rng(value)
 
@@ -91,7 +96,7 @@ def flag(owner: str, name: str, value: Any) -> bool:
 def pair(owner: str, name: str, value: Any, least: int) -> tuple[int, int]:
     """An int, or two of them, as (rows, columns); ValueError below `least`."""
     two = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(two) != 2 or not all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in two):
+    if len(two) != 2 or not all(map(is_integer, two)):
         raise ValueError(f"{owner}: {name} takes an integer or a pair of integers, and {value!r} came.")
     if min(two) < least:
         raise ValueError(f"{owner}: {name} must be at least {least}, and {value!r} came.")

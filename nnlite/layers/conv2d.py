@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import kernels
 from ..kernels.windows import Pair, output_size
-from .arguments import Shape, pair, parameter
+from .arguments import Shape, is_integer, pair, parameter
 from .layer import Layer
 
 
@@ -35,7 +35,7 @@ class _Convolution(Layer):
     def __post_init__(self) -> None:
         name = type(self).__name__
         groups = self.groups
-        if not isinstance(groups, (int, np.integer)) or isinstance(groups, bool) or groups < 1:
+        if not is_integer(groups) or groups < 1:
             raise ValueError(f"{name}: groups takes an integer from 1, and {groups!r} came.")
         self._set(W=parameter(name, "W", self.W, ndim=4), groups=int(groups))
         for option, least in (("stride", 1), ("padding", 0), ("dilation", 1)):
@@ -168,7 +168,7 @@ class ConvTranspose2d(_Convolution):
     def output_shape(self, shape: Shape) -> Shape:
         self._check_image(shape)
         stride, padding, dilation, _ = self._at
-        extra = pair("ConvTranspose2d", "output_padding", self.output_padding, 0)
+        extra: Pair = self.output_padding  # type: ignore[assignment]
         size = tuple(
             (shape[2 + i] - 1) * stride[i] - 2 * padding[i] + dilation[i] * (self.W.shape[2 + i] - 1) + extra[i] + 1
             for i in (0, 1)

@@ -67,8 +67,8 @@ class Layer:
         arrays = {name: frozen(value.astype(dtype)) for name, value in self.arrays.items()}
         return replace(self, **arrays) if arrays else self
 
-    def check(self, a: np.ndarray) -> None:
-        """ValueError unless `a` has a dtype and a shape that this layer takes."""
+    def check(self, a: np.ndarray) -> Shape:
+        """The shape above `a`; ValueError unless it has a dtype and a shape that this layer takes."""
         if not isinstance(a, np.ndarray):
             raise TypeError(f"{self!r} takes a NumPy array, and {type(a).__name__} came; use np.asarray.")
         if a.dtype not in DTYPES or a.dtype != (self.dtype or a.dtype):
@@ -79,14 +79,13 @@ class Layer:
                 else "bring pixels to [0, 1], such as (x / 255).astype(np.float32)"
             )
             raise ValueError(f"{self!r} takes {expected}, and {a.dtype} came; {advice}.")
-        self.output_shape(a.shape)
+        return self.output_shape(a.shape)
 
     def check_above(self, a: np.ndarray, dz: np.ndarray) -> None:
         """ValueError unless `dz` has the shape and dtype of what the layer makes of `a`."""
-        self.check(a)
+        expected = self.check(a)
         if not isinstance(dz, np.ndarray):
             raise TypeError(f"{self!r}: the signal above must be a NumPy array, and {type(dz).__name__} came.")
-        expected = self.output_shape(a.shape)
         if dz.shape != expected or dz.dtype != a.dtype:
             raise ValueError(
                 f"{self!r} turns {a.shape} into {expected}: the signal above must be {expected} {a.dtype}, "

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..layers.arguments import is_integer
 from ..network import Network
 from .accuracy import blocks
 from .losses import check_labels
@@ -85,7 +86,7 @@ class Plan:
 
 
 def _check_integer(name: str, value: Any, least: int) -> None:
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
+    if not is_integer(value):
         raise TypeError(f"{name} takes an integer, and {value!r} came.")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, and {value} came.")
