@@ -13,9 +13,9 @@ from nnlite.decision_based.gradient import gradient
 from nnlite.decision_based.integrated_gradients import integrated_gradients
 from nnlite.decision_based.registry import METHODS
 from nnlite.verify import Case
+from nnlite.verify.conventions import without_bias
 from nnlite.verify.examples import example
 from nnlite.verify.theirs import examine
-from nnlite.verify.variants import without_bias
 
 
 def case(name: str = "padding", samples: int = 2) -> Case:

@@ -19,9 +19,15 @@ from ..decision_based.integrated_gradients import integrated_gradients
 from ..decision_based.lrp.composites import passes
 from ..decision_based.occlusion import occlusion
 from ..decision_based.registry import METHODS
-from ..layers.arguments import frozen
 from ..network import gradient_rule
 from .case import POOLING, Case
+from .conventions import (
+    gamma_with_plain_bias,
+    plus_with_whole_bias,
+    unsigned_epsilon,
+    w_squared_with_bias,
+    without_bias,
+)
 
 Compute = Callable[[], np.ndarray]
 
@@ -112,7 +118,7 @@ def _kin(rule: lrp.Rule) -> Iterator[tuple[str, lrp.Rule]]:
         for size in (0.0, 1e-9, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 0.25):
             yield f"ε = {size:g}", lrp.epsilon(size)
             yield f"ε = {size:g}, bias left out", without_bias(lrp.epsilon(size))
-            yield f"ε = {size:g} added without the sign of z", _unsigned(size)
+            yield f"ε = {size:g} added without the sign of z", unsigned_epsilon(size)
         yield "ε = 0.25 RMS(z)", lrp.epsilon(lrp.relative(0.25))
         return
     if rule.name in ("gamma", "generalized_gamma"):
@@ -120,19 +126,19 @@ def _kin(rule: lrp.Rule) -> Iterator[tuple[str, lrp.Rule]]:
             kin += [
                 (f"simple γ = {gamma:g}", partial(lrp.gamma, gamma)),
                 (f"generalized γ = {gamma:g}", partial(lrp.generalized_gamma, gamma)),
-                (f"simple γ = {gamma:g}, bias unscaled", partial(_plain_bias, gamma)),
+                (f"simple γ = {gamma:g}, bias unscaled", partial(gamma_with_plain_bias, gamma)),
                 (f"simple γ = {gamma:g}, bias left out", partial(_bare, partial(lrp.gamma, gamma))),
             ]
     elif rule.name in ("z_plus", "alpha_beta"):
         kin += [
             ("z⁺ without bias", lrp.z_plus),
             ("αβ(1, 0), that is z⁺ with b⁺", partial(lrp.alpha_beta, 1, 0)),
-            ("z⁺ with the whole bias, b⁻ too", _whole_bias),
+            ("z⁺ with the whole bias, b⁻ too", plus_with_whole_bias),
             ("αβ(2, 1)", partial(lrp.alpha_beta, 2, 1)),
             ("αβ(2, 1), bias left out", partial(_bare, partial(lrp.alpha_beta, 2, 1))),
         ]
     elif rule.name == "w_squared":
-        kin += [("w² without bias", lrp.w_squared), ("w² with b²", _bias_squared)]
+        kin += [("w² without bias", lrp.w_squared), ("w² with b²", w_squared_with_bias)]
     elif rule.name == "flat":
         kin += [("flat", lrp.flat)]
     for words, make in kin:
@@ -142,50 +148,6 @@ def _kin(rule: lrp.Rule) -> Iterator[tuple[str, lrp.Rule]]:
 
 def _bare(make: Callable[[float], lrp.Rule], stabilizer: float) -> lrp.Rule:
     return without_bias(make(stabilizer))
-
-
-def without_bias(rule: lrp.Rule) -> lrp.Rule:
-    """The rule with the bias left out of every denominator."""
-
-    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> list[lrp.Group]:
-        bare = replace(layer, b=None) if getattr(layer, "b", None) is not None else layer
-        return list(rule.groups(bare, a, bare.forward(a)))
-
-    return replace(rule, groups=groups)
-
-
-def _unsigned(epsilon: float) -> lrp.Rule:
-    """ε as the slides have it: added, whatever the sign of z."""
-
-    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> list[lrp.Group]:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            kappa = np.where(z + epsilon == 0, 0, z / (z + z.dtype.type(epsilon)))
-        return [lrp.Group([lrp.Term(a, layer)], kappa)]  # R / (z + ε) = κ R / z with κ = z / (z + ε)
-
-    return lrp.Rule("epsilon", "a_j w_jk / (z_k + ε)", groups, needs_weights=False)
-
-
-def _plain_bias(gamma: float, stabilizer: float) -> lrp.Rule:
-    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> list[lrp.Group]:
-        W = frozen(layer.W + a.dtype.type(gamma) * np.maximum(layer.W, 0))
-        return [lrp.Group([lrp.Term(a, replace(layer, W=W))])]
-
-    return lrp.Rule("gamma", "a_j (w_jk + γ w⁺_jk) / (Σ + b_k)", groups, stabilizer=stabilizer)
-
-
-def _whole_bias(stabilizer: float) -> lrp.Rule:
-    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> list[lrp.Group]:
-        return [lrp.Group([lrp.Term(a, replace(layer, W=frozen(np.maximum(layer.W, 0))))])]
-
-    return lrp.Rule("alpha_beta", "a_j w⁺_jk / (Σ + b_k)", groups, stabilizer=stabilizer)
-
-
-def _bias_squared(stabilizer: float) -> lrp.Rule:
-    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> list[lrp.Group]:
-        b = None if layer.b is None else frozen(layer.b**2)
-        return [lrp.Group([lrp.Term(np.ones_like(a), replace(layer, W=frozen(layer.W**2), b=b))])]
-
-    return lrp.Rule("w_squared", "w²_jk / (Σ + b²_k)", groups, stabilizer=stabilizer)
 
 
 # ---------------------------------------------------------------------------------------- the other methods

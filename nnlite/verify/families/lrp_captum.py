@@ -4,15 +4,14 @@ captum has no rule for reshaping, LeakyReLU and Sigmoid; it divides at max-pooli
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ...decision_based import lrp
 from ...layers import BatchNorm, Flatten, LeakyReLU, MaxPool2d, Reshape, Sigmoid, Softmax
-from ...layers.arguments import frozen
 from ..case import LINEAR, POOLING, Case, array
+from ..conventions import gamma_with_plain_bias, plus_with_whole_bias
 from ..libraries import load
 from ..table import BUG, CONVENTION, Comparison, impossible
 
@@ -41,7 +40,7 @@ def comparisons(case: Case) -> list[Comparison]:
         _row(
             case, "lrp-alpha1-beta0", "Alpha1_Beta0_Rule()", lambda r: r.Alpha1_Beta0_Rule(), lrp.alpha_beta(1, 0), BUG,
             "captum takes w⁺ but the whole bias: where b < 0 the denominator can vanish or change its sign.",
-            "a_j w⁺_jk / (Σ_j a_j w⁺_jk + b_k)", _plus_with_whole_bias(),
+            "a_j w⁺_jk / (Σ_j a_j w⁺_jk + b_k)", plus_with_whole_bias(STABILIZER),
         ),
     ]  # fmt: skip
     if case.nonnegative:
@@ -49,7 +48,7 @@ def comparisons(case: Case) -> list[Comparison]:
             _row(
                 case, "lrp-gamma", "GammaRule(0.25)", lambda r: r.GammaRule(0.25), lrp.gamma(0.25), CONVENTION,
                 "captum leaves the bias unscaled: b_k instead of b_k + γ b⁺_k.", "bias unscaled",
-                _gamma_with_plain_bias(0.25),
+                gamma_with_plain_bias(0.25, STABILIZER),
             ),
             _row(
                 case, "lrp-z-plus", "Alpha1_Beta0_Rule(set_bias_to_zero=True)",
@@ -79,25 +78,6 @@ def _as_captum(case: Case, rule: lrp.Rule) -> np.ndarray:
         divides = isinstance(layer, (MaxPool2d, BatchNorm, *POOLING))
         rules.append(rule if isinstance(layer, LINEAR) else lrp.zero(STABILIZER) if divides else None)
     return lrp.relevance(case.spaced, case.x, case.target, rules=rules)
-
-
-def _gamma_with_plain_bias(gamma: float) -> lrp.Rule:
-    """γ as captum has it: the bias unscaled."""
-
-    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> list[lrp.Group]:
-        W = frozen(layer.W + a.dtype.type(gamma) * np.maximum(layer.W, 0))
-        return [lrp.Group([lrp.Term(a, replace(layer, W=W))])]
-
-    return lrp.Rule("gamma", "a_j (w_jk + γ w⁺_jk) / (Σ + b_k)", groups, stabilizer=STABILIZER)
-
-
-def _plus_with_whole_bias() -> lrp.Rule:
-    """α1β0 as captum has it: w⁺, and the bias with its sign."""
-
-    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> list[lrp.Group]:
-        return [lrp.Group([lrp.Term(a, replace(layer, W=frozen(np.maximum(layer.W, 0))))])]
-
-    return lrp.Rule("alpha_beta", "a_j w⁺_jk / (Σ_j a_j w⁺_jk + b_k)", groups, stabilizer=STABILIZER)
 
 
 def _captum(case: Case, make: Make) -> np.ndarray:

@@ -15,9 +15,9 @@ from ...decision_based import lrp
 from ...decision_based.excitation_backpropagation import excitation_backpropagation
 from ...decision_based.lrp.composites import passes
 from ...layers import Conv2d, ConvTranspose2d, Softmax
-from ...layers.arguments import frozen
 from ...network import gradient_rule
 from ..case import LINEAR, POOLING, Case, array
+from ..conventions import w_squared_with_bias
 from ..libraries import load
 from ..table import BUG, CONVENTION, Comparison, impossible
 
@@ -54,7 +54,8 @@ def _rules(case: Case) -> list[Comparison]:
     rows.append(
         _known(
             case, "lrp-w-squared", "WSquare()", lambda z: z.WSquare(), lrp.w_squared(),
-            "zennit counts b² in the denominator as if it were an input.", "w² with b²", _w_squared_with_bias(),
+            "zennit counts b² in the denominator as if it were an input.", "w² with b²",
+            w_squared_with_bias(STABILIZER),
         )
     )  # fmt: skip
     if case.nonnegative:
@@ -122,16 +123,6 @@ def _relative(case: Case) -> Comparison:
 def _stabilized(rule: lrp.Rule) -> lrp.Rule:
     """The same rule with zennit's stabilizer."""
     return replace(rule, stabilizer=STABILIZER, options={**rule.options, "stabilizer": STABILIZER})
-
-
-def _w_squared_with_bias() -> lrp.Rule:
-    """w² as zennit has it: b² in the denominator."""
-
-    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> list[lrp.Group]:
-        b = None if layer.b is None else frozen(layer.b**2)
-        return [lrp.Group([lrp.Term(np.ones_like(a), replace(layer, W=frozen(layer.W**2), b=b))])]
-
-    return lrp.Rule("w_squared", "w²_jk / (Σ_j w²_jk + b²_k)", groups, stabilizer=STABILIZER)
 
 
 # --------------------------------------------------------------------------------------- the pixels' own rule
