@@ -310,7 +310,7 @@ def test_the_bar_can_be_seen_and_silenced(capfd: pytest.CaptureFixture[str]) -> 
     assert out == ""
     assert "2/2" in err
     assert "loss=" in err
-    assert "held-out=" in err
+    assert "held-out-accuracy=" in err
 
 
 def test_training_without_numba_installed() -> None:

@@ -88,13 +88,13 @@ elif when == "just in place":
     os.replace = lambda *paths: (move(*paths), die())
 elif when == "in a step":
     import nnlite.training.fit
-    module = sys.modules["nnlite.training.fit"]
-    steps, step = 0, module._step
+    task = sys.modules["nnlite.training.fit"]._Classifier
+    steps, step = 0, task.step
     def counted(*arguments):
         global steps
         steps += 1
         return die() if steps == 8 else step(*arguments)
-    module._step = counted
+    task.step = counted
 train(place, resume=True).network.save(network)
 """
 

@@ -27,7 +27,7 @@ def check_input(network: Network, x: np.ndarray) -> np.ndarray:
             f"x takes {network.dtype} values, and {x.dtype} came; bring pixels to [0, 1], such as "
             f"(x / 255).astype(np.{network.dtype})."
         )
-    if x.dtype != network.dtype:
+    if x.dtype != network.dtype and any(layer.dtype for layer in network):  # without arrays it takes both
         raise ValueError(
             f"The network computes in {network.dtype}, and x is {x.dtype}; use x.astype(np.{network.dtype}) "
             f"or network.astype(np.{x.dtype})."

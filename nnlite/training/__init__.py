@@ -1,6 +1,7 @@
 """Training: how the networks that are explained here came to be.
 
-fit.py               the loop: batches, steps, epochs, the same bits for the same seed
+loop.py              epochs, shuffled batches, checkpoints: what every training shares
+fit.py               a classifier
 plan.py              what a run was asked to do, checked; its fingerprint
 backpropagation.py   the gradient in every parameter, from the walk back
 losses.py            softmax and cross-entropy
@@ -14,8 +15,7 @@ gradient_check.py    is the backward pass the derivative of the forward pass?
 
 from .accuracy import accuracy
 from .backpropagation import parameter_gradients
-from .checkpoint import Epoch
-from .fit import Fit, fit
+from .fit import Epoch, Fit, fit
 from .gradient_check import gradient_check
 from .losses import cross_entropy, log_softmax, softmax
 from .optimizers import SGD, Adam, AdamW, Optimizer

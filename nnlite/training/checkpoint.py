@@ -7,7 +7,7 @@ moment leaves the checkpoint of an epoch that was finished.
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +18,13 @@ from ..layers.arguments import frozen
 from .optimizers import Memories
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """What was measured in one epoch.
-
-    loss, accuracy: the means over the training samples, each measured just before the step that it took part in, with
-    the dropout of that step. held_out_accuracy: on the held-out samples after the epoch, without dropout; None
-    without such samples. seconds: by the clock on the wall, measuring included.
-    """
-
-    loss: float
-    accuracy: float
-    held_out_accuracy: float | None
-    seconds: float
-
-
 @dataclass(frozen=True, eq=False)
 class State:
-    """Where a training run stands after some epochs: parameters and memories by layer.name, and the history."""
+    """Where a training run stands after some epochs: parameters and memories by name, and what each epoch measured."""
 
     parameters: Mapping[str, np.ndarray]
     memories: Memories
-    history: tuple[Epoch, ...] = ()
+    history: tuple[dict[str, Any], ...] = ()
 
 
 def check_place(path: Path) -> None:
@@ -60,7 +45,7 @@ def write(path: Path, state: State, settings: Mapping[str, Any]) -> None:
     arrays = {f"parameter/{name}": value for name, value in state.parameters.items()}
     for name, memory in state.memories.items():
         arrays |= {f"memory/{key}/{name}": value for key, value in memory.items()}
-    header = {"settings": dict(settings), "history": [asdict(epoch) for epoch in state.history]}
+    header = {"settings": dict(settings), "history": list(state.history)}
     storage.write(path, "checkpoint", header, arrays)
 
 
@@ -83,7 +68,7 @@ def read(path: Path, settings: Mapping[str, Any]) -> State:
         listing = "\n".join(different)
         raise ValueError(
             f"{path}: this checkpoint is of a run with other settings:\n{listing}\n"
-            "Give fit the settings that were found, or start anew with resume=False."
+            "Give the settings that were found, or start anew with resume=False."
         )
     parameters: dict[str, np.ndarray] = {}
     memories: dict[str, dict[str, np.ndarray]] = {}
@@ -94,7 +79,7 @@ def read(path: Path, settings: Mapping[str, Any]) -> State:
         else:
             key, _, name = rest.partition("/")
             memories.setdefault(name, {})[key] = frozen(value)
-    return State(parameters, memories, tuple(Epoch(**epoch) for epoch in header["history"]))
+    return State(parameters, memories, tuple(header["history"]))
 
 
 def _short(value: Any) -> Any:

@@ -1,21 +1,18 @@
-"""Training: the loop of gradient descent, the same bits for the same seed."""
+"""Training a classifier: gradient descent on the mean loss of its scores, the same bits for the same seed."""
 
 import math
 import os
-import time
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from ..network import Network
-from . import checkpoint as checkpoints
+from . import loop
 from .accuracy import accuracy
 from .backpropagation import parameter_gradients
-from .checkpoint import Epoch, State
-from .divergence import check_update, diverged_loss
+from .divergence import diverged_loss
+from .loop import Moment, Parameters
 from .losses import cross_entropy
 from .optimizers import AdamW, Memories, Optimizer
 from .plan import Data, LossFunction, Plan
@@ -23,6 +20,21 @@ from .schedules import OneCycle, Schedule
 
 OPTIMIZER = AdamW(weight_decay=0.05)
 SCHEDULE = OneCycle(2e-3)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What was measured in one epoch.
+
+    loss, accuracy: the means over the training samples, each measured just before the step that it took part in, with
+    the dropout of that step. held_out_accuracy: on the held-out samples after the epoch, without dropout; None
+    without such samples. seconds: by the clock on the wall, measuring included.
+    """
+
+    loss: float
+    accuracy: float
+    held_out_accuracy: float | None
+    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +87,8 @@ def fit(
     seed
         An integer from 0: decides the order of the samples and the dropout.
     loss
-        (scores, labels) -> (loss, ∂loss/∂scores).
+        (scores, labels) -> (loss, ∂loss/∂scores). One that changes from epoch to epoch has `at(epoch)`, which gives the
+        loss of epoch 0, 1, ...
     checkpoint
         A file that is written after every epoch; an older checkpoint at that place is replaced.
     resume
@@ -108,69 +121,52 @@ def fit(
     [0.67, 0.45, 0.29, 0.21, 0.16, 0.12, 0.11, 0.1]
     """
     plan = Plan(network, x, labels, held_out, epochs, batch_size, optimizer, schedule, seed, loss)
-    place = None if checkpoint is None else Path(checkpoint)
-    if place is not None:
-        checkpoints.check_place(place)
-    elif resume:
-        raise ValueError("resume=True needs a checkpoint to go on from: fit(..., checkpoint=path, resume=True).")
-    settings = {} if place is None else plan.settings()
-    state = State(network.parameters, {})
-    if place is not None and resume and place.exists():
-        state = checkpoints.read(place, settings)
-    done = len(state.history)
-    bar = tqdm(total=epochs * plan.steps, initial=done * plan.steps, unit="step", disable=not progress)
-    # What is not finite is found and explained below, better than by NumPy's warnings.
-    with bar, threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
-        for epoch in range(done, epochs):
-            state = _epoch(plan, state, epoch, bar)
-            if place is not None:
-                checkpoints.write(place, state, settings)
-    return Fit(network.with_parameters(state.parameters), state.history)
+    state = loop.run(
+        _Classifier(plan),
+        epochs=epochs,
+        batch_size=batch_size,
+        seed=seed,
+        checkpoint=checkpoint,
+        resume=resume,
+        progress=progress,
+    )
+    return Fit(network.with_parameters(state.parameters), tuple(Epoch(**epoch) for epoch in state.history))
 
 
-def _epoch(plan: Plan, state: State, epoch: int, bar: tqdm) -> State:
-    """The state after one more epoch."""
-    started = time.perf_counter()
-    network = plan.network.to_scores().with_parameters(state.parameters)
-    memories = state.memories
-    # The numbers after the epoch tell the order (0) from the draws (1 and up): [s, e] and [s, e, 0] are one seed.
-    order = np.random.default_rng([plan.seed, epoch, 0]).permutation(len(plan.x))
-    loss_sum, right = 0.0, 0
-    for step in range(plan.steps):
-        rows = order[step * plan.batch_size : (step + 1) * plan.batch_size]
-        network, memories, loss, scores = _step(plan, network, memories, rows, epoch, step)
-        loss_sum += loss * len(rows)
-        right += int((scores.argmax(axis=1) == plan.labels[rows]).sum())
-        bar.update()
-    held_out = None if plan.held_out is None else accuracy(network, *plan.held_out)
-    n, seconds = len(plan.x), time.perf_counter() - started
-    measured = Epoch(loss_sum / n, right / n, held_out, seconds)
-    shown = {"loss": f"{measured.loss:.4f}", "accuracy": f"{measured.accuracy:.2%}"}
-    bar.set_postfix(shown if held_out is None else shown | {"held-out": f"{held_out:.2%}"})
-    return State(network.parameters, memories, (*state.history, measured))
+class _Classifier:
+    """The task of `fit`, for the loop."""
 
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.samples = len(plan.x)
+        self.network = plan.network.to_scores()
 
-def _step(
-    plan: Plan,
-    network: Network,
-    memories: Memories,
-    rows: np.ndarray,
-    epoch: int,
-    step: int,
-) -> tuple[Network, Memories, float, np.ndarray]:
-    """One step of gradient descent: the next network and memories; the loss and the scores before it."""
-    where = f"epoch {epoch + 1}, step {step + 1} of {plan.steps}"
-    batch = plan.x[rows]
-    draw = network.sample(np.random.default_rng([plan.seed, epoch, 1 + step]), batch.shape)
-    a = draw.forward(batch)
-    loss, dscores = plan.loss(a[-1], plan.labels[rows])
-    if not math.isfinite(loss):
-        raise diverged_loss(draw, a, loss, where)
-    t = epoch * plan.steps + step
-    rate = plan.schedule(t, plan.epochs * plan.steps)
-    gradients, changed, remembered = parameter_gradients(draw, a, dscores), {}, {}
-    for name, w in network.parameters.items():
-        memory = memories.get(name, {})
-        changed[name], remembered[name] = plan.optimizer.update(w, gradients[name], memory, rate, t + 1)
-    check_update(changed, where)
-    return network.with_parameters(changed), remembered, float(loss), a[-1]
+    def start(self) -> Parameters:
+        return self.plan.network.parameters
+
+    def settings(self) -> dict[str, Any]:
+        return self.plan.settings()
+
+    def after_epoch(self, parameters: Parameters) -> dict[str, float | None]:
+        held_out = self.plan.held_out
+        network = self.network.with_parameters(parameters)
+        return {"held_out_accuracy": None if held_out is None else accuracy(network, *held_out)}
+
+    def step(
+        self, parameters: Parameters, memories: Memories, rows: np.ndarray, at: Moment
+    ) -> tuple[Parameters, Memories, dict[str, float]]:
+        """One step of gradient descent. The loss and the hits are those before it."""
+        plan, network = self.plan, self.network.with_parameters(parameters)
+        batch, labels = plan.x[rows], plan.labels[rows]
+        draw = network.sample(at.rng(), batch.shape)
+        a = draw.forward(batch)
+        loss_of = plan.loss.at(at.epoch) if hasattr(plan.loss, "at") else plan.loss
+        loss, dscores = loss_of(a[-1], labels)
+        if not math.isfinite(loss):
+            raise diverged_loss(draw, a, loss, str(at))
+        gradients = parameter_gradients(draw, a, dscores)
+        changed, remembered = loop.updated(
+            plan.optimizer, network.parameters, gradients, memories, at.rate(plan.schedule), at
+        )
+        hits = (a[-1].argmax(axis=1) == labels).sum()
+        return changed, remembered, {"loss": float(loss) * len(rows), "accuracy": float(hits)}

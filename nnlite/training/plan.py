@@ -63,11 +63,6 @@ class Plan:
             x, labels = self.held_out
             object.__setattr__(self, "held_out", (x, _check_data(self.network, x, labels, "held_out ")))
 
-    @property
-    def steps(self) -> int:
-        """The steps of one epoch; the last batch may be smaller."""
-        return -(-len(self.x) // self.batch_size)
-
     def settings(self) -> dict[str, Any]:
         """What must be the same for a run to go on from a checkpoint and reach the same bits: JSON-able."""
         architecture, arrays = self.network.description()
