@@ -268,9 +268,23 @@ class Network:
 
     # ------------------------------------------------------------------------------------ files
 
-    def save(self, path: str | os.PathLike) -> None:
-        """Write the network to one .npz: the architecture as JSON, the arrays, a version and a checksum."""
+    def save(self, path: str | os.PathLike, *, half: bool = False) -> None:
+        """Write the network to one .npz: the architecture as JSON, the arrays, a version and a checksum.
+
+        With `half` the arrays are rounded to float16 in the file, for half its size; `load` gives them in float32.
+
+        Raises
+        ------
+        ValueError
+            With half: a weight is too large for float16.
+        """
         header, arrays = self.description()
+        if half:
+            with np.errstate(over="ignore"):
+                arrays = {name: value.astype(np.float16) for name, value in arrays.items()}
+            large = [name for name, value in arrays.items() if not np.isfinite(value).all()]
+            if large:
+                raise ValueError(f"{path}: {', '.join(large)} hold numbers that float16 cannot; save with half=False.")
         storage.write(path, "network", header, arrays)
 
     def description(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -305,9 +319,14 @@ def load(path: str | os.PathLike) -> Network:
     """
     header, arrays = storage.read(path, "network")
     try:
-        return Network.from_description(header, arrays)
+        return Network.from_description(header, {name: _single(value) for name, value in arrays.items()})
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _single(value: np.ndarray) -> np.ndarray:
+    """An array kept in float16 as float32."""
+    return value.astype(np.float32) if value.dtype == np.float16 else value
 
 
 def _flat(layers: Iterable["Layer | Network"]) -> Iterator[Layer]:

@@ -1,0 +1,138 @@
+"""Gradient ascent on an input: x ← x + a step along ∂f/∂x, brought back to where x may be."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from ..layers.arguments import DTYPES, count, flag, generator, number
+from ..training.optimizers import Adam, Memory, Optimizer
+from .objectives import Objective, drawn
+
+Projection = Callable[[np.ndarray], np.ndarray]
+"""What brings x back to where it may be after a step."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ascent:
+    """What came out of a search.
+
+    Attributes
+    ----------
+    x
+        Where it ended, (N, ...).
+    start
+        Where it began, (N, ...), already brought to where x may be.
+    values
+        f before every step and after the last: (steps + 1, N). Where f is random, each of another draw.
+    trajectory
+        x before every step and after the last, (steps + 1, N, ...), where it was asked for; else None.
+    """
+
+    x: np.ndarray
+    start: np.ndarray
+    values: np.ndarray
+    trajectory: np.ndarray | None
+
+
+def ascend(
+    f: Objective,
+    start: np.ndarray,
+    *,
+    steps: int = 200,
+    rate: float = 0.05,
+    optimizer: Optimizer = Adam(),
+    project: Projection | None = None,
+    rng: np.random.Generator | int = 0,
+    keep: bool = False,
+    progress: bool = False,
+) -> Ascent:
+    """x_(t+1) = project(x_t + rate · direction(∂f/∂x at x_t)), each sample of the batch for itself.
+
+    Parameters
+    ----------
+    f
+        The objective. A random one (with `draw(rng)`) is drawn anew for every step.
+    start
+        x_0 (N, ...), float32 or float64.
+    steps, rate
+        How many steps, and how long.
+    optimizer
+        Adam, SGD, or anything with their `update`; it descends −f.
+    project
+        For example `box(0, 1)`. Applied to the start and after every step.
+    rng
+        A seed or a Generator, for what f draws.
+    keep
+        Keep every x on the way.
+    progress
+        Show a progress bar on the standard error.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument is not what is expected, or x does not fit f.
+    FloatingPointError
+        The search diverged: f, its gradient or x is no longer finite. The message names the step and the sample.
+
+    Source: Montavon et al. 2018, sec. 3.1; Kingma and Ba 2015 (Adam).
+
+    >>> from nnlite.model_based.objectives import SquaredDistance, weighted
+    >>> f = weighted((-1, SquaredDistance(np.array([0.25, 2.0]))))
+    >>> ascend(f, np.zeros((1, 2)), steps=300, project=box(0, 1)).x.round(3)
+    array([[0.25, 1.  ]])
+    """
+    if not isinstance(start, np.ndarray) or start.dtype not in DTYPES or start.ndim < 2 or len(start) == 0:
+        came = f"{start.shape} {start.dtype}" if isinstance(start, np.ndarray) else type(start).__name__
+        raise ValueError(f"start takes a float32 or float64 array (N, ...) with one sample or more, and {came} came.")
+    steps, rate, keep = count("ascend", "steps", steps), number("ascend", "rate", rate), flag("ascend", "keep", keep)
+    if rate <= 0:
+        raise ValueError(f"ascend: rate must be above 0, and {rate} came.")
+    rng = generator("ascend", "rng", rng)
+    bring = project or (lambda x: x)
+    x = first = bring(_finite(start, "start", "the start"))
+    memory: Memory = {}
+    values, path = [], [first]
+    for t in tqdm(range(1, steps + 1), unit="step", disable=not progress):
+        with np.errstate(all="ignore"):
+            value, gradient = _evaluated(drawn(f, rng), x, f"step {t} of {steps}")
+            moved, memory = optimizer.update(x, -gradient, memory, rate, t)
+            x = bring(_finite(moved, "x", f"step {t} of {steps}"))
+        values.append(value)
+        if keep:
+            path.append(x)
+    values.append(_evaluated(drawn(f, rng), x, "the end")[0])
+    return Ascent(x, first, np.stack(values), np.stack(path) if keep else None)
+
+
+def box(low: float = 0.0, high: float = 1.0) -> Projection:
+    """x ↦ min(max(x, low), high): the projection onto the box [low, high].
+
+    >>> box(0, 1)(np.array([-1.0, 0.5, 3.0]))
+    array([0. , 0.5, 1. ])
+    """
+    low, high = number("box", "low", low), number("box", "high", high)
+    if low >= high:
+        raise ValueError(f"box takes low below high, and {low} and {high} came.")
+    return lambda x: np.clip(x, x.dtype.type(low), x.dtype.type(high))
+
+
+def _evaluated(f: Objective, x: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        value, gradient = f(x)
+    except ValueError as error:
+        if "NaN or an infinity" not in str(error):  # said by a network whose output is not finite
+            raise
+        raise FloatingPointError(f"The search diverged at {where}: {error}") from None
+    return _finite(value, "f", where), _finite(gradient, "the gradient", where)
+
+
+def _finite(array: np.ndarray, what: str, where: str) -> np.ndarray:
+    if not np.isfinite(array).all():
+        sample = int(np.argwhere(~np.isfinite(array))[0][0])
+        raise FloatingPointError(
+            f"The search diverged at {where}: {what} of sample {sample} is not finite. Lower the rate, or the weights "
+            "of the terms."
+        )
+    return array

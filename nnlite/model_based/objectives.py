@@ -1,0 +1,181 @@
+"""What a search climbs: f(x), a number for each sample, and its gradient ∂f/∂x.
+
+An objective is a function x -> (f (N,), ∂f/∂x like x). Three ideas make all of them:
+
+    a function of an array        log p(ω_c), a neuron, ‖a‖², −λ‖x − x̄‖², an expert's log p(x)
+    weighted((w, f), ...)         Σ w f
+    Through(network, f)           f(network(x)): forward, then the walk back of every other method
+
+So the slides' three forms differ only in what is summed, and in what stands before the network:
+
+    general        weighted((1, Through(network, log p(ω_c))), (−λ, ‖x − x̄‖²))
+    with expert    weighted((1, Through(network, log p(ω_c))), (weight, log p(x)))
+    in code space  weighted((1, Through(g, Through(network, log p(ω_c)))), (−λ, ‖z‖²))
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..decision_based.inputs import activations
+from ..decision_based.target import Explained, explained, explained_class
+from ..layers.arguments import number
+from ..network import Network
+from ..training.losses import log_softmax
+
+Objective = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""f(x) -> (the values (N,), the gradient in x, in the shape and dtype of x)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Through:
+    """f(network(x)), and its gradient ∂f/∂x = (∂network/∂x)ᵀ ∂f/∂a: the walk back from what f says at the top.
+
+    Parameters
+    ----------
+    network
+        Any network: a classifier, a part of one, a decoder g, a parameterisation, a transformation.
+    f
+        An objective on what the network makes of x.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When called: x does not fit the network, or is not finite.
+
+    >>> from nnlite.layers import Dense
+    >>> f = Through(Network([Dense(np.array([[2.0], [1.0]]))]), squared_norm)
+    >>> f(np.array([[1.0, 1.0]]))
+    (array([9.]), array([[12.,  6.]]))
+    """
+
+    network: Network
+    f: Objective
+
+    def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        a = activations(self.network, x)
+        value, top = self.f(a[-1])
+        return value, Explained(self.network, a, top, None).gradient()
+
+    def draw(self, rng: np.random.Generator) -> Objective:
+        return replace(self, f=drawn(self.f, rng))
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """f_c(x), or the activation of a neuron, as the decision-based methods explain it.
+
+    Parameters
+    ----------
+    network
+        Any network; a Softmax at its end is left out.
+    target
+        A class, one for each sample (N,), or a neuron such as ("conv2", 7) (the sum of a map) or ("conv2", (7, 3, 4)).
+        None climbs the class that is predicted at each step.
+
+    >>> from nnlite.layers import Dense
+    >>> Score(Network([Dense(np.array([[2.0, 0.0], [1.0, -1.0]]))]), 1)(np.array([[1.0, 1.0]]))
+    (array([-1.]), array([[ 0., -1.]]))
+    """
+
+    network: Network
+    target: Any
+
+    def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        f = explained(self.network, x, self.target)
+        return f.score, f.gradient()
+
+
+@dataclass(frozen=True, eq=False)
+class LogProbability:
+    """log p(ω_c | x) = f_c(x) − log Σ_k e^(f_k(x)); its signal at the top is [k = c] − p_k.
+
+    Parameters
+    ----------
+    network
+        A classifier; a Softmax at its end is left out.
+    target
+        The class c, or one for each sample (N,).
+
+    Source: slides, "Activation maximization"; Montavon et al. 2018, sec. 3.1.
+
+    >>> from nnlite.layers import Identity
+    >>> LogProbability(Network([Identity()]), 0)(np.array([[0.0, 0.0]]))
+    (array([-0.69314718]), array([[ 0.5, -0.5]]))
+    """
+
+    network: Network
+    target: Any
+
+    def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        scores = self.network.to_scores()
+        a = activations(scores, x)
+        log_p = log_softmax(a[-1])
+        chosen = np.arange(len(x)), explained_class(a[-1], self.target)
+        top = -np.exp(log_p)
+        top[chosen] += 1
+        return log_p[chosen], Explained(scores, a, top, None).gradient()
+
+
+@dataclass(frozen=True, eq=False)
+class SquaredDistance:
+    """‖x − x̄‖², gradient 2 (x − x̄).
+
+    Parameters
+    ----------
+    centre
+        x̄: in the shape of x, or of one sample.
+    """
+
+    centre: np.ndarray
+
+    def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return squared_norm(x - self.centre)
+
+
+def squared_norm(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """‖x‖², gradient 2 x.
+
+    >>> squared_norm(np.array([[3.0, 4.0]]))
+    (array([25.]), array([[6., 8.]]))
+    """
+    return (x * x).sum(axis=tuple(range(1, x.ndim))), 2 * x
+
+
+def weighted(*terms: tuple[float, Objective]) -> Objective:
+    """Σ_i w_i f_i(x): the terms are pairs (w_i, f_i); those of weight 0 are not computed.
+
+    A term that draws (see `drawn`) is drawn with the sum.
+
+    Raises
+    ------
+    ValueError
+        A weight is not a finite number.
+
+    >>> weighted((1, squared_norm), (-0.5, SquaredDistance(np.ones(2))))(np.array([[1.0, 2.0]]))
+    (array([4.5]), array([[2., 3.]]))
+    """
+    return _Sum(tuple((number("weighted", "weight", weight), f) for weight, f in terms))
+
+
+@dataclass(frozen=True, eq=False)
+class _Sum:
+    terms: tuple[tuple[float, Objective], ...]
+
+    def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        value, gradient = np.zeros(len(x), x.dtype), np.zeros_like(x)
+        for weight, f in self.terms:
+            if weight:
+                one, its_gradient = f(x)
+                value, gradient = value + weight * one, gradient + weight * its_gradient
+        return value, gradient
+
+    def draw(self, rng: np.random.Generator) -> Objective:
+        return replace(self, terms=tuple((weight, drawn(f, rng)) for weight, f in self.terms))
+
+
+def drawn(f: Objective, rng: np.random.Generator) -> Objective:
+    """The objective of one step: what `f.draw(rng)` gives where f is random (such as a jittered one), else f itself."""
+    return f.draw(rng) if hasattr(f, "draw") else f
