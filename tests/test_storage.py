@@ -143,6 +143,22 @@ def test_the_arrays_of_a_loaded_network_are_read_only(saved):
     assert not any(array.flags.writeable for layer in load(saved) for array in layer.arrays.values())
 
 
+def test_half_precision_halves_the_file_and_comes_back_in_float32(tmp_path):
+    weights = np.linspace(-3, 3, 10_000, dtype=np.float32).reshape(100, 100)
+    network = Network([Dense(weights)])
+    network.save(tmp_path / "single.npz")
+    network.save(tmp_path / "half.npz", half=True)
+    loaded = load(tmp_path / "half.npz")
+    assert np.array_equal(loaded["dense1"].W, weights.astype(np.float16).astype(np.float32))
+    assert loaded.dtype == np.float32
+    assert not loaded["dense1"].W.flags.writeable
+    sizes = [(tmp_path / name).stat().st_size for name in ("single.npz", "half.npz")]
+    assert sizes[0] - sizes[1] == weights.nbytes / 2
+    with pytest.raises(ValueError, match=r"dense1\.W hold numbers that float16 cannot"):
+        Network([Dense(np.full((1, 1), 1e5))]).save(tmp_path / "large.npz", half=True)
+    assert not (tmp_path / "large.npz").exists()
+
+
 def test_numpy_alone_can_open_the_file(saved):
     with np.load(saved, allow_pickle=False) as arrays:
         assert json.loads(arrays[storage.HEADER].tobytes())["nnlite"] == "network"
