@@ -1,4 +1,4 @@
-"""The command line: `nnlite tour`, `explain`, `verify`, `train`, `fetch`. A mistake is one line and exit code 2."""
+"""The command line: `nnlite tour`, `nnlite explain`, and so on. A mistake is one line and exit code 2."""
 
 import argparse
 import os
@@ -7,9 +7,9 @@ import textwrap
 from collections.abc import Sequence
 
 from ._version import __version__
-from .commands import explain, fetch, tour, train, verify
+from .commands import dream, explain, fetch, gallery, maximize, step, tour, train, uncertainty, verify, visualize
 
-COMMANDS = (tour, explain, verify, train, fetch)
+COMMANDS = (tour, explain, step, maximize, gallery, visualize, dream, uncertainty, verify, train, fetch)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""A picture's file as grey values: PNG, JPEG or .npy, of any size."""
+"""A picture's file as grey values or colours: PNG, JPEG or .npy, of any size."""
 
 import os
 import warnings
@@ -9,6 +9,7 @@ import numpy as np
 LARGE = 400  # pixels: a longer side is made about this long, by whole blocks
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")  # no others: Pillow runs Ghostscript for an EPS
 FLAT = 1 / 512  # half of one of 256 grey levels: a weaker contrast is none
+GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue: ITU-R BT.601, as Pillow weighs them
 
 
 def read(path: str | os.PathLike) -> np.ndarray:
@@ -25,23 +26,39 @@ def read(path: str | os.PathLike) -> np.ndarray:
     ValueError
         It is not a picture, or its values are out of range.
     """
+    pixels = _pixels(path, LARGE)
+    return pixels if pixels.ndim == 2 else _opaque(pixels[..., :3] @ GREY[:, None], pixels[..., 3:])[..., 0]
+
+
+def read_colours(path: str | os.PathLike, large: int = LARGE) -> np.ndarray:
+    """A picture as red, green and blue (H, W, 3), float64 in [0, 1]; a grey one has three times the same.
+
+    Its longer side is made about `large` pixels long where it is longer, by the means of blocks. Else, and Raises, as
+    `read`.
+    """
+    pixels = _pixels(path, large)
+    return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else _opaque(pixels[..., :3], pixels[..., 3:])
+
+
+def _opaque(values: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    """Grey values or colours on white, or on black where nothing could be seen on white."""
+    if opacity.size == 0:
+        return values
+    on_white = values * opacity + 1 - opacity
+    return on_white if np.ptp(on_white) > FLAT else values * opacity
+
+
+def _pixels(path: str | os.PathLike, large: int) -> np.ndarray:
+    """(H, W), (H, W, 3) or (H, W, 4) in [0, 1]."""
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path}: expected a PNG, JPEG or .npy picture, and this is a folder; name a file in it.")
     if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such file.")
-    pixels = _from_npy(path) if path.suffix.lower() == ".npy" else _from_image(path)
-    if pixels.ndim == 2:
-        return pixels
-    grey = pixels[..., :3] @ [0.299, 0.587, 0.114]  # ITU-R BT.601, as Pillow weighs them
-    if pixels.shape[2] == 3:
-        return grey
-    opacity = pixels[..., 3]
-    on_white = grey * opacity + 1 - opacity
-    return on_white if np.ptp(on_white) > FLAT else grey * opacity
+    return _from_npy(path, large) if path.suffix.lower() == ".npy" else _from_image(path, large)
 
 
-def _from_image(path: Path) -> np.ndarray:
+def _from_image(path: Path, large: int) -> np.ndarray:
     from PIL import Image, ImageOps
 
     try:
@@ -49,7 +66,7 @@ def _from_image(path: Path) -> np.ndarray:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # some cameras have 100 megapixels
             upright = ImageOps.exif_transpose(image)
             deep = upright.mode.startswith("I")
-            pixels = _smaller(np.asarray(upright if deep else upright.convert("RGBA")))
+            pixels = _smaller(np.asarray(upright if deep else upright.convert("RGBA")), large)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         why = str(error).rstrip(".")
         raise ValueError(
@@ -58,7 +75,7 @@ def _from_image(path: Path) -> np.ndarray:
     return pixels / (65535 if deep else 255)
 
 
-def _from_npy(path: Path) -> np.ndarray:
+def _from_npy(path: Path, large: int) -> np.ndarray:
     try:
         pixels = np.load(path, allow_pickle=False)
     except PermissionError:
@@ -89,13 +106,13 @@ def _from_npy(path: Path) -> np.ndarray:
             f"{path}: expected integers from 0 to 255 or fractions from 0 to 1, and {pixels.dtype} from {low:g} to "
             f"{high:g} came; divide by the largest possible value."
         )
-    return _smaller(pixels) / scale
+    return _smaller(pixels, large) / scale
 
 
-def _smaller(pixels: np.ndarray) -> np.ndarray:
-    """The means of k × k blocks, so that the longer side has about LARGE pixels; noise gets smaller, too."""
+def _smaller(pixels: np.ndarray, large: int) -> np.ndarray:
+    """The means of k × k blocks, so that the longer side has about `large` pixels; noise gets smaller, too."""
     height, width = pixels.shape[:2]
-    k = min(height, width, max(height, width) // LARGE)
+    k = min(height, width, max(height, width) // large)
     if k < 2:
         return pixels.astype(np.float64)
     blocks = pixels[: height // k * k, : width // k * k].reshape(height // k, k, width // k, k, *pixels.shape[2:])

@@ -1,6 +1,6 @@
 """A picture of a digit, of any size, brought to a network's format the way MNIST was.
 
-    read        PNG, JPEG or .npy as grey values in [0, 1]
+    read        PNG, JPEG or .npy as grey values in [0, 1]; read_colours as red, green and blue
     as_ink      light on dark: 1 is ink, 0 is paper
     to_format   the ink in a box of a given size, centred by mass
 
@@ -9,9 +9,9 @@ Source: LeCun et al. 1998, sec. III.A (20 × 20 box, centred by mass in 28 × 28
 
 import numpy as np
 
-from .picture_files import FLAT, read
+from .picture_files import FLAT, GREY, read, read_colours
 
-__all__ = ["as_ink", "in_box", "paper", "read", "to_format"]
+__all__ = ["GREY", "as_ink", "in_box", "paper", "read", "read_colours", "to_format"]
 
 FAINT = 0.3  # of the strongest ink: what is fainter is paper, shadow or compression noise
 SPECK = 0.1  # of the ink of the largest connected part: what has less is dust

@@ -74,18 +74,24 @@ def heatmap(R: np.ndarray, ax: Any = None, *, score: float | None = None, title:
     The axes.
     """
     import matplotlib.pyplot as plt
-    from matplotlib.colors import LinearSegmentedColormap
 
     R = plane(R)
     limit = _limit(R)
     ax = plt.subplots(figsize=(4, 3.6))[1] if ax is None else ax
-    image = ax.imshow(R, cmap=LinearSegmentedColormap.from_list("relevance", COLOURS), vmin=-limit, vmax=limit)
+    image = ax.imshow(R, cmap=colormap(), vmin=-limit, vmax=limit)
     sums = f"Σ R = {R.sum():.4g}" if score is None else f"score {score:.4g}    Σ R = {R.sum():.4g}"
     ax.set_title(sums if title is None else f"{title}\n{sums}", fontsize=10)
     ax.set_xticks([])
     ax.set_yticks([])
     ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.04)
     return ax
+
+
+def colormap() -> Any:
+    """COLOURS as a Matplotlib colour map."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("relevance", COLOURS)
 
 
 def _limit(R: np.ndarray) -> float:

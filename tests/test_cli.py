@@ -74,7 +74,7 @@ def dense(inputs, outputs=10, value=0.1):
 
 
 def examples():
-    for name in ("", "tour", "explain", "train", "fetch"):
+    for name in ("", *(command.__name__.rpartition(".")[2] for command in cli.COMMANDS)):
         text = cli.parser().epilog if name == "" else sys.modules[f"nnlite.commands.{name}"].__doc__
         lines = [line.strip() for line in text.splitlines() if line.strip().startswith("nnlite ")]
         yield name, [re.split(r"\s{3,}", line)[0] for line in lines]

@@ -323,7 +323,7 @@ class TestFolders:
         with pytest.raises(FileNotFoundError, match=r"nothing.npz.*install nnlite again"):
             package_file("nothing.npz")
 
-    @pytest.mark.parametrize("name", ["strokes.json", "uci_digits.npz"])
+    @pytest.mark.parametrize("name", ["strokes.json", "letters.json", "uci_digits.npz"])
     def test_the_readme_has_the_checksum(self, name: str) -> None:
         section = (PACKAGE_DATA / "README.md").read_text(encoding="utf-8").split(f"## {name}")[1].split("\n## ")[0]
         assert hashlib.sha256((PACKAGE_DATA / name).read_bytes()).hexdigest() in section

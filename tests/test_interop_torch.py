@@ -122,7 +122,7 @@ def test_a_mean_over_the_image_is_global_pooling() -> None:
     assert [type(layer) for layer in network] == [Conv2d, GlobalAvgPool, Flatten]
 
 
-@pytest.mark.parametrize("name", nnlite.models.NAMES)
+@pytest.mark.parametrize("name", nnlite.models.VERIFIED)
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-10)])
 def test_the_shipped_networks_there_and_back(name: str, dtype: str, tolerance: float) -> None:
     network = nnlite.models.load(name).astype(dtype)

@@ -7,21 +7,25 @@ from nnlite import datasets, models
 from nnlite.training import accuracy
 
 SAMPLES = 1000
+SHIPPED = (*models.NAMES, *models.MEMBERS[1:])
 
 
 def held_out(network):
     """A fixed part of the digits that the network was not trained on."""
-    if network.info["dataset"] == "strokes":
-        return datasets.strokes(SAMPLES, seed=models.HELD_OUT_SEED)
+    if network.info["dataset"] in ("strokes", "textures"):
+        return getattr(datasets, network.info["dataset"])(SAMPLES, seed=models.HELD_OUT_SEED)
     return models.digits(network.info["dataset"], "test")
 
 
 def test_the_names():
-    assert models.NAMES == ("mlp", "lenet", "lenet_avg", "cam_net", "tiny")
+    names = (*models.VERIFIED, "lenet_dropout", "lenet_evidential", "colour_net")
+    assert names == models.NAMES
     assert set(models.RECIPES) == set(models.NAMES)
+    assert set(models.LOSSES) <= set(models.NAMES)
+    assert models.MEMBERS[0] == "lenet"
 
 
-@pytest.mark.parametrize("name", models.NAMES)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_a_loaded_network_is_as_good_as_it_says(name):
     network = models.load(name)
     x, labels = held_out(network)
@@ -48,6 +52,18 @@ def test_a_loaded_network_is_the_one_that_its_recipe_makes(name):
     assert not any(np.array_equal(network.parameters[key], value) for key, value in fresh.parameters.items())
 
 
+def test_the_members_of_the_ensemble_differ_in_their_seeds_alone():
+    members = models.ensemble()
+    assert len(members) == len(models.MEMBERS)
+    for seed, (name, member) in enumerate(zip(models.MEMBERS, members, strict=True)):
+        assert name == ("lenet" if seed == 0 else f"lenet-{seed}")
+        assert member.summary() == models.build("lenet").summary()
+        recipe = vars(models.RECIPES["lenet"]) | {"model": "lenet", "seed": seed}
+        assert {key: member.info[key] for key in recipe} == recipe
+    weights = [member.parameters["dense2.W"] for member in members]
+    assert not any(np.array_equal(a, b) for i, a in enumerate(weights) for b in weights[:i])
+
+
 @pytest.mark.parametrize("name", models.NAMES)
 def test_the_same_seed_builds_the_same_network(name):
     one, again, other = models.build(name, 3), models.build(name, 3), models.build(name, 4)
@@ -60,8 +76,17 @@ def test_the_same_seed_builds_the_same_network(name):
 
 @pytest.mark.parametrize("name", models.NAMES)
 def test_fresh_weights_have_the_variance_of_he(name):
-    """Var w = 2 / inputs, so that the activations keep their size from layer to layer; biases start at zero."""
-    for key, value in models.build(name).parameters.items():
+    """Var w = 2 / inputs, so that the activations keep their size from layer to layer; biases start at zero.
+
+    The scores of an evidential network start at 2, nearly the same for every class and digit.
+    """
+    fresh = dict(models.build(name).parameters)
+    if name == "lenet_evidential":
+        usual = models.build("lenet").parameters
+        assert (fresh.pop("dense2.b") == 2).all()
+        assert np.allclose(10 * fresh.pop("dense2.W"), usual["dense2.W"])
+        assert all(np.array_equal(value, usual[key]) for key, value in fresh.items())
+    for key, value in fresh.items():
         if key.endswith(".b"):
             assert (value == 0).all()
         else:
@@ -84,7 +109,9 @@ def test_the_digits():
             assert x.shape[1:] == models.IMAGES[dataset]
             assert len(x) == len(labels)
     assert datasets.strokes(1)[0].shape[1:] == models.IMAGES["strokes"]
-    with pytest.raises(ValueError, match="There is no data set 'cifar'; the names are strokes, uci and mnist"):
+    with pytest.raises(
+        ValueError, match="There is no data set 'cifar'; the names are strokes, textures, uci and mnist"
+    ):
         models.digits("cifar", "train")
     with pytest.raises(ValueError, match='split takes "train" or "test"'):
         models.digits("uci", "all")

@@ -10,7 +10,7 @@ from nnlite.decision_based.registry import MEANINGS, METHODS, divided, explain
 WITH_RULES = [name for name, method in METHODS.items() if method.rules is not None]
 
 
-@pytest.fixture(scope="module", params=models.NAMES)
+@pytest.fixture(scope="module", params=models.VERIFIED)
 def network(request):
     return models.load(request.param)
 
@@ -28,7 +28,7 @@ def x(network):
 WITHOUT_CHANNELS = {"saliency", "occlusion", "occlusion-flip", "cam", "grad-cam"}
 
 
-EVERY = [(model, name) for model in models.NAMES for name in METHODS]
+EVERY = [(model, name) for model in models.VERIFIED for name in METHODS]
 FITTING = [(model, name) for model, name in EVERY if METHODS[name].fits(models.load(model))]
 every_fitting = pytest.mark.parametrize(("network", "name"), FITTING, indirect=["network"], scope="module")
 

@@ -43,7 +43,7 @@ def run(task, **options):
 def test_every_epoch_goes_once_through_all_samples_in_an_order_of_its_own():
     task = Means(DATA)
     state = run(task)
-    orders = [sum((rows for epoch, _, rows, _ in task.seen if epoch == e), []) for e in range(5)]
+    orders = [[row for epoch, _, rows, _ in task.seen if epoch == e for row in rows] for e in range(5)]
     assert all(sorted(order) == list(range(10)) for order in orders)
     assert len({tuple(order) for order in orders}) == 5
     assert [len(rows) for _, _, rows, _ in task.seen[:3]] == [4, 4, 2]

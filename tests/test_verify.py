@@ -38,7 +38,7 @@ def test_every_example(name: str) -> None:
     assert sum(row.verdict == AGREES for row in rows) > 40
 
 
-@pytest.mark.parametrize("name", nnlite.models.NAMES)
+@pytest.mark.parametrize("name", nnlite.models.VERIFIED)
 def test_every_shipped_network(name: str) -> None:
     x = (uci("test")[0][:2] if name == "tiny" else strokes(2, seed=1)[0]).astype(np.float64)
     rows = verify(Case.of(name, nnlite.models.load(name).astype(np.float64), x)).rows

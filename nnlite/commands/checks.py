@@ -12,34 +12,43 @@ DIGITS = {"uci": "uci", "strokes": "strokes", "mnist-test": "mnist", "mnist-trai
 """The prefixes of NAME:NUMBER and their data sets; all but mnist-train are held-out digits."""
 
 
-def output(path: Path, suffixes: set[str]) -> None:
+def output(path: Path, suffixes: set[str], option: str = "--out") -> None:
     """Refuse, before any work, a place that cannot be written or an ending that is not known."""
     if path.suffix.lower() not in suffixes:
-        raise ValueError(f"--out takes a name that ends in {', '.join(sorted(suffixes))}, and {path} came.")
+        raise ValueError(f"{option} takes a name that ends in {', '.join(sorted(suffixes))}, and {path} came.")
     if path.is_dir():
-        raise ValueError(f"--out takes the name of a file, and {path} is a folder; add a file name.")
+        raise ValueError(f"{option} takes the name of a file, and {path} is a folder; add a file name.")
     if not path.absolute().parent.is_dir():
         raise ValueError(
-            f"--out takes a file in a folder that exists, and there is no folder {path.parent}; make it first."
+            f"{option} takes a file in a folder that exists, and there is no folder {path.parent}; make it first."
         )
     try:
         tempfile.TemporaryFile(dir=path.absolute().parent).close()
     except OSError as error:
         raise ValueError(
-            f"--out takes a file in a folder that can be written to, and {path} cannot be made ({error.strerror}); "
+            f"{option} takes a file in a folder that can be written to, and {path} cannot be made ({error.strerror}); "
             "choose another folder."
         ) from None
 
 
-def network(name: str) -> Network:
+def network(name: str, option: str = "--model") -> Network:
     """A network by name, or from a file that `Network.save` wrote."""
-    if name in models.NAMES:
+    known = dict.fromkeys(models.NAMES + models.MEMBERS)
+    if name in known:
         return models.load(name)
     if not Path(name).is_file():
         raise ValueError(
-            f"--model takes {', '.join(models.NAMES)} or a saved network (.npz); there is no {name!r}, nor such a file."
+            f"{option} takes {', '.join(known)} or a saved network (.npz); there is no {name!r}, nor such a file."
         )
     return load(name)
+
+
+def neuron(text: str) -> tuple[str, tuple[int, ...]]:
+    """conv2:7 or conv2:7,3,4 as a target."""
+    match = re.fullmatch(r"(\w+):(\d+(?:,\d+)*)", text)
+    if match is None:
+        raise ValueError(f"--neuron takes LAYER:INDEX, such as conv2:7 or conv2:7,3,4, and {text} came.")
+    return match[1], tuple(map(int, match[2].split(",")))
 
 
 def grey_digit(image: str, folder: str | None = None) -> tuple[np.ndarray, int | None]:
@@ -69,17 +78,22 @@ def _check_number(image: str, number: int, count: int) -> None:
         raise ValueError(f"{image.partition(':')[0]} takes a number from 0 to {count - 1}, and {image} came.")
 
 
-def to_network(grey: np.ndarray, net: Network, invert: bool | None = None, *, known: bool = False) -> np.ndarray:
-    """A picture as a batch of one in the format of the network: (1, 1, H, W) in its dtype.
-
-    A digit from a data set (`known`) of the network's size stays as it is; of another size it is only scaled.
-    """
+def grey_shape(net: Network) -> tuple[int, int]:
+    """(H, W) of the grey pictures that a network takes; an error where it takes anything else."""
     if net.input_shape is None or len(net.input_shape) != 3 or net.input_shape[0] != 1:
         raise ValueError(
             f"the network takes {net.input_shape or 'inputs of a shape it does not state'}; expected one that was "
             "made with input_shape=(1, H, W), for grey pictures."
         )
-    height, width = net.input_shape[1:]
+    return net.input_shape[1], net.input_shape[2]
+
+
+def to_network(grey: np.ndarray, net: Network, invert: bool | None = None, *, known: bool = False) -> np.ndarray:
+    """A picture as a batch of one in the format of the network: (1, 1, H, W) in its dtype.
+
+    A digit from a data set (`known`) of the network's size stays as it is; of another size it is only scaled.
+    """
+    height, width = grey_shape(net)
     box = net.info.get("box")
     if not isinstance(box, int) or not 0 < box <= min(height, width):
         box = round(20 / 28 * min(height, width))  # in proportion to MNIST's where nothing is stated

@@ -13,19 +13,17 @@ examples:
 """
 
 import argparse
-import io
-import re
 from pathlib import Path
 
 import numpy as np
 
-from .. import plots, storage
+from .. import plots
 from ..decision_based import lrp
 from ..decision_based.registry import MEANINGS, METHODS, divided
 from ..decision_based.registry import explain as compute
 from ..decision_based.target import explained
 from ..training import softmax
-from . import checks
+from . import checks, outputs
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
     network = checks.network(options.model)
     grey, label = checks.grey_digit(options.image, options.folder)
     x = checks.to_network(grey, network, options.invert, known=label is not None)
-    f = explained(network, x, options.target if options.neuron is None else _neuron(options.neuron))
+    f = explained(network, x, options.target if options.neuron is None else checks.neuron(options.neuron))
     ledger = None if method.rules is None else lrp.ledger(network, x, f.target, rules=method.rules)
     if ledger is not None and options.at is None:
         R = ledger.relevances[0]
@@ -83,24 +81,10 @@ def run(options: argparse.Namespace) -> None:
     if ledger is not None:
         print(ledger)
     if options.out.suffix.lower() == ".npy":
-        _save_relevance(options.out, R)
+        outputs.array(options.out, R)
     else:
         _draw(options.out, x, predicted, R, float(f.score[0]), f"why {what}?  {options.method}")
     print(f"written    {options.out}")
-
-
-def _neuron(text: str) -> tuple[str, tuple[int, ...]]:
-    """conv2:7 or conv2:7,3,4 as a target."""
-    match = re.fullmatch(r"(\w+):(\d+(?:,\d+)*)", text)
-    if match is None:
-        raise ValueError(f"--neuron takes LAYER:INDEX, such as conv2:7 or conv2:7,3,4, and {text} came.")
-    return match[1], tuple(map(int, match[2].split(",")))
-
-
-def _save_relevance(path: Path, R: np.ndarray) -> None:
-    buffer = io.BytesIO()
-    np.save(buffer, R, allow_pickle=False)
-    storage.write_bytes(path, buffer.getvalue())
 
 
 def _as_picture(R: np.ndarray) -> np.ndarray:
@@ -117,7 +101,4 @@ def _draw(path: Path, x: np.ndarray, predicted: int, R: np.ndarray, score: float
     left.set_xticks([])
     left.set_yticks([])
     plots.heatmap(_as_picture(R[0]), right, score=score, title=title)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=path.suffix[1:].lower(), dpi=150)
-    plt.close(figure)
-    storage.write_bytes(path, buffer.getvalue())
+    outputs.figure(path, figure)

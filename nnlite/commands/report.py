@@ -1,9 +1,6 @@
 """The tour's report: one self-contained page. The pictures are coloured arrays, embedded; nothing is fetched."""
 
-import base64
 import html
-import io
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,8 +9,7 @@ from .. import plots
 from ..decision_based.masking import Confusion
 from ..decision_based.registry import MEANINGS, METHODS
 from .digits import Blocks, Digit, Explanation, Filters, Why
-
-PIXELS = 112  # the size of a picture on the page, before the browser scales it
+from .page import PIXELS, document, encoded, enlarged, figure, grey, typeset
 
 
 def page(
@@ -25,8 +21,7 @@ def page(
     blocks: Blocks | None = None,
 ) -> str:
     """The whole page as HTML: `digits` by every method, `by_cam` by the network that has class activation maps."""
-    return _PAGE.format(
-        style=_STYLE,
+    body = _BODY.format(
         legend=_png(np.linspace(-1, 1, 224)[None].repeat(16, axis=0), 224),
         why="".join(map(_why, questions)),
         case="" if case is None else _confusion(case),
@@ -36,21 +31,16 @@ def page(
         by_cam="".join(map(_beside, by_cam)),
         digits="".join(map(_digit, digits)),
     )
+    return document("nnlite tour: twenty digits explained", body)
 
 
 def _methods(meaning: str) -> str:
     rows = "".join(
-        f"<tr><td><code>{m.name}</code></td><td>{_typeset(m.formula)}</td></tr>"
+        f"<tr><td><code>{m.name}</code></td><td>{typeset(m.formula)}</td></tr>"
         for m in METHODS.values()
         if m.meaning == meaning
     )
-    return f"<tr><th colspan=2>{meaning}: its map is {_typeset(MEANINGS[meaning])}</th></tr>{rows}"
-
-
-def _typeset(formula: str) -> str:
-    """w_jk with its indices below, z^B with its letter above."""
-    raised = re.sub(r"\^(\w)", r"<sup>\1</sup>", html.escape(formula))
-    return re.sub(r"_([a-z]+)", r"<sub>\1</sub>", raised)
+    return f"<tr><th colspan=2>{meaning}: its map is {typeset(MEANINGS[meaning])}</th></tr>{rows}"
 
 
 def _filters(f: Filters) -> str:
@@ -63,7 +53,7 @@ def _filters(f: Filters) -> str:
 
 def _blocks(b: Blocks) -> str:
     figures = "".join(
-        _figure(_png(part, PIXELS, b.x), f"factor {i + 1}", f"factor {i + 1}<br>{share:+.2f}")
+        figure(_png(part, PIXELS, b.x), f"factor {i + 1}", f"factor {i + 1}<br>{share:+.2f}")
         for i, (part, share) in enumerate(zip(b.maps, b.shares, strict=True))
     )
     return (
@@ -79,15 +69,15 @@ def _confusion(case: Confusion) -> str:
     before, after = case.masked.score_before[0], case.masked.score[0]
     digit, left = case.masked.whole[0, 0], case.masked.x[0, 0]
     figures = [
-        _figure(_grey(digit), "the digit", f"label {case.label}, predicted {case.label}", "large"),
-        _figure(
+        figure(grey(digit), "the digit", f"label {case.label}, predicted {case.label}", "large"),
+        figure(
             _png(plots.plane(case.R[0]), PIXELS, digit),
             "its relevance",
             f"why {case.label}? score {before:.2f}",
             "large",
         ),
-        _figure(_grey(left), "pixels erased", f"label {case.label}; predicted {case.becomes}", "large"),
-        _figure(
+        figure(grey(left), "pixels erased", f"label {case.label}; predicted {case.becomes}", "large"),
+        figure(
             _png(plots.plane(case.R_after[0]), PIXELS, left),
             "why now",
             f"why {case.becomes}? {case.label} is at {after:.2f}",
@@ -107,14 +97,14 @@ def _why(q: Why) -> str:
     c, r = q.predicted, q.rival
     digit = q.x[0, 0]
     limit = float(max(np.abs(q.R_predicted).max(), np.abs(q.R_rival).max()))
-    figures = [_figure(_grey(digit), f"the digit {q.name}", f"what the network saw: <code>{q.name}</code>", "large")]
+    figures = [figure(grey(digit), f"the digit {q.name}", f"what the network saw: <code>{q.name}</code>", "large")]
     for R, scale, caption in (
         (q.R_predicted, limit, f"Why {c}?<br>score {q.scores[c]:.2f}"),
         (q.R_rival, limit, f"Why {r}?<br>score {q.scores[r]:.2f}"),
         (q.R_predicted - q.R_rival, None, f"Why {c} and not {r}?<br>{q.scores[c] - q.scores[r]:.2f} ahead"),
     ):
         figures.append(
-            _figure(_png(plots.plane(R), PIXELS, digit, scale), caption.replace("<br>", " "), caption, "large")
+            figure(_png(plots.plane(R), PIXELS, digit, scale), caption.replace("<br>", " "), caption, "large")
         )
     return f"<div class=row>{''.join(figures)}</div>"
 
@@ -122,7 +112,7 @@ def _why(q: Why) -> str:
 def _beside(digit: Digit) -> str:
     """A digit and its maps, without more words."""
     figures = "".join(_explained(digit, e) for e in digit.explanations)
-    return _figure(_grey(digit.x[0, 0]), "the digit", f"a {digit.predicted}") + figures
+    return figure(grey(digit.x[0, 0]), "the digit", f"a {digit.predicted}") + figures
 
 
 def _digit(digit: Digit) -> str:
@@ -133,7 +123,7 @@ def _digit(digit: Digit) -> str:
     return (
         f"<section><h3>{digit.source}:{digit.number} is a {digit.predicted} to <code>{digit.model}</code></h3>"
         f"<p>Score {digit.scores[digit.predicted]:.4f}; then {others}.{right}</p>"
-        f"<div class=row>{_figure(_grey(image), 'the digit', 'the digit')}{figures}</div>{_books(digit)}</section>"
+        f"<div class=row>{figure(grey(image), 'the digit', 'the digit')}{figures}</div>{_books(digit)}</section>"
     )
 
 
@@ -141,7 +131,7 @@ def _explained(digit: Digit, e: Explanation) -> str:
     picture = _png(plots.plane(e.R), PIXELS, digit.x[0, 0])
     alt = f"{e.method.name} of {digit.source}:{digit.number}, {e.sum}"
     note = f"<br>{html.escape(e.note)}" if e.note else ""
-    return _figure(picture, alt, f"<code>{e.method.name}</code><br>{e.sum}{note}")
+    return figure(picture, alt, f"<code>{e.method.name}</code><br>{e.sum}{note}")
 
 
 def _books(digit: Digit) -> str:
@@ -160,70 +150,19 @@ def _books(digit: Digit) -> str:
     )  # fmt: skip
 
 
-def _figure(picture: str, alt: str, caption: str, kind: str = "") -> str:
-    return (
-        f'<figure class="{kind}"><img src="{picture}" alt="{html.escape(alt)}" width={PIXELS} height={PIXELS}>'
-        f"<figcaption>{caption}</figcaption></figure>"
-    )
-
-
-def _grey(image: np.ndarray) -> str:
-    grey = (np.clip(image, 0, 1) * 255).round().astype(np.uint8)
-    return _encoded(_enlarged(np.repeat(grey[..., None], 3, axis=2), PIXELS))
-
-
 def _png(R: np.ndarray, width: int, digit: np.ndarray | None = None, limit: float | None = None) -> str:
     """A map as an embedded picture, with the outline of the digit drawn over it."""
-    pixels = _enlarged(plots.colours(R, limit), width)
+    pixels = enlarged(plots.colours(R, limit), width)
     if digit is not None:
-        ink = _enlarged(digit > 0.5, width)
+        ink = enlarged(digit > 0.5, width)
         edge = np.zeros_like(ink)
         edge[1:] |= ink[1:] != ink[:-1]
         edge[:, 1:] |= ink[:, 1:] != ink[:, :-1]
         pixels[edge] = (pixels[edge] * 0.55).astype(np.uint8)
-    return _encoded(pixels)
+    return encoded(pixels)
 
 
-def _enlarged(pixels: np.ndarray, width: int) -> np.ndarray:
-    """Every pixel as a square, so that the picture is about `width` wide."""
-    times = max(1, width // pixels.shape[1])
-    return pixels.repeat(times, axis=0).repeat(times, axis=1)
-
-
-def _encoded(pixels: np.ndarray) -> str:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-_STYLE = """
-:root { color-scheme: light dark; --paper: #fff; --ink: #1b1b1b; --faint: #6a6a6a; --line: #ddd; }
-@media (prefers-color-scheme: dark) { :root { --paper: #17181a; --ink: #e6e6e6; --faint: #a0a0a0; --line: #3a3a3a; } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  max-width: 74rem; margin: 0 auto; padding: 1rem; }
-h1 { margin: .5rem 0; } h2 { margin: 2rem 0 .5rem; } h3 { margin: 1.6rem 0 .2rem; }
-section { border-top: 1px solid var(--line); }
-p { max-width: 46rem; } code { font-size: .85em; }
-.row { display: flex; flex-wrap: wrap; gap: .9rem .7rem; margin: .9rem 0; }
-figure { margin: 0; width: 7.6rem; } figure.large { width: min(15rem, 43vw); }
-img { width: 7rem; height: 7rem; image-rendering: pixelated; border: 1px solid var(--line); }
-figure.large img { width: min(14rem, 42vw); height: min(14rem, 42vw); }
-img.legend { width: 14rem; height: 1rem; } img.grid { width: 100%; max-width: 56rem; height: auto; }
-figcaption { font-size: .78rem; line-height: 1.3; color: var(--faint); overflow-wrap: anywhere; }
-figure.large figcaption { font-size: 1rem; color: var(--ink); }
-table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
-td, th { padding: .15rem .8rem .15rem 0; text-align: left; border-bottom: 1px solid var(--line); }
-details td:not(:first-child), details th:not(:first-child) { text-align: right; }
-summary { cursor: pointer; margin: .6rem 0; } .scroll { overflow-x: auto; }
-.legend-row { display: flex; gap: .6rem; align-items: center; flex-wrap: wrap; }
-"""
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>nnlite tour: twenty digits explained</title><link rel="icon" href="data:,"><style>{style}</style></head><body>
-<h1>Twenty digits, explained</h1>
+_BODY = """<h1>Twenty digits, explained</h1>
 <p>Ten digits drawn by nnlite's stroke generator and ten real handwritten ones (UCI), none of them seen in training.
 Three networks that come with nnlite decide; every method of nnlite says why.</p>
 <div class=legend-row><span>lowers the score</span><img class=legend src="{legend}" alt="colour scale"
@@ -261,5 +200,4 @@ layer spreads evenly.</p>
 CAM without what is negative. On <code>lenet</code>, where dense layers weigh every place of a feature map by itself,
 the spatial mean of the gradient that Grad-CAM takes forgets the place, and its maps above say little.</p>
 <div class=row>{by_cam}</div></section>
-</body></html>
 """

@@ -1,28 +1,30 @@
-"""train one of the lessons' networks
+"""train one of the lessons' networks, a generator or an expert
 
-Without other options the network's own recipe is followed: `nnlite train --model lenet` reproduces the weights that
-come with nnlite. After every epoch a checkpoint is written beside the output; a run that was stopped goes on with
---resume, to the very same weights.
+Without other options the model's own recipe is followed: `nnlite train --model lenet` reproduces the weights that come
+with nnlite. After every epoch a checkpoint is written beside the output; a run that was stopped goes on with --resume,
+to the very same weights. The generators (vae, gan, dcgan) and the rbm learn from strokes of a clean hand; gan and dcgan
+begin at the vae that comes with nnlite.
 
 examples:
   nnlite train --model lenet --out lenet.npz
   nnlite train --dataset mnist --model mlp --epochs 4 --seed 1 --out mlp.npz
   nnlite train --model lenet --out lenet.npz --resume
+  nnlite train --model vae --out vae.npz
 """
 
 import argparse
 import math
-import sys
-from dataclasses import asdict, replace
 from pathlib import Path
 
-from .. import Network, models, training
-from . import checks
+from .. import models
+from ..model_based import generators
+from . import checks, train_classifier, train_generator, train_rbm
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--model", required=True, choices=models.NAMES, help="the network")
+    names = (*models.NAMES, *generators.NAMES, "rbm")
+    parser.add_argument("--model", required=True, choices=names, help="the network, generator or expert")
     parser.add_argument("--dataset", choices=list(models.IMAGES), help="the digits (default: the recipe's)")
     parser.add_argument("--folder", help="where MNIST lies (default: $NNLITE_DATA, or ~/.cache/nnlite)")
     parser.add_argument("--epochs", type=int, help="how often through the digits (default: the recipe's)")
@@ -37,48 +39,27 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train, and write the network with its measured accuracy."""
+    """Train, and write the model with its measured quality."""
     checks.output(options.out, {".npz"})
-    given = {name: getattr(options, name) for name in ("dataset", "epochs", "rate", "seed")}
-    recipe = replace(models.RECIPES[options.model], **{key: value for key, value in given.items() if value is not None})
     for name, least in (("epochs", 1), ("seed", 0)):
-        if getattr(recipe, name) < least:
-            raise ValueError(f"--{name} takes an integer from {least}, and {getattr(recipe, name)} came.")
-    if not 0 < recipe.rate < math.inf:
-        raise ValueError(f"--rate takes a finite number above 0, such as 0.002, and {recipe.rate} came.")
-    start = models.build(options.model, recipe.seed)
-    if models.IMAGES[recipe.dataset] != start.input_shape:
-        fitting = " or ".join(name for name, shape in models.IMAGES.items() if shape == start.input_shape)
-        raise ValueError(
-            f"{options.model} takes images of {start.input_shape}, and {recipe.dataset} has "
-            f"{models.IMAGES[recipe.dataset]}; use --dataset {fitting}."
-        )
-    x, labels = models.digits(recipe.dataset, "train", options.folder)
-    held_out = models.digits(recipe.dataset, "test", options.folder)
+        value = getattr(options, name)
+        if value is not None and value < least:
+            raise ValueError(f"--{name} takes an integer from {least}, and {value} came.")
+    if options.rate is not None and not 0 < options.rate < math.inf:
+        raise ValueError(f"--rate takes a finite number above 0, such as 0.002, and {options.rate} came.")
+    if options.model in models.NAMES:
+        train = train_classifier.train
+    else:
+        train = train_generator.train if options.model in generators.NAMES else train_rbm.train
+        for name in ("dataset", "folder"):
+            if getattr(options, name) is not None:
+                raise ValueError(
+                    f"--{name} is for classifiers ({', '.join(models.NAMES)}); {options.model} learns from "
+                    f"strokes of a clean hand: leave out --{name}."
+                )
+    given = {name: getattr(options, name) for name in ("dataset", "epochs", "rate", "seed")}
+    given = {name: value for name, value in given.items() if value is not None}
     checkpoint = options.out.with_name(f"{options.out.name}.checkpoint")
-    fitted = training.fit(
-        start,
-        x,
-        labels,
-        held_out=held_out,
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-        optimizer=training.AdamW(weight_decay=recipe.weight_decay),
-        schedule=training.OneCycle(recipe.rate),
-        seed=recipe.seed,
-        checkpoint=checkpoint,
-        resume=options.resume,
-        progress=sys.stderr.isatty(),
-    )
-    accuracy = fitted.history[-1].held_out_accuracy
-    info = {"model": options.model, **asdict(recipe), "trained_on": len(x), "held_out": len(held_out[0])}
-    network = Network(
-        fitted.network.layers, fitted.network.names, start.input_shape, {**info, "held_out_accuracy": accuracy}
-    )
-    network.save(options.out)
+    quality = train(options, given, checkpoint)
     checkpoint.unlink(missing_ok=True)
-    seconds = sum(epoch.seconds for epoch in fitted.history)
-    print(
-        f"{options.out}: {options.model} on {recipe.dataset}, {accuracy:.2%} of {len(held_out[0])} held-out digits, "
-        f"{seconds:.0f} s"
-    )
+    print(f"{options.out}: {quality}")

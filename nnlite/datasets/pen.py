@@ -1,4 +1,4 @@
-"""One style in many hands: where the pen goes, how wide it is there, and where the digit stands in its image.
+"""One style in many hands: where the pen goes, how wide it is there, and where the drawing stands in its image.
 
 Everything is one elementwise formula after another over the samples, and every sum runs over the last axis of a
 C-ordered array, so that a sample's bits do not depend on how many are drawn together. Arrays of the shape (N, M, 2)
@@ -8,7 +8,7 @@ are M points of N samples, x before y.
 import numpy as np
 
 from .draws import WAVES, Draws
-from .hand import BOX, WIDER_ONE, Hand
+from .hand import BOX, Hand
 from .styles import Style
 
 CENTRE = 13.5  # the middle of 28 pixels that are counted from 0
@@ -47,9 +47,12 @@ def lean(path: np.ndarray, draws: Draws, hand: Hand) -> np.ndarray:
     return np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)
 
 
-def half_widths(digit: int, points: int, draws: Draws, hand: Hand) -> tuple[np.ndarray, np.ndarray]:
-    """The half width of each sample's pen, (N,), and of its line at each point of the path, (N, M); in pixels."""
-    widest = hand.pen_max * (WIDER_ONE if digit == 1 else 1)
+def half_widths(room: float, points: int, draws: Draws, hand: Hand) -> tuple[np.ndarray, np.ndarray]:
+    """The half width of each sample's pen, (N,), and of its line at each point of the path, (N, M); in pixels.
+
+    `room` is the style's: how much wider than the hand's widest pen the line may be.
+    """
+    widest = hand.pen_max * room
     pen = np.clip(hand.pen * np.exp(hand.pen_spread * draws.pen), min(THINNEST, widest), widest)
     along = np.linspace(0, 1, points)
     turns = (0.3 + 1.2 * draws.pressure_pace)[:, None] * along + draws.pressure_phase[:, None]

@@ -1,27 +1,29 @@
-"""The styles of the ten digits, read from data/strokes.json: what is drawn, before any hand draws it."""
+"""The styles of digits and letters, read from data/*.json: what is drawn, before any hand draws it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
 
 from .folders import package_file
+from .hand import WIDER_ONE
 from .splines import STEPS, catmull_rom, smooth
 
 
 @dataclass(frozen=True, eq=False)
 class Style:
-    """One way to write a digit.
+    """One way to write a digit or a letter.
 
     A pen stroke goes from where the pen is set down to where it is lifted. A sharp corner divides it into runs,
     each a spline of its own; consecutive runs of a stroke share the corner's control point.
     """
 
-    weight: float  # how often this style is written, against the digit's other styles
-    controls: np.ndarray  # (K, 2) control points, x right and y down, the digit's box is [0, 1] in both
+    weight: float  # how often this style is written, against the symbol's other styles
+    controls: np.ndarray  # (K, 2) control points, x right and y down, the symbol's box is [0, 1] in both
     runs: tuple[tuple[int, ...], ...]  # the control points that each run passes through
     stroke_of_run: tuple[int, ...]  # the pen stroke that each run belongs to
+    room: float = 1  # how much wider than the hand's widest pen the line may be
 
     @cached_property
     def segments(self) -> tuple[np.ndarray, np.ndarray]:
@@ -74,10 +76,22 @@ def load_styles() -> tuple[tuple[Style, ...], ...]:
     >>> [len(styles) for styles in load_styles()]
     [7, 5, 12, 10, 8, 10, 8, 11, 10, 14]
     """
-    digits = json.loads(package_file("strokes.json").read_text(encoding="utf-8"))["digits"]
-    return tuple(
-        tuple(_style(style["weight"], style["strokes"]) for style in digits[str(digit)]) for digit in range(10)
-    )
+    styles = read_styles("strokes.json", "digits")
+    styles["1"] = tuple(replace(style, room=WIDER_ONE) for style in styles["1"])
+    return tuple(styles[digit] for digit in "0123456789")
+
+
+def read_styles(file: str, alphabet: str) -> dict[str, tuple[Style, ...]]:
+    """The styles of each symbol of an alphabet in a file, in the file's order.
+
+    >>> "".join(read_styles("letters.json", "letters"))
+    'ACEFHKMNRTUWXY'
+    """
+    symbols = json.loads(package_file(file).read_text(encoding="utf-8"))[alphabet]
+    return {
+        symbol: tuple(_style(style["weight"], style["strokes"]) for style in styles)
+        for symbol, styles in symbols.items()
+    }
 
 
 def _style(weight: float, strokes: list[list[list[float]]]) -> Style:

@@ -10,14 +10,15 @@ from one fixed score does not depend on x at all. (With target=None x chooses th
 LeakyReLU passes the signal by its derivative at x.)
 """
 
-from math import ceil, prod, sqrt
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..layers import Layer, Mask
-from ..layers.arguments import Shape, count, is_integer
+from ..layers.arguments import Shape, is_integer
 from ..network import Network
+from ..sheets import sheet
 from .inputs import activations
 from .relu_rules import rules_for
 from .target import explained
@@ -188,19 +189,10 @@ def filters_grid(maps: np.ndarray, columns: int | None = None, gap: float = 0.0)
         raise ValueError(
             f"maps takes floats (K, H, W) or (K, C, H, W), the maps of one sample, and {maps.shape} {maps.dtype} came."
         )
-    if columns is not None:
-        columns = count("filters_grid", "columns", columns)
     if maps.ndim == 4:
         maps = maps.sum(axis=1)
-    K, H, W = maps.shape
-    columns = ceil(sqrt(K)) if columns is None else columns
-    rows = ceil(K / columns)
-    grid = np.full((rows * (H + 1) - 1, columns * (W + 1) - 1), gap, maps.dtype)
     largest = np.abs(maps).max(axis=(1, 2), keepdims=True)
-    for k, scaled in enumerate(maps / np.where(largest > 0, largest, 1).astype(maps.dtype)):
-        row, column = k // columns * (H + 1), k % columns * (W + 1)
-        grid[row : row + H, column : column + W] = scaled
-    return grid
+    return sheet((maps / np.where(largest > 0, largest, 1).astype(maps.dtype))[:, None], columns, gap)[0]
 
 
 def _back(network: Network, a: list[np.ndarray], R: np.ndarray) -> np.ndarray:

@@ -91,7 +91,7 @@ def mask_by_relevance(
     (array([[0., 1., 1.]]), array([5.]), array([-1.]), array([1]))
     """
     f = explained(network, x, target)
-    chosen = _chosen(_map(R, x), which, percent)
+    chosen = _chosen(relevance_map(R, x), which, percent)
     mask = chosen if chosen.shape == x.shape else np.repeat(chosen[:, None], x.shape[1], axis=1)
     erased = np.where(mask, like_input(x, number("mask_by_relevance", "fill", fill), "fill"), x)
     after = explained(network, erased, f.target)
@@ -186,7 +186,7 @@ def find_confusion(
     return None
 
 
-def _map(R: np.ndarray, x: np.ndarray) -> np.ndarray:
+def relevance_map(R: np.ndarray, x: np.ndarray) -> np.ndarray:
     """R as floats, in the shape of x or without its channels, or ValueError."""
     R = np.asarray(R)
     if R.dtype.kind not in "iuf":

@@ -125,6 +125,11 @@ def _evaluated(f: Objective, x: np.ndarray, where: str) -> tuple[np.ndarray, np.
         if "NaN or an infinity" not in str(error):  # said by a network whose output is not finite
             raise
         raise FloatingPointError(f"The search diverged at {where}: {error}") from None
+    if value.shape != x.shape[:1] or gradient.shape != x.shape or gradient.dtype != x.dtype:
+        raise ValueError(
+            f"An objective gives a number for each sample, {x.shape[:1]}, and a gradient like x, {x.shape} {x.dtype}; "
+            f"{value.shape} and {gradient.shape} {gradient.dtype} came."
+        )
     return _finite(value, "f", where), _finite(gradient, "the gradient", where)
 
 

@@ -132,7 +132,7 @@ class SquaredDistance:
     centre: np.ndarray
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return squared_norm(x - self.centre)
+        return squared_norm(x - np.asarray(self.centre, x.dtype))
 
 
 def squared_norm(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,9 +10,10 @@ from typing import Protocol
 import numpy as np
 
 from ..layers import Layer
-from ..layers.arguments import Shape, is_integer
+from ..layers.arguments import Shape, is_integer, number
 from ..network import Network
 from .objectives import Objective, Through, drawn
+from .warp import Warp
 
 
 class Transformation(Protocol):
@@ -63,6 +64,46 @@ class Shift(Layer):
         if len(shape) != 4:
             raise self.refuse(shape, "images (N, C, H, W)")
         return shape
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """The image turned about its centre by up to `degrees` either way.
+
+    Source: Olah et al. 2017, "Feature visualization", sec. "Transformation robustness".
+
+    >>> Rotation(10).draw(np.random.default_rng(0), (1, 1, 4, 4))
+    Warp(degrees=2.739233746429086)
+    """
+
+    degrees: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= number("Rotation", "degrees", self.degrees) <= 180:
+            raise ValueError(f"Rotation: degrees takes a number from 0 to 180, and {self.degrees} came.")
+
+    def draw(self, rng: np.random.Generator, shape: Shape) -> Layer:
+        return Warp(degrees=float(rng.uniform(-self.degrees, self.degrees)))
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The image enlarged about its centre by a factor from 1 − `share` to 1 + `share`; its size stays.
+
+    Source: as `Rotation`.
+
+    >>> Scaling(0.1).draw(np.random.default_rng(0), (1, 1, 4, 4))
+    Warp(factor=1.027392337464291)
+    """
+
+    share: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= number("Scaling", "share", self.share) < 1:
+            raise ValueError(f"Scaling: share takes a number from 0 up to, but not, 1, and {self.share} came.")
+
+    def draw(self, rng: np.random.Generator, shape: Shape) -> Layer:
+        return Warp(factor=float(rng.uniform(1 - self.share, 1 + self.share)))
 
 
 @dataclass(frozen=True, eq=False)

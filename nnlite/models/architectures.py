@@ -1,10 +1,10 @@
-"""The five networks of the lessons, with fresh weights."""
+"""The networks of the lessons, with fresh weights."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-from ..layers import AvgPool2d, Conv2d, Dense, Flatten, GlobalAvgPool, Layer, MaxPool2d, ReLU
+from ..layers import AvgPool2d, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool, Layer, MaxPool2d, ReLU
 from ..layers.arguments import frozen
 from ..network import Network
 
@@ -39,6 +39,34 @@ def tiny(rng: np.random.Generator) -> list[Layer]:
     return [Flatten(), dense(rng, 64, 16), ReLU(), dense(rng, 16, 10)]
 
 
+def lenet_dropout(rng: np.random.Generator) -> list[Layer]:
+    """As lenet, with a dropout before each dense layer: its draws are what Monte Carlo dropout averages."""
+    *below, flatten, dense1, relu, dense2 = lenet(rng)
+    return [*below, Dropout(0.25), flatten, dense1, relu, Dropout(0.5), dense2]
+
+
+def lenet_evidential(rng: np.random.Generator) -> list[Layer]:
+    """As lenet, and its scores are evidence: W of the last layer starts at a tenth, and b at 2.
+
+    Every class so starts with evidence for every digit. Without it, the ReLU that turns scores into evidence is soon 0
+    for all digits in some classes, and these never learn.
+    """
+    *below, top = lenet(rng)
+    W, b = top.parameters["W"] / np.float32(10), np.full(10, 2, np.float32)
+    return [*below, Dense(frozen(W), frozen(b))]
+
+
+def colour_net(rng: np.random.Generator) -> list[Layer]:
+    """3-20-48-48-64 channels, padded, so that its convolutions take colour images of any size; then as cam_net."""
+    return [
+        conv(rng, 3, 20, 5, padding=2), ReLU(), AvgPool2d(2),
+        conv(rng, 20, 48, 3, padding=1), ReLU(), AvgPool2d(2),
+        conv(rng, 48, 48, 3, padding=1), ReLU(), AvgPool2d(2),
+        conv(rng, 48, 64, 3, padding=1), ReLU(),
+        GlobalAvgPool(), Flatten(), dense(rng, 64, 10),
+    ]  # fmt: skip
+
+
 def _lenet(rng: np.random.Generator, pool: Layer) -> list[Layer]:
     return [
         conv(rng, 1, 8, 5), ReLU(), pool,
@@ -48,10 +76,11 @@ def _lenet(rng: np.random.Generator, pool: Layer) -> list[Layer]:
 
 
 BUILDERS: dict[str, Callable[[np.random.Generator], list[Layer]]] = {
-    builder.__name__: builder for builder in (mlp, lenet, lenet_avg, cam_net, tiny)
+    builder.__name__: builder
+    for builder in (mlp, lenet, lenet_avg, cam_net, tiny, lenet_dropout, lenet_evidential, colour_net)
 }
 
-INPUTS = dict.fromkeys(BUILDERS, (1, 28, 28)) | {"tiny": (1, 8, 8)}
+INPUTS = dict.fromkeys(BUILDERS, (1, 28, 28)) | {"tiny": (1, 8, 8), "colour_net": (3, 32, 32)}
 
 
 def build(name: str, seed: int = 0) -> Network:

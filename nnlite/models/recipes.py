@@ -6,25 +6,33 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import datasets
+from ..training.plan import LossFunction
+from ..uncertainty.evidential import EvidentialLoss
 
 TRAINING_SEED, HELD_OUT_SEED = 0, 1
 TRAINING_DIGITS, HELD_OUT_DIGITS = 40_000, 10_000
+TRAINING_TEXTURES, HELD_OUT_TEXTURES = 12_000, 4_000
 Digits = tuple[np.ndarray, np.ndarray]
 
-IMAGES: dict[str, tuple[int, ...]] = {"strokes": (1, 28, 28), "uci": (1, 8, 8), "mnist": (1, 28, 28)}
+IMAGES: dict[str, tuple[int, ...]] = {
+    "strokes": (1, 28, 28),
+    "uci": (1, 8, 8),
+    "mnist": (1, 28, 28),
+    "textures": (3, 32, 32),
+}
 """The data sets that networks are trained on, and the shape of one image."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: AdamW, one-cycle rate, cross-entropy.
+    """How a network is trained: AdamW, one-cycle rate.
 
     Attributes
     ----------
     dataset
-        "strokes", "uci" or "mnist".
+        "strokes", "uci", "mnist" or "textures".
     box
-        The height and width, in pixels, of the box that the digits of this data set fill.
+        The height and width, in pixels, of the box that the digits or textures of this data set fill.
     """
 
     dataset: str = "strokes"
@@ -42,15 +50,21 @@ RECIPES: dict[str, Recipe] = {
     "lenet_avg": Recipe(),
     "cam_net": Recipe(rate=1e-2, weight_decay=0.01),
     "tiny": Recipe(dataset="uci", epochs=100, rate=1e-2, batch_size=32, box=8),
+    "lenet_dropout": Recipe(),
+    "lenet_evidential": Recipe(),
+    "colour_net": Recipe(dataset="textures", epochs=6, rate=4e-3, weight_decay=0.01, batch_size=32, box=32),
 }
 """The recipe of each shipped network."""
 
+LOSSES: dict[str, LossFunction] = {"lenet_evidential": EvidentialLoss()}
+"""The losses that are not the cross-entropy: models whose scores mean something else."""
+
 
 def digits(dataset: str, split: str, folder: str | os.PathLike | None = None) -> Digits:
-    """The digits that networks are trained ("train") or judged ("test") on: images (N, 1, H, W) and labels (N,).
+    """The images that networks are trained ("train") or judged ("test") on, (N, C, H, W), and their labels (N,).
 
-    "strokes" are 40,000 digits of seed 0 to train on and 10,000 of seed 1 held out; "uci" and "mnist" have their own
-    splits.
+    "strokes" are 40,000 digits of seed 0 to train on and 10,000 of seed 1 held out, "textures" 12,000 and 4,000 in the
+    same way; "uci" and "mnist" have their own splits.
 
     Raises
     ------
@@ -61,14 +75,15 @@ def digits(dataset: str, split: str, folder: str | os.PathLike | None = None) ->
     """
     if split not in ("train", "test"):
         raise ValueError(f'split takes "train" or "test", and {split!r} came.')
+    train = split == "train"
+    seed = TRAINING_SEED if train else HELD_OUT_SEED
     if dataset == "strokes":
-        train = split == "train"
-        images, labels = datasets.strokes(
-            TRAINING_DIGITS if train else HELD_OUT_DIGITS, seed=TRAINING_SEED if train else HELD_OUT_SEED
-        )
+        images, labels = datasets.strokes(TRAINING_DIGITS if train else HELD_OUT_DIGITS, seed=seed)
         return images, labels
+    if dataset == "textures":
+        return datasets.textures(TRAINING_TEXTURES if train else HELD_OUT_TEXTURES, seed=seed)
     if dataset == "uci":
         return datasets.uci(split)
     if dataset == "mnist":
         return datasets.mnist(split, folder)
-    raise ValueError(f"There is no data set {dataset!r}; the names are strokes, uci and mnist.")
+    raise ValueError(f"There is no data set {dataset!r}; the names are strokes, textures, uci and mnist.")

@@ -30,7 +30,7 @@ def log_softmax(scores: np.ndarray) -> np.ndarray:
     >>> log_softmax(np.array([[0.0, 1000.0]]))
     array([[-1000.,     0.]])
     """
-    _check_scores(scores)
+    check_scores(scores)
     z = scores - scores.max(axis=1, keepdims=True)
     return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
 
@@ -119,7 +119,8 @@ def check_labels(labels: Any, samples: int, classes: int, what: str = "labels") 
     return labels
 
 
-def _check_scores(scores: np.ndarray) -> None:
+def check_scores(scores: np.ndarray) -> None:
+    """ValueError unless the scores are (N, K) with N and K from 1, in float32 or float64."""
     if not isinstance(scores, np.ndarray) or scores.ndim != 2 or 0 in scores.shape or scores.dtype not in DTYPES:
         came = f"{scores.shape} {scores.dtype}" if isinstance(scores, np.ndarray) else type(scores).__name__
         raise ValueError(f"scores takes a float32 or float64 array (N, K) with N and K from 1, and {came} came.")

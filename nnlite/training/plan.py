@@ -74,9 +74,9 @@ class Plan:
             "schedule": _name(self.schedule),
             "loss": _name(self.loss),
             "backend": kernels.backend(),
-            "network": _sha256(*arrays.values(), text=json.dumps(architecture["layers"], default=repr)),
-            "data": _sha256(self.x, self.labels),
-            "held_out": None if self.held_out is None else _sha256(*self.held_out),
+            "network": fingerprint(*arrays.values(), text=json.dumps(architecture["layers"], default=repr)),
+            "data": fingerprint(self.x, self.labels),
+            "held_out": None if self.held_out is None else fingerprint(*self.held_out),
         }
 
 
@@ -112,7 +112,8 @@ def _name(choice: Any) -> str:
     return f"{choice.__module__}.{choice.__qualname__}" if hasattr(choice, "__qualname__") else repr(choice)
 
 
-def _sha256(*arrays: np.ndarray, text: str = "") -> str:
+def fingerprint(*arrays: np.ndarray, text: str = "") -> str:
+    """A SHA-256 of the arrays, their shapes and dtypes, and the text: what tells one run's data from another's."""
     digest = hashlib.sha256(text.encode())
     for array in arrays:
         digest.update(f"{array.dtype.str} {array.shape}".encode())

@@ -1,0 +1,110 @@
+"""ten classes, every form of activation maximization, one page
+
+What has the network learned of each digit? The general form, from three starts; with an expert; through a generator.
+The table is printed; gallery.html is one page that holds the pictures, each with its start, with how sure the network
+of the search is, and with what a second network says that had no part in it.
+
+example:
+  nnlite gallery --out gallery
+"""
+
+import argparse
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .. import storage
+from .page import PIXELS, document, grey, typeset
+from .prototypes import JUDGES, SEARCHED, Row, rows
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--out", type=Path, default=Path("nnlite-gallery"), help="the folder for gallery.html (default: nnlite-gallery)"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Search, print the table, write the page."""
+    if options.out.exists() and not options.out.is_dir():
+        raise ValueError(f"--out takes a folder, and {options.out} is a file; choose another name.")
+    options.out.mkdir(parents=True, exist_ok=True)
+    print(f"{'form':<27} {'smallest p':>10}  {'the judges agree, of 10':<44} {'seconds':>7}")
+    found, started = [], time.perf_counter()
+    for row in rows():
+        found.append(row)
+        agree = "  ".join(f"{judge}: {row.agreeing(judge)}" for judge in JUDGES)
+        seconds, started = time.perf_counter() - started, time.perf_counter()
+        print(f"{row.form.name:<27} {row.found.probability.min():>10.4f}  {agree:<44} {seconds:>7.1f}", flush=True)
+    written = options.out / "gallery.html"
+    storage.write_bytes(written, page(found).encode())
+    print(f"Open {written} in a browser.")
+
+
+def page(found: Sequence[Row]) -> str:
+    """The whole page as HTML."""
+    summary = "".join(
+        f"<tr><td><a href='#{_anchor(row)}'>{row.form.name}</a></td><td>{row.found.probability.min():.4f}</td>"
+        + "".join(f"<td>{row.agreeing(judge)}</td>" for judge in JUDGES)
+        + "</tr>"
+        for row in found
+    )
+    judges = "".join(f"<th>{judge}</th>" for judge in JUDGES)
+    body = _BODY.format(
+        searched=SEARCHED, judge=JUDGES[0], judges=judges, summary=summary, forms="".join(map(_section, found))
+    )
+    return document("nnlite gallery: ten digits, every form of activation maximization", body, _STYLE)
+
+
+def _anchor(row: Row) -> str:
+    return re.sub(r"\W+", "-", row.form.name)
+
+
+def _section(row: Row) -> str:
+    figures = "".join(_pair(row, n) for n in range(len(row.found.classes)))
+    return (
+        f"<section id='{_anchor(row)}'><h2>{row.form.name}</h2><p>{typeset(row.form.formula)}<br>"
+        f"{row.form.lesson}</p><div class=row>{figures}</div></section>"
+    )
+
+
+def _pair(row: Row, n: int) -> str:
+    """The start, small, and the result of one class."""
+    found, c, verdict = row.found, row.found.classes[n], row.verdicts[JUDGES[0]][n]
+    says = f"{JUDGES[0]}: {verdict}" if verdict.predicted == c else f"<b>{JUDGES[0]}: {verdict}</b>"
+    before = _picture(found.start[n, 0], f"{row.form.name}, {c}: the start", PIXELS // 2, "start")
+    after = _picture(found.x[n, 0], f"{row.form.name}, {c}: the result", PIXELS, "result")
+    return (
+        f"<figure class=pair><div>{before}{after}</div><figcaption><b>{c}</b>&ensp;"
+        f"p {found.start_probability[n]:.3f} → {found.probability[n]:.3f}<br>{says}"
+        "</figcaption></figure>"
+    )
+
+
+def _picture(image: np.ndarray, alt: str, width: int, kind: str) -> str:
+    return f'<img class={kind} src="{grey(image)}" alt="{alt}" width={width} height={width}>'
+
+
+_STYLE = """
+figure.pair { width: 12rem; } figure.pair div { display: flex; align-items: flex-end; gap: 2%; margin-bottom: .2rem; }
+figure.pair img { width: 66%; height: auto; } figure.pair img.start { width: 30%; }
+td:not(:first-child), th:not(:first-child) { text-align: right; } a { color: inherit; }
+@media (max-width: 40rem) { figure.pair { width: calc(50% - .35rem); } }
+"""
+
+_BODY = """
+<h1>What has the network learned of a digit?</h1>
+<p>Activation maximization: for each class an image is searched that makes <code>{searched}</code> say it. The small
+picture is the start, the large one the result; p is the probability of the class, before → after. Below stands what
+<code>{judge}</code> says: the same architecture, trained from another seed, without a part in the search.</p>
+<p>That p is nearly 1 says little about the picture. The general form knows nothing of digits, and reaches it with what
+looks like nothing. An expert adds which images are likely, a generator can make no others; then the same p looks like
+a digit. In code space compare with the start: it is what the generator knew before the search.</p>
+<div class=scroll><table><tr><th>form</th><th>smallest p</th>{judges}</tr>{summary}</table></div>
+<p>Under the names of the networks: for how many of the ten classes each says the one that was searched for.</p>
+{forms}
+"""

@@ -1,0 +1,63 @@
+"""step through a method, one formula and one number at a time
+
+METHOD is one that walks the network once, from the score to the pixels: LRP with any rule, gradient, guided
+backpropagation, DeConvNet, DeepLIFT. For each layer, from the top: where the relevance went; then each step with its
+formula, the numbers put in (the largest terms first, and what the others come to), and the line of code that computes
+it. Without --j and --k the path of the strongest signal is shown. --html writes the same as one page to click through.
+
+examples:
+  nnlite step lrp-gamma --model tiny --input uci:17 --target 4
+  nnlite step lrp-gamma --input uci:17 --layer dense2 --k 4 --j 3 --top 5
+  nnlite step lrp-gamma --input uci:17 --compare lrp-epsilon
+  nnlite step lrp-montavon2019 --model lenet --input strokes:4 --html steps.html
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from .. import storage
+from ..stepper import WALKS, comparison, page, record, text
+from . import checks
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("method", metavar="METHOD", help=f"one of {', '.join(WALKS)}")
+    parser.add_argument("--model", default="tiny", help="a network by name, or a saved .npz (default: tiny)")
+    parser.add_argument(
+        "--input", default="uci:17", metavar="IMAGE", help="a picture, or a number such as uci:17 (default: uci:17)"
+    )
+    parser.add_argument("--target", type=int, help="the class to explain (default: the predicted one)")
+    parser.add_argument("--layer", help="show only this layer")
+    parser.add_argument("--j", type=int, help="the input to show, counted row by row from 0")
+    parser.add_argument("--k", type=int, help="the output to show, counted row by row from 0")
+    parser.add_argument("--top", type=int, default=3, help="how many terms of a sum are shown (default: 3)")
+    parser.add_argument("--compare", metavar="METHOD", help="another method, side by side with the first")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write one self-contained page instead")
+    parser.add_argument("--folder", help="where MNIST lies (default: $NNLITE_DATA, or ~/.cache/nnlite)")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Record the walk, then print it or write the page."""
+    if options.top < 1:
+        raise ValueError(f"--top takes a positive number of terms, and {options.top} came.")
+    if options.html is not None:
+        checks.output(options.html, {".html"}, "--html")
+    network = checks.network(options.model)
+    grey, label = checks.grey_digit(options.input, options.folder)
+    x = checks.to_network(grey, network, known=label is not None)
+    methods = [options.method, *([options.compare] if options.compare else [])]
+    traces = [record(method, network, x.astype(np.float64), options.target) for method in methods]
+    at = {"layer": options.layer, "j": options.j, "k": options.k}
+    if options.html is not None:
+        what = f"{options.model} on {options.input}"
+        storage.write_bytes(options.html, page(*traces, title=what, **at).encode())
+        print(f"written    {options.html}")
+    elif options.compare:
+        print(comparison(*traces, **at))
+    else:
+        known = "" if label is None else f", a {label}"
+        shown = text(traces[0], **at, top=options.top)
+        print(f"{options.model} on {options.input}{known}, predicted {traces[0].predicted}", shown, sep="\n")

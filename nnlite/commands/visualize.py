@@ -1,0 +1,190 @@
+"""search images that excite a neuron, a channel, a layer or a class
+
+Feature visualization: an image is climbed along the gradient, by its Fourier coefficients, moved, enlarged and turned
+at random in every step. What it reaches is printed beside the highest that any of N held-out images causes: the network
+was trained on their like, and what lies far above them it has never met. Grey is what the search has left alone. Of a
+single neuron only the window that it sees is shown.
+
+examples:
+  nnlite visualize --layer conv2 --channel 7 --out seven.png
+  nnlite visualize --layer conv2 --all --examples 1 --out channels.png
+  nnlite visualize --neuron conv2:7,3,4 --out neuron.png
+  nnlite visualize --class 4 --total-variation 0.1 --out four.png
+  nnlite visualize --layer conv2 --channel 7 --count 4 --diversity 30 --out facets.png
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import Network, datasets, models
+from ..model_based.channels import all_channels
+from ..model_based.dataset_examples import Examples, channel_examples, dataset_examples
+from ..model_based.feature_visualization import Visualization, objective, visualize
+from ..model_based.objectives import LogProbability
+from ..model_based.penalties import TotalVariation, high_frequencies
+from ..model_based.receptive_field import receptive_field
+from ..model_based.transformations import Jitter, Rotation, Scaling
+from . import checks, outputs
+
+COLUMNS = 8
+Picture = tuple[np.ndarray, str]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--layer", help="a layer: with --channel one of its channels, with --all each, alone ‖a‖²")
+    what.add_argument("--neuron", metavar="LAYER:INDEX", help="a neuron or a channel, such as conv2:7,3,4 or conv2:7")
+    what.add_argument("--class", type=int, dest="class_", metavar="CLASS", help="a class")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--channel", type=int, help="the channel of the layer")
+    which.add_argument("--all", action="store_true", help="all channels of the layer, as a sheet")
+    parser.add_argument("--model", default="lenet", help="a network by name, or a saved .npz (default: lenet)")
+    parser.add_argument(
+        "--objective", choices=("score", "log_probability"), default="score", help="of a class (default: score)"
+    )
+    parser.add_argument(
+        "--parameterization", choices=("fourier", "pixels"), default="fourier", help="what is moved (default: fourier)"
+    )
+    parser.add_argument("--jitter", type=int, default=2, help="moved by up to so many pixels (default: 2)")
+    parser.add_argument("--scale", type=float, default=0.1, help="enlarged by up to this share (default: 0.1)")
+    parser.add_argument("--rotate", type=float, default=10, help="turned by up to so many degrees (default: 10)")
+    parser.add_argument(
+        "--total-variation", type=float, default=0, help="weight of Σ (differences of neighbours)² (default: 0)"
+    )
+    parser.add_argument("--blur", type=float, default=0, help="weight of ‖x − blurred x‖² (default: 0)")
+    parser.add_argument("--count", type=int, default=1, help="how many images, each from other noise (default: 1)")
+    parser.add_argument("--diversity", type=float, default=0, help="how much they are pushed apart (default: 0)")
+    parser.add_argument("--steps", type=int, default=256, help="steps of Adam (default: 256)")
+    parser.add_argument("--rate", type=float, default=0.05, help="how long a step is (default: 0.05)")
+    parser.add_argument("--seed", type=int, default=0, help="of the noise and the transformations (default: 0)")
+    parser.add_argument("--held-out", type=int, default=1000, metavar="N", help="compare with so many (default: 1000)")
+    parser.add_argument("--examples", type=int, default=0, metavar="N", help="show the N best of them (default: 0)")
+    parser.add_argument(
+        "--out", required=True, type=Path, help="the picture (.png, .pdf, .svg), or the images themselves (.npy)"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Search, print what was reached beside what held-out images reach, write the picture."""
+    checks.output(options.out, {".png", ".pdf", ".svg", ".npy"})
+    network = checks.network(options.model)
+    _check(options)
+    images = _held_out(network, options.held_out)
+    if options.examples and images is None:
+        raise ValueError("--examples shows held-out images, and there are none for this network; leave it out.")
+    target, name = _target(options, network)
+    settings = _settings(options)
+    shown = max(1, options.examples)
+    if options.all:
+        found = all_channels(network, options.layer, **settings)
+        best = None if images is None else channel_examples(network, images, options.layer, shown)
+        names = [f"channel {k}" for k in range(len(found.x))]
+    else:
+        found = visualize(network, target, n=options.count, **settings)
+        best = None if images is None else dataset_examples(objective(network, target), images, shown)
+        names = [name] * options.count
+    _print(names, found, best, images)
+    if options.out.suffix.lower() == ".npy":
+        outputs.array(options.out, found.x)
+    else:
+        window = receptive_field(network, target)
+        pictures = _pictures(found, best if options.examples else None, images, options.all)
+        outputs.figure(options.out, _drawn([(x[(..., *window)], text) for x, text in pictures], name))
+    print(f"written    {options.out}")
+
+
+def _check(options: argparse.Namespace) -> None:
+    if options.objective == "log_probability" and options.class_ is None:
+        raise ValueError("--objective log_probability is that of a class; name one with --class.")
+    if (options.channel is not None or options.all) and options.layer is None:
+        raise ValueError("--channel and --all choose within a layer; name it too, such as --layer conv2.")
+    if options.all and options.count != 1:
+        raise ValueError("--count makes several images of one thing, and --all one of each channel; leave one out.")
+    if options.held_out < 0:
+        raise ValueError(f"--held-out takes a number of images from 0, and {options.held_out} came.")
+    if not 0 <= options.examples <= options.held_out:
+        raise ValueError(
+            f"--examples takes 0 to the {options.held_out} images of --held-out, and {options.examples} came."
+        )
+
+
+def _target(options: argparse.Namespace, network: Network) -> tuple[Any, str]:
+    """What is climbed, and its name."""
+    if options.class_ is not None:
+        if options.objective == "score":
+            return options.class_, f"score of class {options.class_}"
+        return LogProbability(network, options.class_), f"log p({options.class_} | x)"
+    if options.neuron is not None:
+        return checks.neuron(options.neuron), f"neuron {options.neuron}"
+    if options.channel is not None:
+        return (options.layer, options.channel), f"channel {options.channel} of {options.layer}"
+    return options.layer, f"{'channels' if options.all else '‖a‖²'} of {options.layer}"
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    same = ("parameterization", "diversity", "steps", "rate")
+    return {name: getattr(options, name) for name in same} | {
+        "transformations": (Jitter(options.jitter), Scaling(options.scale), Rotation(options.rotate)),
+        "penalties": [(options.total_variation, TotalVariation()), (options.blur, high_frequencies())],
+        "rng": options.seed,
+        "progress": sys.stderr.isatty(),
+    }
+
+
+def _held_out(network: Network, n: int) -> np.ndarray | None:
+    """At most n images of the kind that the network was trained on, but not those; None where it does not say."""
+    name = network.info.get("dataset")
+    if n == 0 or not isinstance(name, str) or models.IMAGES.get(name) != network.input_shape:
+        return None
+    if name == "strokes":  # no more are drawn than are wanted
+        return datasets.strokes(n, seed=models.HELD_OUT_SEED)[0].astype(network.dtype)
+    return models.digits(name, "test")[0][:n].astype(network.dtype)
+
+
+def _print(names: Sequence[str], found: Visualization, best: Examples | None, images: np.ndarray | None) -> None:
+    width = max(map(len, names))
+    highest = None if best is None else np.broadcast_to(best.value, (len(names), best.value.shape[-1]))[:, 0]
+    for i, name in enumerate(names):
+        beside = "" if highest is None else f"   highest held-out {highest[i]:9.4g}"
+        print(f"{name:<{width}}   reached {found.activation[i]:9.4g}{beside}")
+    print(f"held out   {'no images to compare with' if images is None else f'{len(images)} images'}")
+
+
+def _pictures(found: Visualization, best: Examples | None, images: np.ndarray | None, each: bool) -> list[Picture]:
+    """The images with what they reach; held-out ones after all of them, or after each where it is a channel."""
+    made = [
+        (x, f"{k}: {value:.3g}" if each else f"{value:.3g}")
+        for k, (x, value) in enumerate(zip(found.x, found.activation, strict=True))
+    ]
+    if best is None or images is None:
+        return made
+    rows = best if each else Examples(best.index[None], best.value[None])
+    examples = [
+        [(images[i], f"held-out {i}: {value:.3g}") for i, value in zip(*row, strict=True)]
+        for row in zip(rows.index, rows.value, strict=True)
+    ]
+    return [p for one, own in zip(made, examples, strict=True) for p in (one, *own)] if each else made + examples[0]
+
+
+def _drawn(pictures: Sequence[Picture], title: str) -> Any:
+    """The pictures in rows, what they reach above them."""
+    import matplotlib.pyplot as plt
+
+    columns = min(len(pictures), COLUMNS)
+    rows = -(-len(pictures) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(max(3.2, 1.5 * columns), 1.75 * rows + 0.4), layout="constrained", squeeze=False
+    )
+    for ax in axes.flat:
+        ax.axis("off")
+    for ax, (x, text) in zip(axes.flat, pictures):  # noqa: B905 (the last row may have places left)
+        ax.imshow(x[0] if len(x) == 1 else np.moveaxis(x, 0, -1), cmap="gray", vmin=0, vmax=1)
+        ax.set_title(text, fontsize=8)
+    figure.suptitle(title, fontsize=10)
+    return figure

@@ -1,0 +1,214 @@
+"""Feature visualization: images that excite a neuron, a channel, a layer or a class, and that a person can read.
+
+    what          f: a score or a neuron (Score), ‖a_l‖² of a layer, or any objective
+    robust        f of the image moved, enlarged and turned at random, anew for every step
+    smooth        − λ · penalty, such as TotalVariation
+    several       − diversity · likeness of the samples to each other
+    how moved     the image by its pixels, or by its Fourier coefficients
+
+and all of it is a sum of objectives, seen through the layers that make the image.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..decision_based.inputs import like_input
+from ..layers.arguments import Shape, count, generator, number
+from ..network import Network
+from .ascent import Ascent, ascend, box
+from .fourier import fourier_image, image_coefficients
+from .objectives import Objective, Score, Through, squared_norm, weighted
+from .penalties import gram_similarity
+from .receptive_field import image_shape
+from .transformations import Jitter, Robust, Rotation, Scaling, Transformation
+
+STANDARD: tuple[Transformation, ...] = (Jitter(2), Scaling(0.1), Rotation(10))
+"""What digits of 28 × 28 pixels stand without becoming others."""
+
+NOISE = 0.01
+"""The standard deviation of the noise that a search begins with, about middle grey."""
+
+
+@dataclass(frozen=True, eq=False)
+class Visualization:
+    """Images that a search has made.
+
+    Attributes
+    ----------
+    x
+        The images (n, C, H, W) in [0, 1].
+    start
+        Where each began.
+    activation
+        f(x), without penalties and transformations: (n,).
+    values
+        What was climbed, penalties and transformations included, before every step and at the end: (steps + 1, n).
+    trajectory
+        The images on the way, (steps + 1, n, C, H, W), where they were kept; else None.
+    """
+
+    x: np.ndarray
+    start: np.ndarray
+    activation: np.ndarray
+    values: np.ndarray
+    trajectory: np.ndarray | None
+
+
+def visualize(
+    network: Network,
+    target: Any,
+    *,
+    n: int = 1,
+    parameterization: str = "fourier",
+    transformations: Sequence[Transformation] = STANDARD,
+    penalties: Sequence[tuple[float, Objective]] = (),
+    diversity: float = 0.0,
+    diversity_layer: str | None = None,
+    shape: Shape | None = None,
+    start: np.ndarray | None = None,
+    steps: int = 256,
+    rate: float = 0.05,
+    rng: np.random.Generator | int = 0,
+    keep: bool = False,
+    progress: bool = False,
+) -> Visualization:
+    """argmax_x  f(τ(x)) − diversity · gram_similarity(a_l(τ(x))) − Σ_i λ_i penalty_i(x),   τ drawn anew for every step.
+
+    Parameters
+    ----------
+    network
+        Any network of images.
+    target
+        A class (or n of them), whose score is climbed; a neuron such as ("conv2", (7, 3, 4)) or a channel ("conv2", 7);
+        the name of a layer, for ‖a_l‖²; or an objective, such as LogProbability(network, 3).
+    n
+        How many images, each from noise of its own.
+    parameterization
+        "fourier" moves the coefficients of `fourier_image`, "pixels" the pixels, held in [0, 1].
+    transformations
+        What the image must stand; () for none.
+    penalties
+        (λ, penalty) pairs, λ from 0: such as (0.3, TotalVariation(2)).
+    diversity, diversity_layer
+        How much the n images are pushed apart, and at which layer: by default the target's, for a class the last with
+        feature maps.
+    shape
+        (C, H, W) of one image; by default the network's own.
+    start
+        Where to begin, in place of noise: images (n, C, H, W) in [0, 1], or one for all.
+    steps, rate
+        Of the search with Adam.
+    rng
+        A seed or a Generator: the noise, and what is drawn in each step.
+    keep, progress
+        Keep the images on the way; show a progress bar.
+
+    Raises
+    ------
+    TypeError, ValueError
+        There is no such layer, channel or class; a weight is below 0; the network takes no images; an
+        option is unknown.
+    FloatingPointError
+        The search diverged.
+
+    Source: Olah, Mordvintsev and Schubert 2017, "Feature visualization", Distill.
+
+    >>> from nnlite import models
+    >>> v = visualize(models.load("tiny"), ("dense1", 3), transformations=(), steps=20)
+    >>> v.x.shape, bool(v.activation[0] > v.values[0, 0])
+    ((1, 1, 8, 8), True)
+    """
+    shape, rng, n = image_shape(network, shape), generator("visualize", "rng", rng), count("visualize", "n", n)
+    f = climbed = objective(network, target)
+    if _weight("diversity", diversity):
+        likeness = _similarity(network, diversity_layer or _maps(network, target, shape), n)
+        climbed = weighted((1, f), (-diversity, likeness))
+    total = weighted((1, Robust(_transformations(transformations), climbed)), *_penalties(penalties))
+    options: dict[str, Any] = {"steps": steps, "rate": rate, "rng": rng, "keep": keep, "progress": progress}
+    image = fourier_image(shape, dtype=network.dtype)
+    first = _noise(image, n, rng, network.dtype) if start is None else _images(start, (n, *shape), network.dtype)
+    if parameterization == "pixels":
+        return _result(Network([]), f, ascend(total, first, project=box(), **options))
+    if parameterization != "fourier":
+        raise ValueError(f'parameterization takes "fourier" or "pixels", and {parameterization!r} came.')
+    return _result(image, f, ascend(Through(image, total), image_coefficients(image, first), **options))
+
+
+def objective(network: Network, target: Any) -> Objective:
+    """f for a target of `visualize`.
+
+    >>> from nnlite import models
+    >>> f = objective(models.load("tiny"), ("dense1", 3))
+    >>> f(np.zeros((1, 1, 8, 8), np.float32))[0].shape
+    (1,)
+    """
+    if callable(target):
+        return target
+    if isinstance(target, str):
+        return Through(network[: network.index(target) + 1], squared_norm)
+    if target is None:
+        raise ValueError('target takes a class, a neuron such as ("conv2", 7), a layer or an objective; None came.')
+    return Score(network, target)
+
+
+def _weight(name: str, value: Any) -> float:
+    if number("visualize", name, value) < 0:
+        raise ValueError(f"visualize: a weight of {name} is a number from 0, and {value} came; it is subtracted.")
+    return float(value)
+
+
+def _penalties(penalties: Sequence[tuple[float, Objective]]) -> list[tuple[float, Objective]]:
+    if not all(isinstance(pair, (tuple, list)) and len(pair) == 2 and callable(pair[1]) for pair in penalties):
+        raise TypeError(
+            f"penalties takes pairs (λ, penalty), such as (0.3, TotalVariation(2)), and {penalties!r} came."
+        )
+    return [(-_weight("penalties", weight), penalty) for weight, penalty in penalties]
+
+
+def _transformations(transformations: Sequence[Transformation]) -> tuple[Transformation, ...]:
+    if not all(hasattr(transformation, "draw") for transformation in transformations):
+        raise TypeError(f"transformations takes such as (Jitter(2), Rotation(10)), and {transformations!r} came.")
+    return tuple(transformations)
+
+
+def _similarity(network: Network, layer: str, n: int) -> Objective:
+    if n < 2:
+        raise ValueError(f"diversity pushes several images apart, and n is {n}; give n from 2.")
+    return Through(network[: network.index(layer) + 1], gram_similarity)
+
+
+def _maps(network: Network, target: Any, shape: Shape) -> str:
+    """The layer of the target; for a class or an objective the last one with feature maps."""
+    if isinstance(target, str):
+        return target
+    if isinstance(target, (tuple, list)) and target and isinstance(target[0], str):
+        return target[0]
+    for stop in range(len(network), 0, -1):
+        above = network[:stop].output_shape((1, *shape))
+        if len(above) == 4 and above[2] * above[3] > 1:
+            return network.names[stop - 1]
+    raise ValueError("diversity compares feature maps, and this network has none; name a layer with diversity_layer.")
+
+
+def _noise(image: Network, n: int, rng: np.random.Generator, dtype: np.dtype) -> np.ndarray:
+    """Images that are middle grey but for a little noise, with the frequencies of photographs."""
+    return image.forward((NOISE * rng.standard_normal((n, *(image.input_shape or ())))).astype(dtype))[-1]
+
+
+def _images(start: np.ndarray, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    given = like_input(np.zeros(shape, dtype), start, "start")
+    if given.min() < 0 or given.max() > 1:
+        raise ValueError(f"start takes images in [0, 1], and they reach from {given.min()} to {given.max()}.")
+    return given
+
+
+def _result(image: Network, f: Objective, found: Ascent) -> Visualization:
+    def seen(parameters: np.ndarray) -> np.ndarray:
+        return image.forward(parameters)[-1]
+
+    x = seen(found.x)
+    path = None if found.trajectory is None else np.stack([seen(step) for step in found.trajectory])
+    return Visualization(x, seen(found.start), f(x)[0], found.values, path)

@@ -1,0 +1,121 @@
+"""From a recipe to a generator: what `nnlite train --model vae`, gan and dcgan do."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from ...layers.arguments import frozen
+from ...network import Network
+from ...training import loop
+from ...training.optimizers import Adam
+from ...training.schedules import Cosine, OneCycle
+from . import architectures, recipes
+from .bound import halves
+from .gan import GANTask
+from .generator import Generator
+from .parts import part
+from .recipes import Recipe
+from .vae import VAETask
+
+ADVERSARIAL = Adam(beta1=0.5)
+"""Radford et al. 2016, sec. 4: less memory of the gradient, since the other player changes it."""
+
+BLOCK = 1000  # images that are encoded at a time
+
+
+def train(
+    name: str,
+    recipe: Recipe,
+    *,
+    teacher: Generator | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    resume: bool = False,
+    progress: bool = True,
+) -> tuple[Generator, tuple[Mapping[str, Any], ...]]:
+    """Train a generator; the same recipe gives the same bits on one machine and backend.
+
+    "vae" begins with fresh weights. "gan" is the teacher's decoder, taught on by a discriminator; "dcgan" a fresh
+    convolutional decoder that first learns to reconstruct images from the teacher's codes of them.
+
+    Parameters
+    ----------
+    name
+        "vae", "gan" or "dcgan".
+    recipe
+        How.
+    teacher
+        For "gan" and "dcgan": a generator with an encoder, such as `load("vae")`.
+    checkpoint, resume, progress
+        As in `nnlite.training.fit`.
+
+    Returns
+    -------
+    Generator
+        Rounded as its file will give it back. Its codes are the means over the training digits of each class of the
+        encoder's mean (for "gan" and "dcgan": the teacher's encoder).
+    tuple
+        What each epoch measured.
+
+    Raises
+    ------
+    ValueError
+        The name is unknown, or the teacher is missing or has no encoder; or the checkpoint is of another run.
+    FloatingPointError
+        Training diverged.
+    """
+    x, labels = recipes.digits(recipe.digits)
+    task = _task(name, recipe, teacher, x)
+    state = loop.run(
+        task,
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        seed=recipe.seed,
+        checkpoint=checkpoint,
+        resume=resume,
+        progress=progress,
+    )
+    decoder = task.decoder.with_parameters(part(state.parameters, "decoder"))
+    encoder = task.encoder.with_parameters(part(state.parameters, "encoder"))
+    with threadpool_limits(1, user_api="blas"):  # the same bits, whatever the number of threads
+        codes = class_means(encoder, x, labels)
+    own = encoder if name == "vae" else None
+    info = {"model": name, **asdict(recipe)}
+    return Generator(name, decoder, own, codes, info).rounded(), state.history
+
+
+def class_means(encoder: Network, x: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The mean code of the images of each class, (10, d)."""
+    means = np.concatenate(
+        [halves(encoder.forward(x[start : start + BLOCK])[-1])[0] for start in range(0, len(x), BLOCK)]
+    )
+    return frozen(np.stack([means[labels == c].mean(axis=0, dtype=np.float64) for c in range(10)]).astype(x.dtype))
+
+
+def _task(name: str, recipe: Recipe, teacher: Generator | None, x: np.ndarray) -> VAETask | GANTask:
+    rng = np.random.default_rng(recipe.seed)
+    settings = {"model": name, **asdict(recipe)}
+    if name == "vae":
+        held_out, _ = recipes.digits(recipes.HELD_OUT_DIGITS, held_out=True)
+        encoder, decoder = architectures.encoder(rng), architectures.decoder(rng)
+        return VAETask(encoder, decoder, x, held_out, Adam(), OneCycle(recipe.rate), settings)
+    if name not in ("gan", "dcgan"):
+        raise ValueError(f"There is no recipe for a generator {name!r}; the names are vae, gan and dcgan.")
+    if teacher is None or teacher.encoder is None:
+        raise ValueError(f'{name} learns from a generator with an encoder: give teacher=generators.load("vae").')
+    decoder = teacher.decoder if name == "gan" else architectures.convolutional_decoder(rng)
+    return GANTask(
+        teacher.encoder,
+        decoder,
+        architectures.discriminator(rng),
+        x,
+        ADVERSARIAL,
+        OneCycle(recipe.warm_rate),
+        Cosine(recipe.rate),
+        recipe.warmup,
+        recipe.weight,
+        settings,
+    )

@@ -1,0 +1,163 @@
+"""An objective on a large image, tile by tile: the same value and gradient in the memory of one tile.
+
+A tile owns some of a layer's activations, and is computed from the pixels that these see.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..kernels.windows import Pair
+from ..layers import AvgPool2d, BatchNorm, Conv2d, Identity, Layer, LeakyReLU, MaxPool2d, ReLU, Sigmoid, Tanh
+from ..layers.arguments import Shape
+from ..network import Network
+from .objectives import Objective, Through
+
+IN_PLACE = (BatchNorm, Identity, LeakyReLU, ReLU, Sigmoid, Tanh)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Activation k sees the pixels k · stride + first ... k · stride + first + size − 1, padding included.
+
+    Each is a pair, (rows, columns).
+    """
+
+    size: Pair = (1, 1)
+    stride: Pair = (1, 1)
+    first: Pair = (0, 0)
+
+
+def sight(network: Network) -> Sight:
+    """What the activations above the network see: size ← size + (k − 1) s,   first ← first − p s,   then s ← s · s_l.
+
+    k is the window of layer l (of a dilated convolution, with its gaps), p its padding, s_l its stride.
+
+    Raises
+    ------
+    ValueError
+        A layer does not see one window at each place, such as a Dense or a ConvTranspose2d.
+
+    Source: Dumoulin and Visin 2016, "A guide to convolution arithmetic for deep learning" (the window of one layer).
+
+    >>> sight(Network([Conv2d(np.ones((1, 1, 5, 5)), padding=2), ReLU(), MaxPool2d(2)]))
+    Sight(size=(6, 6), stride=(2, 2), first=(-2, -2))
+    """
+    size, stride, first = [1, 1], [1, 1], [0, 0]
+    for name, layer in zip(network.names, network.layers, strict=True):
+        for axis, (window, step, padding) in enumerate(_window(layer, name)):
+            size[axis] += (window - 1) * stride[axis]
+            first[axis] -= padding * stride[axis]
+            stride[axis] *= step
+    return Sight((size[0], size[1]), (stride[0], stride[1]), (first[0], first[1]))
+
+
+def _window(layer: Layer, name: str) -> list[tuple[int, int, int]]:
+    """(window, stride, padding) for rows and for columns."""
+    if isinstance(layer, IN_PLACE):
+        return []
+    if isinstance(layer, Conv2d):
+        window = [d * (k - 1) + 1 for d, k in zip(layer.dilation, layer.W.shape[2:], strict=True)]  # type: ignore[arg-type]
+    elif isinstance(layer, (AvgPool2d, MaxPool2d)):
+        window = list(layer.size)  # type: ignore[arg-type]
+    else:
+        raise ValueError(
+            f"layer {name}: {layer!r} does not see one window at each place, so an image cannot be cut into tiles for "
+            "it; take tile=None, or a layer below it."
+        )
+    return list(zip(window, layer.stride, layer.padding, strict=True))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """f of some of the activations, a[where]; the gradient is 0 at the others.
+
+    >>> from nnlite.model_based.objectives import squared_norm
+    >>> Part(np.s_[:, 1:2], squared_norm)(np.array([[3.0, 4.0]]))
+    (array([16.]), array([[0., 8.]]))
+    """
+
+    where: tuple[slice, ...]
+    f: Objective
+
+    def __call__(self, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        value, gradient = self.f(a[self.where])
+        everywhere = np.zeros_like(a)
+        everywhere[self.where] = gradient
+        return value, everywhere
+
+
+def without_padding(of: Sight, shape: Shape, outputs: Shape) -> tuple[slice, slice]:
+    """The rows and columns of the activations that see no padding, in images of this shape (N, C, H, W).
+
+    ⌈−first / s⌉ ... ⌊(H − size − first) / s⌋; all of them where there are none such.
+
+    >>> without_padding(Sight((6, 6), (2, 2), (-2, -2)), (1, 1, 10, 5), (1, 1, 5, 2))
+    (slice(1, 4, None), slice(0, 2, None))
+    """
+    rows, columns = (
+        _within(-(first // stride), min((n - size - first) // stride + 1, m), m)
+        for n, m, size, stride, first in zip(shape[2:], outputs[2:], of.size, of.stride, of.first, strict=True)
+    )
+    return rows, columns
+
+
+def _within(low: int, high: int, m: int) -> slice:
+    return slice(low, high) if low < high else slice(0, m)
+
+
+@dataclass(frozen=True, eq=False)
+class Tiled:
+    """Through(network, Part(where, f)) by tiles, for an f that is a sum over the places of the activations.
+
+    f(x) = Σ_tiles f(the activations that the tile owns); the gradient is the sum of theirs. Nothing is approximated.
+
+    Parameters
+    ----------
+    network
+        Layers with a `sight`.
+    f
+        Such as squared_norm.
+    tile
+        About how many pixels high and wide the tiles are, without what they see beyond their borders.
+    where
+        Which activations: (samples, channels, rows, columns).
+    """
+
+    network: Network
+    f: Objective
+    tile: int
+    where: tuple[slice, ...]
+
+    def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        of = sight(self.network)
+        outputs = self.network.output_shape(x.shape)[2:]
+        rows, columns = (
+            _cut(n, slice(*part.indices(m)), size, stride, first, self.tile)
+            for n, m, part, size, stride, first in zip(
+                x.shape[2:], outputs, self.where[2:], of.size, of.stride, of.first, strict=True
+            )
+        )
+        value, gradient = np.zeros(len(x), x.dtype), np.zeros_like(x)
+        for seen_rows, own_rows in rows:
+            for seen_columns, own_columns in columns:
+                seen = (slice(None), slice(None), seen_rows, seen_columns)
+                own = Part((*self.where[:2], own_rows, own_columns), self.f)
+                of_tile, its_gradient = Through(self.network, own)(np.ascontiguousarray(x[seen]))
+                value += of_tile
+                gradient[seen] += its_gradient
+        return value, gradient
+
+
+def _cut(n: int, part: slice, size: int, stride: int, first: int, tile: int) -> list[tuple[slice, slice]]:
+    """One axis of n pixels: the pixels that each tile sees, and which activations there, of those in part, it owns.
+
+    What is seen begins at a multiple of the stride, so that the windows of every layer lie where they lay.
+    """
+    tiles, step = [], max(1, tile // stride)
+    for low in range(part.start, part.stop, step):
+        high = min(low + step, part.stop)
+        begin = min(max(0, low + first // stride), (n - 1) // stride)
+        end = min(n, max((high - 1) * stride + first + size, begin * stride + 1))
+        tiles.append((slice(begin * stride, end), slice(low - begin, high - begin)))
+    return tiles

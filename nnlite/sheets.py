@@ -1,0 +1,46 @@
+"""Many small pictures as one, row by row."""
+
+from math import ceil, sqrt
+
+import numpy as np
+
+from .layers.arguments import count
+
+
+def sheet(images: np.ndarray, columns: int | None = None, gap: float = 0.0) -> np.ndarray:
+    """The images of a batch beside and below each other, one pixel apart.
+
+    Parameters
+    ----------
+    images
+        (K, C, H, W).
+    columns
+        Images in a row; by default as many as make the sheet about square, ⌈√K⌉.
+    gap
+        What stands between the images, and in the places after the last.
+
+    Returns
+    -------
+    (C, rows · (H + 1) − 1, columns · (W + 1) − 1), in the dtype of the images.
+
+    Raises
+    ------
+    ValueError
+        The images have another shape, there are none, or columns is not a positive integer.
+
+    >>> sheet(np.array([1.0, 2.0, 3.0]).reshape(3, 1, 1, 1), gap=9)
+    array([[[1., 9., 2.],
+            [9., 9., 9.],
+            [3., 9., 9.]]])
+    """
+    images = np.asarray(images)
+    if images.ndim != 4 or not images.size:
+        raise ValueError(f"sheet takes images (K, C, H, W), one or more, and {images.shape} came.")
+    K, C, H, W = images.shape
+    columns = ceil(sqrt(K)) if columns is None else count("sheet", "columns", columns)
+    rows = ceil(K / columns)
+    whole = np.full((C, rows * (H + 1) - 1, columns * (W + 1) - 1), gap, images.dtype)
+    for k, image in enumerate(images):
+        row, column = k // columns * (H + 1), k % columns * (W + 1)
+        whole[:, row : row + H, column : column + W] = image
+    return whole

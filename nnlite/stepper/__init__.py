@@ -1,0 +1,23 @@
+"""The stepper: a method's walk, one formula and one number at a time.
+
+expressions.py     one tree a step, evaluated here and in the page, and printed as the formula
+geometry.py        which inputs feed which outputs
+lrp_forms.py       every LRP rule as a formula; lrp_steps.py: its z, s, c and R
+gradient_steps.py  the step of every layer in the other walks; deeplift_steps.py: with differences to a reference
+walks.py           which methods are one walk
+sources.py         the code that computes a step, found by inspect
+record.py          the method runs as always, and every layer's numbers are kept
+terminal.py        the trace as text
+html.py            the trace as one page, which computes every number again (page.html, page.css, *.js)
+"""
+
+from .html import page
+from .record import record
+from .terminal import comparison, text
+from .trace import Books, Frame, Step, Trace
+from .walks import BEGIN
+
+WALKS = tuple(BEGIN)
+"""The registered methods that can be stepped through."""
+
+__all__ = ["WALKS", "Books", "Frame", "Step", "Trace", "comparison", "page", "record", "text"]

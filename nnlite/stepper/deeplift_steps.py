@@ -1,0 +1,51 @@
+"""The steps of DeepLIFT with Rescale: multipliers m, from the differences Δ to what a reference input gives."""
+
+from dataclasses import replace
+from functools import partial
+
+from ..decision_based.deeplift import LEAST_DIFFERENCE
+from ..layers import MaxPool2d
+from .expressions import Tree, add, mul, num, sym
+from .gradient_steps import NONLINEARITIES, backward
+from .gradient_steps import steps as backward_steps
+from .sources import Source, source
+from .trace import Recorded, Step, Written
+
+D_J, D_K, M = sym("Δ", "j"), sym("Δ", "k"), sym("m", "k")
+WORDS = {
+    "j": "how far the input lies from that of the reference",
+    "k": "how far the output lies from that of the reference",
+}
+DIFFERS: Tree = ["ge", ["abs", D_J], num(LEAST_DIFFERENCE)]
+
+
+def steps(of: Recorded) -> Written:
+    """The Linear rule as it is; on a nonlinearity or a max-pooling the differences, then the multipliers."""
+    plain = backward_steps(of, "m")
+    rule = of.rule.func if isinstance(of.rule, partial) else of.rule
+    code = source(rule)
+    if not isinstance(of.layer, (MaxPool2d, *NONLINEARITIES)):
+        code = source(rule, "return layer.backward(a_j, m)")
+        (step,) = plain.steps
+        return Written(plain.arrays, [replace(step, sources=(code, *step.sources))])
+    r_j, r_k = (of.rule.keywords[name][0] for name in ("r_j", "r_k"))
+    arrays = {**plain.arrays, "a_j": of.a_j, "z_k": of.a_k, "a′_j": r_j, "z′_k": r_k}
+    arrays |= {"Δ_j": of.a_j - r_j, "Δ_k": of.a_k - r_k}
+    gradient, vector = backward(of.layer, "m")
+    if isinstance(of.layer, MaxPool2d):
+        rises: Tree = ["sum", "k", ["when", ["wins", "a"], mul(M, ["pos", D_K]), num(0)]]
+        falls: Tree = ["sum", "k", ["when", ["wins", "a′"], mul(M, ["neg", D_K]), num(0)]]
+        share: Tree = ["div", add(rises, falls), D_J]
+        rescaled = "((m ⊙ Δ⁺) to the winners + (m ⊙ Δ⁻) to those of a′) ⊘ Δ_j"
+    else:
+        share, rescaled = ["div", mul(M, D_K), D_J], "m ⊙ Δ_k ⊘ Δ_j"
+    tree = ["when", DIFFERS, share, gradient]
+    vector = f"m ← {rescaled}; where Δ_j ≈ 0: {vector}"
+    last = Step("m", "j", tree, vector, "the contribution of each unit of difference", (code,))
+    return Written(arrays, [_difference("j", "a", code), _difference("k", "z", code), last])
+
+
+def _difference(index: str, letter: str, code: Source) -> Step:
+    """Δ_j = a_j − a′_j, or Δ_k = z_k − z′_k."""
+    tree: Tree = ["sub", sym(letter, index), sym(f"{letter}′", index)]
+    return Step("Δ", index, tree, f"Δ_{index} ← {letter} - {letter}′", WORDS[index], (code,))

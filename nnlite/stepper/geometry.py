@@ -1,0 +1,145 @@
+"""Who feeds whom: which inputs j reach an output k, which outputs k an input j reaches, and where w_jk lies.
+
+Every place is one number, counted in row-major order. page.js computes the same from the same few numbers.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from math import prod
+from typing import Any
+
+from ..layers import (
+    AvgPool2d,
+    BatchNorm,
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    GlobalAvgPool,
+    Layer,
+    MaxPool2d,
+)
+from ..layers.arguments import Shape
+
+Link = tuple[int, int]
+"""The other end of a connection, and the place of its weight in W."""
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The connections of a layer.
+
+    Attributes
+    ----------
+    kind
+        "dense": every j feeds every k. "same": j feeds k = j. "windows": each k sees a window of an image.
+    below, above
+        The shapes of one input and one output.
+    size, stride, padding, dilation
+        Of the windows.
+    channels, filters
+        How many channels a window sees, and how many windows (filters) see those channels, in each group.
+    transposed
+        Whether the image with the windows on it lies above (a transposed convolution).
+
+    >>> Geometry("windows", (1, 1, 3), (1, 1, 2), (1, 2)).window(1)      # (j, place of w_jk)
+    [(1, 0), (2, 1)]
+    """
+
+    kind: str
+    below: Shape
+    above: Shape
+    size: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    channels: int = 1
+    filters: int = 1
+    transposed: bool = False
+
+    def count(self, index: str) -> int:
+        """How many inputs ("j") or outputs ("k") there are; 1 for a step without an index."""
+        return {"j": prod(self.below), "k": prod(self.above), "": 1}[index]
+
+    def window(self, k: int) -> list[Link]:
+        """The inputs that feed k, in row-major order."""
+        if self.kind == "same":
+            return [(k, k)]
+        if self.kind == "dense":
+            K = prod(self.above)
+            return [(j, j * K + k) for j in range(prod(self.below))]
+        return list(self._windows_over(k) if self.transposed else self._pixels_in(k))
+
+    def fed(self, j: int) -> list[Link]:
+        """The outputs that j feeds, in row-major order."""
+        if self.kind == "same":
+            return [(j, j)]
+        if self.kind == "dense":
+            K = prod(self.above)
+            return [(k, j * K + k) for k in range(K)]
+        return list(self._pixels_in(j) if self.transposed else self._windows_over(j))
+
+    def description(self) -> dict[str, Any]:
+        """What the page needs to know."""
+        return asdict(self)
+
+    @property
+    def _image(self) -> Shape:
+        return self.above if self.transposed else self.below
+
+    @property
+    def _windows(self) -> Shape:
+        return self.below if self.transposed else self.above
+
+    def _pixels_in(self, window: int) -> Iterator[Link]:
+        """The pixels of a window; those in the padding do not exist."""
+        (h, w), (oh, ow) = self._image[1:], self._windows[1:]
+        filter, (y, x) = window // (oh * ow), divmod(window % (oh * ow), ow)
+        group = filter // self.filters
+        for c in range(self.channels):
+            for i in range(self.size[0]):
+                row = y * self.stride[0] - self.padding[0] + i * self.dilation[0]
+                for m in range(self.size[1]):
+                    column = x * self.stride[1] - self.padding[1] + m * self.dilation[1]
+                    if 0 <= row < h and 0 <= column < w:
+                        yield ((group * self.channels + c) * h + row) * w + column, self._weight(filter, c, i, m)
+
+    def _windows_over(self, pixel: int) -> Iterator[Link]:
+        """The windows that a pixel lies in."""
+        (h, w), (oh, ow) = self._image[1:], self._windows[1:]
+        channel, (row, column) = pixel // (h * w), divmod(pixel % (h * w), w)
+        group, c = divmod(channel, self.channels)
+        for f in range(self.filters):
+            filter = group * self.filters + f
+            for i in reversed(range(self.size[0])):
+                y, off_y = divmod(row + self.padding[0] - i * self.dilation[0], self.stride[0])
+                for m in reversed(range(self.size[1])):
+                    x, off_x = divmod(column + self.padding[1] - m * self.dilation[1], self.stride[1])
+                    if off_y == off_x == 0 and 0 <= y < oh and 0 <= x < ow:
+                        yield (filter * oh + y) * ow + x, self._weight(filter, c, i, m)
+
+    def _weight(self, filter: int, c: int, i: int, m: int) -> int:
+        return ((filter * self.channels + c) * self.size[0] + i) * self.size[1] + m
+
+
+def geometry(layer: Layer, below: Shape, above: Shape) -> Geometry:
+    """The connections of a layer between one input and one output (shapes without the batch axis).
+
+    >>> geometry(GlobalAvgPool(), (1, 2, 2), (1, 1, 1)).window(0)
+    [(0, 0), (1, 1), (2, 2), (3, 3)]
+    """
+    at: Any = layer
+    if isinstance(layer, Dense):
+        return Geometry("dense", below, above)
+    if isinstance(layer, (Conv2d, ConvTranspose2d)):
+        filters, channels = len(at.W) // at.groups, at.W.shape[1]
+        windows = (at.W.shape[2:], at.stride, at.padding, at.dilation, channels, filters)
+        return Geometry("windows", below, above, *windows, transposed=isinstance(layer, ConvTranspose2d))
+    if isinstance(layer, (MaxPool2d, AvgPool2d)):
+        return Geometry("windows", below, above, at.size, at.stride, at.padding)
+    if isinstance(layer, GlobalAvgPool):
+        return Geometry("windows", below, above, below[1:], below[1:])  # type: ignore[arg-type]
+    return Geometry("same", below, above)
+
+
+LINEAR = (Dense, Conv2d, ConvTranspose2d, AvgPool2d, GlobalAvgPool, BatchNorm)
+"""The layers that add up weighted inputs."""

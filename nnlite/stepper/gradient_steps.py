@@ -1,0 +1,151 @@
+"""The steps of the methods that walk by the exact backward pass: gradient, guided backpropagation, DeConvNet.
+
+One step a layer, R_j = Σ_k (∂a_k / ∂a_j) R_k; a ReLU has the rule of the method.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..decision_based.deconvnet import deconvnet_rule
+from ..decision_based.guided_backpropagation import guided_rule
+from ..layers import (
+    AvgPool2d,
+    BatchNorm,
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    Identity,
+    Layer,
+    LeakyReLU,
+    Mask,
+    MaxPool2d,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Tanh,
+)
+from .expressions import Tree, mul, num, sym
+from .sources import source
+from .trace import Recorded, Step, Written
+
+
+def steps(of: Recorded, letter: str) -> Written:
+    """The one step of a layer; the signal is called R, or g, or m."""
+    arrays = {f"{letter}_k": of.R_k, f"{letter}_j": of.R_j, **layer_arrays(of)}
+    if of.rule in RELU_RULES:
+        tree, vector = RELU_RULES[of.rule]
+        tree, code = _named(tree, letter), source(of.rule)
+        vector = vector.replace("R", letter)
+    else:
+        tree, vector = backward(of.layer, letter)
+        code = source(type(of.layer).backward)
+    words = _words(of, tree)
+    return Written(arrays, [Step(letter, "j", tree, f"{letter} ← {vector}", words, (code,))])
+
+
+NONLINEARITIES = (ReLU, LeakyReLU, Tanh, Sigmoid)
+
+_R = sym("R", "k")
+_ON: Tree = ["gt", sym("a", "j"), num(0)]
+RELU_RULES: dict[Any, tuple[Tree, str]] = {
+    guided_rule: (["when", _ON, ["pos", _R], num(0)], "[a > 0] ⊙ R⁺"),
+    deconvnet_rule: (["pos", _R], "R⁺"),
+}
+"""The rules that are not the exact backward pass of a ReLU."""
+
+
+def _words(of: Recorded, tree: Tree) -> str:
+    """What the step of a layer does, in a few words."""
+    if of.rule in RELU_RULES:
+        return "passes what is positive" + (", where the ReLU is on" if of.rule is guided_rule else "")
+    if isinstance(of.layer, MaxPool2d):
+        return "each output passes its signal to the winner of its window"
+    if isinstance(of.layer, ReLU):
+        return "passes where the ReLU is on"
+    if tree[0] == "sym":
+        return "passes unchanged"
+    return "each output passes its signal by the weight" if tree[0] == "sum" else "passes by the slope of the layer"
+
+
+def backward(layer: Layer, letter: str) -> tuple[Tree, str]:
+    """The exact backward pass of a layer as a tree, and as a vector form.
+
+    Raises
+    ------
+    ValueError
+        The layer has none that can be stepped through.
+
+    >>> backward(ReLU(), "g")
+    (['when', ['gt', ['sym', 'a', 'j'], ['num', 0.0, '']], ['sym', 'g', 'k'], ['num', 0.0, '']], '[a > 0] ⊙ g')
+    """
+    R = sym(letter, "k")
+    if isinstance(layer, (Dense, Conv2d, ConvTranspose2d)):
+        return ["sum", "k", mul(sym("w", "jk"), R)], product(letter, "W", layer, back=True)
+    if isinstance(layer, (AvgPool2d, GlobalAvgPool)):
+        return ["sum", "k", mul(weight(layer), R)], product(letter, "", layer, back=True)
+    if isinstance(layer, MaxPool2d):
+        return ["sum", "k", ["when", ["wins", "a"], R, num(0)]], f"{letter} to the winners"
+    if isinstance(layer, (BatchNorm, Mask)):
+        return mul(weight(layer), R), f"w ⊙ {letter}"
+    if isinstance(layer, ReLU):
+        return ["when", _ON, R, num(0)], f"[a > 0] ⊙ {letter}"
+    if isinstance(layer, LeakyReLU):
+        return ["when", _ON, R, mul(num(layer.slope), R)], f"{letter} where a > 0, else {layer.slope:g} {letter}"
+    if isinstance(layer, Tanh):
+        return mul(["sub", num(1), ["square", sym("z", "k")]], R), f"(1 - z²) ⊙ {letter}"
+    if isinstance(layer, Sigmoid):
+        return mul(sym("z", "k"), ["sub", num(1), sym("z", "k")], R), f"z ⊙ (1 - z) ⊙ {letter}"
+    if isinstance(layer, (Flatten, Reshape, Identity)):
+        return R, letter
+    raise ValueError(f"{layer!r} cannot be stepped through: its outputs depend on each other in no window.")
+
+
+def layer_arrays(of: Recorded) -> dict[str, np.ndarray]:
+    """The activations of a layer, and its weights and biases where it has some."""
+    arrays = {"a_j": of.a_j, "z_k": of.a_k}
+    layer: Any = of.layer
+    if isinstance(layer, (Dense, Conv2d, ConvTranspose2d)):
+        arrays["w_jk"] = layer.W
+        if layer.b is not None:
+            arrays["b_k"] = layer.b
+    elif isinstance(layer, BatchNorm):
+        arrays |= {"w_k": layer.scale, "b_k": layer.shift}
+    elif isinstance(layer, Mask):
+        arrays["w_k"] = layer.m[0]
+    elif isinstance(layer, AvgPool2d):
+        counts = layer.counts(layer.windows(of.a_j[None].shape), of.a_j.dtype)
+        arrays["w_k"] = np.broadcast_to(1 / counts, of.a_k.shape)
+    elif isinstance(layer, GlobalAvgPool):
+        arrays["w_k"] = np.full(1, 1 / (of.a_j.shape[1] * of.a_j.shape[2]))
+    return arrays
+
+
+def weight(layer: Any) -> Tree:
+    """The weight of an input in a layer without a W: one number, or one for each output."""
+    at: Any = layer
+    if isinstance(layer, AvgPool2d) and not any(at.padding) and not layer.ceil_mode:
+        count = at.size[0] * at.size[1]
+        return num(1 / count, f"1/{count}")
+    return sym("w", "k")
+
+
+def product(vector: str, matrix: str, layer: Layer, back: bool = False) -> str:
+    """How a layer multiplies: a W, or W ∗ a for images, and its transpose on the way back."""
+    if isinstance(layer, Dense):
+        return f"{vector} {matrix}{'ᵀ' if back else ''}"
+    if isinstance(layer, (AvgPool2d, GlobalAvgPool)):
+        return f"spread({vector})" if back else f"mean({vector})"
+    if isinstance(layer, BatchNorm):
+        return f"{vector} ⊙ {matrix}"
+    turned = isinstance(layer, ConvTranspose2d) != back
+    return f"{vector} {'∗ᵀ' if turned else '∗'} {matrix}"
+
+
+def _named(tree: Tree, letter: str) -> Tree:
+    """The tree with another letter for R."""
+    if tree[:2] == ["sym", "R"]:
+        return sym(letter, tree[2])
+    return [_named(part, letter) if isinstance(part, list) else part for part in tree]

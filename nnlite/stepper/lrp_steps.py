@@ -1,0 +1,132 @@
+"""The steps of LRP: z, s, c and R for every group and term of a rule (lrp_forms.py)."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..decision_based.lrp import Part, Relative, Rule
+from ..decision_based.lrp.form import Passing
+from ..layers import MaxPool2d
+from .expressions import Tree, add, mul, num, sym
+from .gradient_steps import layer_arrays, product
+from .lrp_forms import Form, GroupForm, R, group_forms, weights
+from .printing import formula
+from .sources import Source, source
+from .trace import Recorded, Step, Written
+
+WORDS = (
+    "",
+    "what the inputs bring, and the bias where the rule counts it (the slides' step 1)",
+    "the relevance for each unit of z (the slides' step 2)",
+    "what each input collects from the outputs that it feeds (the slides' step 3)",
+    "the share of each input (the slides' step 4)",
+)
+
+
+def steps(of: Recorded) -> Written:
+    """z, s, c and R of a layer under its rule; on a layer that divides nothing, R alone.
+
+    Raises
+    ------
+    ValueError
+        The rule is a function of the user's own, or one without a formula here.
+    """
+    arrays = {"R_k": of.R_k, "R_j": of.R_j, **layer_arrays(of)}
+    if isinstance(of.rule, Passing):
+        return Written(arrays, [_passing(of)])
+    if not isinstance(of.rule, Rule):
+        raise ValueError(f"{of.rule!r} cannot be stepped through: a rule is one of nnlite.decision_based.lrp.")
+    if of.rule.name == "z_bounds":
+        bounds = {"l_j": of.rule.options["low"], "h_j": of.rule.options["high"]}
+        arrays |= {name: np.broadcast_to(bound, of.a_j.shape) for name, bound in bounds.items()}
+    first, second, third, shares = _own_z(of), [], [], []
+    for group, part in zip(group_forms(of.rule, of.layer), of.step.parts, strict=True):
+        arrays |= {f"z{group.mark}_k": part.z[0], f"s{group.mark}_k": part.s[0]}
+        first.append(_z(of, group))
+        second += _s(of, group, part, arrays)
+        for term, c in zip(group.terms, part.c, strict=True):
+            arrays[f"c{group.mark}{term.mark}_j"] = c[0]
+            third.append(_c(of, group, term))
+            shares.append(mul(term.a, sym(third[-1].symbol, "j")))
+    vector = " + ".join(map(_elementwise, shares))
+    last = Step("R", "j", add(*shares), f"R ← {vector}", WORDS[4], _sources(of, 4))
+    return Written(arrays, [*first, *second, *third, last])
+
+
+def _own_z(of: Recorded) -> list[Step]:
+    """The layer's z itself, for the rule that asks for its sign."""
+    if of.rule.name != "generalized_gamma":
+        return []
+    w, b = weights(of.layer)
+    own = GroupForm((Form(sym("a", "j"), w),), b)
+    code = (source(type(of.layer).forward),)
+    return [replace(_z(of, own), words="the layer's own z, whose sign decides", sources=code)]
+
+
+def _z(of: Recorded, group: GroupForm) -> Step:
+    terms = add(*(mul(term.a, term.w) for term in group.terms))
+    tree = add(terms if of.geometry.kind == "same" else ["sum", "j", terms], group.bias)
+    vector = [product(_bracketed(term.a), _bracketed(term.w), of.layer) for term in group.terms]
+    vector += [] if group.bias is None else [formula(group.bias, bare=True)]
+    return Step(f"z{group.mark}", "k", tree, f"z{group.mark} ← {' + '.join(vector)}", WORDS[1], _sources(of, 1))
+
+
+def _s(of: Recorded, group: GroupForm, part: Part, arrays: dict[str, np.ndarray]) -> list[Step]:
+    """s; and before it ε, where that is in proportion to the root mean square of z."""
+    z, size = sym(f"z{group.mark}", "k"), of.rule.stabilizer
+    before = []
+    denominator: Tree = ["stab", z, num(size, "ε")] if size and not isinstance(size, Relative) else z
+    if isinstance(size, Relative):
+        arrays["ε"] = np.asarray(np.abs(part.stabilizer).flat[0])
+        denominator = ["stab", z, sym("ε")]
+        before.append(_relative(size, z, of.a_k.size))
+    s = f"s{group.mark}"
+    vector = f"{s} ← {_elementwise(group.part)} ⊘ {_bracketed(denominator)}"
+    return [*before, Step(s, "k", ["share", group.part, denominator], vector, WORDS[2], _sources(of, 2))]
+
+
+def _relative(size: Relative, z: Tree, count: int) -> Step:
+    """ε = factor · √(Σ_k z²_k / K)."""
+    mean = ["div", ["total", "k", ["square", z]], num(count)]
+    tree = add(mul(num(size.factor), ["root", mean]), num(size.plus) if size.plus else None)
+    vector = f"ε ← {size.factor:g} RMS({z[1]})" + (f" + {size.plus:g}" if size.plus else "")
+    words = "ε in proportion to the root mean square of z"
+    return Step("ε", "", tree, vector, words, (source(Relative.__call__),))
+
+
+def _c(of: Recorded, group: GroupForm, term: Form) -> Step:
+    c, s = f"c{group.mark}{term.mark}", f"s{group.mark}"
+    collected = mul(term.w, sym(s, "k"))
+    tree = collected if of.geometry.kind == "same" else ["sum", "k", collected]
+    vector = f"{c} ← {product(s, _bracketed(term.w), of.layer, back=True)}"
+    return Step(c, "j", tree, vector, WORDS[3], _sources(of, 3))
+
+
+def _passing(of: Recorded) -> Step:
+    """The step of a layer that divides nothing."""
+    code: tuple[Source, ...] = (source(of.rule.pass_on),)
+    if not isinstance(of.layer, MaxPool2d):
+        return Step("R", "j", R, "R ← R", "passes unchanged", code)
+    tree = ["sum", "k", ["when", ["wins", "a"], R, num(0)]]
+    code += (source(MaxPool2d.backward),)
+    return Step("R", "j", tree, "R ← R to the winners", "the winner of each window takes all", code)
+
+
+def _sources(of: Recorded, number: int) -> tuple[Source, ...]:
+    """The line of the form that computes a step, and what it calls."""
+    form = source(Rule, f"# step {number}")
+    if number == 1:
+        return form, source(of.rule.groups), source(type(of.layer).forward)
+    return (form, source(type(of.layer).backward)) if number == 3 else (form,)
+
+
+def _bracketed(tree: Tree) -> str:
+    text = formula(tree, bare=True)
+    return f"({text})" if tree[0] in ("add", "sub", "stab") else text
+
+
+def _elementwise(tree: Tree) -> str:
+    """A product of vectors with ⊙ between its factors."""
+    if tree[0] == "mul" and tree[1][0] != "num":
+        return " ⊙ ".join(map(_bracketed, tree[1:]))
+    return formula(tree, bare=True)

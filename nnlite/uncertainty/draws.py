@@ -1,0 +1,77 @@
+"""A family of networks, f_1 ... f_T, in the place of one: the draws of a dropout. An ensemble is one as it stands."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..layers import Dropout
+from ..layers.arguments import count, generator
+from ..network import Network
+
+Networks = Sequence[Network]
+"""f_1 ... f_T: the draws of one network, or the members of an ensemble."""
+
+
+def dropout_draws(network: Network, draws: int = 50, *, rng: np.random.Generator | int = 0) -> tuple[Network, ...]:
+    """f_t = the network with masks m_t ~ Bernoulli(1 − p) / (1 − p) in the place of its Dropouts, t = 1 ... T.
+
+    The masks of a draw serve every sample: a draw is a plain network, which every method can explain, and all samples
+    of a batch meet the same one. The draws share all layers but the masks.
+
+    Parameters
+    ----------
+    network
+        Any network with a Dropout, and with an `input_shape`.
+    draws
+        T.
+    rng
+        A Generator or a seed. With the same seed the first T of more draws are these T draws.
+
+    Returns
+    -------
+    T networks.
+
+    Raises
+    ------
+    ValueError
+        The network has no Dropout that drops anything or does not know its input's shape, or T is not a positive
+        integer.
+
+    Source: Gal and Ghahramani 2016, "Dropout as a Bayesian approximation: representing model uncertainty in deep
+    learning", sec. 4.
+
+    >>> from nnlite.layers import Dense, Dropout
+    >>> net = Network([Dropout(0.5), Dense(np.ones((2, 1)))], input_shape=(2,))
+    >>> [float(f.scores(np.array([[1.0, 10.0]]))[0, 0]) for f in dropout_draws(net, 4)]
+    [2.0, 0.0, 22.0, 22.0]
+    """
+    draws, rng = count("dropout_draws", "draws", draws), generator("dropout_draws", "rng", rng)
+    if not any(isinstance(layer, Dropout) and layer.p > 0 for layer in network):
+        raise ValueError(
+            f"dropout_draws takes a network with a Dropout(p > 0), and {network!r} has none: all its draws would be "
+            'the same. Train one with a Dropout, such as models.load("lenet_dropout"), or use an ensemble.'
+        )
+    if network.input_shape is None:
+        raise ValueError(
+            "dropout_draws takes a network that knows the shape of its input; build it with "
+            "Network(layers, input_shape=(C, H, W))."
+        )
+    return tuple(network.sample(rng, network.input_shape) for _ in range(draws))
+
+
+def family(networks: Any) -> tuple[Network, ...]:
+    """The networks as a tuple, if there is one or more; else a TypeError or ValueError that says what to give."""
+    advice = "such as dropout_draws(network) or models.ensemble()"
+    if isinstance(networks, Network):
+        raise TypeError(f"networks takes a sequence of networks, {advice}, and one network came.")
+    try:
+        members = tuple(networks)
+    except TypeError:
+        raise TypeError(f"networks takes a sequence of networks, {advice}, and {networks!r} came.") from None
+    for member in members:
+        if not isinstance(member, Network):
+            raise TypeError(f"networks takes a sequence of networks, {advice}, and a {type(member).__name__} in it.")
+    if not members:
+        raise ValueError(f"networks takes one network or more, {advice}, and none came.")
+    return members

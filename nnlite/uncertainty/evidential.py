@@ -1,0 +1,197 @@
+"""Evidential networks: the scores are evidence for each class, the output is a Dirichlet over the probabilities.
+
+    e = relu(f(x)),   α = e + 1,   S = Σ_k α_k,   b = e / S,   u = K / S,   p̂ = α / S,   u + Σ_k b_k = 1
+
+No evidence at all is α = 1, the uniform Dirichlet: u = 1, p̂ = 1 / K, no class before another: the network says that it
+does not know. One network, one pass. Its probabilities are modest by construction: each class keeps its 1 in α.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from scipy.special import gammaln, polygamma, psi
+
+from ..decision_based.inputs import activations, check_input
+from ..layers.arguments import DTYPES, number
+from ..network import Network
+from ..training.accuracy import blocks
+from ..training.losses import check_labels, check_scores
+from ..training.plan import LossFunction
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """The Dirichlet Dir(α) of each sample, and what follows from it.
+
+    Attributes
+    ----------
+    alpha
+        α (N, K), each from 1.
+
+    Source: Sensoy, Kaplan and Kandemir 2018, "Evidential deep learning to quantify classification uncertainty", sec. 3.
+
+    >>> found = Evidence(np.array([[9.0, 1.0], [1.0, 1.0]]))  # eight pieces of evidence for class 0; none
+    >>> found.probabilities, found.uncertainty
+    (array([[0.9, 0.1],
+           [0.5, 0.5]]), array([0.2, 1. ]))
+    """
+
+    alpha: np.ndarray
+
+    def __post_init__(self) -> None:
+        a = self.alpha
+        if not isinstance(a, np.ndarray) or a.dtype not in DTYPES or a.ndim != 2 or 0 in a.shape or not (a >= 1).all():
+            came = f"{a.shape} {a.dtype}" if isinstance(a, np.ndarray) else type(a).__name__
+            raise ValueError(f"alpha takes a float32 or float64 array (N, K) of numbers from 1, and {came} came.")
+
+    @property
+    def strength(self) -> np.ndarray:
+        """S = Σ_k α_k: (N,), from K."""
+        return self.alpha.sum(axis=1)
+
+    @property
+    def belief(self) -> np.ndarray:
+        """b = (α − 1) / S: (N, K), the share of each class in the evidence; what is missing to 1 is u."""
+        return (self.alpha - 1) / self.strength[:, None]
+
+    @property
+    def uncertainty(self) -> np.ndarray:
+        """u = K / S: (N,), from 0 to 1."""
+        return self.alpha.shape[1] / self.strength
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """p̂ = α / S: (N, K), the mean of the Dirichlet."""
+        return self.alpha / self.strength[:, None]
+
+
+def evidence(network: Network, x: np.ndarray) -> Evidence:
+    """α = relu(f(x)) + 1, for a network that was trained with `EvidentialLoss`.
+
+    Parameters
+    ----------
+    network
+        An evidential network, such as `models.load("lenet_evidential")`. Of another one the scores are no evidence.
+    x
+        (N, ...) in the dtype of the network.
+
+    Raises
+    ------
+    TypeError, ValueError
+        x does not fit the network, or a score is not finite.
+
+    Source: Sensoy et al. 2018, sec. 3.
+
+    >>> from nnlite.layers import Identity
+    >>> evidence(Network([Identity()]), np.array([[3.0, -1.0]])).alpha
+    array([[4., 1.]])
+    """
+    network = network.to_scores()
+    if len(check_input(network, x)) == 0:
+        raise ValueError(f"x takes one sample or more, and the shape {x.shape} came.")
+    return Evidence(np.concatenate([np.maximum(0, activations(network, x[block])[-1]) + 1 for block in blocks(len(x))]))
+
+
+def evidential_loss(scores: np.ndarray, labels: np.ndarray, weight: float = 1.0) -> tuple[float, np.ndarray]:
+    """L = 1/N Σ_n { Σ_k (y_k − p̂_k)² + p̂_k (1 − p̂_k) / (S + 1)  +  weight · KL(Dir(α̃) ‖ Dir(1)) }.
+
+    The first part is the squared error that is to be expected when p is drawn from Dir(α). The second removes evidence
+    for wrong classes: α̃ = y + (1 − y) ⊙ α is α without the evidence for the right one.
+
+    Parameters
+    ----------
+    scores
+        f (N, K), float32 or float64.
+    labels
+        The true classes (N,), integers from 0 to K − 1.
+    weight
+        Of the second part, from 0.
+
+    Returns
+    -------
+    float
+        The loss, a mean over the batch.
+    np.ndarray
+        Its gradient in the scores (N, K), in their dtype; 0 where a score is not above 0 (as for every ReLU).
+
+    Raises
+    ------
+    ValueError
+        The shapes or dtypes are others, there is no such class, or the weight is negative.
+
+    Source: Sensoy et al. 2018, eq. 5 and the KL divergence that follows it in sec. 4.
+
+    >>> loss, dscores = evidential_loss(np.array([[2.0, -1.0]]), np.array([0]))
+    >>> round(loss, 4), dscores.round(4)
+    (0.2, array([[-0.09,  0.  ]]))
+    """
+    check_scores(scores)
+    labels = check_labels(labels, *scores.shape)
+    if number("evidential_loss", "weight", weight) < 0:
+        raise ValueError(f"weight must be at least 0, and {weight!r} came.")
+    y = np.eye(scores.shape[1])[labels]
+    alpha = np.maximum(0, scores.astype(np.float64)) + 1
+    error, derror = _expected_squared_error(alpha, y)
+    divergence, ddivergence = _divergence_from_uniform(y + (1 - y) * alpha)
+    dalpha = derror + weight * (1 - y) * ddivergence
+    dscores = np.where(scores > 0, dalpha, 0) / len(scores)
+    return float((error + weight * divergence).mean()), dscores.astype(scores.dtype)
+
+
+@dataclass(frozen=True)
+class EvidentialLoss:
+    """`evidential_loss` with the weight min(1, epoch / annealing) in epoch 0, 1, ...: the loss for `training.fit`.
+
+    At first wrong evidence costs little, so that the network can search; later it is removed.
+
+    Parameters
+    ----------
+    annealing
+        After how many epochs the weight is 1.
+
+    Raises
+    ------
+    ValueError
+        The annealing is not above 0.
+
+    Source: Sensoy et al. 2018, sec. 4 (the annealing coefficient; 10 there).
+
+    >>> scores, labels = np.array([[0.0, 2.0]]), np.array([0])
+    >>> [round(EvidentialLoss().at(epoch)(scores, labels)[0], 3) for epoch in (0, 5, 20)]
+    [1.2, 1.416, 1.632]
+    """
+
+    annealing: float = 10
+
+    def __post_init__(self) -> None:
+        if number("EvidentialLoss", "annealing", self.annealing) <= 0:
+            raise ValueError(f"EvidentialLoss: annealing takes epochs, a number above 0, and {self.annealing!r} came.")
+
+    def at(self, epoch: int) -> LossFunction:
+        """The loss of this epoch, counted from 0."""
+        return partial(evidential_loss, weight=min(1.0, epoch / self.annealing))
+
+    def __call__(self, scores: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
+        """The loss after the annealing."""
+        return evidential_loss(scores, labels)
+
+
+def _expected_squared_error(alpha: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """E ‖y − p‖² for p ~ Dir(α) (N,), and its gradient in α, with ∂p̂_k / ∂α_j = ([k = j] − p̂_k) / S."""
+    S = alpha.sum(axis=1, keepdims=True)
+    p = alpha / S
+    variance = p * (1 - p) / (S + 1)
+    dp = -2 * (y - p) + (1 - 2 * p) / (S + 1)
+    dalpha = (dp - (dp * p).sum(axis=1, keepdims=True)) / S - variance.sum(axis=1, keepdims=True) / (S + 1)
+    return ((y - p) ** 2 + variance).sum(axis=1), dalpha
+
+
+def _divergence_from_uniform(alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """KL(Dir(α) ‖ Dir(1)) = log Γ(S) − log Γ(K) − Σ_k log Γ(α_k) + Σ_k (α_k − 1)(ψ(α_k) − ψ(S)) (N,), and its
+    gradient in α: (α_j − 1) ψ'(α_j) − (S − K) ψ'(S).
+    """
+    K, S = alpha.shape[1], alpha.sum(axis=1, keepdims=True)
+    constant = gammaln(S[:, 0]) - gammaln(K) - gammaln(alpha).sum(axis=1)
+    value = constant + ((alpha - 1) * (psi(alpha) - psi(S))).sum(axis=1)
+    return value, (alpha - 1) * polygamma(1, alpha) - (S - K) * polygamma(1, S)

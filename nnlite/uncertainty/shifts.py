@@ -1,0 +1,119 @@
+"""What a network for digits was not made for: turned digits, one digit fading into another, noise.
+
+A measure of uncertainty should rise along each of these, and be larger beyond them: `auroc` says how well it tells
+the strange from the usual.
+"""
+
+import numpy as np
+from scipy.ndimage import rotate
+
+from ..layers.arguments import DTYPES, count, generator, number
+
+
+def rotated(x: np.ndarray, degrees: float) -> np.ndarray:
+    """The pictures turned counter-clockwise about their middle, by bilinear interpolation; what comes in is black.
+
+    Parameters
+    ----------
+    x
+        (N, C, H, W) in [0, 1].
+    degrees
+        The angle.
+
+    Returns
+    -------
+    (N, C, H, W) in the dtype of x, in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        x is not (N, C, H, W) and floating-point, or the angle is not a finite number.
+
+    >>> rotated(np.array([[[[1.0, 2.0], [3.0, 4.0]]]]) / 4, 90) * 4
+    array([[[[2., 4.],
+             [1., 3.]]]])
+    """
+    degrees = number("rotated", "degrees", degrees)
+    return np.clip(rotate(_images(x), degrees, axes=(2, 3), reshape=False, order=1), 0, 1)
+
+
+def blended(x0: np.ndarray, x1: np.ndarray, t: float) -> np.ndarray:
+    """(1 − t) x⁰ + t x¹: x⁰ at t = 0, x¹ at t = 1.
+
+    Parameters
+    ----------
+    x0, x1
+        Two arrays of one shape and dtype.
+    t
+        From 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        The shapes or dtypes differ, or t is not from 0 to 1.
+
+    >>> blended(np.array([0.0, 1.0]), np.array([1.0, 1.0]), 0.25)
+    array([0.25, 1.  ])
+    """
+    t = number("blended", "t", t)
+    if x0.shape != x1.shape or x0.dtype != x1.dtype:
+        raise ValueError(
+            f"Two arrays of one shape and dtype are blended; {x0.shape} {x0.dtype}, {x1.shape} {x1.dtype} came."
+        )
+    if not 0 <= t <= 1:
+        raise ValueError(f"t takes a share from 0 to 1, and {t!r} came.")
+    return x0 * x0.dtype.type(1 - t) + x1 * x0.dtype.type(t)
+
+
+def noise(n: int, rng: np.random.Generator | int = 0, *, shape: tuple[int, ...] = (1, 28, 28)) -> np.ndarray:
+    """n pictures, every pixel of which is drawn from U(0, 1) on its own: (n, *shape) float32.
+
+    Raises
+    ------
+    ValueError
+        n is not a positive integer, or rng neither a Generator nor a seed.
+
+    >>> noise(2).shape
+    (2, 1, 28, 28)
+    """
+    return generator("noise", "rng", rng).random((count("noise", "n", n), *shape), dtype=np.float32)
+
+
+def auroc(usual: np.ndarray, strange: np.ndarray) -> float:
+    """P(strange > usual) + P(strange = usual) / 2, for one number drawn from each: the area under the ROC curve.
+
+    1 where a threshold on the measure tells all the strange from all the usual, 0.5 where it tells nothing, below
+    where it is larger for the usual.
+
+    Parameters
+    ----------
+    usual, strange
+        A measure of uncertainty on samples like those of the training (N,), and on others (M,).
+
+    Raises
+    ------
+    ValueError
+        One of them is not (N,), is empty, or holds a NaN.
+
+    Source: Hanley and McNeil 1982, "The meaning and use of the area under a receiver operating characteristic (ROC)
+    curve" (the area is the statistic of Wilcoxon, and of Mann and Whitney).
+
+    >>> auroc(np.array([0.1, 0.2, 0.3]), np.array([0.2, 0.9]))
+    0.75
+    """
+    usual, strange = (np.asarray(values, np.float64) for values in (usual, strange))
+    for name, values in (("usual", usual), ("strange", strange)):
+        if values.ndim != 1 or not len(values) or np.isnan(values).any():
+            raise ValueError(f"{name} takes numbers (N,) without NaN, one or more, and the shape {values.shape} came.")
+    from scipy.stats import rankdata  # here: it takes half a second to import
+
+    ranks = rankdata(np.concatenate([usual, strange]))[len(usual) :]
+    pairs = len(usual) * len(strange)
+    return float((ranks.sum() - len(strange) * (len(strange) + 1) / 2) / pairs)
+
+
+def _images(x: np.ndarray) -> np.ndarray:
+    if not isinstance(x, np.ndarray) or x.dtype not in DTYPES or x.ndim != 4:
+        came = f"{x.shape} {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+        raise ValueError(f"x takes a float32 or float64 array (N, C, H, W), and {came} came.")
+    return x
