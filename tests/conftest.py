@@ -1,6 +1,7 @@
 """What the tests share."""
 
 import os
+import shutil
 
 import pytest
 
@@ -9,3 +10,44 @@ import pytest
 def missing():
     """missing(reason): skip for want of a tool, a browser or a network, but fail in continuous integration."""
     return pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+
+
+@pytest.fixture(scope="module")
+def launched():
+    """A browser, or the reason why there is none."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        yield "playwright is not installed (pip install playwright)"
+        return
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
+        yield "there is no chromium (apt-get install chromium)"
+        return
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def browse(launched, missing):
+    """browse(address, ...): the page in a tab; at the end nothing was fetched from outside and no error was said."""
+    if isinstance(launched, str):
+        missing(launched)
+    said, asked, contexts = [], [], []
+
+    def open_tab(address, width=1280, scheme="light"):
+        contexts.append(launched.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme))
+        tab = contexts[-1].new_page()
+        tab.on("console", lambda message: said.append(message.text))
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.goto(address)
+        return tab
+
+    yield open_tab
+    for context in contexts:
+        context.close()
+    assert said == []
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []

@@ -345,3 +345,21 @@ def test_a_search_that_diverges_is_reported(form):
 def test_a_progress_bar_is_shown_on_request(capsys):
     general(SMALL, 0, steps=3, progress=True)
     assert "3/3" in capsys.readouterr().err
+
+
+def test_images_that_are_no_pixels_are_refused():
+    x, labels = strokes(10)
+    with pytest.raises(ValueError, match="images takes pixels from 0 to 1, and 0 to 255 came"):
+        general(LENET, 3, start="image", images=(255 * x, labels))
+    with pytest.raises(ValueError, match="images takes finite pixels"):
+        general(LENET, 3, start="mean", images=(np.where(x > 0.5, np.nan, x), labels))
+    with pytest.raises(ValueError, match="images takes finite pixels"):
+        in_code_space(LENET, 3, generators.load("vae"), start="image", images=(np.where(x > 0.5, np.inf, x), labels))
+
+
+def test_names_in_the_place_of_an_expert_or_a_generator_are_refused():
+    with pytest.raises(TypeError, match=r"an objective, a function .* 'ppca'"):
+        with_expert(LENET, 3, "ppca")
+    for given in ("vae", generators.load("vae").decoder):
+        with pytest.raises(TypeError, match="generator takes a Generator, such as"):
+            in_code_space(LENET, 3, given)

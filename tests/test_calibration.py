@@ -222,3 +222,9 @@ def test_where_no_temperature_is_best() -> None:
 def test_bad_scores(scores, labels, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         temperature(scores, labels)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200, 1e307])
+def test_the_temperature_of_scores_whose_squares_are_no_numbers(scale: float) -> None:
+    scores, labels = np.array([[4.0, 0.0]] * 4), np.array([0, 0, 0, 1])
+    assert np.isclose(temperature(scale * scores, labels) / scale, temperature(scores, labels), rtol=1e-6)

@@ -178,3 +178,8 @@ def test_the_shipped_network_says_where_it_does_not_know() -> None:
     assert found.uncertainty[known & ~right].mean() > 2 * found.uncertainty[known & right].mean()
     noise = np.random.default_rng(0).random((200, 1, 28, 28), np.float32)
     assert evidence(models.load("lenet_evidential"), noise).uncertainty.mean() > 2 * found.uncertainty.mean()
+
+
+def test_evidence_without_end_is_none() -> None:
+    with pytest.raises(ValueError, match="finite numbers from 1"):
+        Evidence(np.full((1, 2), np.inf))

@@ -427,3 +427,33 @@ W = np.ones((2, 3, 1))
 def test_bad_experts(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("fit", [Gaussian.fit, lambda x: PPCA.fit(x, q=1), lambda x: MixturePPCA.fit(x, K=2, q=1)])
+def test_numbers_whose_squares_overflow_are_refused(fit: Any) -> None:
+    with pytest.raises(ValueError, match=r"x takes numbers up to 1e\+100, and .*e\+200 came; scale them"):
+        fit(np.random.default_rng(0).normal(size=(4, 3)) * 1e200)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: PPCA(np.zeros(2), np.full((2, 1), 1e200), 1.0), "PPCA: W takes finite numbers up to"),
+        (lambda: PPCA(np.zeros(2), np.float64(3), 1.0), "PPCA: W takes the shape"),  # type: ignore[arg-type]
+        (lambda: GaussianRBM(np.zeros(2), np.float64(3), np.zeros(1), 1.0), "W takes the shape"),  # type: ignore[arg-type]
+        (lambda: GaussianRBM(np.zeros(2), np.ones((2, 1)), np.zeros(1), 1.0, chains=np.zeros((0, 2))), "chains takes"),
+        (lambda: GaussianRBM(np.zeros(2), np.ones((2, 1)), np.zeros(1), 1.0, chains=3), "chains takes"),  # type: ignore[arg-type]
+    ],
+)
+def test_parts_that_make_no_expert(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_file_with_a_number_for_a_matrix(tmp_path: Path) -> None:
+    place = tmp_path / "expert.npz"
+    PPCA(np.zeros(2), np.ones((2, 1)), 1.0).save(place)
+    header, arrays = storage.read(place, "expert")
+    storage.write(place, "expert", header, {**arrays, "W": np.array(3.0)})
+    with pytest.raises(ValueError, match=r"not an expert that nnlite wrote .*W takes the shape"):
+        load(place)

@@ -239,9 +239,20 @@ class TestPicture:
 
     def test_errors(self):
         R = explain(dropout_draws(DROPOUT, 2), X)
-        with pytest.raises(ValueError, match="sample takes a number from 0 to 1"):
+        with pytest.raises(ValueError, match="sample takes an integer from 0 to 1"):
             picture(R, X, 2)
         with pytest.raises(ValueError, match="picture takes maps"):
             picture(R, X[:1])
         with pytest.raises(ValueError, match="picture takes maps"):
             picture(ExplanationDraws(np.ones((2, 1, 3))), X[:1])
+
+
+def test_the_picture_of_what_is_no_sample():
+    R = explain(dropout_draws(DROPOUT, 2), X)
+    for sample in (0.5, True, 2, -1):
+        with pytest.raises(ValueError, match="sample takes an integer from 0 to 1"):
+            picture(R, X, sample)
+    with pytest.raises(ValueError, match="x must be finite"):
+        picture(R, np.full_like(X, np.nan))
+    with pytest.raises(TypeError, match="R takes ExplanationDraws"):
+        picture(R.maps, X)

@@ -255,3 +255,22 @@ def test_a_search_that_diverges_is_reported():
 
     with pytest.raises(FloatingPointError, match="step 1 of 9"):
         visualize(COLOUR, explosive, steps=9)
+
+
+@pytest.mark.parametrize("index", [(1, 99, 0), (99, 0, 0), (1, 2), None, "abc", -1, 1.5])
+def test_the_field_of_a_neuron_that_is_not_there(index):
+    with pytest.raises(ValueError, match="target takes a neuron of layer conv2"):
+        receptive_field(LENET, ("conv2", index))
+
+
+def test_one_thing_in_the_place_of_several():
+    one = all_channels(LENET, "conv1", 3, steps=1)
+    assert one.x.shape == (1, 1, 28, 28)
+    with pytest.raises(TypeError, match="transformations takes such as"):
+        visualize(LENET, 1, transformations=Jitter(2))
+    with pytest.raises(TypeError, match="penalties takes pairs"):
+        visualize(LENET, 1, penalties=TotalVariation())
+    with pytest.raises(ValueError, match="shape takes one or more positive integers, and 28 came"):
+        visualize(LENET, 1, shape=28)
+    with pytest.raises(TypeError, match="images takes a NumPy array"):
+        dataset_examples(squared_norm, [[1.0, 2.0]])

@@ -134,3 +134,28 @@ def test_the_gradient_through_the_image_by_finite_differences(shape):
 def test_bad_input_is_refused(make):
     with pytest.raises(ValueError, match=r"takes|at least|must be"):
         make()
+
+
+def test_a_decay_whose_gains_are_no_numbers_is_refused():
+    with pytest.raises(ValueError, match=r"decay 1000\.0 is too large"):
+        Fourier((8, 8), 1000)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.full((1, 1, 8, 8), np.nan, np.float32), "x must be finite"),
+        (np.full((1, 1, 9, 8), 0.5, np.float32), r"x takes the shape \(N, 1, 8, 8\)"),
+        (np.full((1, 3, 8, 8), 0.5, np.float32), r"x takes the shape \(N, 1, 8, 8\)"),
+        (np.zeros((1, 1, 8, 8), int), "x takes float32 values"),
+        ([[0.5]], "x takes a NumPy array"),
+    ],
+)
+def test_coefficients_of_what_is_no_image(x, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        image_coefficients(fourier_image((1, 8, 8)), x)
+
+
+def test_an_image_is_float32_or_float64():
+    with pytest.raises(ValueError, match="fourier_image takes float32 or float64, and int64 came"):
+        fourier_image((1, 8, 8), dtype=int)

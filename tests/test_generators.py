@@ -234,3 +234,13 @@ def test_numbers_that_float16_cannot_hold_are_refused(tmp_path: Path) -> None:
 def test_samples_of_nothing_are_refused(n: Any, rng: Any) -> None:
     with pytest.raises(ValueError, match="sample: "):
         own().sample(n, rng)
+
+
+def test_what_a_generator_cannot_be_made_of() -> None:
+    vae = generators.load("vae")
+    with pytest.raises(TypeError, match="codes takes a NumPy array"):
+        replace(vae, codes=[[0.0]])
+    with pytest.raises(TypeError, match="A generator has networks"):
+        replace(vae, decoder=None)
+    with pytest.raises(TypeError, match="A generator has networks"):
+        replace(vae, encoder="vae")

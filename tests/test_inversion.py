@@ -163,3 +163,9 @@ def test_a_search_that_diverges():
     network = Network([Conv2d(np.full((1, 1, 3, 3), 1e160))], input_shape=(1, 6, 6))
     with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="diverged"):
         invert(network, np.full((1, 1, 6, 6), 0.5), "conv1")
+
+
+def test_an_empty_batch_is_refused():
+    network = models.load("lenet")
+    with pytest.raises(ValueError, match="x0 takes one sample or more"):
+        invert(network, np.zeros((0, 1, 28, 28), np.float32), "relu1")

@@ -108,3 +108,11 @@ class TestTheDigitsStayWhatTheyWere:
         assert all(
             style.room == 1 for of_letter in read_styles("letters.json", "letters").values() for style in of_letter
         )
+
+
+def test_a_start_beyond_all_samples() -> None:
+    for start in (2**63, 10**40):
+        with pytest.raises(ValueError, match="start: expected at most"):
+            letters(1, start=start)
+        with pytest.raises(ValueError, match="start: expected at most"):
+            strokes(1, start=start)

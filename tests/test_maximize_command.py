@@ -194,3 +194,10 @@ def test_the_help_has_examples_that_can_be_given():
     assert len(lines) == 4
     for line in lines:
         cli.parser().parse_args(shlex.split(line)[1:])
+
+
+def test_a_network_in_float64_is_judged_too(command):
+    LENET.astype(np.float64).save("double.npz")
+    code, out, err = command("--class 4 --model double.npz --steps 2 --out four.png")
+    assert (code, err) == (0, "")
+    assert "lenet-1 says " in out

@@ -169,3 +169,17 @@ def test_a_weight_that_is_no_number_is_refused(weight):
 def test_what_does_not_fit_is_refused(f, x, message):
     with pytest.raises(ValueError, match=message):
         f(x)
+
+
+@pytest.mark.parametrize("term", [(1, "ppca"), (1, None), 2, (squared_norm,)])
+def test_a_sum_takes_pairs_of_a_weight_and_an_objective(term):
+    with pytest.raises(TypeError, match="weighted takes pairs of a weight and an objective"):
+        weighted(term)
+
+
+def test_a_centre_of_another_shape_is_refused():
+    for shape in ((3,), (5, 2, 4)):  # the second would broadcast, to values for other samples
+        with pytest.raises(ValueError, match="centre takes a number, an array of float64 that broadcasts"):
+            SquaredDistance(np.zeros(shape))(np.zeros((2, 4)))
+    with pytest.raises(ValueError, match="centre must be finite"):
+        SquaredDistance(np.full(4, np.nan))(np.zeros((2, 4)))

@@ -98,3 +98,10 @@ def test_bad_input_is_refused():
     for takes_images in (TotalVariation(), high_frequencies()):
         with pytest.raises(ValueError, match="images"):
             takes_images(np.ones((2, 3)))
+
+
+def test_what_is_no_batch_of_images_or_maps():
+    with pytest.raises(ValueError, match=r"high_frequency_share takes images \(N, C, H, W\)"):
+        high_frequency_share(np.zeros((4, 8, 8)))
+    with pytest.raises(ValueError, match=r"gram_similarity takes activations \(N, K"):
+        gram_similarity(np.zeros(3))

@@ -197,3 +197,16 @@ class TestUncertaintyMeansSomething:
             if name != "dropout I":
                 assert auroc(u, strange[name]) > (0.8 if name == "evidential u" else 0.95), name
         assert auroc(usual["dropout I"], strange["dropout I"]) < 0.75  # all draws are undecided, and agree on that
+
+
+def test_pictures_that_are_none_are_refused():
+    x = strokes(1)[0]
+    for bad in (255 * x, np.where(x > 0.5, np.nan, x)):
+        with pytest.raises(ValueError, match="x takes pixels from 0 to 1"):
+            rotated(bad, 30)
+    for bad in ((255 * x).astype(np.uint8), np.full_like(x, np.nan), [0.0]):  # of integers 1 − t would be 0 or 1
+        with pytest.raises(ValueError, match="x0 takes a float32 or float64 array of finite numbers"):
+            blended(bad, bad, 0.5)
+    for shape in ((1, 0), (1, -3), 3):
+        with pytest.raises(ValueError, match="noise: shape takes one or more positive integers"):
+            noise(1, shape=shape)

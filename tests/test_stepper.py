@@ -425,3 +425,14 @@ def test_the_page_opens_where_it_is_told_to():
     assert start(layer="dense1", j=3, k=2) == {"l": 2, "s": 0, "j": 3, "k": 2, "m": 0}
     assert start()["k"] == 1
     assert start(layer="flatten1", j=5)["k"] == 5
+
+
+def test_a_place_or_a_number_of_terms_that_is_none():
+    trace = record("lrp-epsilon", models.load("tiny"), np.full((1, 1, 8, 8), 0.5))
+    for j in (1.5, True, "3"):
+        with pytest.raises(ValueError, match="Layer dense1 has j from 0 to 63"):
+            page(trace, layer="dense1", j=j)
+    with pytest.raises(ValueError, match="top takes a positive integer, and 0 came"):
+        text(trace, top=0)
+    with pytest.raises(TypeError, match="Two traces are compared"):
+        comparison(trace, "lrp-gamma")

@@ -1,7 +1,5 @@
 """The stepper's page in headless Chromium: every layer by the keyboard, every number computed again by the page."""
 
-import shutil
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,47 +10,16 @@ from nnlite.layers import AvgPool2d, Conv2d, ConvTranspose2d, Dense, Flatten, Ma
 from nnlite.stepper import page, record
 
 
-@pytest.fixture(scope="module")
-def launched():
-    """A browser, or the reason why there is none."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        yield "playwright is not installed (pip install playwright)"
-        return
-    executable = shutil.which("chromium") or shutil.which("chromium-browser")
-    if executable is None:
-        yield "there is no chromium (apt-get install chromium)"
-        return
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def opened(launched, missing, tmp_path):
-    """opened(page, address, ...): the page in a tab; at the end nothing was fetched and no error was said."""
-    if isinstance(launched, str):
-        missing(launched)
-    said, asked, contexts = [], [], []
+def opened(browse, tmp_path):
+    """opened(page, address, ...): the page in a tab."""
 
     def open_page(content, address="", width=1280, scheme="light"):
-        file = tmp_path / f"page{len(contexts)}.html"
+        file = tmp_path / f"page{len(list(tmp_path.iterdir()))}.html"
         file.write_text(content, encoding="utf-8")
-        contexts.append(launched.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme))
-        tab = contexts[-1].new_page()
-        tab.on("console", lambda message: said.append(message.text))
-        tab.on("pageerror", lambda error: said.append(str(error)))
-        tab.on("request", lambda request: asked.append(request.url))
-        tab.goto(file.as_uri() + address)
-        return tab
+        return browse(file.as_uri() + address, width, scheme)
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert said == []
-    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    return open_page
 
 
 def tiny(*methods):

@@ -27,16 +27,21 @@ def figure(path: Path, drawn: Any) -> None:
     storage.write_bytes(path, buffer.getvalue())
 
 
-def film(
-    path: Path, frames: Sequence[np.ndarray], *, width: int = 560, milliseconds: int = 60, rest: int = 1500
-) -> None:
+WIDTH = 560
+"""Of a film, about: in pixels."""
+
+MILLISECONDS, REST = 60, 1500
+"""How long a frame of a film stands, and the last one."""
+
+
+def film(path: Path, frames: Sequence[np.ndarray]) -> None:
     """Grey pictures (H, W) in [0, 1] as a .gif that runs again and again; the last one rests."""
     from PIL import Image
 
-    times = max(1, 560 // frames[0].shape[1])
+    times = max(1, WIDTH // frames[0].shape[1])
     grey = [(np.clip(frame, 0, 1) * 255).round().astype(np.uint8) for frame in frames]
     first, *others = (Image.fromarray(one.repeat(times, axis=0).repeat(times, axis=1)) for one in grey)
-    durations = [60] * (len(frames) - 1) + [1500]  # milliseconds
+    durations = [MILLISECONDS] * (len(frames) - 1) + [REST]
     buffer = io.BytesIO()
     first.save(buffer, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
     storage.write_bytes(path, buffer.getvalue())

@@ -32,7 +32,7 @@ class Verdict:
 
 def judged(judge: Network, x: np.ndarray) -> list[Verdict]:
     """What a judge says of each image."""
-    return [Verdict(int(p.argmax()), float(p.max())) for p in softmax(judge.scores(x))]
+    return [Verdict(int(p.argmax()), float(p.max())) for p in softmax(judge.scores(x.astype(judge.dtype)))]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+MOST = 2**62
+"""The last start: the indices of the samples after it are 64-bit integers."""
+
 
 def count(name: str, value: Any) -> int:
     """A whole number that is not negative, as Python's own; TypeError or ValueError otherwise."""
@@ -17,6 +20,8 @@ def count(name: str, value: Any) -> int:
 
 def given_labels(labels: Any, n: int, start: int, what: str = "digit", classes: int = 10) -> np.ndarray:
     """The label of each sample, (n,) int64: those given, or all classes in turn. `what` is one, for the errors."""
+    if start > MOST:
+        raise ValueError(f"start: expected at most {MOST}, got {start}")
     if labels is None:
         return (start + np.arange(n, dtype=np.int64)) % classes
     given = np.asarray(labels)

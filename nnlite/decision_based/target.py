@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import is_integer
+from ..layers.arguments import Shape, is_integer
 from ..network import Network, gradient_rule
 from .inputs import activations
 
@@ -112,15 +112,30 @@ def explained(network: Network, x: np.ndarray, target: Any = None) -> Explained:
     return Explained(network, a, ones, classes)
 
 
-def _at_neuron(a: np.ndarray, layer: str, index: Any) -> np.ndarray:
-    """1 at the index of every sample: a whole feature map, or one place."""
+def neuron(shape: Shape, layer: str, index: Any) -> tuple[int, ...]:
+    """The index of a neuron as a tuple, in a layer whose output for one sample has this shape.
+
+    Raises
+    ------
+    ValueError
+        It is not an index of the first axis, such as 7, or one for each axis, such as (7, 3, 4).
+
+    >>> neuron((16, 8, 8), "conv2", 7), neuron((16, 8, 8), "conv2", [7, 3, 4])
+    ((7,), (7, 3, 4))
+    """
     place = tuple(index) if isinstance(index, (tuple, list)) else (index,)
     whole = all(map(is_integer, place))
-    if not whole or len(place) not in (1, a.ndim - 1) or any(not 0 <= i < n for i, n in zip(place, a.shape[1:])):  # noqa: B905
+    if not whole or len(place) not in (1, len(shape)) or any(not 0 <= i < n for i, n in zip(place, shape)):  # noqa: B905
         raise ValueError(
-            f"target takes a neuron of layer {layer}, whose output is {a.shape[1:]}: an index below {a.shape[1]}, or "
-            f"one for each axis; {index!r} came."
+            f"target takes a neuron of layer {layer}, whose output is {shape}: an index below {shape[0]}, or one for "
+            f"each axis; {index!r} came."
         )
+    return place
+
+
+def _at_neuron(a: np.ndarray, layer: str, index: Any) -> np.ndarray:
+    """1 at the index of every sample: a whole feature map, or one place."""
     ones = np.zeros_like(a)
-    ones[(slice(None), *place)] = 1
+    at: Any = (slice(None), *neuron(a.shape[1:], layer, index))
+    ones[at] = 1
     return ones

@@ -139,8 +139,8 @@ def with_expert(
 
     Raises
     ------
-    ValueError
-        As in `general`; or the expert was fit to inputs of another size.
+    TypeError, ValueError
+        As in `general`; or the expert is no function, or was fit to inputs of another size.
     FloatingPointError
         The search diverged.
 
@@ -203,8 +203,8 @@ def in_code_space(
 
     Raises
     ------
-    ValueError
-        As in `general`; or g(z) is no input of the network.
+    TypeError, ValueError
+        As in `general`; or the generator is none, or g(z) is no input of the network.
     FloatingPointError
         The search diverged.
 
@@ -212,6 +212,8 @@ def in_code_space(
     networks via deep generator networks"; slides, "Activation maximization in code space".
     """
     classes, rng = chosen_classes(network, classes), as_generator("in_code_space", "rng", rng)
+    if not isinstance(generator, Generator):
+        raise TypeError(f'generator takes a Generator, such as generators.load("vae"), and {generator!r} came.')
     generator = generator.astype(network.dtype)
     z0 = started_codes(start, classes, generator, rng, images=images)
     f = weighted(

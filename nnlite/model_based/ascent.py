@@ -91,7 +91,9 @@ def ascend(
         raise ValueError(f"ascend: rate must be above 0, and {rate} came.")
     rng = generator("ascend", "rng", rng)
     bring = project or (lambda x: x)
-    x = first = bring(_finite(start, "start", "the start"))
+    if not np.isfinite(start).all():
+        raise ValueError("start must be finite, and it holds a NaN or an infinity.")
+    x = first = bring(start)
     memory: Memory = {}
     values, path = [], [first]
     for t in tqdm(range(1, steps + 1), unit="step", disable=not progress):
@@ -108,6 +110,11 @@ def ascend(
 
 def box(low: float = 0.0, high: float = 1.0) -> Projection:
     """x ↦ min(max(x, low), high): the projection onto the box [low, high].
+
+    Raises
+    ------
+    ValueError
+        low and high are no finite numbers, or low is not below high.
 
     >>> box(0, 1)(np.array([-1.0, 0.5, 3.0]))
     array([0. , 0.5, 1. ])

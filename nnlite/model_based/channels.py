@@ -50,7 +50,7 @@ def all_channels(network: Network, layer: str, channels: Any = None, **options: 
     network, layer
         A network of images, and the name of one of its layers.
     channels
-        The channels, by default all: 0, 1, ...
+        A channel, or several; by default all: 0, 1, ...
     options
         Those of `visualize`.
 
@@ -65,7 +65,7 @@ def all_channels(network: Network, layer: str, channels: Any = None, **options: 
     """
     part = network[: network.index(layer) + 1]
     above = part.output_shape((1, *image_shape(network, options.get("shape"))))
-    k = list(range(above[1])) if channels is None else list(channels)
+    k = [*range(above[1])] if channels is None else [*channels] if np.iterable(channels) else [channels]
     if not k or not all(is_integer(i) and 0 <= i < above[1] for i in k):
         raise ValueError(f"Layer {layer} has channels from 0 to {above[1] - 1}, and {channels!r} came.")
     return visualize(network, Through(part, Channels(np.array(k))), n=len(k), **options)

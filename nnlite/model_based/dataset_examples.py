@@ -64,6 +64,8 @@ def channel_examples(network: Network, images: np.ndarray, layer: str, n: int = 
 
 
 def _chunks(images: np.ndarray, n: int) -> list[np.ndarray]:
+    if not isinstance(images, np.ndarray):
+        raise TypeError(f"images takes a NumPy array (N, ...), and {type(images).__name__} came; use np.asarray.")
     if count("examples", "n", n) > len(images):
         raise ValueError(f"{n} examples need as many images, and {len(images)} came.")
     return [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]

@@ -140,6 +140,11 @@ def visualize(
 def objective(network: Network, target: Any) -> Objective:
     """f for a target of `visualize`.
 
+    Raises
+    ------
+    ValueError
+        The target is None, or there is no such layer; what else does not fit is refused when f is called.
+
     >>> from nnlite import models
     >>> f = objective(models.load("tiny"), ("dense1", 3))
     >>> f(np.zeros((1, 1, 8, 8), np.float32))[0].shape
@@ -161,7 +166,8 @@ def _weight(name: str, value: Any) -> float:
 
 
 def _penalties(penalties: Sequence[tuple[float, Objective]]) -> list[tuple[float, Objective]]:
-    if not all(isinstance(pair, (tuple, list)) and len(pair) == 2 and callable(pair[1]) for pair in penalties):
+    row = isinstance(penalties, (tuple, list))
+    if not row or not all(isinstance(p, (tuple, list)) and len(p) == 2 and callable(p[1]) for p in penalties):
         raise TypeError(
             f"penalties takes pairs (λ, penalty), such as (0.3, TotalVariation(2)), and {penalties!r} came."
         )
@@ -169,7 +175,8 @@ def _penalties(penalties: Sequence[tuple[float, Objective]]) -> list[tuple[float
 
 
 def _transformations(transformations: Sequence[Transformation]) -> tuple[Transformation, ...]:
-    if not all(hasattr(transformation, "draw") for transformation in transformations):
+    row = isinstance(transformations, (tuple, list))
+    if not row or not all(hasattr(transformation, "draw") for transformation in transformations):
         raise TypeError(f"transformations takes such as (Jitter(2), Rotation(10)), and {transformations!r} came.")
     return tuple(transformations)
 

@@ -14,8 +14,9 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import logit
 
+from ..decision_based.inputs import check_input
 from ..layers import Conv2d, Layer, Sigmoid
-from ..layers.arguments import Shape, number, pair, sizes
+from ..layers.arguments import Shape, float_dtype, number, pair, sizes
 from ..network import Network
 
 COLOURS = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
@@ -45,7 +46,7 @@ class Fourier(Layer):
     Raises
     ------
     ValueError
-        A size is below 1, or decay is not a finite number from 0.
+        A size is below 1, decay is not a finite number from 0, or so large that s is no longer a number.
 
     Source: Olah et al. 2017, "Feature visualization", sec. "Preconditioning and parameterization"; their library
     lucid has another constant in s (√(H W) / 4, no root mean square) and no √m.
@@ -61,6 +62,10 @@ class Fourier(Layer):
         self._set(size=pair("Fourier", "size", self.size, 1), decay=number("Fourier", "decay", self.decay))
         if self.decay < 0:
             raise ValueError(f"Fourier: decay takes a number from 0, and {self.decay} came.")
+        with np.errstate(all="ignore"):
+            s, _ = _gains(*self.size, self.decay)
+        if not (np.isfinite(s).all() and s.min() > 0):
+            raise ValueError(f"Fourier: decay {self.decay} is too large for {self.size}: s overflows; 1 is usual.")
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)
@@ -104,14 +109,14 @@ def fourier_image(shape: Shape, *, decay: float = 1.0, dtype: np.dtype | type = 
     Raises
     ------
     ValueError
-        The shape is not that of an image.
+        The shape is not that of an image, or dtype is another.
 
     Source: as `Fourier`; the colours: sec. "Preconditioning and parameterization", too.
 
     >>> fourier_image((3, 8, 8)).names
     ('fourier1', 'conv1', 'sigmoid1')
     """
-    shape = sizes("fourier_image", "shape", shape)
+    shape, dtype = sizes("fourier_image", "shape", shape), float_dtype(dtype, "fourier_image")
     if len(shape) != 3:
         raise ValueError(f"fourier_image takes the shape of an image (C, H, W), and {shape} came.")
     channels, height, width = shape
@@ -128,6 +133,11 @@ def coefficient_shape(shape: Shape) -> Shape:
 def image_coefficients(network: Network, x: np.ndarray) -> np.ndarray:
     """The c that `fourier_image` turns into x, but for pixels beyond MARGIN, which come that far inside.
 
+    Raises
+    ------
+    TypeError, ValueError
+        The network is not one of `fourier_image`, or x (N, C, H, W) is no image that it makes, or not finite.
+
     >>> x = np.random.default_rng(0).uniform(0.1, 0.9, (2, 3, 5, 4))
     >>> network = fourier_image((3, 5, 4), dtype=np.float64)
     >>> bool(np.allclose(network.forward(image_coefficients(network, x))[-1], x))
@@ -136,6 +146,7 @@ def image_coefficients(network: Network, x: np.ndarray) -> np.ndarray:
     fourier = network[0] if len(network) else None
     if not isinstance(fourier, Fourier):
         raise ValueError(f"image_coefficients takes a network that fourier_image made, and {network} came.")
+    check_input(Network([], input_shape=network.output_shape((1, *(network.input_shape or ())))[1:]), x)
     z = logit(np.clip(x, MARGIN, 1 - MARGIN)).astype(x.dtype)
     if len(network) == 3:
         z = np.einsum("cd,ndhw->nchw", np.linalg.inv(_mixing()), z).astype(x.dtype)

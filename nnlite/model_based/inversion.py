@@ -156,6 +156,8 @@ def invert(
     """
     part = network[: network.index(layer) + 1]
     a0, shape = _wanted(part, x0, given)
+    if len(a0) == 0:
+        raise ValueError(f"x0 takes one sample or more, and the shape {x0.shape} came.")
     distance = Through(part, RelativeDistance(a0))
     weights = [number("invert", name, w) for name, w in (("lambda_alpha", lambda_alpha), ("lambda_tv", lambda_tv))]
     if min(weights) < 0:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..decision_based.inputs import activations
+from ..decision_based.inputs import activations, like_input
 from ..decision_based.target import Explained, explained, explained_class
 from ..layers.arguments import number
 from ..network import Network
@@ -126,13 +126,18 @@ class SquaredDistance:
     Parameters
     ----------
     centre
-        x̄: in the shape of x, or of one sample.
+        x̄: in the shape of x, or of one sample, or one that broadcasts against it.
+
+    Raises
+    ------
+    ValueError
+        When called: x̄ has another shape, or is not finite.
     """
 
     centre: np.ndarray
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return squared_norm(x - np.asarray(self.centre, x.dtype))
+        return squared_norm(x - like_input(x, np.asarray(self.centre, x.dtype), "centre"))
 
 
 def squared_norm(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -151,12 +156,18 @@ def weighted(*terms: tuple[float, Objective]) -> Objective:
 
     Raises
     ------
-    ValueError
-        A weight is not a finite number.
+    TypeError, ValueError
+        A term is no such pair: its weight is not a finite number, or its objective not a function.
 
     >>> weighted((1, squared_norm), (-0.5, SquaredDistance(np.ones(2))))(np.array([[1.0, 2.0]]))
     (array([4.5]), array([[2., 3.]]))
     """
+    for term in terms:
+        if not isinstance(term, (tuple, list)) or len(term) != 2 or not callable(term[1]):
+            raise TypeError(
+                "weighted takes pairs of a weight and an objective, a function x -> (values, gradient), and "
+                f"{term!r} came."
+            )
     return _Sum(tuple((number("weighted", "weight", weight), f) for weight, f in terms))
 
 

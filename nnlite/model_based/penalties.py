@@ -104,12 +104,16 @@ def high_frequencies(sigma: float = 1.0) -> Through:
 
 
 def high_frequency_share(x: np.ndarray) -> np.ndarray:
-    """The share of frequencies above 1/4 (finer than 4 pixels) in the variance of each image: (N,), from 0 to 1.
+    """The share of frequencies above 1/4 (finer than 4 pixels) in the variance of each image (N, C, H, W): (N,).
+
+    From 0 to 1; 0 for an image of one grey. ValueError where x is not (N, C, H, W).
 
     >>> chessboard = np.indices((4, 4)).sum(axis=0) % 2.0
     >>> high_frequency_share(chessboard[None, None])
     array([1.])
     """
+    if x.ndim != 4:
+        raise ValueError(f"high_frequency_share takes images (N, C, H, W), and {x.shape} came.")
     power = np.abs(np.fft.fft2(x - x.mean(axis=(2, 3), keepdims=True))) ** 2
     fine = np.hypot(np.fft.fftfreq(x.shape[2])[:, None], np.fft.fftfreq(x.shape[3])) > 0.25
     total = power.sum(axis=(1, 2, 3))
@@ -131,11 +135,18 @@ def gram_similarity(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     -------
     f (N,), and the gradient of its sum like a.
 
+    Raises
+    ------
+    ValueError
+        a is not (N, K, ...).
+
     Source: Olah et al. 2017, "Feature visualization", sec. "Diversity", where the sum over m stands without 1/(N − 1).
 
     >>> gram_similarity(np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0]]))[0]
     array([0.5, 0.5, 0. ])
     """
+    if a.ndim < 2:
+        raise ValueError(f"gram_similarity takes activations (N, K, ...), and {a.shape} came.")
     A = a.reshape(*a.shape[:2], -1)
     G = A @ A.transpose(0, 2, 1)
     length = np.sqrt((G * G).sum(axis=(1, 2), keepdims=True))

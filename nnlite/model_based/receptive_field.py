@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from ..layers.arguments import Shape, is_integer
+from ..decision_based.target import neuron
+from ..layers.arguments import Shape, sizes
 from ..network import Network
 from .tiles import sight
 
@@ -23,31 +24,32 @@ def receptive_field(network: Network, target: Any, shape: Shape | None = None) -
     Raises
     ------
     ValueError
-        There is no such layer, or the network does not take images.
+        There is no such layer or neuron, or the network does not take images.
 
     >>> from nnlite import models
     >>> receptive_field(models.load("lenet"), ("conv2", (7, 3, 4)))
     (slice(6, 20, None), slice(8, 22, None))
     """
-    image = image_shape(network, shape)[1:]
-    whole = slice(0, image[0]), slice(0, image[1])
+    image = image_shape(network, shape)
+    whole = slice(0, image[1]), slice(0, image[2])
     if not isinstance(target, (tuple, list)) or len(target) != 2 or not isinstance(target[0], str):
         return whole
     part, index = network[: network.index(target[0]) + 1], target[1]
-    if is_integer(index) or len(index) != 3:
+    place = neuron(part.output_shape((1, *image))[1:], target[0], index)
+    if len(place) != 3:
         return whole
     try:
         of = sight(part)
     except ValueError:  # a layer that sees everything
         return whole
-    first = [p * s + f for p, s, f in zip(index[1:], of.stride, of.first, strict=True)]
-    rows, columns = (slice(max(0, f), min(n, f + k)) for f, k, n in zip(first, of.size, image, strict=True))
+    first = [p * s + f for p, s, f in zip(place[1:], of.stride, of.first, strict=True)]
+    rows, columns = (slice(max(0, f), min(n, f + k)) for f, k, n in zip(first, of.size, image[1:], strict=True))
     return rows, columns
 
 
 def image_shape(network: Network, shape: Shape | None = None) -> Shape:
     """(C, H, W) of the images that the network takes; ValueError where it takes others, or does not say."""
-    found = network.input_shape if shape is None else tuple(shape)
+    found = network.input_shape if shape is None else sizes("image", "shape", shape)
     if found is None or len(found) != 3:
         raise ValueError(
             f"expected a network of images (C, H, W), and this one takes {found or 'a shape that it does not state'}; "

@@ -49,7 +49,8 @@ def started(
     Raises
     ------
     ValueError
-        There is no such start, no image of a class, or the images or the array are of another size.
+        There is no such start, no image of a class, or the images or the array are of another size or not finite; or
+        the given images leave [low, high].
 
     >>> from nnlite.layers import Flatten
     >>> network = Network([Flatten()], input_shape=(1, 28, 28))
@@ -62,6 +63,13 @@ def started(
         return _given(start, (len(classes), *shape), dtype)
     if _known(start) == "noise":
         return rng.uniform(low, high, (len(classes), *shape)).astype(dtype)
+    if images is not None:
+        x, _ = _pair(images)
+        if x.size and (x.min() < x.dtype.type(low) or x.max() > x.dtype.type(high)):
+            raise ValueError(
+                f"images takes pixels from {low:g} to {high:g}, and {x.min():g} to {x.max():g} came; bring them there, "
+                "or give the search their low and high."
+            )
     return _of_classes(start, classes, shape, images, rng).astype(dtype)
 
 
@@ -152,6 +160,8 @@ def _pair(images: Any) -> Images:
             f"images takes x (N, C, H, W) in float32 or float64 and N integer labels; {x.shape} {x.dtype} and "
             f"{labels.shape} {labels.dtype} came."
         )
+    if not np.isfinite(x).all():
+        raise ValueError("images takes finite pixels, and there is a NaN or an infinity among them.")
     return x, labels
 
 

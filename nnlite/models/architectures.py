@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..layers import AvgPool2d, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool, Layer, MaxPool2d, ReLU
+from ..layers import AvgPool2d, Dense, Dropout, Flatten, GlobalAvgPool, Layer, MaxPool2d, ReLU
 from ..layers.arguments import frozen
 from ..network import Network
+from ..training.initial import conv, dense
 
 
 def mlp(rng: np.random.Generator) -> list[Layer]:
@@ -97,18 +98,3 @@ def build(name: str, seed: int = 0) -> Network:
     if name not in BUILDERS:
         raise ValueError(f"There is no network {name!r}; the names are {', '.join(BUILDERS)}.")
     return Network(BUILDERS[name](np.random.default_rng(seed)), input_shape=INPUTS[name])
-
-
-def dense(rng: np.random.Generator, inputs: int, outputs: int) -> Dense:
-    """A Dense with fresh weights."""
-    return Dense(_he(rng, (inputs, outputs), inputs), frozen(np.zeros(outputs, np.float32)))
-
-
-def conv(rng: np.random.Generator, channels: int, filters: int, size: int, padding: int = 0) -> Conv2d:
-    """A Conv2d with fresh weights."""
-    W = _he(rng, (filters, channels, size, size), channels * size * size)
-    return Conv2d(W, frozen(np.zeros(filters, np.float32)), padding=padding)
-
-
-def _he(rng: np.random.Generator, shape: tuple[int, ...], inputs: int) -> np.ndarray:
-    return frozen((rng.standard_normal(shape) * np.sqrt(2 / inputs)).astype(np.float32))

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ..layers.arguments import count, is_integer
 from .expressions import evaluate
 from .printing import adding_up, bill, formula, number, numbers
 from .trace import Frame, Step, Trace
@@ -52,10 +53,10 @@ def choices(trace: Trace, j: int | None = None, k: int | None = None, only: str 
 
 
 def _checked(frame: Frame, index: str, n: int) -> int:
-    count = frame.geometry.count(index)
-    if not 0 <= n < count:
+    size = frame.geometry.count(index)
+    if not is_integer(n) or not 0 <= n < size:
         raise ValueError(
-            f"Layer {frame.layer} has {index} from 0 to {count - 1}, and {n} came; name another, or another layer."
+            f"Layer {frame.layer} has {index} from 0 to {size - 1}, and {n} came; name another, or another layer."
         )
     return n
 
@@ -75,7 +76,7 @@ def text(trace: Trace, *, layer: str | None = None, j: int | None = None, k: int
     Raises
     ------
     ValueError
-        There is no such layer, or it has no such element.
+        There is no such layer, or it has no such element; or top is not a positive integer.
 
     >>> import numpy as np
     >>> from nnlite import Network
@@ -95,6 +96,7 @@ def text(trace: Trace, *, layer: str | None = None, j: int | None = None, k: int
                        g_0  =  3.00000
        nnlite/layers/dense.py:43
     """
+    top = count("text", "top", top)
     lines = [f"{trace.method}: {trace.formula}", f"explained: {trace.explained} = {number(trace.score)}"]
     for name, at in choices(trace, j, k, layer).items():
         lines += ["", *_layer(trace.frame(name), at, top)]
@@ -215,7 +217,9 @@ def comparison(
 
 
 def check_comparable(one: Trace, other: Trace) -> None:
-    """ValueError unless both explain the same thing of the same input."""
+    """TypeError or ValueError unless they are two traces that explain the same thing of the same input."""
+    if not isinstance(one, Trace) or not isinstance(other, Trace):
+        raise TypeError(f"Two traces are compared, as record gives them; {type(one)} and {type(other)} came.")
     if one.explained != other.explained or one.x.shape != other.x.shape or (one.x != other.x).any():
         raise ValueError("Two traces are compared on the same input and the same target; record both with the same.")
 

@@ -27,7 +27,12 @@ class Evidence:
     Attributes
     ----------
     alpha
-        α (N, K), each from 1.
+        α (N, K), each from 1 and finite.
+
+    Raises
+    ------
+    ValueError
+        It is not.
 
     Source: Sensoy, Kaplan and Kandemir 2018, "Evidential deep learning to quantify classification uncertainty", sec. 3.
 
@@ -41,9 +46,12 @@ class Evidence:
 
     def __post_init__(self) -> None:
         a = self.alpha
-        if not isinstance(a, np.ndarray) or a.dtype not in DTYPES or a.ndim != 2 or 0 in a.shape or not (a >= 1).all():
+        right = isinstance(a, np.ndarray) and a.dtype in DTYPES and a.ndim == 2 and a.size > 0
+        if not right or not ((a >= 1) & (a < np.inf)).all():
             came = f"{a.shape} {a.dtype}" if isinstance(a, np.ndarray) else type(a).__name__
-            raise ValueError(f"alpha takes a float32 or float64 array (N, K) of numbers from 1, and {came} came.")
+            raise ValueError(
+                f"alpha takes a float32 or float64 array (N, K) of finite numbers from 1, and {came} came."
+            )
 
     @property
     def strength(self) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import plots
+from ..layers.arguments import is_integer
 from .explanations import ExplanationDraws
 
 DEEPEST = 0.75
@@ -71,8 +72,9 @@ def picture(R: ExplanationDraws, x: np.ndarray, sample: int = 0, *, title: str |
 
     Raises
     ------
-    ValueError
-        The maps are not of pictures, x is not a batch of as many pictures, or there is no such sample.
+    TypeError, ValueError
+        R are no explanations, the maps are not of pictures, x is not a batch of as many pictures or not finite, or
+        there is no such sample.
     """
     import matplotlib.pyplot as plt
 
@@ -105,13 +107,17 @@ def picture(R: ExplanationDraws, x: np.ndarray, sample: int = 0, *, title: str |
 
 def _one(R: ExplanationDraws, x: np.ndarray, sample: int) -> tuple[ExplanationDraws, np.ndarray]:
     """The sample's own maps (T, 1, H, W), and its ink (H, W)."""
+    if not isinstance(R, ExplanationDraws):
+        raise TypeError(f"R takes ExplanationDraws, as explain gives them, and {type(R).__name__} came.")
     if R.maps.ndim not in (4, 5) or np.ndim(x) != 4 or len(x) != R.maps.shape[1] or x.shape[2:] != R.maps.shape[-2:]:
         raise ValueError(
             f"picture takes maps (T, N, H, W) or (T, N, C, H, W) of a batch x (N, C, H, W), and {R.maps.shape} with x "
             f"{np.shape(x)} came; a map of a hidden layer, or of another size, has no outline to be drawn over."
         )
-    if not 0 <= sample < len(x):
-        raise ValueError(f"sample takes a number from 0 to {len(x) - 1}, and {sample!r} came.")
+    if not np.isfinite(x).all():
+        raise ValueError("x must be finite, and it holds a NaN or an infinity.")
+    if not is_integer(sample) or not 0 <= sample < len(x):
+        raise ValueError(f"sample takes an integer from 0 to {len(x) - 1}, and {sample!r} came.")
     maps = R.maps[:, sample : sample + 1]
     return ExplanationDraws(maps.sum(axis=2) if maps.ndim == 5 else maps, R.target), x[sample].mean(axis=0)
 

@@ -7,7 +7,7 @@ the strange from the usual.
 import numpy as np
 from scipy.ndimage import rotate
 
-from ..layers.arguments import DTYPES, count, generator, number
+from ..layers.arguments import DTYPES, count, generator, number, sizes
 
 
 def rotated(x: np.ndarray, degrees: float) -> np.ndarray:
@@ -27,7 +27,7 @@ def rotated(x: np.ndarray, degrees: float) -> np.ndarray:
     Raises
     ------
     ValueError
-        x is not (N, C, H, W) and floating-point, or the angle is not a finite number.
+        x is not (N, C, H, W) in [0, 1] and floating-point, or the angle is not a finite number.
 
     >>> rotated(np.array([[[[1.0, 2.0], [3.0, 4.0]]]]) / 4, 90) * 4
     array([[[[2., 4.],
@@ -43,19 +43,23 @@ def blended(x0: np.ndarray, x1: np.ndarray, t: float) -> np.ndarray:
     Parameters
     ----------
     x0, x1
-        Two arrays of one shape and dtype.
+        Two arrays of one shape and dtype, float32 or float64.
     t
         From 0 to 1.
 
     Raises
     ------
     ValueError
-        The shapes or dtypes differ, or t is not from 0 to 1.
+        They are no such arrays, not finite, or t is not from 0 to 1.
 
     >>> blended(np.array([0.0, 1.0]), np.array([1.0, 1.0]), 0.25)
     array([0.25, 1.  ])
     """
     t = number("blended", "t", t)
+    for name, x in (("x0", x0), ("x1", x1)):
+        if not isinstance(x, np.ndarray) or x.dtype not in DTYPES or not np.isfinite(x).all():
+            came = f"{x.shape} {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+            raise ValueError(f"{name} takes a float32 or float64 array of finite numbers, and {came} came.")
     if x0.shape != x1.shape or x0.dtype != x1.dtype:
         raise ValueError(
             f"Two arrays of one shape and dtype are blended; {x0.shape} {x0.dtype}, {x1.shape} {x1.dtype} came."
@@ -71,12 +75,13 @@ def noise(n: int, rng: np.random.Generator | int = 0, *, shape: tuple[int, ...] 
     Raises
     ------
     ValueError
-        n is not a positive integer, or rng neither a Generator nor a seed.
+        n is not a positive integer, shape not one or more of them, or rng neither a Generator nor a seed.
 
     >>> noise(2).shape
     (2, 1, 28, 28)
     """
-    return generator("noise", "rng", rng).random((count("noise", "n", n), *shape), dtype=np.float32)
+    shape = (count("noise", "n", n), *sizes("noise", "shape", shape))
+    return generator("noise", "rng", rng).random(shape, dtype=np.float32)
 
 
 def auroc(usual: np.ndarray, strange: np.ndarray) -> float:
@@ -116,4 +121,6 @@ def _images(x: np.ndarray) -> np.ndarray:
     if not isinstance(x, np.ndarray) or x.dtype not in DTYPES or x.ndim != 4:
         came = f"{x.shape} {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
         raise ValueError(f"x takes a float32 or float64 array (N, C, H, W), and {came} came.")
+    if not ((x >= 0) & (x <= 1)).all():  # a NaN fails too
+        raise ValueError("x takes pixels from 0 to 1, and holds others; scale them.")
     return x

@@ -47,7 +47,8 @@ def temperature(scores: np.ndarray, labels: np.ndarray) -> float:
     z -= z.max(axis=1, keepdims=True)
     of_label = z[np.arange(len(z)), labels]
     _check_minimum(z, of_label)
-    unit = np.sqrt((z**2).mean())  # the scores in units of their size: the search does not depend on it
+    largest = np.abs(z).max()
+    unit = largest * np.sqrt(((z / largest) ** 2).mean())  # the search does not depend on the size of the scores
 
     def loss(log_T: np.ndarray) -> tuple[float, np.ndarray]:
         u = z / (unit * np.exp(log_T))

@@ -12,6 +12,9 @@ import numpy as np
 from ... import storage
 from ...layers.arguments import DTYPES, Shape, count, frozen, generator, number, parameter, sizes
 
+LARGEST = 1e100
+"""Of what an expert is fit to and made of: sums of its squares are finite in float64."""
+
 
 class Expert(ABC):
     """A density p(x) that says which inputs are likely. It is an objective: expert(x) = (log p(x), ∂log p/∂x).
@@ -111,8 +114,8 @@ class Expert(ABC):
         who = type(self).__name__
         for name, shape in shapes.items():
             array = parameter(who, name, getattr(self, name), len(shape), shape).astype(np.float64)
-            if not np.isfinite(array).all():
-                raise ValueError(f"{who}: {name} must be finite, and it holds a NaN or an infinity.")
+            if not (np.abs(array) <= LARGEST).all():  # a NaN fails too
+                raise ValueError(f"{who}: {name} takes finite numbers up to {LARGEST:g}, and holds others.")
             object.__setattr__(self, name, frozen(array))
         for name in positive:
             object.__setattr__(self, name, above_zero(who, name, getattr(self, name)))
@@ -149,9 +152,13 @@ def data(who: str, x: Any) -> tuple[np.ndarray, Shape]:
     Raises
     ------
     TypeError, ValueError
-        x is not a finite array (N, ...) of float32 or float64 with two samples or more.
+        x is not a finite array (N, ...) of float32 or float64 with two samples or more, or so large that its squares
+        are no longer finite.
     """
     check_batch(who, x)
     if len(x) < 2:
         raise ValueError(f"{who}: one sample has no spread; x takes two samples or more.")
-    return x.reshape(len(x), -1).astype(np.float64), x.shape[1:]
+    flat = x.reshape(len(x), -1).astype(np.float64)
+    if max(flat.max(), -flat.min()) > LARGEST:
+        raise ValueError(f"{who}: x takes numbers up to {LARGEST:g}, and {np.abs(flat).max():g} came; scale them.")
+    return flat, x.shape[1:]

@@ -78,6 +78,11 @@ class Gaussian(Expert):
         floor
             The least variance, above 0.
 
+        Raises
+        ------
+        TypeError, ValueError
+            x is no such array, holds a NaN, an infinity or a number above 1e100, or floor is not above 0.
+
         >>> expert = Gaussian.fit(np.array([[0.0, 1.0], [2.0, 1.0]]), floor=0.25)
         >>> expert.mean, expert.covariance
         (array([1., 1.]), array([[1.  , 0.  ], [0.  , 0.25]]))

@@ -62,8 +62,8 @@ class GaussianRBM(Expert):
     normalised: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        D, H = len(np.atleast_1d(self.mean)), np.shape(self.W)[-1]
-        chains = {} if self.chains is None else {"chains": (len(self.chains), D)}
+        D, H = len(np.atleast_1d(self.mean)), np.shape(np.atleast_1d(self.W))[-1]
+        chains = {} if self.chains is None else {"chains": (max(1, len(np.atleast_1d(self.chains))), D)}
         self._settle({"mean": (D,), "W": (D, H), "bias": (H,), **chains}, positive=("noise",))
 
     def _evaluate(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

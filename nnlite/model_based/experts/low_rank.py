@@ -4,8 +4,8 @@ With M = Wᵀ W + σ² I, only q × q, the matrices of the density follow withou
 
     C⁻¹ = (I − W M⁻¹ Wᵀ) / σ²        log |C| = log |M| + (D − q) log σ²
 
-Source: Tipping and Bishop 1999, "Probabilistic principal component analysis", sec. 3; the same, "Mixtures of
-probabilistic principal component analysers".
+Source: Tipping and Bishop 1999, "Probabilistic principal component analysis"; the same, "Mixtures of probabilistic
+principal component analysers".
 """
 
 from math import log, pi
@@ -62,7 +62,7 @@ def best_fit(x: np.ndarray, r: np.ndarray, q: int, floor: float) -> tuple[np.nda
 
     Shapes: x (N, D), r (N,) from 0; μ (D,), W (D, q).
 
-    Source: Tipping and Bishop 1999, sec. 3.2 and appendix A; the floor is an addition.
+    Source: Tipping and Bishop 1999, the maximum of the likelihood in closed form; the floor is an addition.
     """
     total = r.sum()
     mean = r @ x / total

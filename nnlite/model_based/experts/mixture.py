@@ -114,6 +114,11 @@ class MixturePPCA(Expert):
         progress
             Show a progress bar on the standard error.
 
+        Raises
+        ------
+        TypeError, ValueError
+            x is no such array, holds a NaN, an infinity or a number above 1e100, or an option is out of its range.
+
         Source: Tipping and Bishop 1999, "Mixtures of probabilistic principal component analysers", the section on EM
         and its appendix; the floor is an addition.
 

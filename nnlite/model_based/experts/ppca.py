@@ -32,7 +32,7 @@ class PPCA(Expert):
     ValueError
         The arrays do not fit each other, q ≥ D, or σ² ≤ 0.
 
-    Source: Tipping and Bishop 1999, "Probabilistic principal component analysis", sec. 3.
+    Source: Tipping and Bishop 1999, "Probabilistic principal component analysis".
 
     >>> expert = PPCA(np.zeros(2), np.array([[1.0], [0.0]]), noise=1.0)  # variances 2 and 1
     >>> expert(np.array([[2.0, 1.0]]))
@@ -48,7 +48,7 @@ class PPCA(Expert):
     name: ClassVar[str] = "ppca"
 
     def __post_init__(self) -> None:
-        D, q = len(np.atleast_1d(self.mean)), np.shape(self.W)[-1]
+        D, q = len(np.atleast_1d(self.mean)), np.shape(np.atleast_1d(self.W))[-1]
         self._settle({"mean": (D,), "W": (D, q)}, positive=("noise",))
         check_rank("PPCA", q, D)
         object.__setattr__(self, "_law", LowRank(self.mean[None], self.W[None], np.array([self.noise])))
@@ -66,7 +66,13 @@ class PPCA(Expert):
         floor
             The least σ², above 0; it matters only where q directions explain the data fully.
 
-        Source: Tipping and Bishop 1999, sec. 3.2.
+        Raises
+        ------
+        TypeError, ValueError
+            x is no such array, holds a NaN, an infinity or a number above 1e100; q is not from 1 to D − 1; floor is not
+            above 0.
+
+        Source: Tipping and Bishop 1999, the maximum of the likelihood in closed form.
 
         >>> PPCA.fit(np.array([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]]), q=1).noise
         0.5

@@ -2,18 +2,9 @@
 
 import numpy as np
 
-from ...layers import (
-    ConvTranspose2d,
-    Dense,
-    Dropout,
-    Flatten,
-    LeakyReLU,
-    ReLU,
-    Reshape,
-    Sigmoid,
-)
-from ...layers.arguments import frozen
+from ...layers import ConvTranspose2d, Dropout, Flatten, LeakyReLU, ReLU, Reshape, Sigmoid
 from ...network import Network
+from ...training.initial import dense, he, zeros
 
 CODE = 16
 """How many numbers a code has."""
@@ -23,14 +14,14 @@ IMAGE = (1, 28, 28)
 
 def encoder(rng: np.random.Generator) -> Network:
     """784-256-(16 + 16): an image becomes the mean and the log variance of its code."""
-    return Network([Flatten(), _dense(rng, 784, 256), ReLU(), _dense(rng, 256, 2 * CODE)], input_shape=IMAGE)
+    return Network([Flatten(), dense(rng, 784, 256), ReLU(), dense(rng, 256, 2 * CODE)], input_shape=IMAGE)
 
 
 def decoder(rng: np.random.Generator) -> Network:
     """16-128-256-784, sigmoid: a code becomes an image."""
     return Network(
         [
-            _dense(rng, CODE, 128), ReLU(), _dense(rng, 128, 256), ReLU(), _dense(rng, 256, 784),
+            dense(rng, CODE, 128), ReLU(), dense(rng, 128, 256), ReLU(), dense(rng, 256, 784),
             Reshape(IMAGE), Sigmoid(),
         ],
         input_shape=(CODE,),
@@ -45,7 +36,7 @@ def convolutional_decoder(rng: np.random.Generator) -> Network:
     """
     return Network(
         [
-            _dense(rng, CODE, 32 * 7 * 7), ReLU(), Reshape((32, 7, 7)),
+            dense(rng, CODE, 32 * 7 * 7), ReLU(), Reshape((32, 7, 7)),
             _transposed(rng, 32, 16), ReLU(), _transposed(rng, 16, 1), Sigmoid(),
         ],
         input_shape=(CODE,),
@@ -56,25 +47,13 @@ def discriminator(rng: np.random.Generator) -> Network:
     """784-256-128-1, leaky, with dropout: the score that an image is real."""
     return Network(
         [
-            Flatten(), _dense(rng, 784, 256), LeakyReLU(0.2), Dropout(0.3),
-            _dense(rng, 256, 128), LeakyReLU(0.2), Dropout(0.3), _dense(rng, 128, 1),
+            Flatten(), dense(rng, 784, 256), LeakyReLU(0.2), Dropout(0.3),
+            dense(rng, 256, 128), LeakyReLU(0.2), Dropout(0.3), dense(rng, 128, 1),
         ],
         input_shape=IMAGE,
     )  # fmt: skip
 
 
-def _dense(rng: np.random.Generator, inputs: int, outputs: int) -> Dense:
-    return Dense(_he(rng, (inputs, outputs), inputs), _zeros(outputs))
-
-
 def _transposed(rng: np.random.Generator, channels: int, filters: int) -> ConvTranspose2d:
     # Each pixel above is reached by 2 × 2 of the 4 × 4 weights of every map below.
-    return ConvTranspose2d(_he(rng, (channels, filters, 4, 4), 4 * channels), _zeros(filters), stride=2, padding=1)
-
-
-def _he(rng: np.random.Generator, shape: tuple[int, ...], inputs: int) -> np.ndarray:
-    return frozen((rng.standard_normal(shape) * np.sqrt(2 / inputs)).astype(np.float32))
-
-
-def _zeros(n: int) -> np.ndarray:
-    return frozen(np.zeros(n, np.float32))
+    return ConvTranspose2d(he(rng, (channels, filters, 4, 4), 4 * channels), zeros(filters), stride=2, padding=1)

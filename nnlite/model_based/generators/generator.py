@@ -47,6 +47,10 @@ class Generator:
     info: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.decoder, Network) or not isinstance(self.encoder, (Network, type(None))):
+            raise TypeError(f"A generator has networks, and {self.decoder!r} and {self.encoder!r} came.")
+        if not isinstance(self.codes, np.ndarray):
+            raise TypeError(f"codes takes a NumPy array (classes, d), and {type(self.codes).__name__} came.")
         shape = self.decoder.input_shape
         if shape is None or len(shape) != 1:
             raise ValueError(

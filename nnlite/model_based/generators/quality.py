@@ -73,6 +73,11 @@ def samples(
         "sure": the share of samples with max_c p(ω_c | x) > sure, and "sure_above": that number.
         "classes": how many samples fall into each class. "entropy": of that histogram in bits; log₂ 10 = 3.32 where
         all ten are equally frequent.
+
+    Raises
+    ------
+    ValueError
+        n is not a positive integer, sure not from 0 up to 1, or the images do not fit the classifier.
     """
     if not 0 <= number("samples", "sure", sure) < 1:
         raise ValueError(f"samples: sure takes a probability from 0 up to, but not, 1, and {sure} came.")

@@ -1,0 +1,111 @@
+"""Infidelity: do the shares of an explanation say what a change of the input does?
+
+    INFD = E_I [(Iᵀ Φ − (f(x) − f(x − I)))²]
+
+I is a change, Iᵀ Φ what the explanation says that it costs, and f(x) − f(x − I) what it does cost.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..decision_based.copies import copies_at_once, target_of_copies
+from ..decision_based.occlusion import occlusion
+from ..decision_based.target import explained
+from ..layers.arguments import count, flag, generator, number
+from ..network import Network
+from .maps import on_pixels
+
+CHANGES = ("squares", "noise")
+
+
+def infidelity(
+    network: Network,
+    x: np.ndarray,
+    R: np.ndarray,
+    target: Any = None,
+    *,
+    change: str = "squares",
+    size: int | tuple[int, int] | None = None,
+    level: float = 0.2,
+    n: int = 100,
+    scaled: bool = False,
+    rng: np.random.Generator | int = 0,
+) -> np.ndarray:
+    """INFD = mean over changes of (said − done)² for each sample, in the square of the score: less is better.
+
+    Parameters
+    ----------
+    network, x, target
+        As for `gradient`.
+    R
+        A map for each input. What it means decides which change fits it; see `change`.
+    change
+        "squares": every window of x at stride 1 is set to 0. Said is Σ R over the window, done is the drop that
+        `occlusion` measures: R must be a share of the score (a slope g becomes one as x · g). Images only.
+        "noise": I ~ N(0, level²) a pixel. Said is Σ I_i R_i, done is f(x) − f(x − I): R must be a slope.
+    size
+        For "squares": the window, as for `occlusion`.
+    level, n, rng
+        For "noise": its standard deviation, how many draws, a Generator or a seed.
+    scaled
+        Multiply R by the number β that makes the infidelity least, β = E[said · done] / E[said²], a sample at a time:
+        for maps whose size means nothing.
+
+    Returns
+    -------
+    (N,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        x or the target does not fit the network, R does not fit x or is not finite, or an option is none of those
+        above.
+
+    Source: Yeh et al. 2019, "On the (in)fidelity and sensitivity of explanations", sections on infidelity (the
+    definition, noisy baseline, square removal, the optimal scaling).
+
+    >>> from nnlite.layers import Dense, Flatten
+    >>> net = Network([Flatten(), Dense(np.array([[1.0], [2.0], [-3.0]]))])
+    >>> x = np.ones((1, 1, 1, 3))
+    >>> infidelity(net, x, np.array([[[[1.0, 2.0, -3.0]]]]), size=(1, 2)), infidelity(net, x, 0 * x, size=(1, 2))
+    (array([0.]), array([5.]))
+    """
+    if change not in CHANGES:
+        raise ValueError(f"change takes one of {', '.join(CHANGES)}, and {change!r} came.")
+    level = number("infidelity", "level", level)
+    if change == "squares":
+        said, done = _squares(network, x, R, target, size)
+    else:
+        rng = generator("infidelity", "rng", rng)
+        said, done = _noise(network, x, R, target, level, count("infidelity", "n", n), rng)
+    if flag("infidelity", "scaled", scaled):
+        squares = (said**2).sum(axis=1, keepdims=True)
+        said = said * np.where(squares > 0, (said * done).sum(axis=1, keepdims=True), 0) / np.where(squares, squares, 1)
+    return ((said - done) ** 2).mean(axis=1)
+
+
+def _squares(network: Network, x: np.ndarray, R: Any, target: Any, size: Any) -> tuple[np.ndarray, np.ndarray]:
+    """What each window was said to cost, and what it cost: (N, windows)."""
+    found = occlusion(network, x, target, size=size, progress=False)
+    windows = np.lib.stride_tricks.sliding_window_view(on_pixels(R, x), found.size, axis=(1, 2))
+    return windows.sum(axis=(3, 4)).reshape(len(x), -1), found.drops.reshape(len(x), -1)
+
+
+def _noise(
+    network: Network, x: np.ndarray, R: Any, target: Any, level: float, n: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """What each noise was said to cost, and what it cost: (N, n). Every sample meets the same noise."""
+    f = explained(network, x, target)
+    if np.shape(R) != x.shape:
+        raise ValueError(f'change="noise" takes a slope for every input, {x.shape}, and {np.shape(R)} came.')
+    on_pixels(R, x)  # refuses what is not finite
+    patterns = (level * rng.standard_normal((n, 1, *x.shape[1:]))).astype(x.dtype)
+    said = (patterns * R).reshape(n, len(x), -1).sum(axis=2)
+    done = np.empty((n, len(x)), x.dtype)
+    block = copies_at_once(f)
+    for first in range(0, n, block):
+        copies = x - patterns[first : first + block]
+        changed = explained(network, copies.reshape(-1, *x.shape[1:]), target_of_copies(f, len(copies)))
+        done[first : first + block] = f.score - changed.score.reshape(len(copies), -1)
+    return said.T, done.T

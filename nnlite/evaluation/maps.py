@@ -1,0 +1,57 @@
+"""What is tested: a map, brought to one number a pixel, or a method, by its name or as a function."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..decision_based.masking import relevance_map
+from ..decision_based.registry import METHODS, explain
+from ..network import Network
+
+Explainer = Callable[[Network, np.ndarray, Any], np.ndarray]
+"""method(network, x, target) -> a map for each sample."""
+
+
+def on_pixels(R: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """One number a pixel, (N, H, W), of a map in the shape of x or without its channels; channels are summed.
+
+    Inputs without channels (N, J) keep one number each.
+
+    Raises
+    ------
+    ValueError
+        R does not fit x, or holds a NaN or an infinity.
+
+    >>> on_pixels(np.ones((1, 3, 1, 2)), np.zeros((1, 3, 1, 2)))
+    array([[[3., 3.]]])
+    """
+    R = relevance_map(R, x)
+    return R.sum(axis=1) if R.ndim == 4 else R
+
+
+def explainer(method: str | Explainer) -> Explainer:
+    """The function of a method that is given by its name in `registry.METHODS`, or as a function.
+
+    The function is checked where it is used: a map that is not finite, or not one a sample, is refused.
+
+    Raises
+    ------
+    ValueError
+        There is no method of that name.
+    """
+    if not callable(method) and method not in METHODS:
+        raise ValueError(f"There is no method {method!r}; the methods are {', '.join(METHODS)}, or a function.")
+    compute: Any = method if callable(method) else partial(explain, method)
+
+    def checked(network: Network, x: np.ndarray, target: Any) -> np.ndarray:
+        R = compute(network, x, target)
+        if not isinstance(R, np.ndarray) or R.ndim < 2 or len(R) != len(x):
+            came = R.shape if isinstance(R, np.ndarray) else type(R).__name__
+            raise ValueError(f"method must give an array with a map for each of {len(x)} samples, and {came} came.")
+        if not np.isfinite(R).all():
+            raise ValueError("method gave a map with a NaN or an infinity.")
+        return R
+
+    return checked

@@ -1,0 +1,94 @@
+"""Exercises that check themselves.
+
+    from nnlite.exercises import check, hint, solution
+
+    check("shares", mine)       right, or where it is wrong first and what nnlite has there
+    hint("shares")              the first hint; hint("shares", 2) the first two
+    solution("shares")          the answer, as code
+
+exercise.py    what an exercise is
+verdict.py     how an answer is judged
+lessonNN.py    the exercises of a lesson
+"""
+
+import importlib
+import inspect
+import pkgutil
+import textwrap
+from functools import lru_cache
+from typing import Any
+
+from ..layers.arguments import is_integer
+from .exercise import Exercise, Mistake
+from .verdict import Verdict, judge
+
+
+@lru_cache(maxsize=1)
+def exercises() -> dict[str, Exercise]:
+    """Every exercise by its name, in the order of the lessons."""
+    files = sorted(info.name for info in pkgutil.iter_modules(__path__) if info.name.startswith("lesson"))
+    found = (exercise for file in files for exercise in importlib.import_module(f"{__name__}.{file}").EXERCISES)
+    return {exercise.name: exercise for exercise in found}
+
+
+def check(name: str, mine: Any) -> Verdict:
+    """Is this answer right?
+
+    Parameters
+    ----------
+    name
+        The exercise, as its lesson names it.
+    mine
+        A function, or the value that is asked for.
+
+    Returns
+    -------
+    Verdict
+        True if it is right. Printed, it says where the answer is wrong first, what nnlite has there, and which usual
+        mistake it looks like.
+
+    Raises
+    ------
+    ValueError
+        There is no exercise of that name.
+
+    >>> check("z_of_one_neuron", 5)
+    z_of_one_neuron: you have 5, nnlite has 4.
+    You left out the bias: z is the weighted sum plus b.
+    Stuck? hint("z_of_one_neuron") has 2 hints.
+    """
+    return judge(_named(name), mine)
+
+
+def hint(name: str, n: int = 1) -> str:
+    """The first n hints to an exercise.
+
+    Raises
+    ------
+    ValueError
+        There is no exercise of that name, or it has not so many hints.
+    """
+    hints = _named(name).hints
+    if not is_integer(n) or not 1 <= n <= len(hints):
+        raise ValueError(f"{name} has {len(hints)} hints: n takes 1 to {len(hints)}, and {n!r} came.")
+    return "\n".join(f"{i}. {text}" for i, text in enumerate(hints[:n], 1))
+
+
+def solution(name: str) -> str:
+    """The answer to an exercise, as code.
+
+    Raises
+    ------
+    ValueError
+        There is no exercise of that name.
+    """
+    return textwrap.dedent(inspect.getsource(_named(name).answer))
+
+
+def _named(name: str) -> Exercise:
+    if name not in exercises():
+        raise ValueError(f"There is no exercise {name!r}; the names are {', '.join(exercises())}.")
+    return exercises()[name]
+
+
+__all__ = ["Exercise", "Mistake", "Verdict", "check", "exercises", "hint", "solution"]

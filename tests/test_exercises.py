@@ -1,0 +1,130 @@
+"""The exercises: every solution is right, every usual mistake is caught and named, every stub is still to be done."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnlite.exercises import Exercise, Mistake, check, exercises, hint, solution
+from nnlite.exercises.verdict import judge
+
+FOLDER = Path(__file__).parents[1] / "lessons" / "exercises"
+ALL = exercises()
+every_exercise = pytest.mark.parametrize("name", ALL)
+
+
+def given(exercise, answer):
+    """What a learner would give to check."""
+    return answer() if exercise.value else answer
+
+
+@every_exercise
+def test_the_solution_is_right(name):
+    verdict = check(name, given(ALL[name], ALL[name].answer))
+    assert verdict, verdict
+    assert str(verdict) == f"{name}: right."
+
+
+@every_exercise
+def test_the_usual_mistakes_are_caught_and_named(name):
+    exercise = ALL[name]
+    assert len(exercise.mistakes) >= 3
+    for mistake in exercise.mistakes:
+        verdict = check(name, given(exercise, mistake.answer))
+        assert not verdict
+        assert mistake.advice in str(verdict)
+        assert re.search(r"nnlite has|expected|stopped with|changes the array|returns nothing", str(verdict))
+
+
+@every_exercise
+def test_an_exercise_has_a_question_and_hints(name):
+    exercise = ALL[name]
+    assert exercise.question.endswith(("?", ".", ")"))
+    assert len(exercise.hints) >= 2
+    assert hint(name) == f"1. {exercise.hints[0]}"
+    assert hint(name, len(exercise.hints)).count("\n") >= len(exercise.hints) - 1
+    assert "def " in solution(name)
+
+
+@every_exercise
+def test_an_exercise_stands_in_its_lesson(name):
+    lesson = next(FOLDER.parent.glob(f"{ALL[name].lesson:02d}-*.md"))
+    assert f'check("{name}", ' in lesson.read_text()
+    stubs = next(FOLDER.glob(f"test_{ALL[name].lesson:02d}_*.py"))
+    assert f'check("{name}", ' in stubs.read_text()
+
+
+def test_there_are_many():
+    assert len(ALL) >= 40
+    named = re.findall(r'check\("(\w+)", ', "".join(path.read_text() for path in FOLDER.parent.glob("[0-9][0-9]-*.md")))
+    assert sorted(named) == sorted(ALL)
+
+
+def test_every_stub_is_still_to_be_done():
+    """What `pytest lessons/exercises` shows to a learner who begins."""
+    found = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0", str(FOLDER)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert re.search(rf"{len(ALL)} failed(?!.*passed)", found.stdout.splitlines()[-1]), found.stdout[-2000:]
+    assert found.stdout.count("nothing is there yet") >= len(ALL)
+
+
+# ------------------------------------------------------------------------------------------------ the verdict
+
+double = Exercise(
+    name="double",
+    lesson=0,
+    question="2 a?",
+    answer=lambda a: 2 * a,
+    cases=lambda: [(np.array([1.0, 2.0]),), (np.array([[0.0, -3.0]]),)],
+    hints=("Add it to itself.",),
+    mistakes=(Mistake(lambda a: a * a, "You squared it."),),
+)
+
+
+def in_place(a):
+    a *= 2
+    return a
+
+
+def fails(a):
+    raise KeyError("z")
+
+
+@pytest.mark.parametrize(
+    ("mine", "says"),
+    [
+        (lambda a: a + 1, r"case 1: at index 1 you have 3, nnlite has 4 \(1 of 2 numbers differ\)"),
+        (lambda a: a * a, "You squared it"),
+        (lambda a: 2 * a[0], r"expected the shape \(2,\), and \(\) came"),
+        (lambda a: None, "returns nothing"),
+        (lambda a: "two", "expected an array, and 'two' came"),
+        (lambda a: 2 * a * np.nan, "you have nan, nnlite has 2"),
+        (in_place, "changes the array"),
+        (fails, "stopped with KeyError: 'z'"),
+        (3.0, "takes a function, and float came"),
+    ],
+)
+def test_what_a_wrong_answer_is_told(mine, says):
+    verdict = judge(double, mine)
+    assert not verdict
+    assert re.search(says, str(verdict)), verdict
+    assert 'hint("double")' in str(verdict)
+
+
+def test_rounding_is_forgiven():
+    assert judge(double, lambda a: 2 * a * (1 + 1e-9))
+    assert not judge(double, lambda a: 2 * a * (1 + 1e-6))
+
+
+def test_an_exercise_that_does_not_exist():
+    with pytest.raises(ValueError, match="There is no exercise 'lrp'; the names are "):
+        check("lrp", 1)
+    with pytest.raises(ValueError, match=r"has 2 hints: n takes 1 to 2, and 3 came"):
+        hint("z_of_one_neuron", 3)

@@ -1,0 +1,62 @@
+"""The site of the lessons: built with warnings as errors, opened in a browser, at desktop and telephone width."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LESSONS = Path(__file__).parents[1] / "lessons"
+PAGES = ["README", "gallery", *(path.stem for path in sorted(LESSONS.glob("[0-9][0-9]-*.md"))), "library/layers"]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of the built site; one build serves all tests of this file, and what the lessons' tests ran."""
+    absent = next((tool for tool in ("sphinx", "myst_nb", "furo") if not _is_there(tool)), None)
+    if absent is not None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{absent} is needed to build the site")
+    out = tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", str(LESSONS), str(out)]
+    done = subprocess.run(build, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return out
+
+
+def _is_there(tool):
+    return subprocess.run([sys.executable, "-c", f"import {tool}"], capture_output=True).returncode == 0
+
+
+def test_every_page_is_built_and_names_nothing_outside(site):
+    for name in PAGES:
+        text = (site / f"{name}.html").read_text()
+        fetched = re.findall(r'<(?:script|img|link|iframe)[^>]+(?:src|href)="(https?:[^"]+)"', text)
+        assert not fetched, f"{name} would fetch {fetched}"
+    styles = "".join(path.read_text() for path in site.rglob("*.css"))
+    assert not re.findall(r"(?:@import|url\()\s*['\"]?https?:", styles)
+
+
+def test_formulas_are_mathml(site):
+    text = (site / "06-layer-wise-relevance-propagation.html").read_text()
+    assert text.count("<math") > 40
+    assert "$" not in re.sub(r"<(pre|code|script|style).*?</\1>", "", text, flags=re.S)
+
+
+def test_what_a_comment_says_is_not_shown_twice(site):
+    text = (site / "06-layer-wise-relevance-propagation.html").read_text()
+    assert "<pre><span></span>[7. 1.] 8.0" not in text
+
+
+@pytest.mark.parametrize("width", [1280, 390], ids=["desktop", "telephone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_in_a_browser(site, browse, tmp_path, width, scheme):
+    tab = browse((site / "README.html").as_uri(), width, scheme)
+    for name in PAGES:
+        tab.goto((site / f"{name}.html").as_uri())
+        assert tab.locator("h1").count() >= 1
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than {width} pixels"
+        broken = tab.evaluate("[...document.images].filter(i => !(i.complete && i.naturalWidth)).map(i => i.src)")
+        assert not broken, f"{name}: {broken}"
+        tab.screenshot(path=tmp_path / f"{name.replace('/', '-')}.png", full_page=True)
