@@ -1,0 +1,142 @@
+"""nnlite's side of every row: its public functions, as a user calls them."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nnlite.decision_based import lrp
+from nnlite.decision_based.gradient import saliency as _saliency
+from nnlite.decision_based.integrated_gradients import integrated_gradients as _integrated_gradients
+from nnlite.decision_based.occlusion import occlusion as _occlusion
+from nnlite.decision_based.smoothgrad import smoothgrad as _smoothgrad
+from nnlite.layers import Conv2d, MaxPool2d, ReLU
+from nnlite.model_based.activation_maximization import general
+from nnlite.network import Network, gradient_rule
+from nnlite.training.fit import fit
+from nnlite.training.optimizers import Adam
+from nnlite.training.schedules import Constant
+from nnlite.verify.case import Case
+
+from . import workloads as w
+from .workloads import Work
+
+
+def inference(batch: int) -> Work:
+    case = w.lenet(batch)
+    return Work(lambda: case.network.scores(case.x))
+
+
+def saliency(batch: int) -> Work:
+    case = w.lenet(batch)
+    return Work(lambda: _saliency(case.network, case.x, case.target))
+
+
+def lrp_epsilon(batch: int) -> Work:
+    return _epsilon(w.lenet(batch))
+
+
+def lrp_epsilon_of_image(size: int) -> Work:
+    return _epsilon(w.padded(size))
+
+
+def lrp_epsilon_of_depth(layers: int) -> Work:
+    return _epsilon(w.deep(layers))
+
+
+def _epsilon(case: Case) -> Work:
+    rule = lrp.epsilon(w.EPSILON)
+    return Work(lambda: lrp.relevance(case.network, case.x, case.target, rules=rule))
+
+
+def lrp_epsilon_plus(batch: int) -> Work:
+    case, rules = w.lenet(batch), lrp.EpsilonPlus()
+    return Work(lambda: lrp.relevance(case.network, case.x, case.target, rules=rules, start="one"))
+
+
+def integrated_gradients(steps: int) -> Work:
+    case = w.lenet(1)
+    given = case.network, case.x, case.target
+    return Work(lambda: _integrated_gradients(*given, quadrature="gauss-legendre", steps=steps))
+
+
+def smoothgrad(draws: int) -> Work:
+    case = w.lenet(1)
+    given, noise = (case.network, case.x, case.target), w.noises(case.x)
+    return Work(lambda: _smoothgrad(*given, n=draws, level=w.LEVEL), check=lambda: _smoothgrad(*given, noise=noise))
+
+
+def activation_maximization(images: int, steps: int) -> Work:
+    network, classes, start = w.lenet(1).network, np.arange(images), w.start_images(images)
+
+    def call(steps: int = steps) -> np.ndarray:
+        return general(network, classes, start=start, weight=w.WEIGHT, steps=steps, rate=w.RATE).x
+
+    return Work(call, check=lambda: call(w.COMPARED_STEPS))
+
+
+def training(batch: int, steps: int) -> Work:
+    network, x, labels, _ = w.training(batch, steps)
+    schedule = Constant(w.TRAINING_RATE)
+
+    def call() -> tuple[np.ndarray, ...]:
+        trained = fit(
+            network, x, labels, epochs=1, batch_size=batch, optimizer=Adam(), schedule=schedule, seed=0, progress=False
+        )
+        return tuple(trained.network.parameters.values())
+
+    return Work(call, steps)
+
+
+def occlusion(stride: int) -> Work:
+    case = w.lenet(1)
+    given = case.network, case.x, case.target
+    return Work(lambda: _occlusion(*given, size=w.WINDOW, stride=stride, progress=False).map)
+
+
+def vgg16_occlusion(size: int) -> Work:
+    """Windows side by side, every fourth of those at stride 8: which part of the image one can reach is the same."""
+    case = w.vgg16()
+    rows, columns = zip(*w.VGG_PLACES, strict=True)
+
+    def call() -> np.ndarray:
+        found = _occlusion(case.network, case.x, case.target, size=w.VGG_WINDOW, stride=w.VGG_WINDOW, progress=False)
+        return found.drops[:, rows, columns]
+
+    return Work(call, units=(size // w.VGG_WINDOW) ** 2)
+
+
+def convolution(channels: int, size: int) -> Work:
+    layer, a = Conv2d(w.filters(channels), padding=1), w.feature_maps(channels, size)
+    return Work(lambda: layer.forward(a))
+
+
+def relu_pool(batch: int) -> Work:
+    network, x = Network([ReLU(), MaxPool2d(2)]), w.feature_maps(8, 24, batch)
+    dz = w.feature_maps(8, 12, batch)
+
+    def call() -> tuple[np.ndarray, np.ndarray]:
+        a = network.forward(x)
+        return a[-1], network.walk_back(a, dz, [gradient_rule] * 2)[0]
+
+    return Work(call)
+
+
+SIDES: dict[str, dict[str, Callable[..., Work]]] = {
+    "nnlite": {
+        "inference": inference,
+        "saliency": saliency,
+        "lrp-epsilon": lrp_epsilon,
+        "lrp-epsilon-of-image": lrp_epsilon_of_image,
+        "lrp-epsilon-of-depth": lrp_epsilon_of_depth,
+        "lrp-epsilon-plus": lrp_epsilon_plus,
+        "integrated-gradients": integrated_gradients,
+        "smoothgrad": smoothgrad,
+        "activation-maximization": activation_maximization,
+        "training": training,
+        "occlusion": occlusion,
+        "vgg16-occlusion": vgg16_occlusion,
+        "convolution": convolution,
+        "relu-pool": relu_pool,
+    }
+}
+"""By contestant and row."""

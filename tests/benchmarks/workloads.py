@@ -1,0 +1,131 @@
+"""What every framework is given: the same networks, inputs and noise, from fixed seeds; and what it gives back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from nnlite import models
+from nnlite.datasets import strokes
+from nnlite.layers import Flatten, GlobalAvgPool, Layer, MaxPool2d, ReLU
+from nnlite.network import Network
+from nnlite.training.initial import conv, dense
+from nnlite.verify.case import Case
+
+EPSILON = 1e-6
+RATE, WEIGHT = 0.05, 0.001
+"""Of activation maximization: Adam's rate, and λ of λ ‖x‖²."""
+COMPARED_STEPS = 20
+"""How many of its steps are compared: once p is near 1, Adam makes whole steps of gradients that are rounding."""
+TRAINING_RATE = 1e-3
+WINDOW = 5
+DRAWS, LEVEL = 50, 0.15
+"""Of SmoothGrad."""
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """Something ready to run.
+
+    Attributes
+    ----------
+    call
+        What is timed. It gives an array (anything that np.asarray takes), or a tuple of them.
+    units
+        How many steps or positions a call works through; its time is divided by them.
+    check
+        What is compared between frameworks, where it is not what `call` gives.
+    """
+
+    call: Callable[[], Any]
+    units: int = 1
+    check: Callable[[], Any] | None = None
+
+    def result(self) -> np.ndarray:
+        """What is compared: one vector for each sample, or one for everything where a call gives several arrays."""
+        found = (self.check or self.call)()
+        if isinstance(found, tuple):
+            return np.concatenate([np.ravel(part) for part in found])[None]
+        found = np.asarray(found)
+        return found.reshape(len(found), -1)
+
+
+@lru_cache(maxsize=4)
+def digits(samples: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Stroke digits (N, 1, 28, 28) in float32, and their labels."""
+    x, labels = strokes(samples, seed=seed)
+    return x, labels
+
+
+def lenet(batch: int) -> Case:
+    """The shipped lenet and a batch; the true classes are explained."""
+    return Case.of("lenet", models.load("lenet"), *digits(batch))
+
+
+def padded(size: int) -> Case:
+    """A small padded network on one image of size × size pixels."""
+    rng = np.random.default_rng(0)
+    layers: list[Layer] = [
+        conv(rng, 1, 8, 3, padding=1), ReLU(), MaxPool2d(2), conv(rng, 8, 16, 3, padding=1), ReLU(), MaxPool2d(2),
+        GlobalAvgPool(), Flatten(), dense(rng, 16, 10),
+    ]  # fmt: skip
+    return _random_image("padded", layers, (1, size, size), rng)
+
+
+def deep(layers: int) -> Case:
+    """So many padded convolutions with 16 channels, on one image of 28 × 28 pixels."""
+    rng = np.random.default_rng(0)
+    row: list[Layer] = [conv(rng, 1, 16, 3, padding=1), ReLU()]
+    for _ in range(layers - 1):
+        row += [conv(rng, 16, 16, 3, padding=1), ReLU()]
+    return _random_image("deep", [*row, GlobalAvgPool(), Flatten(), dense(rng, 16, 10)], (1, 28, 28), rng)
+
+
+def _random_image(name: str, layers: list[Layer], shape: tuple[int, ...], rng: np.random.Generator) -> Case:
+    x = rng.random((1, *shape)).astype(np.float32)
+    return Case.of(name, Network(layers, input_shape=shape), x, np.array([3]))
+
+
+@lru_cache(maxsize=1)
+def vgg16() -> Case:
+    """VGG-16 with random weights and one random image."""
+    from nnlite.verify.vgg16 import vgg16 as network
+
+    x = np.random.default_rng(1).random((1, 3, 224, 224)).astype(np.float32)
+    return Case.of("vgg16", network(), x, np.array([3]))
+
+
+VGG_WINDOW = 16
+VGG_PLACES = tuple((row, column) for row in (0, 4, 9, 13) for column in (3, 10))
+"""The positions, in windows, at which the drops of VGG-16 are compared."""
+
+
+def noises(x: np.ndarray) -> np.ndarray:
+    """SmoothGrad's noise, (draws, N, ...)."""
+    sigma = np.float32(LEVEL) * np.ptp(x, axis=(1, 2, 3), keepdims=True)
+    return sigma * np.random.default_rng(0).standard_normal((DRAWS, *x.shape)).astype(np.float32)
+
+
+def start_images(images: int) -> np.ndarray:
+    """Where activation maximization begins: grey noise, an image a class."""
+    return np.random.default_rng(2).random((images, 1, 28, 28)).astype(np.float32)
+
+
+def training(batch: int, steps: int) -> tuple[Network, np.ndarray, np.ndarray, np.ndarray]:
+    """A fresh lenet, digits, labels, and the samples of each step (steps, batch), as `fit` draws them with seed 0."""
+    samples = batch * steps
+    order = np.random.default_rng([0, 0, 0]).permutation(samples).reshape(steps, batch)
+    return models.build("lenet"), *digits(samples, seed=2), order
+
+
+def feature_maps(channels: int, size: int, samples: int = 1) -> np.ndarray:
+    """Activations with both signs, (samples, channels, size, size)."""
+    return np.random.default_rng(0).standard_normal((samples, channels, size, size), np.float32)
+
+
+def filters(channels: int) -> np.ndarray:
+    """Weights (channels, channels, 3, 3)."""
+    scale = np.float32(np.sqrt(2 / (9 * channels)))
+    return scale * np.random.default_rng(1).standard_normal((channels, channels, 3, 3), np.float32)
