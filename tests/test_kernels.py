@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from nnlite import kernels
 from nnlite.kernels import dispatch as backends
+from nnlite.kernels import flat
 from nnlite.kernels.convolution import gather, scatter
 from nnlite.kernels.windows import Windows, output_size
 from nnlite.layers import AvgPool2d, Conv2d, MaxPool2d
@@ -117,8 +118,10 @@ def test_scatter_is_the_transpose_of_gather(at, seed):
 @given(geometries(), arrays(), counts, counts, counts, st.integers(1, 3))
 def test_the_three_products_of_a_convolution_are_the_same_in_both_forms(at, array, n, c, k, groups):
     a, W, dz = array(n, groups * c, *at.input), array(groups * k, c, *at.size), array(n, groups * k, *at.output)
+    b = array(groups * k)
     options = at.stride, at.padding, at.dilation, groups
-    assert_same(*with_both(lambda: kernels.forward(a, W, *options)))
+    assert_same(*with_both(lambda: kernels.forward(a, W, b, *options)))
+    assert_same(*with_both(lambda: kernels.forward(a, W, None, *options)))
     assert_same(*with_both(lambda: kernels.backward_input(dz, W, at.input, *options)))
     assert_same(*with_both(lambda: kernels.backward_weights(a, dz, at.size, *options)))
 
@@ -130,15 +133,20 @@ def test_a_batch_in_many_blocks_is_the_batch_in_one(monkeypatch):
 
     def products():
         return (
-            kernels.forward(a, W, *options),
+            kernels.forward(a, W, None, *options),
             kernels.backward_input(dz, W, (6, 6), *options),
             kernels.backward_weights(a, dz, (3, 3), *options),
         )
 
     whole = products()
     monkeypatch.setattr("nnlite.kernels.convolution.BLOCK_BYTES", 2 * 2 * 9 * 16 * 8)  # two samples a block
-    for one, many in zip(whole, products(), strict=True):
-        np.testing.assert_allclose(many, one, rtol=1e-12, atol=1e-13)
+    for columns in (2 * 2 * 9 * 24 * 8, 2 * 9 * 6 * 8 * 2):  # of flat.py: two samples a block, and two rows of one
+        flat._blocks.cache_clear()
+        monkeypatch.setattr("nnlite.kernels.flat.BLOCK_BYTES", columns)
+        monkeypatch.setattr("nnlite.kernels.flat.LEAST", 1)
+        for one, many in zip(whole, products(), strict=True):
+            np.testing.assert_allclose(many, one, rtol=1e-12, atol=1e-13)
+    flat._blocks.cache_clear()
 
 
 def test_an_infinite_weight_on_padding_is_nan_in_both_forms():
@@ -159,6 +167,18 @@ def test_winners_and_their_routes_are_the_same_in_both_forms(at, array, n, c):
     assert plain.dtype == fast.dtype == np.int64
     np.testing.assert_array_equal(plain, fast)
     assert_same(*with_both(lambda: kernels.route(dz, plain, at)))
+    np.testing.assert_array_equal(*with_both(lambda: kernels.max_forward(a, at)))
+    assert_same(*with_both(lambda: kernels.max_backward(a, dz, at)))
+    np.testing.assert_array_equal(*with_both(lambda: kernels.relu_backward(dz, kernels.max_forward(a, at))))
+
+
+@often
+@given(arrays(), counts, counts, st.integers(2, 9), st.integers(2, 9))
+def test_pairs_side_by_side_have_the_winners_that_all_windows_have(array, n, c, h, w):
+    a, at = array(n, c, h, w), MaxPool2d(2).windows((n, c, h, w))
+    dz = array(n, c, *at.output)
+    np.testing.assert_array_equal(*with_both(lambda: kernels.max_forward(a, at)))
+    assert_same(*with_both(lambda: kernels.max_backward(a, dz, at)))
 
 
 @often

@@ -2,21 +2,29 @@
 
 `backend()` says which form runs. The two are tested equal, ties and zeros included.
 
+    windows.py       where the windows lie
     convolution.py   gather the windows, one matrix product, scatter back
+    flat.py          the same at stride 1, by shifted copies of the flattened image
     pooling.py       the winner of each window, and the mean of each window
+    relu.py          what a ReLU lets through on the way back
+    dispatch.py      which form runs; workspace.py  memory that is used again
 """
 
 from .convolution import backward_input, backward_weights, forward
 from .dispatch import backend
-from .pooling import mean_backward, mean_forward, route, winners
+from .pooling import max_backward, max_forward, mean_backward, mean_forward, route, winners
+from .relu import relu_backward
 
 __all__ = [
     "backend",
     "backward_input",
     "backward_weights",
     "forward",
+    "max_backward",
+    "max_forward",
     "mean_backward",
     "mean_forward",
+    "relu_backward",
     "route",
     "winners",
 ]

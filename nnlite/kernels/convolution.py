@@ -16,11 +16,13 @@ Shapes: a (N, C, H, W), W (K, C / groups, kh, kw), z (N, K, oh, ow).
 Source: Chellapilla et al. 2006, "High performance convolutional neural networks for document processing", sec. 3.
 """
 
+import functools
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from . import flat
 from .dispatch import compiled, either
 from .windows import Pair, Windows, output_size
 
@@ -105,18 +107,20 @@ scatter = either(scatter_numpy, scatter_numba)
 # -------------------------------------------------------------------------- the three products of a convolution
 
 
-def forward(a: np.ndarray, W: np.ndarray, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> np.ndarray:
-    """z[n, k, y, x] = Σ_{c i j} W[k, c, i, j] a[n, c, y s − p + i d, x s − p + j d], without bias."""
+def forward_numpy(
+    a: np.ndarray, W: np.ndarray, b: np.ndarray | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> np.ndarray:
+    """z[n, k, y, x] = Σ_{c i j} W[k, c, i, j] a[n, c, y s − p + i d, x s − p + j d] + b[k]."""
     at = _windows(a.shape[2:], W.shape[2:], stride, padding, dilation)
     matrix = _grouped(W, groups)
     z = np.empty((len(a), len(W), *at.output), a.dtype)
     for block in _blocks(a.shape, at, a.itemsize):
         columns = _columns(gather(a[block], at), groups)
         z[block] = (matrix @ columns).reshape(-1, len(W), *at.output)
-    return z
+    return z if b is None else z + b[:, None, None]
 
 
-def backward_input(
+def backward_input_numpy(
     dz: np.ndarray, W: np.ndarray, input_size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> np.ndarray:
     """da[n, c, y s − p + i d, x s − p + j d] += W[k, c, i, j] dz[n, k, y, x]: the transpose of `forward` in a."""
@@ -131,7 +135,7 @@ def backward_input(
     return da
 
 
-def backward_weights(
+def backward_weights_numpy(
     a: np.ndarray, dz: np.ndarray, size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> np.ndarray:
     """dW[k, c, i, j] = Σ_{n y x} dz[n, k, y, x] a[n, c, y s − p + i d, x s − p + j d]: the transpose in W."""
@@ -145,6 +149,43 @@ def backward_weights(
     return dW.reshape(filters, channels // groups, *size)
 
 
+# ------------------------------------------------------------------------- the three again, by shifts where they fit
+
+
+def forward_numba(
+    a: np.ndarray, W: np.ndarray, b: np.ndarray | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> np.ndarray:
+    """As `forward_numpy`: by shifts (flat.py) where they fit."""
+    at = _windows(a.shape[2:], W.shape[2:], stride, padding, dilation)
+    if flat.fits(at):
+        return flat.forward(a, W, b, at, groups)
+    return forward_numpy(a, W, b, stride, padding, dilation, groups)
+
+
+def backward_input_numba(
+    dz: np.ndarray, W: np.ndarray, input_size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> np.ndarray:
+    """As `backward_input_numpy`: by shifts where they fit."""
+    at = _windows(input_size, W.shape[2:], stride, padding, dilation)
+    da = flat.backward_input(dz, W, at, groups) if flat.fits(at) and at.output == dz.shape[2:] else None
+    return backward_input_numpy(dz, W, input_size, stride, padding, dilation, groups) if da is None else da
+
+
+def backward_weights_numba(
+    a: np.ndarray, dz: np.ndarray, size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> np.ndarray:
+    """As `backward_weights_numpy`: by shifts where they fit."""
+    at = _windows(a.shape[2:], size, stride, padding, dilation)
+    dW = flat.backward_weights(a, dz, at, groups) if flat.fits(at) and at.output == dz.shape[2:] else None
+    return backward_weights_numpy(a, dz, size, stride, padding, dilation, groups) if dW is None else dW
+
+
+forward = either(forward_numpy, forward_numba)
+backward_input = either(backward_input_numpy, backward_input_numba)
+backward_weights = either(backward_weights_numpy, backward_weights_numba)
+
+
+@functools.lru_cache(maxsize=256)
 def _windows(input_size: Pair, size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Windows:
     output = tuple(map(output_size, input_size, size, stride, padding, dilation))
     return Windows(input_size, size, stride, padding, dilation, output)  # type: ignore[arg-type]

@@ -6,6 +6,10 @@
 A tie goes to the first in row-major order, everywhere. A NaN wins its window, as in NumPy and PyTorch. Padding is
 absent from a maximum. What reaches a window on the way back goes to its winner; where windows overlap, it adds.
 
+The fast form asks for no winners: forward it keeps the largest number, and on the way back it finds the first that
+equals it again. Windows of 2 × 2 side by side, the usual ones, have loops of their own, without a branch, which
+become vector instructions.
+
 Shapes: a (N, C, H, W); winners, z and dz (N, C, oh, ow).
 """
 
@@ -44,6 +48,18 @@ def route_numpy(dz: np.ndarray, winner: np.ndarray, at: Windows) -> np.ndarray:
     flat = planes, at.output[0] * at.output[1]
     np.add.at(da, (plane, winner.reshape(flat)), dz.reshape(flat))
     return da.reshape(n, c, *at.input)
+
+
+def max_forward_numpy(a: np.ndarray, at: Windows) -> np.ndarray:
+    """z[n, c, y, x] = the largest of window (y, x)."""
+    winner = winners_numpy(a, at)
+    planes, places = (v.reshape(*v.shape[:2], v.shape[2] * v.shape[3]) for v in (a, winner))
+    return np.take_along_axis(planes, places, axis=2).reshape(winner.shape)
+
+
+def max_backward_numpy(a: np.ndarray, dz: np.ndarray, at: Windows) -> np.ndarray:
+    """da[n, c, winner of window (y, x)] += dz[n, c, y, x], with the winners found in a."""
+    return route_numpy(dz, winners_numpy(a, at), at)
 
 
 def mean_forward_numpy(a: np.ndarray, counts: np.ndarray, at: Windows) -> np.ndarray:
@@ -102,6 +118,77 @@ def _route_loops(dz, winner, da):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def _max_forward_loops(a, z, kh, kw, sh, sw, ph, pw):  # type: ignore[no-untyped-def]
+    n_samples, n_channels, h, w = a.shape
+    _, _, oh, ow = z.shape
+    for n in range(n_samples):
+        for c in range(n_channels):
+            for y in range(oh):
+                for x in range(ow):
+                    first_row, first_col = max(0, y * sh - ph), max(0, x * sw - pw)
+                    best = a[n, c, first_row, first_col]
+                    for row in range(first_row, min(h, y * sh - ph + kh)):
+                        for col in range(first_col, min(w, x * sw - pw + kw)):
+                            value = a[n, c, row, col]
+                            if value > best or (np.isnan(value) and not np.isnan(best)):
+                                best = value
+                    z[n, c, y, x] = best
+
+
+@compiled
+def _max_backward_loops(a, dz, da, kh, kw, sh, sw, ph, pw):  # type: ignore[no-untyped-def]
+    n_samples, n_channels, h, w = a.shape
+    _, _, oh, ow = dz.shape
+    for n in range(n_samples):
+        for c in range(n_channels):
+            for y in range(oh):
+                for x in range(ow):
+                    if dz[n, c, y, x] == 0:
+                        continue
+                    best_row, best_col = max(0, y * sh - ph), max(0, x * sw - pw)
+                    best = a[n, c, best_row, best_col]
+                    for row in range(best_row, min(h, y * sh - ph + kh)):
+                        for col in range(max(0, x * sw - pw), min(w, x * sw - pw + kw)):
+                            value = a[n, c, row, col]
+                            if value > best or (np.isnan(value) and not np.isnan(best)):
+                                best, best_row, best_col = value, row, col
+                    da[n, c, best_row, best_col] += dz[n, c, y, x]
+
+
+@compiled
+def _max_forward_pairs(a, z):  # type: ignore[no-untyped-def]
+    n_samples, n_channels, oh, ow = z.shape
+    for n in range(n_samples):
+        for c in range(n_channels):
+            for y in range(oh):
+                top, bottom, out = a[n, c, 2 * y], a[n, c, 2 * y + 1], z[n, c, y]
+                for x in range(ow):
+                    p, q, r, s = top[2 * x], top[2 * x + 1], bottom[2 * x], bottom[2 * x + 1]
+                    upper = p if (p >= q) | (p != p) else q  # a NaN is not equal to itself
+                    lower = r if (r >= s) | (r != r) else s
+                    out[x] = upper if (upper >= lower) | (upper != upper) else lower
+
+
+@compiled
+def _max_backward_pairs(a, dz, da, zero):  # type: ignore[no-untyped-def]
+    n_samples, n_channels, oh, ow = dz.shape
+    for n in range(n_samples):
+        for c in range(n_channels):
+            for y in range(oh):
+                top, bottom, given = a[n, c, 2 * y], a[n, c, 2 * y + 1], dz[n, c, y]
+                into_top, into_bottom = da[n, c, 2 * y], da[n, c, 2 * y + 1]
+                for x in range(ow):
+                    p, q, r, s = top[2 * x], top[2 * x + 1], bottom[2 * x], bottom[2 * x + 1]
+                    left, lower_left = (p >= q) | (p != p), (r >= s) | (r != r)
+                    upper, lower = p if left else q, r if lower_left else s
+                    above, g = (upper >= lower) | (upper != upper), given[x]
+                    into_top[2 * x] = g if above & left else zero
+                    into_top[2 * x + 1] = g if above & (not left) else zero
+                    into_bottom[2 * x] = g if lower_left & (not above) else zero
+                    into_bottom[2 * x + 1] = g if not (above | lower_left) else zero
+
+
+@compiled
 def _mean_forward_loops(a, counts, z, kh, kw, sh, sw, ph, pw):  # type: ignore[no-untyped-def]
     n_samples, n_channels, h, w = a.shape
     _, _, oh, ow = z.shape
@@ -144,6 +231,35 @@ def route_numba(dz: np.ndarray, winner: np.ndarray, at: Windows) -> np.ndarray:
     return da
 
 
+def max_forward_numba(a: np.ndarray, at: Windows) -> np.ndarray:
+    """As `max_forward_numpy`, compiled."""
+    a, z = np.ascontiguousarray(a), np.empty((*a.shape[:2], *at.output), a.dtype)
+    if _are_pairs(at):
+        _max_forward_pairs(a, z)
+    else:
+        _max_forward_loops(a, z, *at.size, *at.stride, *at.padding)
+    return z
+
+
+def max_backward_numba(a: np.ndarray, dz: np.ndarray, at: Windows) -> np.ndarray:
+    """As `max_backward_numpy`, compiled."""
+    a, dz = np.ascontiguousarray(a), np.ascontiguousarray(dz)
+    if _are_pairs(at):
+        covered = at.input == (2 * at.output[0], 2 * at.output[1])
+        da = (np.empty if covered else np.zeros)(a.shape, dz.dtype)
+        _max_backward_pairs(a, dz, da, dz.dtype.type(0))
+    else:
+        da = np.zeros(a.shape, dz.dtype)
+        _max_backward_loops(a, dz, da, *at.size, *at.stride, *at.padding)
+    return da
+
+
+def _are_pairs(at: Windows) -> bool:
+    """Whether the windows are 2 × 2, side by side, all inside the image."""
+    inside = all(2 * o <= n for o, n in zip(at.output, at.input, strict=True))
+    return at.size == at.stride == (2, 2) and at.padding == (0, 0) and inside
+
+
 def mean_forward_numba(a: np.ndarray, counts: np.ndarray, at: Windows) -> np.ndarray:
     """As `mean_forward_numpy`, compiled."""
     z = np.zeros((*a.shape[:2], *at.output), a.dtype)
@@ -160,5 +276,7 @@ def mean_backward_numba(dz: np.ndarray, counts: np.ndarray, at: Windows) -> np.n
 
 winners = either(winners_numpy, winners_numba)
 route = either(route_numpy, route_numba)
+max_forward = either(max_forward_numpy, max_forward_numba)
+max_backward = either(max_backward_numpy, max_backward_numba)
 mean_forward = either(mean_forward_numpy, mean_forward_numba)
 mean_backward = either(mean_backward_numpy, mean_backward_numba)

@@ -30,6 +30,12 @@ class Windows(NamedTuple):
     dilation: Pair
     output: Pair
 
+    @property
+    def padded(self) -> Pair:
+        """The size of the image with its padding."""
+        (h, w), (ph, pw) = self.input, self.padding
+        return h + 2 * ph, w + 2 * pw
+
     def element(self, padded: np.ndarray, i: int, j: int) -> np.ndarray:
         """Element (i, j) of all the windows at once: a view (N, C, oh, ow) into the padded image."""
         (sh, sw), (dh, dw), (oh, ow) = self.stride, self.dilation, self.output
@@ -45,7 +51,10 @@ class Windows(NamedTuple):
                 self.input, self.size, self.stride, self.padding, self.dilation, self.output, strict=True
             )
         )
-        return np.pad(a, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=value)
+        (h, w), size = self.input, a.shape[:2]
+        padded = np.full((*size, top + h + bottom, left + w + right), value, a.dtype)
+        padded[:, :, top : top + h, left : left + w] = a
+        return padded
 
     def crop(self, padded: np.ndarray) -> np.ndarray:
         """The image inside the padded one."""

@@ -97,7 +97,7 @@ class Conv2d(_Convolution):
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)
-        return self._with_bias(kernels.forward(a, self.W, *self._at))
+        return kernels.forward(a, self.W, self.b, *self._at)
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
         self.check_above(a, dz)
@@ -159,7 +159,7 @@ class ConvTranspose2d(_Convolution):
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
         self.check_above(a, dz)
-        return self._crop(kernels.forward(dz, self.W, *self._at), a.shape)
+        return self._crop(kernels.forward(dz, self.W, None, *self._at), a.shape)
 
     def gradients(self, a: np.ndarray, dz: np.ndarray) -> dict[str, np.ndarray]:
         self.check_above(a, dz)

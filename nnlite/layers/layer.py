@@ -1,11 +1,37 @@
 """What all layers share: their parameters, the checks of what they are given, their one-line repr."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar
+from functools import wraps
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
 from .arguments import DTYPES, Shape, float_dtype, frozen
+
+REMEMBERED = 64
+"""How many answers a layer remembers."""
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def remembered(method: Method) -> Method:
+    """A method of a layer that remembers what it has answered: a layer never changes, so neither does the answer."""
+    key = method.__qualname__
+
+    @wraps(method)
+    def answer(self: Any, *arguments: Any) -> Any:
+        known = self.__dict__.setdefault("_known", {})
+        try:
+            return known[key, arguments]
+        except KeyError:
+            found = method(self, *arguments)
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known[key, arguments] = found
+            return found
+
+    return cast(Method, answer)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -71,15 +97,19 @@ class Layer:
         """The shape above `a`; ValueError unless it has a dtype and a shape that this layer takes."""
         if not isinstance(a, np.ndarray):
             raise TypeError(f"{self!r} takes a NumPy array, and {type(a).__name__} came; use np.asarray.")
-        if a.dtype not in DTYPES or a.dtype != (self.dtype or a.dtype):
+        return self._above(a.shape, a.dtype)
+
+    @remembered
+    def _above(self, shape: Shape, dtype: np.dtype) -> Shape:
+        if dtype not in DTYPES or dtype != (self.dtype or dtype):
             expected = self.dtype or "float32 or float64"
             advice = (
                 "convert the input with x.astype(...) or the network with network.astype(...)"
-                if a.dtype in DTYPES
+                if dtype in DTYPES
                 else "bring pixels to [0, 1], such as (x / 255).astype(np.float32)"
             )
-            raise ValueError(f"{self!r} takes {expected}, and {a.dtype} came; {advice}.")
-        return self.output_shape(a.shape)
+            raise ValueError(f"{self!r} takes {expected}, and {dtype} came; {advice}.")
+        return self.output_shape(shape)
 
     def check_above(self, a: np.ndarray, dz: np.ndarray) -> None:
         """ValueError unless `dz` has the shape and dtype of what the layer makes of `a`."""

@@ -7,8 +7,8 @@ import numpy as np
 
 from .. import kernels
 from ..kernels.windows import Pair, Windows, output_size
-from .arguments import Shape, flag, pair
-from .layer import Layer
+from .arguments import Shape, flag, frozen, pair
+from .layer import Layer, remembered
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,6 +29,7 @@ class _Pooling(Layer):
             raise ValueError(f"{name}: padding is at most half the window; size is {size}, padding {padding}.")
         self._set(size=size, stride=stride, padding=padding, ceil_mode=flag(name, "ceil_mode", self.ceil_mode))
 
+    @remembered
     def windows(self, shape: Shape) -> Windows:
         """Where the windows lie on images of this shape (N, C, H, W)."""
         if len(shape) != 4:
@@ -66,13 +67,12 @@ class MaxPool2d(_Pooling):
         return kernels.winners(a, self.windows(a.shape))
 
     def forward(self, a: np.ndarray) -> np.ndarray:
-        winners = self.winners(a)
-        pixels, places = (array.reshape(*array.shape[:2], prod(array.shape[2:])) for array in (a, winners))
-        return np.take_along_axis(pixels, places, axis=2).reshape(winners.shape)
+        self.check(a)
+        return kernels.max_forward(a, self.windows(a.shape))
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
         self.check_above(a, dz)
-        return kernels.route(dz, self.winners(a), self.windows(a.shape))
+        return kernels.max_backward(a, dz, self.windows(a.shape))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -96,6 +96,7 @@ class AvgPool2d(_Pooling):
         super().__post_init__()
         self._set(count_include_pad=flag("AvgPool2d", "count_include_pad", self.count_include_pad))
 
+    @remembered
     def counts(self, at: Windows, dtype: np.dtype) -> np.ndarray:
         """By how many elements the sum of each window is divided: (oh, ow)."""
         per_axis = []
@@ -103,7 +104,7 @@ class AvgPool2d(_Pooling):
             start = np.arange(out) * s - p
             low, high = (-p, n + p) if self.count_include_pad else (0, n)
             per_axis.append(np.minimum(start + k, high) - np.maximum(start, low))
-        return np.outer(*per_axis).astype(dtype)
+        return frozen(np.outer(*per_axis).astype(dtype))
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)

@@ -1,0 +1,199 @@
+"""Convolution at stride 1: in the flattened image, an element of all the windows is one shifted copy.
+
+    image, 4 wide, flattened:   0 1 2 3 4 5 6 7 8 9 10 11
+
+    a window of 2 × 2 reads     (0, 0)   0 1 2 3 4 5 6        columns: copies, shifted by i · width + j
+                                (0, 1)   1 2 3 4 5 6 7
+                                (1, 0)   4 5 6 7 8 9 10
+                                (1, 1)   5 6 7 8 9 10 11
+                                         -----------------
+    W @ columns                          z z z · z z z        · read across the edge of the image: cut off
+
+The copies are long and contiguous, where gathering window by window moves a few numbers at a time. The matrix product
+has width / (number of windows in a row) more columns than it needs, which costs less than the gathering did. The way
+back is the same in reverse: zeros in the places ·, the product with Wᵀ, and every column added at its shift.
+
+Shapes: as in convolution.py; the padded image is (N, C, H' W').
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from .dispatch import compiled
+from .windows import Windows
+from .workspace import workspace
+
+BLOCK_BYTES = 2**20  # of columns at a time: they stay in the processor's cache
+LEAST = 256  # columns in a product, where the image has so many: below, a product is slow
+
+
+@lru_cache(maxsize=256)
+def fits(at: Windows) -> bool:
+    """Whether the shifts serve these windows: stride 1, and at most every second place is cut off."""
+    return at.stride == (1, 1) and 2 * at.output[1] >= at.padded[1]
+
+
+def forward(a: np.ndarray, W: np.ndarray, b: np.ndarray | None, at: Windows, groups: int) -> np.ndarray:
+    """z = W @ columns + b: as `convolution.forward_numpy`."""
+    image, matrix, bias = _flattened(a, at), _grouped(W, groups), _bias(W, b)
+    width = at.padded[1]
+    z = np.empty((len(a), len(W), *at.output), a.dtype)
+    for samples, rows in _blocks(a.shape, at, a.itemsize):
+        columns = _shifted(image[samples], at, rows)
+        full = _product("full", matrix, columns, groups)
+        _cut(full, bias, z[samples], rows.start, width)
+    return z
+
+
+def backward_input(dz: np.ndarray, W: np.ndarray, at: Windows, groups: int) -> np.ndarray | None:
+    """da += Wᵀ @ dz at every shift: as `convolution.backward_input_numpy`. None where W is not finite.
+
+    (An infinite weight times a zero in a place that is cut off would give a NaN that is not there.)
+    """
+    matrix, channels = _grouped(W, groups).swapaxes(1, 2), W.shape[1] * groups
+    height, width = at.padded
+    da = np.zeros((len(dz), channels, height * width), dz.dtype)
+    for samples, rows in _blocks(da.shape, at, dz.itemsize):
+        full = _spread_out(dz[samples], at, rows)
+        columns = _product("columns", matrix, full, groups)
+        if not _add_shifted(columns, da[samples], *at.size, *at.dilation, width, rows.start, at.output[1]):
+            return None
+    da = da.reshape(len(dz), channels, height, width)
+    return at.crop(da) if any(at.padding) else da
+
+
+def backward_weights(a: np.ndarray, dz: np.ndarray, at: Windows, groups: int) -> np.ndarray | None:
+    """dWᵀ = columns @ dzᵀ: as `convolution.backward_weights_numpy`. None where that is not finite.
+
+    (An infinite activation times a zero in a place that is cut off would give a NaN that is not there.)
+    """
+    image, filters, channels = _flattened(a, at), dz.shape[1] // groups, a.shape[1] // groups
+    dW = np.zeros((groups, channels * at.size[0] * at.size[1], filters), a.dtype)  # turned: BLAS is faster that way
+    for samples, rows in _blocks(a.shape, at, a.itemsize):
+        columns, full = _shifted(image[samples], at, rows), _spread_out(dz[samples], at, rows)
+        n, _, f = full.shape
+        parts = columns.reshape(n, groups, -1, f) @ full.reshape(n, groups, filters, f).swapaxes(2, 3)
+        dW += parts.sum(axis=0)
+    if not np.isfinite(dW).all():
+        return None
+    return np.ascontiguousarray(dW.swapaxes(1, 2)).reshape(groups * filters, channels, *at.size)
+
+
+# ------------------------------------------------------------------------------------------------------ the loops
+
+
+@compiled
+def _copy_shifted(image, columns, kh, kw, dh, dw, width, start):  # type: ignore[no-untyped-def]
+    n_samples, _, f = columns.shape
+    for n in range(n_samples):
+        for c in range(image.shape[1]):
+            for i in range(kh):
+                for j in range(kw):
+                    first = start + i * dh * width + j * dw
+                    source, column = image[n, c, first : first + f], columns[n, (c * kh + i) * kw + j]
+                    for q in range(f):
+                        column[q] = source[q]
+
+
+@compiled
+def _add_shifted(columns, image, kh, kw, dh, dw, width, first_row, ow):  # type: ignore[no-untyped-def]
+    """Adds; or tells by False that a place that is cut off is no zero."""
+    n_samples, n_columns, f = columns.shape
+    if f > ow and n_samples > 0:
+        for t in range(n_columns):
+            if columns[0, t, ow] != 0:
+                return False
+    for n in range(n_samples):
+        for c in range(image.shape[1]):
+            for i in range(kh):
+                for j in range(kw):
+                    first = (first_row + i * dh) * width + j * dw
+                    target = image[n, c, first : first + f]
+                    column = columns[n, (c * kh + i) * kw + j]
+                    for q in range(f):
+                        target[q] += column[q]
+    return True
+
+
+@compiled
+def _cut(full, bias, z, first_row, width):  # type: ignore[no-untyped-def]
+    n_samples, n_filters, f = full.shape
+    ow = z.shape[3]
+    for n in range(n_samples):
+        for k in range(n_filters):
+            b = bias[k]
+            for y in range((f - ow) // width + 1):
+                row, source = z[n, k, first_row + y], full[n, k, y * width : y * width + ow]
+                for x in range(ow):
+                    row[x] = source[x] + b
+
+
+@compiled
+def _spread(dz, full, first_row, width):  # type: ignore[no-untyped-def]
+    n_samples, n_filters, f = full.shape
+    ow = dz.shape[3]
+    for n in range(n_samples):
+        for k in range(n_filters):
+            for y in range((f - ow) // width + 1):
+                row, target = dz[n, k, first_row + y], full[n, k, y * width : y * width + ow]
+                for x in range(ow):
+                    target[x] = row[x]
+                for q in range(y * width + ow, min(f, (y + 1) * width)):
+                    full[n, k, q] = 0
+
+
+def _product(purpose: str, matrix: np.ndarray, columns: np.ndarray, groups: int) -> np.ndarray:
+    """matrix @ columns in each group: (n, rows of all groups, f)."""
+    n, _, f = columns.shape
+    out = workspace(purpose, (n, groups, matrix.shape[1], f), columns.dtype)
+    return np.matmul(matrix, columns.reshape(n, groups, -1, f), out=out).reshape(n, -1, f)
+
+
+def _shifted(image: np.ndarray, at: Windows, rows: slice) -> np.ndarray:
+    """The columns of these rows of windows, (n, C kh kw, f): a shifted copy for each element of the window."""
+    width = at.padded[1]
+    f = (rows.stop - rows.start - 1) * width + at.output[1]
+    if at.size == (1, 1):
+        return image[:, :, rows.start * width : rows.start * width + f]
+    columns = workspace("columns", (len(image), image.shape[1] * at.size[0] * at.size[1], f), image.dtype)
+    _copy_shifted(image, columns, *at.size, *at.dilation, width, rows.start * width)
+    return columns
+
+
+def _spread_out(dz: np.ndarray, at: Windows, rows: slice) -> np.ndarray:
+    """These rows of dz as wide as the padded image, (n, K, f): zeros in the places that were cut off."""
+    width = at.padded[1]
+    f = (rows.stop - rows.start - 1) * width + at.output[1]
+    full = workspace("full", (*dz.shape[:2], f), dz.dtype)
+    _spread(dz, full, rows.start, width)
+    return full
+
+
+def _flattened(a: np.ndarray, at: Windows) -> np.ndarray:
+    """The padded image, (N, C, H' W')."""
+    padded = at.pad(a) if any(at.padding) else np.ascontiguousarray(a)
+    return padded.reshape(*a.shape[:2], at.padded[0] * at.padded[1])
+
+
+def _grouped(W: np.ndarray, groups: int) -> np.ndarray:
+    """The filters as one matrix a group: (groups, K / groups, C / groups · kh · kw)."""
+    return W.reshape(groups, len(W) // groups, -1)
+
+
+def _bias(W: np.ndarray, b: np.ndarray | None) -> np.ndarray:
+    return np.zeros(len(W), W.dtype) if b is None else b
+
+
+@lru_cache(maxsize=256)
+def _blocks(shape: tuple[int, ...], at: Windows, itemsize: int) -> list[tuple[slice, slice]]:
+    """Samples and rows of windows whose columns take about BLOCK_BYTES: it depends on the shapes alone."""
+    rows, width = at.output[0], at.padded[1]
+    one_row = shape[1] * at.size[0] * at.size[1] * width * itemsize
+    high = min(rows, max(1, BLOCK_BYTES // one_row, LEAST // width))
+    step = max(1, BLOCK_BYTES // (one_row * rows)) if high == rows else 1
+    return [
+        (slice(start, start + step), slice(top, min(rows, top + high)))
+        for start in range(0, shape[0], step)
+        for top in range(0, rows, high)
+    ]
