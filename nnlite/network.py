@@ -4,13 +4,17 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, overload
 
 import numpy as np
 
 from . import architecture, storage
+from .kernels import backend
+from .kernels.row import Mode
 from .layers import BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Mask, Softmax
 from .layers.arguments import Shape, float_dtype, sizes
+from .plan import MODES, Activations, Part, Plan, describe, is_input
 
 Rule = Callable[[Layer, np.ndarray, np.ndarray, Any], Any]
 """rule(layer, a_j, a_k, R_k) -> R_j: how one layer turns the signal above it into the signal below."""
@@ -19,6 +23,19 @@ Rule = Callable[[Layer, np.ndarray, np.ndarray, Any], Any]
 def gradient_rule(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, R_k: np.ndarray) -> np.ndarray:
     """R_j = Σ_k (∂a_k / ∂a_j) R_k: the layer's exact backward pass, as a rule."""
     return layer.backward(a_j, R_k)
+
+
+MODES[gradient_rule] = Mode.EXACT
+
+
+def layer_by_layer(
+    layers: Sequence[Layer], a: Sequence[np.ndarray], R: Any, rules: Sequence[Rule], start: int, stop: int
+) -> list[Any]:
+    """R[l] = rule_l(layer_l, a[l], a[l + 1], R[l + 1]) from l = stop − 1 down to start, with R[stop] = `R`."""
+    signals = [R]
+    for l in reversed(range(start, stop)):
+        signals.append(rules[l](layers[l], a[l], a[l + 1], signals[-1]))
+    return signals[:0:-1]
 
 
 class Network:
@@ -80,13 +97,28 @@ class Network:
         ValueError
             x has a shape or dtype that a layer cannot take; the message names the layer.
         """
-        a = [x]
-        for name, layer in zip(self.names, self.layers, strict=True):
-            try:
-                a.append(layer.forward(a[-1]))
-            except ValueError as error:
-                raise ValueError(f"layer {name}: {error}") from None
+        plan = self._plan(x)
+        a = Activations(x)
+        for part in self._layer_by_layer if plan is None else plan.parts:
+            if part.row is None:
+                a.append(self._one(part.start, a[-1]))
+            else:
+                a.runs[part.start] = part.row.up(a[-1])
+                a.extend(a.runs[part.start].above)
         return a
+
+    def output(self, x: np.ndarray) -> np.ndarray:
+        """The last activation alone: forward(x)[-1], without keeping the others."""
+        plan = self._plan(x)
+        for part in self._layer_by_layer if plan is None else plan.parts:
+            x = self._one(part.start, x) if part.row is None else part.row.output(x)
+        return x
+
+    def _one(self, i: int, a: np.ndarray) -> np.ndarray:
+        try:
+            return self.layers[i].forward(a)
+        except ValueError as error:
+            raise ValueError(f"layer {self.names[i]}: {error}") from None
 
     def walk_back(self, a: Sequence[np.ndarray], R: Any, rules: Sequence[Rule]) -> list[Any]:
         """Every signal, from R[0] on the input to R[L] = `R` at the top.
@@ -102,19 +134,68 @@ class Network:
         rules
             One for each layer, bottom to top.
         """
+        return self._walk(a, R, rules, keep=True)
+
+    def to_input(self, a: Sequence[np.ndarray], R: Any, rules: Sequence[Rule]) -> Any:
+        """The signal on the input alone: walk_back(a, R, rules)[0], without keeping the others."""
+        return self._walk(a, R, rules, keep=False)[0]
+
+    def _walk(self, a: Sequence[np.ndarray], R: Any, rules: Sequence[Rule], keep: bool) -> list[Any]:
         if not len(a) - 1 == len(rules) == len(self.layers):
             raise ValueError(
                 f"{len(self.layers)} layers need {len(self.layers)} rules and {len(self.layers) + 1} activations; "
                 f"{len(rules)} rules and {len(a)} activations came."
             )
         signals = [R]
-        for layer, rule, a_j, a_k in zip(self.layers[::-1], rules[::-1], a[-2::-1], a[:0:-1], strict=True):
-            signals.append(rule(layer, a_j, a_k, signals[-1]))
-        return signals[::-1]
+        for part in reversed(self._parts_of(a)):
+            below = self._row_back(part, a, signals[0], rules, keep)
+            if below is None:
+                below = layer_by_layer(self.layers, a, signals[0], rules, part.start, part.stop)
+            signals = [*below, *signals] if keep else below[:1]
+        return signals
+
+    def _row_back(
+        self, part: Part, a: Sequence[np.ndarray], R: Any, rules: Sequence[Rule], keep: bool
+    ) -> list[np.ndarray] | None:
+        """The signals below R, by the row of this part; None where it has none, or does not know a rule."""
+        run = a.run(part) if part.row is not None and isinstance(a, Activations) else None
+        if run is None or not isinstance(R, np.ndarray) or (R.shape, R.dtype) != (a[part.stop].shape, a[0].dtype):
+            return None
+        modes = self._plans[a[0].shape[1:], a[0].dtype].modes(part, rules[part.start : part.stop])
+        return None if modes is None else run.row.down(run, R, *modes, keep)
+
+    def _plan(self, x: Any) -> Plan | None:
+        """The plan for this input; None where every layer runs for itself."""
+        if not is_input(x) or backend() != "numba":
+            return None
+        key = x.shape[1:], x.dtype
+        if key not in self._plans:
+            try:
+                self._plans[key] = Plan(self.layers, self._shapes(x.shape), x.dtype)
+            except ValueError:  # x does not fit: the layer that it does not fit says so
+                return None
+        return self._plans[key]
+
+    def _parts_of(self, a: Sequence[np.ndarray]) -> list[Part]:
+        plan = self._plan(a[0]) if isinstance(a, Activations) else None
+        return self._layer_by_layer if plan is None else plan.parts
+
+    @cached_property
+    def known_inputs(self) -> set[tuple[Shape, np.dtype]]:
+        """The shapes and dtypes of inputs that have been checked, and fit."""
+        return set()
+
+    @cached_property
+    def _layer_by_layer(self) -> list[Part]:
+        return [Part(i, i + 1, None, "") for i in range(len(self.layers))]
+
+    @cached_property
+    def _plans(self) -> dict[tuple[Shape, np.dtype], Plan]:
+        return {}
 
     def scores(self, x: np.ndarray) -> np.ndarray:
         """The scores of the classes (N, K): the output, before a Softmax at the end."""
-        return self.to_scores().forward(x)[-1]
+        return self.to_scores().output(x)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """The class with the highest score for each sample: (N,) integers.
@@ -133,7 +214,11 @@ class Network:
 
     def to_scores(self) -> "Network":
         """This network without a Softmax at its end."""
-        return self[:-1] if self.layers and isinstance(self.layers[-1], Softmax) else self
+        return self._without_softmax if self.layers and isinstance(self.layers[-1], Softmax) else self
+
+    @cached_property
+    def _without_softmax(self) -> "Network":
+        return self[:-1]
 
     def sample(self, rng: np.random.Generator, shape: Shape) -> "Network":
         """A draw: this network with a fixed mask in the place of every Dropout.
@@ -158,8 +243,10 @@ class Network:
 
         An Identity takes the place of the BatchNorm, so that all layers keep their positions and names.
         """
-        if not any(isinstance(layer, BatchNorm) for layer in self.layers):
-            return self
+        return self._merged if any(isinstance(layer, BatchNorm) for layer in self.layers) else self
+
+    @cached_property
+    def _merged(self) -> "Network":
         layers = list(self.layers)
         for i in range(1, len(layers)):
             before, layer = layers[i - 1 : i + 1]
@@ -219,7 +306,7 @@ class Network:
             raise ValueError(f"There is no layer {name!r}; the layers are {', '.join(self.names)}.")
         return self.names.index(name)
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype:
         """The dtype of the weights (float32 for a network without any)."""
         return next((layer.dtype for layer in self.layers if layer.dtype is not None), np.dtype(np.float32))
@@ -250,6 +337,21 @@ class Network:
             except ValueError as error:
                 raise ValueError(f"layer {name}: {error}") from None
         return shapes
+
+    def plan(self, shape: Shape) -> str:
+        """What runs each layer for inputs of this shape (N, ...): a line a layer, with the layers that run as one.
+
+        >>> from nnlite.layers import Dense, ReLU, Tanh
+        >>> net = Network([Dense(np.eye(2)), ReLU(), Dense(np.ones((2, 3))), Tanh()])
+        >>> print(net.plan((1, 2)))  # doctest: +SKIP
+        dense1  Dense(W[2, 2])  row 1  a matrix product
+        relu1   ReLU()          row 1  one pass
+        dense2  Dense(W[2, 3])  row 1  a matrix product
+        tanh1   Tanh()          alone  NumPy             (a row knows no Tanh)
+        """
+        shapes = self._shapes(shape)
+        parts = self._layer_by_layer if backend() != "numba" else Plan(self.layers, shapes, self.dtype).parts
+        return describe(parts, self.names, self.layers, shapes)
 
     def summary(self, input_shape: Shape | None = None) -> str:
         """A table of the layers: name, layer, shape of the output, number of parameters.

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.row import Mode
 from ..layers import Layer
 from ..network import Network
+from ..plan import MODES
 from .relu_rules import rules_for
 from .target import explained
 
@@ -20,6 +22,9 @@ from .target import explained
 def guided_rule(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, R_k: np.ndarray) -> np.ndarray:
     """R_j = max(0, R_k) where a_j > 0, else 0: the rule of guided backpropagation on a ReLU."""
     return np.where((a_j > 0) & (R_k > 0), R_k, R_k.dtype.type(0))
+
+
+MODES[guided_rule] = Mode.GUIDED
 
 
 def guided_backpropagation(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
@@ -56,4 +61,4 @@ def guided_backpropagation(network: Network, x: np.ndarray, target: Any = None) 
     array([[3., 6.]])
     """
     f = explained(network, x, target)
-    return f.network.walk_back(f.a, f.ones, rules_for(f.network, guided_rule))[0]
+    return f.network.to_input(f.a, f.ones, rules_for(f.network, guided_rule))

@@ -22,6 +22,17 @@ def check_input(network: Network, x: np.ndarray) -> np.ndarray:
     """
     if not isinstance(x, np.ndarray):
         raise TypeError(f"x takes a NumPy array of shape (N, ...), and {type(x).__name__} came; use np.asarray.")
+    if (x.shape, x.dtype) not in network.known_inputs:
+        _check_kind(network, x)
+        network.known_inputs.add((x.shape, x.dtype))
+    if not np.isfinite(x).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
+        raise ValueError(f"x must be finite, and x[{_listed(where)}] is {x[where]}.")
+    return x
+
+
+def _check_kind(network: Network, x: np.ndarray) -> None:
+    """The checks that ask for nothing but the shape and the dtype of x."""
     if x.dtype not in DTYPES:
         raise ValueError(
             f"x takes {network.dtype} values, and {x.dtype} came; bring pixels to [0, 1], such as "
@@ -36,10 +47,6 @@ def check_input(network: Network, x: np.ndarray) -> np.ndarray:
         advice = " Add the batch axis: x[None]." if x.shape == network.input_shape else ""
         raise ValueError(f"x takes the shape (N, {_listed(network.input_shape)}), and {x.shape} came.{advice}")
     network.output_shape(x.shape)
-    if not np.isfinite(x).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
-        raise ValueError(f"x must be finite, and x[{_listed(where)}] is {x[where]}.")
-    return x
 
 
 def activations(network: Network, x: np.ndarray) -> list[np.ndarray]:

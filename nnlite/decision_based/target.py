@@ -42,7 +42,7 @@ def explained_class(scores: np.ndarray, target: Any = None) -> np.ndarray:
         raise ValueError(f"target takes a class, {n} integers (a class for each sample) or None, and {target!r} came.")
     if chosen.size and not 0 <= chosen.min() <= chosen.max() < classes:
         raise ValueError(f"target takes classes from 0 to {classes - 1}, and {target!r} came.")
-    return np.broadcast_to(chosen, (n,)).astype(np.int64)
+    return chosen.astype(np.int64) if chosen.shape else np.full(n, chosen, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +73,8 @@ class Explained:
 
     def gradient(self, at: int = 0) -> np.ndarray:
         """∂f / ∂a[at]: the walk back from the top, as far as that activation."""
-        above = self.network[at:]
-        return above.walk_back(self.a[at:], self.ones, [gradient_rule] * len(above))[0]
+        above, a = (self.network[at:], self.a[at:]) if at else (self.network, self.a)
+        return above.to_input(a, self.ones, [gradient_rule] * len(above))
 
 
 def explained(network: Network, x: np.ndarray, target: Any = None) -> Explained:

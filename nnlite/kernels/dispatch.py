@@ -9,6 +9,7 @@ import importlib.util
 import os
 import warnings
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 BACKENDS = ("numpy", "numba")
@@ -47,28 +48,48 @@ def _warn_that_nothing_is_kept() -> None:
     )
 
 
-def compiled(loops: Callable) -> Callable:
+def compiled(loops: Callable, **options: Any) -> Callable:
     """Compile `loops` with Numba at its first call, and keep the machine code on disk for the next process.
 
     Nothing is imported or compiled before that call, so `import nnlite` stays fast. The floating-point rules are
-    IEEE's: no fastmath, NaN and infinity come out as NumPy has them.
+    IEEE's: no fastmath, NaN and infinity come out as NumPy has them, and so does a division by zero.
     """
+    options = {"nogil": True, "error_model": "numpy", **options}
 
     @functools.cache
     def machine_code() -> Callable:
         import numba
 
+        own = _with_compiled_parts(loops)
         try:
-            return numba.njit(cache=True, nogil=True)(loops)
+            return numba.njit(cache=True, **options)(own)
         except RuntimeError:  # Numba found no folder in which it may write
             _warn_that_nothing_is_kept()
-            return numba.njit(nogil=True)(loops)
+            return numba.njit(**options)(own)
 
     @functools.wraps(loops)
     def call(*arguments: Any) -> Any:
         return machine_code()(*arguments)
 
+    call.machine_code = machine_code  # type: ignore[attr-defined]
     return call
+
+
+part = functools.partial(compiled, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""Compile a function that only compiled functions of its own file call: cheaper, for Python cannot call it."""
+
+
+def _with_compiled_parts(loops: Callable) -> Callable:
+    """The same function, with the compiled functions of its file that it calls as Numba knows them.
+
+    (Numba keeps machine code by the file of a function: parts from another file would be kept when they change.)
+    """
+    known: dict[str, Any] = {name: loops.__globals__.get(name) for name in loops.__code__.co_names}
+    parts = {name: part.machine_code() for name, part in known.items() if hasattr(part, "machine_code")}
+    if not parts:
+        return loops
+    own = FunctionType(loops.__code__, {**loops.__globals__, **parts}, loops.__name__)
+    return functools.update_wrapper(own, loops)
 
 
 def either(plain: Callable, fast: Callable) -> Callable:

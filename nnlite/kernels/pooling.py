@@ -234,7 +234,7 @@ def route_numba(dz: np.ndarray, winner: np.ndarray, at: Windows) -> np.ndarray:
 def max_forward_numba(a: np.ndarray, at: Windows) -> np.ndarray:
     """As `max_forward_numpy`, compiled."""
     a, z = np.ascontiguousarray(a), np.empty((*a.shape[:2], *at.output), a.dtype)
-    if _are_pairs(at):
+    if are_pairs(at):
         _max_forward_pairs(a, z)
     else:
         _max_forward_loops(a, z, *at.size, *at.stride, *at.padding)
@@ -244,7 +244,7 @@ def max_forward_numba(a: np.ndarray, at: Windows) -> np.ndarray:
 def max_backward_numba(a: np.ndarray, dz: np.ndarray, at: Windows) -> np.ndarray:
     """As `max_backward_numpy`, compiled."""
     a, dz = np.ascontiguousarray(a), np.ascontiguousarray(dz)
-    if _are_pairs(at):
+    if are_pairs(at):
         covered = at.input == (2 * at.output[0], 2 * at.output[1])
         da = (np.empty if covered else np.zeros)(a.shape, dz.dtype)
         _max_backward_pairs(a, dz, da, dz.dtype.type(0))
@@ -254,7 +254,7 @@ def max_backward_numba(a: np.ndarray, dz: np.ndarray, at: Windows) -> np.ndarray
     return da
 
 
-def _are_pairs(at: Windows) -> bool:
+def are_pairs(at: Windows) -> bool:
     """Whether the windows are 2 × 2, side by side, all inside the image."""
     inside = all(2 * o <= n for o, n in zip(at.output, at.input, strict=True))
     return at.size == at.stride == (2, 2) and at.padding == (0, 0) and inside

@@ -9,7 +9,7 @@ from ..decision_based.lrp.form import Passing, Rule
 from ..decision_based.lrp.form import Step as LrpStep
 from ..decision_based.registry import METHODS
 from ..decision_based.target import explained
-from ..layers import Dropout, Flatten, Identity, Layer, Mask, ReLU, Reshape
+from ..layers import Dropout, Flatten, Identity, Mask, ReLU, Reshape
 from ..layers.arguments import Shape
 from ..network import Network, gradient_rule
 from .expressions import array_name, symbols
@@ -51,10 +51,11 @@ def record(method: Any, network: Network, x: np.ndarray, target: Any = None) -> 
     if isinstance(x, np.ndarray) and x.ndim and len(x) != 1:
         raise ValueError(f"The stepper takes one input, (1, ...), and a batch of {len(x)} came; choose one: x[:1].")
     walk = begin(method, network.astype(np.float64), x, target)
-    recorded: list[Recorded] = []
-    signals = walk.network.walk_back(walk.a, walk.R, [partial(_recording, recorded, rule) for rule in walk.rules])
-    names = walk.network.names[::-1]
-    frames = [_frame(name, of, walk, _layout(walk, name)) for name, of in zip(names, recorded, strict=True)]
+    signals = walk.network.walk_back(walk.a, walk.R, walk.rules)
+    frames = [
+        _frame(name, _recorded(walk, signals, l), walk, _layout(walk, name))
+        for l, name in reversed(list(enumerate(walk.network.names)))
+    ]
     R = signals[0]
     if walk.finish is not None:
         finish = walk.finish(R)
@@ -65,15 +66,13 @@ def record(method: Any, network: Network, x: np.ndarray, target: Any = None) -> 
     return Trace(name, formula, x, R, explaining, score, predicted, tuple(frames))
 
 
-def _recording(
-    recorded: list[Recorded], rule: Any, layer: Layer, a_j: np.ndarray, a_k: np.ndarray, R_k: np.ndarray
-) -> np.ndarray:
-    """The rule, with what it was given and what it gave kept; LRP's rules give their whole step."""
+def _recorded(walk: Walk, signals: list[np.ndarray], l: int) -> Recorded:
+    """What one rule was given and what it gave; LRP's rules give their whole step."""
+    layer, rule = walk.network.layers[l], walk.rules[l]
+    a_j, a_k, R_j, R_k = walk.a[l], walk.a[l + 1], signals[l], signals[l + 1]
     step = rule.step(layer, a_j, a_k, R_k) if isinstance(rule, (Rule, Passing)) else None
-    R_j = rule(layer, a_j, a_k, R_k) if step is None else step.below
     shapes = geometry(layer, a_j.shape[1:], a_k.shape[1:])
-    recorded.append(Recorded(layer, rule, a_j[0], a_k[0], R_k[0], R_j[0], step, shapes))
-    return R_j
+    return Recorded(layer, rule, a_j[0], a_k[0], R_k[0], R_j[0], step, shapes)
 
 
 def _frame(name: str, of: Recorded, walk: Walk, layout: Shape) -> Frame:

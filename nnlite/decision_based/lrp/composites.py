@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from types import FunctionType
 from typing import Any, Union
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from ...kernels.row import Mode
 from ...layers import (
     AvgPool2d,
     BatchNorm,
@@ -43,9 +45,9 @@ Rules = Union[AnyRule, "Composite", Sequence[AnyRule | None]]
 LINEAR = (Dense, Conv2d, ConvTranspose2d)
 CONVOLUTIONS = (Conv2d, ConvTranspose2d)
 
-passes = Passing("passes", lambda layer, a, R: R)
-reshapes = Passing("passes", lambda layer, a, R: R.reshape(a.shape))
-winner_takes_all = Passing("winner takes all", lambda layer, a, R: layer.backward(a, R))
+passes = Passing("passes", lambda layer, a, R: R, Mode.PASS)
+reshapes = Passing("passes", lambda layer, a, R: R.reshape(a.shape), Mode.PASS)
+winner_takes_all = Passing("winner takes all", lambda layer, a, R: layer.backward(a, R), Mode.EXACT)
 
 WITHOUT_WEIGHTS: dict[type[Layer], Any] = {
     **dict.fromkeys((ReLU, LeakyReLU, Tanh, Sigmoid, Dropout, Mask, Identity), passes),
@@ -146,9 +148,21 @@ def everywhere(rule: Rule) -> Composite:
     return Composite(convolution=rule, dense=rule, pooling=zero(rule.options.get("stabilizer", 0.0)))
 
 
+REMEMBERED = 16
+_KNOWN: "WeakKeyDictionary[Network, dict[int, tuple[Rules, list[AnyRule]]]]" = WeakKeyDictionary()
+"""The rules of each layer, by network and by what was given; that is kept too, so that its id stays its own."""
+
+
 def rules_for(network: Network, rules: Rules) -> list[AnyRule]:
     """One rule for each layer of the network, bottom to top, from whatever `relevance` takes as `rules`."""
-    return [_checked(rule) for rule in _chosen(network, rules)]
+    if not isinstance(rules, (Rule, Composite)):
+        return [_checked(rule) for rule in _chosen(network, rules)]
+    known = _KNOWN.setdefault(network, {})
+    if id(rules) not in known:
+        if len(known) >= REMEMBERED:
+            known.clear()
+        known[id(rules)] = rules, [_checked(rule) for rule in _chosen(network, rules)]
+    return known[id(rules)][1]
 
 
 def _chosen(network: Network, rules: Rules) -> Sequence[Any]:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...kernels.row import Mode
 from ...layers import Layer
 
 
@@ -150,6 +151,12 @@ class Rule:
     def __call__(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
         return self.step(layer, a, z, R).below
 
+    def in_row(self, layer: Layer) -> tuple[Mode, float] | None:
+        """How a row of layers runs it (kernels/row.py): LRP-0 and LRP-ε with a number for ε; None for the others."""
+        if self.groups is not unchanged or isinstance(self.stabilizer, Relative):
+            return None
+        return Mode.EPSILON, self.stabilizer
+
     def _part(self, group: Group, layer: Layer, a: np.ndarray, z_layer: np.ndarray, R: np.ndarray) -> Part:
         terms = group.terms
         # The unchanged layer on its own input has been computed already, on the way up.
@@ -169,6 +176,11 @@ class Rule:
         return f"{self.name}({', '.join(f'{key}={_short(value)}' for key, value in self.options.items())})"
 
 
+def unchanged(layer: Layer, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
+    """The layer as it is, on its own input: LRP-0 and LRP-ε."""
+    return [Group([Term(a, layer)])]
+
+
 @dataclass(frozen=True)
 class Passing:
     """The rule of a layer that divides nothing: the relevance passes, in the layer's own way.
@@ -179,6 +191,11 @@ class Passing:
 
     name: str
     pass_on: Callable[[Layer, np.ndarray, np.ndarray], np.ndarray]
+    mode: Mode | None = None
+
+    def in_row(self, layer: Layer) -> tuple[Mode, float] | None:
+        """How a row of layers runs it; None where it cannot."""
+        return None if self.mode is None else (self.mode, 0.0)
 
     def step(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> Step:
         """R below from R above; nothing goes elsewhere."""

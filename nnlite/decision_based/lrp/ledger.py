@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...network import Network
-from .composites import AnyRule, Rules
+from .composites import Rules
 from .form import Passing, Rule, Step, per_sample
 from .relevance import ready
 from .rules import epsilon
@@ -115,23 +115,12 @@ def ledger(
     strangers = [rule for rule in walk.rules if not isinstance(rule, (Rule, Passing))]
     if strangers:
         raise TypeError(f"A ledger needs the rules of nnlite.decision_based.lrp, and {strangers[0]!r} came.")
-    steps: list[Step] = []
-
-    def recorded(rule: Any) -> AnyRule:
-        def record(layer: Any, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
-            steps.append(rule.step(layer, a, z, R))
-            return steps[-1].below
-
-        return record
-
-    relevances = walk.network.walk_back(walk.a, walk.R, [recorded(rule) for rule in walk.rules])
+    relevances = walk.network.walk_back(walk.a, walk.R, walk.rules)
     sums = [per_sample(values) for values in relevances]
-    entries = [
-        Entry(name, repr(rule), above, below, step.bias, step.stabilizer, step.dropped)
-        for name, rule, above, below, step in zip(
-            walk.network.names, walk.rules, sums[1:], sums[:-1], reversed(steps), strict=True
-        )
-    ]
+    entries = []
+    for l, (name, layer, rule) in enumerate(zip(walk.network.names, walk.network, walk.rules, strict=True)):
+        step: Step = rule.step(layer, walk.a[l], walk.a[l + 1], relevances[l + 1])  # type: ignore[attr-defined]
+        entries.append(Entry(name, repr(rule), sums[l + 1], sums[l], step.bias, step.stabilizer, step.dropped))
     return Ledger(tuple(entries), tuple(relevances), walk.target)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from ...network import Network
 from ..target import explained
 from .composites import AnyRule, Rules, rules_for
+from .form import Passing, Rule
 from .rules import epsilon
 
 
@@ -91,6 +92,8 @@ def relevance(
     array([[7., 1.]])
     """
     walk = ready(network, x, target, rules, start)
+    if not all_layers and all(isinstance(rule, (Rule, Passing)) for rule in walk.rules):
+        return walk.network.to_input(walk.a, walk.R, walk.rules)
     signals = walk.network.walk_back(walk.a, walk.R, walk.rules)
     for name, R_j, a_j in zip(walk.network.names, signals, walk.a, strict=False):
         if np.shape(R_j) != a_j.shape or getattr(R_j, "dtype", None) != a_j.dtype:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...layers import Layer
 from ...layers.arguments import frozen
-from .form import Group, Relative, Rule, Term
+from .form import Group, Relative, Rule, Term, unchanged
 
 
 def zero(stabilizer: float = 0.0) -> Rule:
@@ -30,7 +30,7 @@ def zero(stabilizer: float = 0.0) -> Rule:
     """
 
     options = _options(stabilizer=stabilizer)
-    return Rule("zero", "a_j w_jk / z_k", _unchanged, options, stabilizer, needs_weights=False)
+    return Rule("zero", "a_j w_jk / z_k", unchanged, options, stabilizer, needs_weights=False)
 
 
 def epsilon(epsilon: float | Relative = 1e-6, stabilizer: float = 0.0) -> Rule:
@@ -58,7 +58,7 @@ def epsilon(epsilon: float | Relative = 1e-6, stabilizer: float = 0.0) -> Rule:
         epsilon = _number("epsilon", epsilon, least=0)
         size = epsilon + more
     formula = "a_j w_jk / (z_k + ε sgn z_k)"
-    return Rule("epsilon", formula, _unchanged, {"epsilon": epsilon, **options}, size, needs_weights=False)
+    return Rule("epsilon", formula, unchanged, {"epsilon": epsilon, **options}, size, needs_weights=False)
 
 
 def relative(factor: float) -> Relative:
@@ -241,11 +241,6 @@ def flat(stabilizer: float = 0.0) -> Rule:
         return [Group([Term(np.ones_like(a), _with(layer, np.ones_like(layer.W)))])]
 
     return Rule("flat", "1 / Σ_j 1", groups, _options(stabilizer=stabilizer), stabilizer)
-
-
-def _unchanged(layer: Layer, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
-    """The layer as it is, on its own input: LRP-0 and LRP-ε."""
-    return [Group([Term(a, layer)])]
 
 
 # --------------------------------------------------------------------------------------------- layers made over

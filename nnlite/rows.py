@@ -1,0 +1,197 @@
+"""A row of layers as the compiled kernel wants it: one table, one array of weights; and what may stand in it.
+
+The layers say everything; this file only writes it down. plan.py chooses which layers run as a row.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from .kernels import row as kernel
+from .kernels.flat import fits
+from .kernels.row import Field, Kind
+from .kernels.windows import Windows, output_size
+from .kernels.workspace import workspace
+from .layers import AvgPool2d, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool, Identity, Layer, MaxPool2d, ReLU, Reshape
+from .layers.arguments import Shape
+
+KINDS: dict[type[Layer], Kind] = {
+    Dense: Kind.DENSE, Conv2d: Kind.CONV, ReLU: Kind.RELU, MaxPool2d: Kind.MAX, AvgPool2d: Kind.MEAN,
+    GlobalAvgPool: Kind.MEAN, Flatten: Kind.SAME, Reshape: Kind.SAME, Identity: Kind.SAME, Dropout: Kind.SAME,
+}  # fmt: skip
+"""The layers that a row can hold; a Dropout that is not drawn passes everything."""
+
+MOST_NUMBERS = 2**20
+"""In the columns of one convolution, in one activation, and in all weights: beyond, each layer for itself is faster."""
+
+
+class Row:
+    """Layers that follow each other and run as one (each of them one that `can_hold` lets in).
+
+    Attributes
+    ----------
+    layers
+        The layers.
+    shapes
+        The shapes below and above each of them, without the batch axis.
+    table
+        A line of `Field` for each layer.
+    """
+
+    def __init__(self, layers: Sequence[Layer], shapes: Sequence[Shape], dtype: np.dtype) -> None:
+        self.layers, self.shapes, self.dtype = tuple(layers), tuple(shapes), dtype
+        self.starts, self.numbers = _starts(self.layers, self.shapes)
+        self.table, self.counts, self.work = _table(self.layers, self.shapes, self.starts, dtype)
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """All weights and biases behind each other, as the table says."""
+        pieces = [piece for layer in self.layers for piece in _weights(layer, self.dtype)]
+        return np.concatenate(pieces) if pieces else np.zeros(0, self.dtype)
+
+    def output(self, x: np.ndarray) -> np.ndarray:
+        """The activation at the top; nothing else is kept."""
+        out = np.empty((len(x), *self.shapes[-1]), self.dtype)
+        memory = workspace("activations", (self.numbers,), self.dtype)
+        self._up(x, memory, out.reshape(len(x), prod(self.shapes[-1])), keep=False)
+        return out
+
+    def up(self, x: np.ndarray) -> "Run":
+        """All activations above x, one for each layer."""
+        memory = np.empty(self.numbers * len(x), self.dtype)
+        self._up(x, memory, np.empty((0, 0), self.dtype), keep=True)
+        return Run(self, x, memory)
+
+    def down(self, a: "Run", R: np.ndarray, modes: np.ndarray, epsilons: np.ndarray, keep: bool) -> list[np.ndarray]:
+        """The signal on x, or with `keep` all of them, from x up to below R."""
+        x, n = a.x, len(a.x)
+        out = np.empty(x.shape, self.dtype)
+        size = self.numbers * n if keep else self.numbers
+        memory = np.empty(size, self.dtype) if keep else workspace("signals", (size,), self.dtype)
+        kernel.down(
+            _flat(x), a.memory, _flat(R), memory, out.reshape(n, prod(x.shape[1:])), self.table, modes, epsilons,
+            self.weights, self.counts, workspace("row", (self.work,), self.dtype), keep,
+        )  # fmt: skip
+        return [out, *self.views(out, memory, n)[:-1]] if keep else [out]
+
+    def views(self, x: np.ndarray, memory: np.ndarray, n: int) -> list[np.ndarray]:
+        """What lies in the memory, one array above each layer."""
+        return [
+            x.reshape(n, *shape) if start < 0 else memory[start * n : start * n + n * prod(shape)].reshape(n, *shape)
+            for start, shape in zip(self.starts[1:], self.shapes[1:], strict=True)
+        ]
+
+    def _up(self, x: np.ndarray, memory: np.ndarray, out: np.ndarray, keep: bool) -> None:
+        work = workspace("row", (self.work,), self.dtype)
+        kernel.up(_flat(x), memory, out, self.table, self.weights, self.counts, work, keep)
+
+
+class Run:
+    """The activations of one row above x, and the memory that they lie in."""
+
+    def __init__(self, row: Row, x: np.ndarray, memory: np.ndarray) -> None:
+        self.row, self.x, self.memory = row, x, memory
+        self.above = row.views(x, memory, len(x))
+
+
+def can_hold(layer: Layer, below: Shape, above: Shape, dtype: np.dtype) -> str:
+    """Why a row cannot hold this layer; empty where it can."""
+    if type(layer) not in KINDS:
+        return f"a row knows no {type(layer).__name__}"
+    if layer.dtype not in (None, dtype):
+        return f"its weights are {layer.dtype}"
+    if isinstance(layer, Conv2d):
+        if layer.groups != 1:
+            return "it has groups"
+        if _columns(layer, below, above) > MOST_NUMBERS:
+            return "its columns are too large for the cache"
+    if isinstance(layer, (MaxPool2d, AvgPool2d)) and layer.ceil_mode:
+        return "its windows may stick out"
+    if (
+        max(prod(below), prod(above)) > MOST_NUMBERS
+        or sum(value.size for value in layer.arrays.values()) > MOST_NUMBERS
+    ):
+        return "it is too large for the cache"
+    if not all(np.isfinite(value).all() for value in layer.arrays.values()):
+        return "a weight is not finite"
+    return ""
+
+
+def windows(layer: Layer, below: Shape) -> Windows:
+    """Where the windows of a convolution or a pooling lie, on images (C, H, W)."""
+    if isinstance(layer, Conv2d):
+        stride, padding, dilation, _ = layer._at
+        output = tuple(map(output_size, below[1:], layer.W.shape[2:], stride, padding, dilation))
+        return Windows(below[1:], layer.W.shape[2:], stride, padding, dilation, output)  # type: ignore[arg-type]
+    if isinstance(layer, GlobalAvgPool):
+        return Windows(below[1:], below[1:], (1, 1), (0, 0), (1, 1), (1, 1))  # type: ignore[arg-type]
+    return layer.windows((1, *below))  # type: ignore[attr-defined]
+
+
+def _columns(layer: Conv2d, below: Shape, above: Shape) -> int:
+    """How many numbers its columns hold, with what lies beside them."""
+    at, T = windows(layer, below), layer.W[0].size
+    f = (at.output[0] - 1) * at.padded[1] + at.output[1] if fits(at) else prod(at.output)
+    return below[0] * prod(at.padded) + (T + above[0]) * f
+
+
+def _starts(layers: Sequence[Layer], shapes: Sequence[Shape]) -> tuple[list[int], int]:
+    """How many numbers of a sample lie before each activation (-1: it is the input), and how many there are."""
+    starts, end = [-1], 0
+    for layer, above in zip(layers, shapes[1:], strict=True):
+        if KINDS[type(layer)] == Kind.SAME:
+            starts.append(starts[-1])
+        else:
+            starts.append(end)
+            end += prod(above)
+    return starts, end
+
+
+def _table(
+    layers: Sequence[Layer], shapes: Sequence[Shape], starts: Sequence[int], dtype: np.dtype
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """The table, the divisors of the mean poolings, and how many numbers a sample needs beside its activations."""
+    table = np.zeros((len(layers), len(Field)), np.int64)
+    counts: list[np.ndarray] = []
+    weights, work = 0, 0
+    for line, layer, below, above, start, end in zip(
+        table, layers, shapes, shapes[1:], starts, starts[1:], strict=False
+    ):
+        given: dict[Field, Any] = {Field.KIND: KINDS[type(layer)], Field.IN: start, Field.OUT: end}
+        given |= zip((Field.C, Field.H, Field.W), (*below, 1, 1), strict=False)
+        given |= zip((Field.K, Field.OH, Field.OW), (*above, 1, 1), strict=False)
+        if isinstance(layer, (Conv2d, MaxPool2d, AvgPool2d, GlobalAvgPool)):
+            at = windows(layer, below)
+            given |= zip(
+                (Field.KH, Field.KW, Field.SH, Field.SW, Field.PH, Field.PW, Field.DH, Field.DW),
+                (*at.size, *at.stride, *at.padding, *at.dilation), strict=True,
+            )  # fmt: skip
+        if isinstance(layer, Conv2d):
+            given[Field.SHIFTS] = fits(at)
+            work = max(work, _columns(layer, below, above))
+        if isinstance(layer, (Conv2d, Dense)):
+            given |= {Field.WEIGHTS: weights, Field.BIAS: weights + layer.W.size}
+            weights += layer.W.size + prod(above[:1])
+        elif isinstance(layer, (AvgPool2d, GlobalAvgPool)):
+            given[Field.BIAS] = sum(map(len, counts))
+            one = layer.counts(at, dtype) if isinstance(layer, AvgPool2d) else np.full(1, prod(below[1:]), dtype)
+            counts.append(one.reshape(-1))
+        for field, value in given.items():
+            line[field] = value
+    largest = max(map(prod, shapes))
+    return table, np.concatenate([np.zeros(0, dtype), *counts]), 2 * prod(shapes[0]) + largest + work
+
+
+def _weights(layer: Layer, dtype: np.dtype) -> list[np.ndarray]:
+    if not isinstance(layer, (Conv2d, Dense)):
+        return []
+    filters = len(layer.W) if isinstance(layer, Conv2d) else layer.W.shape[1]
+    return [layer.W.reshape(-1), np.zeros(filters, dtype) if layer.b is None else layer.b]
+
+
+def _flat(a: np.ndarray) -> np.ndarray:
+    """(N, numbers), contiguous."""
+    return np.ascontiguousarray(a).reshape(len(a), prod(a.shape[1:]))

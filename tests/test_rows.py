@@ -1,0 +1,237 @@
+"""A row of layers gives what the layers give one after the other: up, down, by every rule that it knows."""
+
+import os
+from unittest import mock
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nnlite import Network, models
+from nnlite.decision_based import lrp
+from nnlite.decision_based.deconvnet import deconvnet_rule
+from nnlite.decision_based.guided_backpropagation import guided_rule
+from nnlite.decision_based.lrp.composites import rules_for as lrp_rules
+from nnlite.decision_based.relu_rules import rules_for
+from nnlite.layers import AvgPool2d, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool, Identity, MaxPool2d, ReLU, Tanh
+from nnlite.network import gradient_rule
+
+pytestmark = pytest.mark.skipif(os.environ.get("NNLITE_BACKEND") == "numpy", reason="rows are of the Numba backend")
+
+often = settings(max_examples=60, deadline=None, derandomize=True)
+
+RULES = {
+    "gradient": lambda net: [gradient_rule] * len(net),
+    "deconvnet": lambda net: rules_for(net, deconvnet_rule),
+    "guided": lambda net: rules_for(net, guided_rule),
+    "lrp-zero": lambda net: lrp_rules(net, lrp.zero()),
+    "lrp-epsilon": lambda net: lrp_rules(net, lrp.epsilon(0.25)),
+}
+
+
+def layer_by_layer(compute):
+    """What it gives where every layer runs for itself, in NumPy."""
+    with mock.patch.dict(os.environ, NNLITE_BACKEND="numpy"), np.errstate(all="ignore"):
+        return compute()
+
+
+def close(ours, plain, dtype):
+    """1e-11 of the largest in float64, 2e-4 in float32 (a quotient by a small z amplifies rounding)."""
+    assert (ours.shape, ours.dtype) == (plain.shape, plain.dtype)
+    finite = np.isfinite(plain)
+    np.testing.assert_array_equal(np.where(finite, 0, plain), np.where(np.isfinite(ours), 0, ours))
+    bound = (1e-11 if dtype == np.float64 else 2e-4) * np.abs(plain[finite]).max(initial=0)
+    np.testing.assert_allclose(ours[finite], plain[finite], rtol=0, atol=bound)
+
+
+@st.composite
+def networks(draw):
+    """Any layers that a row takes, on small images."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    shape = (draw(st.integers(1, 3)), draw(st.integers(5, 9)), draw(st.integers(5, 9)))
+    layers, below = [], shape
+    pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
+    for _ in range(draw(st.integers(1, 4))):
+        kind = draw(st.sampled_from(["conv", "max", "mean", "relu", "same"]))
+        if kind == "conv":
+            W = rng.normal(size=(draw(st.integers(1, 4)), below[0], *draw(pairs)))
+            b = rng.normal(size=len(W)) if draw(st.booleans()) else None
+            padding = draw(st.tuples(st.integers(0, 2), st.integers(0, 2)))
+            layer = Conv2d(W, b, stride=draw(pairs), padding=padding, dilation=draw(pairs))
+        elif kind in ("max", "mean"):
+            size = draw(pairs)
+            padding = tuple(draw(st.integers(0, k // 2)) for k in size)
+            options = {} if kind == "max" else {"count_include_pad": draw(st.booleans())}
+            layer = (MaxPool2d if kind == "max" else AvgPool2d)(size, draw(st.none() | pairs), padding, **options)
+        else:
+            layer = ReLU() if kind == "relu" else draw(st.sampled_from([Identity(), Dropout(0.5)]))
+        try:
+            below = layer.output_shape((1, *below))[1:]
+        except ValueError:  # the window no longer fits
+            continue
+        layers.append(layer)
+    layers += [GlobalAvgPool()] if draw(st.booleans()) else []
+    below = (below[0], 1, 1) if layers and isinstance(layers[-1], GlobalAvgPool) else below
+    inner = draw(st.integers(1, 5))
+    layers += [Flatten(), Dense(rng.normal(size=(int(np.prod(below)), inner)), rng.normal(size=inner)), ReLU()]
+    layers += [Dense(rng.normal(size=(inner, 3)))]
+    dtype = draw(st.sampled_from([np.float32, np.float64]))
+    x = np.maximum(rng.normal(size=(draw(st.integers(0, 3)), *shape)), -0.5)  # ties
+    return Network(layers).astype(dtype), x.astype(dtype)
+
+
+@often
+@given(networks(), st.sampled_from(sorted(RULES)))
+def test_up_and_down_are_those_of_the_layers(drawn, method):
+    network, x = drawn
+    rules = RULES[method](network)
+    a, plain = network.forward(x), layer_by_layer(lambda: network.forward(x))
+    assert a.runs, network.plan(x.shape)
+    for ours, theirs in zip(a, plain, strict=True):
+        close(ours, theirs, x.dtype)
+    close(network.output(x), plain[-1], x.dtype)
+    if method.startswith("lrp") and x.dtype == np.float32:
+        return  # a z near zero, which rounding moves, is held in float64
+    R = a[-1] if method.startswith("lrp") else np.ones_like(a[-1])
+    signals = network.walk_back(a, R, rules)
+    expected = layer_by_layer(lambda: network.walk_back(list(a), R, rules))
+    for ours, theirs in zip(signals, expected, strict=True):
+        close(ours, theirs, x.dtype)
+    assert np.array_equal(network.to_input(a, R, rules), signals[0], equal_nan=True)
+
+
+@often
+@given(networks(), st.sampled_from([np.nan, np.inf, -np.inf]), st.integers(0, 2**32 - 1))
+def test_nan_and_infinity_come_out_as_numpy_has_them(drawn, value, seed):
+    network, x = drawn
+    if not x.size:
+        return
+    x.reshape(-1)[seed % x.size] = value
+    for ours, theirs in zip(network.forward(x), layer_by_layer(lambda: network.forward(x)), strict=True):
+        close(ours, theirs, x.dtype)
+
+
+def lenet():
+    network = models.load("lenet").astype(np.float64)
+    return network, np.random.default_rng(0).random((2, 1, 28, 28))
+
+
+def test_a_zero_denominator_distributes_nothing_in_a_row_too():
+    network = Network([Dense(np.array([[1.0], [-1.0]])), ReLU(), Dense(np.array([[2.0]]))])
+    x = np.array([[1.0, 1.0]])
+    a = network.forward(x)
+    assert a.runs
+    signals = network.walk_back(a, np.ones((1, 1)), lrp_rules(network, lrp.zero()))
+    assert signals[0].tolist() == [[0.0, 0.0]]
+
+
+def test_at_z_equal_to_zero_epsilon_counts_as_positive_in_a_row_too():
+    network = Network([Dense(np.array([[1.0], [-1.0]])), ReLU()])
+    a = network.forward(np.array([[1.0, 1.0]]))
+    assert a.runs
+    R = network.to_input(a, np.ones((1, 1)), lrp_rules(network, lrp.epsilon(0.5)))
+    assert R.tolist() == [[2.0, -2.0]]  # s = 1 / (0 + 0.5)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_ties_go_to_the_first_in_a_row_too(size):
+    network = Network([MaxPool2d(size, 2), ReLU(), MaxPool2d(2, 1)])
+    x = np.ones((1, 1, 7, 7))
+    a = network.forward(x)
+    assert a.runs
+    dz = np.arange(1.0, 1 + a[-1].size).reshape(a[-1].shape)
+    expected = layer_by_layer(lambda: network.walk_back(list(a), dz, [gradient_rule] * 3))
+    for ours, theirs in zip(network.walk_back(a, dz, [gradient_rule] * 3), expected, strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+def test_a_list_that_was_changed_is_walked_as_it_is():
+    network, x = lenet()
+    rules, a = [gradient_rule] * len(network), network.forward(x)
+    other = network.forward(1 - x)
+    a[2] = other[2]
+    plain = list(a)
+    for ours, theirs in zip(
+        network.walk_back(a, np.ones((2, 10)), rules), network.walk_back(plain, np.ones((2, 10)), rules), strict=True
+    ):
+        assert np.array_equal(ours, theirs)
+
+
+def test_a_rule_that_a_row_does_not_know_is_called():
+    network, x = lenet()
+    asked = []
+
+    def own(layer, a_j, a_k, R_k):
+        asked.append(layer)
+        return layer.backward(a_j, R_k)
+
+    a = network.forward(x)
+    R = network.to_input(a, np.ones((2, 10)), [own] * len(network))
+    assert asked == list(network.layers)[::-1]
+    close(R, network.to_input(a, np.ones((2, 10)), [gradient_rule] * len(network)), np.float64)
+
+
+def test_guided_on_a_layer_that_is_no_relu_is_the_rule_itself():
+    network, x = lenet()
+    a, rules = network.forward(x), [guided_rule] * 3 + [gradient_rule] * 7
+    R = np.ones((2, 10))
+    with pytest.raises(ValueError, match="broadcast"):  # it has no way from 8 maps to one pixel
+        network.to_input(a, R, rules)
+
+
+@pytest.mark.parametrize(
+    ("layers", "why"),
+    [
+        ([Tanh()], "a row knows no Tanh"),
+        ([Conv2d(np.ones((2, 1, 1, 1)), groups=2)], "it has groups"),
+        ([MaxPool2d(2, ceil_mode=True)], "its windows may stick out"),
+        ([Conv2d(np.full((2, 2, 1, 1), np.inf))], "a weight is not finite"),
+        ([ReLU()], "it stands alone"),
+    ],
+)
+def test_the_plan_says_why_a_layer_stands_alone(layers, why):
+    text = Network(layers).plan((1, 2, 6, 6))
+    assert "alone" in text
+    assert f"({why})" in text
+
+
+def test_the_plan_of_lenet_is_one_row():
+    lines = models.load("lenet").plan((1, 1, 28, 28)).splitlines()
+    assert len(lines) == 10
+    assert all("row 1" in line for line in lines)
+    assert "shifted copies, and a matrix product" in lines[0]
+    assert "2 × 2 side by side" in lines[2]
+    with mock.patch.dict(os.environ, NNLITE_BACKEND="numpy"):
+        assert all(line.endswith("alone  NumPy") for line in models.load("lenet").plan((1, 1, 28, 28)).splitlines())
+
+
+def test_layers_between_those_that_stand_alone_are_a_row():
+    rng = np.random.default_rng(0)
+    network = Network([Dense(rng.normal(size=(4, 4))), ReLU(), Tanh(), Dense(rng.normal(size=(4, 4))), ReLU(), Tanh()])
+    x, rules = rng.normal(size=(3, 4)), [gradient_rule] * 6
+    a = network.forward(x)
+    assert sorted(a.runs) == [0, 3]
+    expected = layer_by_layer(lambda: network.walk_back(list(a), np.ones((3, 4)), rules))
+    for ours, theirs in zip(network.walk_back(a, np.ones((3, 4)), rules), expected, strict=True):
+        close(ours, theirs, np.float64)
+
+
+def test_the_same_network_and_input_give_the_same_bits_whatever_came_before():
+    network, x = lenet()
+    first = [v.tobytes() for v in network.forward(x)]
+    network.scores(x[:1])
+    network.forward(np.zeros((5, 1, 28, 28)))
+    assert [v.tobytes() for v in network.forward(x)] == first
+    assert network.output(x[:1]).tobytes() == network.forward(x)[-1][:1].tobytes()
+
+
+def test_what_is_returned_is_never_written_again():
+    network, x = lenet()
+    a = network.forward(x)
+    R = network.to_input(a, np.ones((2, 10)), [gradient_rule] * 10)
+    kept = [v.copy() for v in [*a, R]]
+    network.to_input(network.forward(1 - x), np.ones((2, 10)), [gradient_rule] * 10)
+    network.output(1 - x)
+    for now, before in zip([*a, R], kept, strict=True):
+        assert np.array_equal(now, before)
