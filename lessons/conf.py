@@ -20,6 +20,7 @@ html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = "nnlite"
 html_static_path = ["static"]
+html_extra_path = ["index.html"]  # leads to README.html
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False

@@ -122,6 +122,14 @@ def test_every_link_and_every_file_named_exists(path):
         assert (ROOT / name).exists(), f"{path.name} names {name}"
 
 
+@every_lesson
+def test_every_slide_that_a_lesson_names_stands_in_the_table(path):
+    table = (LESSONS / "README.md").read_text().partition("## From the slides to the lessons")[2].lower()
+    slides = re.search(r"^\*Slides: (.+?)\. Papers", path.read_text(), re.M)[1]
+    for title in re.findall(r'"([^"]+)"', slides):
+        assert title.lower() in table, f"{path.name} names the slide {title!r}"
+
+
 TEX = {
     *re.findall(r"[a-zA-Z]+", """
         sum prod int frac sqrt partial nabla max min arg log exp text mathrm mathbf mathcal mathbb operatorname
