@@ -102,7 +102,7 @@ def test_a_lesson_has_its_parts(path):
     text = path.read_text()
     number = path.name[:2]
     assert re.match(rf"# {number} · \S", text)
-    for part in ("**You need**", "**You get**", "## The question", "*Slides"):
+    for part in ("**You need**", "**You get**", "## The question", "## What goes wrong", "*Slides"):
         assert part in text, f"{path.name} lacks {part}"
     exercises = re.findall(rf"\*\*Exercise {int(number)}\.(\d+)\.?\*\*", text)
     assert exercises == [str(i + 1) for i in range(len(exercises))]
