@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 project = "nnlite"
 copyright = "the nnlite authors"
 extensions = ["myst_nb", "mathml", "api"]
-exclude_patterns = ["exercises", ".executed", "figures"]
+exclude_patterns = ["exercises", ".executed", "figures", "*.ipynb"]
 root_doc = "README"
 
 nb_custom_formats = {".md": ["executed.page", {}]}

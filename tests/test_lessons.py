@@ -57,6 +57,16 @@ def test_a_lesson_runs_and_prints_what_it_says(path, executed):
         assert not warned, f"{path.name}:{line}: the fence wrote to the standard error\n{warned}"
 
 
+@every_lesson
+def test_a_lesson_in_jupyter_runs_its_own_code_and_no_other(path, executed):
+    text = path.read_text()
+    notebook = executed.for_jupyter(text)
+    code = [cell.source.strip() for cell in notebook.cells if cell.cell_type == "code"]
+    assert code == [fence.strip() for _, fence, own in fences(text) if not own]
+    shown = "".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert shown.count("```python\n") == text.count("<!-- source:")
+
+
 def place_of(error: Exception, path: Path, code: list[tuple[int, str]]) -> str:
     """What went wrong, and the line of the lesson that it went wrong in."""
     said = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
