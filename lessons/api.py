@@ -22,7 +22,7 @@ def pages() -> dict[str, str]:
     found = {name: _room(f"nnlite.{name}") for name in rooms if name not in ("cli", "commands")}
     toc = "\n".join(found)
     index = "# The library\n\nEvery public function with its formula, shapes, errors and source.\n\n"
-    return {**found, "index": f"{index}```{{toctree}}\n{toc}\n```\n"}
+    return {**found, "index": f"{index}```{{toctree}}\n:maxdepth: 2\n\n{toc}\n```\n"}
 
 
 def _room(name: str) -> str:

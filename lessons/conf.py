@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 project = "nnlite"
 copyright = "the nnlite authors"
 extensions = ["myst_nb", "mathml", "api"]
-exclude_patterns = ["exercises", ".executed", "figures"]
+exclude_patterns = ["exercises", ".executed", "figures", "*.ipynb"]
 root_doc = "README"
 
 nb_custom_formats = {".md": ["executed.page", {}]}
@@ -20,6 +20,7 @@ html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = "nnlite"
 html_static_path = ["static"]
+html_extra_path = ["index.html"]  # leads to README.html
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False

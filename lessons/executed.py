@@ -3,12 +3,15 @@
 A lesson is plain Markdown. Its `python` fences are code and run in order, in one Python process, in an empty folder. A
 fence under `<!-- source: file:name -->` is nnlite's own code: it is shown, and not run again. The result lies in
 .executed/ under a name made of the lesson's code and of nnlite's, so that neither can change without a new run.
+
+`python lessons/executed.py lessons/03-saliency-maps.md` writes a lesson as a notebook for Jupyter, not run.
 """
 
 import ast
 import hashlib
 import os
 import re
+import sys
 import tempfile
 import time
 from functools import lru_cache
@@ -70,6 +73,14 @@ def comments_of_prints(source: str) -> list[str]:
     return said
 
 
+def for_jupyter(text: str) -> nbformat.NotebookNode:
+    """The notebook of a lesson, not run, to work in. Read by jupytext alone it would run nnlite's own code too."""
+    notebook = unexecuted(text)
+    for cell in notebook.cells:
+        cell.source = cell.source.replace("```{code-block} python", "```python")
+    return notebook
+
+
 def unexecuted(text: str) -> nbformat.NotebookNode:
     """The notebook of a lesson: a code cell for each fence that runs."""
     shown = SOURCE.sub(lambda match: f"```{{code-block}} python\n{match[3]}```\n*From `{match[1]}`.*", text)
@@ -103,3 +114,8 @@ def _nnlite() -> str:
         for path in sorted((HERE.parent / folder).rglob(kind)):
             digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    for lesson in map(Path, sys.argv[1:]):
+        nbformat.write(for_jupyter(lesson.read_text()), lesson.with_suffix(".ipynb"))

@@ -43,7 +43,8 @@ def test_a_lesson_runs_and_prints_what_it_says(path, executed):
         notebook = executed.read(text)
     except Exception as error:
         raise AssertionError(place_of(error, path, code)) from None
-    assert notebook.metadata["seconds"] < 60
+    seconds = notebook.metadata["seconds"]
+    assert seconds < 60, f"{path.name} took {seconds:.0f} s; was it the machine, remove lessons/.executed and run again"
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert len(cells) == len(code)
     for (line, source), cell in zip(code, cells, strict=True):
@@ -55,6 +56,16 @@ def test_a_lesson_runs_and_prints_what_it_says(path, executed):
         assert not echoes, f"{path.name}:{line}: the last line of the fence shows what it returns: {echoes}"
         warned = "".join(out["text"] for out in cell.outputs if out.get("name") == "stderr")
         assert not warned, f"{path.name}:{line}: the fence wrote to the standard error\n{warned}"
+
+
+@every_lesson
+def test_a_lesson_in_jupyter_runs_its_own_code_and_no_other(path, executed):
+    text = path.read_text()
+    notebook = executed.for_jupyter(text)
+    code = [cell.source.strip() for cell in notebook.cells if cell.cell_type == "code"]
+    assert code == [fence.strip() for _, fence, own in fences(text) if not own]
+    shown = "".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert shown.count("```python\n") == text.count("<!-- source:")
 
 
 def place_of(error: Exception, path: Path, code: list[tuple[int, str]]) -> str:
@@ -102,7 +113,7 @@ def test_a_lesson_has_its_parts(path):
     text = path.read_text()
     number = path.name[:2]
     assert re.match(rf"# {number} · \S", text)
-    for part in ("**You need**", "**You get**", "## The question", "*Slides"):
+    for part in ("**You need**", "**You get**", "## The question", "## What goes wrong", "*Slides"):
         assert part in text, f"{path.name} lacks {part}"
     exercises = re.findall(rf"\*\*Exercise {int(number)}\.(\d+)\.?\*\*", text)
     assert exercises == [str(i + 1) for i in range(len(exercises))]
@@ -120,6 +131,14 @@ def test_every_link_and_every_file_named_exists(path):
         assert (LESSONS / name).exists(), f"{path.name} links to {name}"
     for name in re.findall(r"`((?:nnlite|data|tests|scripts|lessons)/[\w/.-]+\.\w+)`", text):
         assert (ROOT / name).exists(), f"{path.name} names {name}"
+
+
+@every_lesson
+def test_every_slide_that_a_lesson_names_stands_in_the_table(path):
+    table = (LESSONS / "README.md").read_text().partition("## From the slides to the lessons")[2].lower()
+    slides = re.search(r"^\*Slides: (.+?)\. Papers", path.read_text(), re.M)[1]
+    for title in re.findall(r'"([^"]+)"', slides):
+        assert title.lower() in table, f"{path.name} names the slide {title!r}"
 
 
 TEX = {

@@ -38,10 +38,21 @@ def test_every_page_is_built_and_names_nothing_outside(site):
     assert not re.findall(r"(?:@import|url\()\s*['\"]?https?:", styles)
 
 
+def test_the_door_leads_to_the_lessons(site, browse):
+    tab = browse((site / "index.html").as_uri())
+    tab.wait_for_url("**/README.html")
+    tab.locator("article table").first.get_by_role("link").first.click()
+    assert tab.locator("h1").inner_text().startswith("00")
+
+
 def test_formulas_are_mathml(site):
     text = (site / "06-layer-wise-relevance-propagation.html").read_text()
     assert text.count("<math") > 40
     assert "$" not in re.sub(r"<(pre|code|script|style).*?</\1>", "", text, flags=re.S)
+    norms = (site / "10-activation-maximization.html").read_text()
+    bars = re.findall("<mo[^>]*>‖</mo>", norms)
+    assert bars
+    assert all('stretchy="false"' in bar for bar in bars)
 
 
 def test_what_a_comment_says_is_not_shown_twice(site):

@@ -39,6 +39,15 @@ def test_a_walk_is_printed_from_the_score_to_the_pixels(command):
     assert re.search(r"nnlite/decision_based/lrp/form\.py:\d+\n", out)
 
 
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("line", ["lrp-gamma --model lenet --input strokes:4", "lrp-epsilon --compare deeplift"])
+def test_the_lines_fit_the_terminal(command, monkeypatch, line, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    code, out, _ = command(line)
+    assert code == 0
+    assert max(len(printed) for printed in out.splitlines()) == min(columns, 92)
+
+
 def test_one_layer_at_one_place(command):
     code, out, _ = command("lrp-gamma --input uci:17 --target 4 --layer dense2 --j 3 --k 0 --top 1")
     assert code == 0

@@ -13,12 +13,14 @@ examples:
 """
 
 import argparse
+import shutil
 from pathlib import Path
 
 import numpy as np
 
 from .. import storage
 from ..stepper import WALKS, comparison, page, record, text
+from ..stepper.terminal import WIDTH
 from . import checks
 
 
@@ -51,13 +53,14 @@ def run(options: argparse.Namespace) -> None:
     methods = [options.method, *([options.compare] if options.compare else [])]
     traces = [record(method, network, x.astype(np.float64), options.target) for method in methods]
     at = {"layer": options.layer, "j": options.j, "k": options.k}
+    width = min(WIDTH, max(60, shutil.get_terminal_size((WIDTH, 24)).columns))
     if options.html is not None:
         what = f"{options.model} on {options.input}"
         storage.write_bytes(options.html, page(*traces, title=what, **at).encode())
         print(f"written    {options.html}")
     elif options.compare:
-        print(comparison(*traces, **at))
+        print(comparison(*traces, **at, width=width))
     else:
         known = "" if label is None else f", a {label}"
-        shown = text(traces[0], **at, top=options.top)
+        shown = text(traces[0], **at, top=options.top, width=width)
         print(f"{options.model} on {options.input}{known}, predicted {traces[0].predicted}", shown, sep="\n")

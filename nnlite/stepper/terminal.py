@@ -10,6 +10,7 @@ from .printing import adding_up, bill, formula, number, numbers
 from .trace import Frame, Step, Trace
 
 WIDTH = 92
+"""Characters to a line, unless another width is asked for."""
 
 
 class Choice(NamedTuple):
@@ -61,7 +62,15 @@ def _checked(frame: Frame, index: str, n: int) -> int:
     return n
 
 
-def text(trace: Trace, *, layer: str | None = None, j: int | None = None, k: int | None = None, top: int = 3) -> str:
+def text(
+    trace: Trace,
+    *,
+    layer: str | None = None,
+    j: int | None = None,
+    k: int | None = None,
+    top: int = 3,
+    width: int = WIDTH,
+) -> str:
     """The whole trace, or one layer of it.
 
     Parameters
@@ -72,11 +81,13 @@ def text(trace: Trace, *, layer: str | None = None, j: int | None = None, k: int
         The input and the output to show, counted in row-major order: see `choices`.
     top
         How many terms of a Σ are shown one by one.
+    width
+        Characters to a line, at least 60: formulas that are longer go on in the next, the numbers of a sum stay in one.
 
     Raises
     ------
     ValueError
-        There is no such layer, or it has no such element; or top is not a positive integer.
+        There is no such layer, or it has no such element; or top is not a positive integer, or width below 60.
 
     >>> import numpy as np
     >>> from nnlite import Network
@@ -96,26 +107,32 @@ def text(trace: Trace, *, layer: str | None = None, j: int | None = None, k: int
                        g_0  =  3.00000
        nnlite/layers/dense.py:43
     """
-    top = count("text", "top", top)
+    top, width = count("text", "top", top), _readable(width)
     lines = [f"{trace.method}: {trace.formula}", f"explained: {trace.explained} = {number(trace.score)}"]
     for name, at in choices(trace, j, k, layer).items():
-        lines += ["", *_layer(trace.frame(name), at, top)]
+        lines += ["", *_layer(trace.frame(name), at, top, width)]
     return "\n".join(lines)
 
 
-def _layer(frame: Frame, at: Choice, top: int) -> Iterator[str]:
-    yield _rule(f"{frame.layer}: {frame.kind}")
+def _readable(width: int) -> int:
+    if not is_integer(width) or width < 60:
+        raise ValueError(f"A line takes at least 60 characters, and width = {width!r} came.")
+    return width
+
+
+def _layer(frame: Frame, at: Choice, top: int, width: int) -> Iterator[str]:
+    yield _rule(f"{frame.layer}: {frame.kind}", width)
     if frame.rule:
         yield f"rule: {frame.rule}"
-    yield ledger(frame)
+    yield from _wrapped(ledger(frame), width)
     yield from _legend(frame, at)
     for n, step in enumerate(frame.steps, 1):
         yield ""
-        yield from _step(frame, step, n, at, top)
+        yield from _step(frame, step, n, at, top, width)
 
 
-def _rule(title: str) -> str:
-    return f"── {title} ".ljust(WIDTH, "─")
+def _rule(title: str, width: int) -> str:
+    return f"── {title} ".ljust(width, "─")
 
 
 def ledger(frame: Frame) -> str:
@@ -157,17 +174,17 @@ def _where(frame: Frame, index: str, n: int) -> str:
     return f"{n} (channel {channel}, row {row}, column {column})"
 
 
-def _step(frame: Frame, step: Step, n: int, at: Choice, top: int) -> Iterator[str]:
+def _step(frame: Frame, step: Step, n: int, at: Choice, top: int, width: int) -> Iterator[str]:
     element = _element(step, at)
-    yield f"{n}  {step.words}"
+    yield from _wrapped(f"{n}  {step.words}", width)
     left, right = f"   {step.name} = {formula(step.tree)}", step.vector
-    if len(left) + len(right) + 3 <= WIDTH:
-        yield left + right.rjust(WIDTH - len(left))
+    if len(left) + len(right) + 3 <= width:
+        yield left + right.rjust(width - len(left))
     else:
-        yield from _wrapped(left, WIDTH)
-        yield from (line.rjust(WIDTH) for line in _wrapped(right, WIDTH))
+        yield from _wrapped(left, width)
+        yield from (line.rjust(width) for line in _wrapped(right, width))
     label = f"{step.symbol}_{element}" if step.index else step.symbol
-    yield from _numbers(frame, step, element, label, top)
+    yield from _numbers(frame, step, element, label, top, width)
     yield f"   {step.sources[0]}"
 
 
@@ -175,13 +192,13 @@ def _element(step: Step, at: Choice) -> int:
     return getattr(at, step.index) if step.index else 0
 
 
-def _numbers(frame: Frame, step: Step, n: int, label: str, top: int) -> Iterator[str]:
+def _numbers(frame: Frame, step: Step, n: int, label: str, top: int, width: int) -> Iterator[str]:
     """The formula with the numbers: a sum as lines that add up, anything else on one line."""
     place = frame.place(step.index, n)
     if step.tree[0] not in ("sum", "total", "add", "sub"):
         value = number(evaluate(step.tree, frame, place)[0])
         shown = numbers(step.tree, frame, place, top)
-        yield f"   {label} = {shown}" + ("" if shown == value else f" = {value}")
+        yield from _wrapped(f"   {label} = {shown}" + ("" if shown == value else f" = {value}"), width)
         return
     *rows, total = bill(step.tree, frame, place, top)
     where = max(len(row.label) for row in rows) if rows else 0
@@ -198,17 +215,23 @@ def _numbers(frame: Frame, step: Step, n: int, label: str, top: int) -> Iterator
 
 
 def comparison(
-    one: Trace, other: Trace, *, layer: str | None = None, j: int | None = None, k: int | None = None
+    one: Trace,
+    other: Trace,
+    *,
+    layer: str | None = None,
+    j: int | None = None,
+    k: int | None = None,
+    width: int = WIDTH,
 ) -> str:
     """Two methods on one input, side by side: what changes when the rule changes.
 
     Both are shown at the elements that the first one's path leads to. Parameters, Raises: as `text`.
     """
     check_comparable(one, other)
-    half = (WIDTH - 3) // 2
+    half = (_readable(width) - 3) // 2
     lines = [f"{one.method:<{half}} │ {other.method}", f"explained: {one.explained} = {number(one.score)}"]
     for name, at in choices(one, j, k, layer).items():
-        lines += ["", _rule(f"{name}, j = {at.j}, k = {at.k}")]
+        lines += ["", _rule(f"{name}, j = {at.j}, k = {at.k}", width)]
         columns = [_column(trace, name, at, half) for trace in (one, other)]
         length = max(map(len, columns))
         for left, right in zip(*(column + [""] * (length - len(column)) for column in columns), strict=True):
