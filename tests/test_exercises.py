@@ -66,13 +66,15 @@ def test_there_are_many():
 def test_every_stub_is_still_to_be_done():
     """What `pytest lessons/exercises` shows to a learner who begins."""
     found = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0", str(FOLDER)],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", str(FOLDER)],
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert re.search(rf"{len(ALL)} failed(?!.*passed)", found.stdout.splitlines()[-1]), found.stdout[-2000:]
     assert found.stdout.count("nothing is there yet") >= len(ALL)
+    failed = re.findall(r"^FAILED .*::test_(\w+)", found.stdout, re.M)
+    assert failed == list(ALL), "in the order of the lessons"
 
 
 # ------------------------------------------------------------------------------------------------ the verdict
@@ -149,5 +151,7 @@ def test_rounding_is_forgiven():
 def test_an_exercise_that_does_not_exist():
     with pytest.raises(ValueError, match="There is no exercise 'lrp'; the names are "):
         check("lrp", 1)
+    with pytest.raises(ValueError, match=r"There is no exercise \['z_plus'\]"):
+        check(["z_plus"], 1)
     with pytest.raises(ValueError, match=r"has 2 hints: n takes 1 to 2, and 3 came"):
         hint("z_of_one_neuron", 3)

@@ -101,7 +101,7 @@ def solution(name: str) -> Text:
 
 
 def _named(name: str) -> Exercise:
-    if name not in exercises():
+    if not isinstance(name, str) or name not in exercises():
         raise ValueError(f"There is no exercise {name!r}; the names are {', '.join(exercises())}.")
     return exercises()[name]
 
