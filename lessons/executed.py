@@ -25,6 +25,9 @@ HERE = Path(__file__).parent
 FOLDER = HERE / ".executed"
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 SOURCE = re.compile(r"^<!-- source: (\S+):(\S+) -->\n```python\n(.*?)^```$", re.M | re.S)
+ONE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""One thread for matrix products: a lesson prints the same on any number of cores, and its small products gain nothing
+by more. On a busy machine the threads would wait for each other for most of the time."""
 
 
 def read(text: str) -> nbformat.NotebookNode:
@@ -95,7 +98,7 @@ def unexecuted(text: str) -> nbformat.NotebookNode:
 def _execute(notebook: nbformat.NotebookNode) -> None:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        NotebookClient(notebook, timeout=120, resources={"metadata": {"path": folder}}).execute()
+        NotebookClient(notebook, timeout=120, resources={"metadata": {"path": folder}}).execute(env=os.environ | ONE)
     notebook.metadata["seconds"] = time.perf_counter() - started
 
 

@@ -164,6 +164,14 @@ def test_squares_and_words_do_not_fit_inputs_that_are_no_images():
         pixel_flipping(network, np.ones((1, 4)), np.ones((1, 4)), fill="blur")
 
 
+def test_no_samples_are_no_curves_no_infidelities_and_no_gaps():
+    nothing = X[:0]
+    assert pixel_flipping(NET, nothing, nothing).aopc.shape == (0,)
+    assert infidelity(NET, nothing, nothing).shape == (0,)
+    assert infidelity(NET, nothing, nothing, change="noise").shape == (0,)
+    assert completeness(NET, nothing, "integrated-gradients").gap.shape == (0,)
+
+
 # ---------------------------------------------------------------------------------------------------------- infidelity
 
 
@@ -217,6 +225,7 @@ def test_scaling_is_the_best_factor_and_undoes_any_other():
         ({"size": 9}, "does not fit into an image"),
         ({"change": "noise", "n": 0}, "n takes a positive integer"),
         ({"change": "noise", "level": "much"}, "level must be a finite number"),
+        ({"change": "noise", "level": 0}, "level must be more than 0, and 0 came"),
         ({"change": "noise", "R": np.ones((3, 4, 5))}, "takes a slope for every input"),
         ({"scaled": 1}, "scaled takes True or False"),
         ({"R": np.full(X.shape, np.inf)}, "R must be finite"),
@@ -263,7 +272,8 @@ def test_what_divides_nothing_is_refused_and_what_divides_is_named():
         if method.meaning not in ("score", "difference", "expansion"):
             with pytest.raises(ValueError, match=r"divide nothing; those of gradient-times-input, .* do"):
                 completeness(NET, X, name)
-    with pytest.raises(ValueError, match="There is no method 'lrp'"):
-        completeness(NET, X, "lrp")
+    for name in ("lrp", ["gradient"], None):
+        with pytest.raises(ValueError, match="There is no method "):
+            completeness(NET, X, name)
     with pytest.raises(ValueError, match="divide nothing"):
         completeness(NET, X, gradient)

@@ -71,6 +71,8 @@ def test_a_flat_map_has_no_order_and_where_chooses_the_pixels():
     [
         (np.ones((2, 3)), {}, "two maps"),
         (np.full((2, 4), np.nan), {}, "must be finite"),
+        (np.full((2, 4), 1j), {}, "takes maps of real numbers, and complex128 and float64 came"),
+        (np.full((2, 4), "much"), {}, "takes maps of real numbers, and <U4 "),
         (np.ones((2, 4)), {"where": np.ones((2, 4))}, "booleans"),
         (np.ones((2, 4)), {"where": np.ones((2, 3), bool)}, "booleans"),
         (np.ones((2, 4)), {"absolute": "yes"}, "absolute takes True or False"),
@@ -113,6 +115,12 @@ def test_the_maps_are_those_of_the_networks_with_random_layers():
         np.testing.assert_array_equal(alone.maps[i + 1], gradient(randomized(NET, [layer], rng=3), X, c))
 
 
+def test_a_layer_by_its_name_alone():
+    one, same = randomized(NET, "dense2"), randomized(NET, ["dense2"])
+    np.testing.assert_array_equal(one["dense2"].W, same["dense2"].W)
+    assert one["dense1"] is NET["dense1"]
+
+
 def test_a_map_agrees_with_itself():
     for cascade in (True, False):
         found = randomization(LENET, DIGITS, "lrp-gamma", cascade=cascade)
@@ -151,8 +159,9 @@ def test_batch_norm_has_parameters_too():
 
 
 def test_mistakes_in_randomization():
-    with pytest.raises(ValueError, match=r"layers takes some of dense1, dense2, dense3, .*\['relu1'\] came"):
-        randomized(NET, ["relu1"])
+    for layers in (["relu1"], "relu1", 3):
+        with pytest.raises(ValueError, match=r"layers takes some of dense1, dense2, dense3, .*\[('relu1'|3)\] came"):
+            randomized(NET, layers)
     with pytest.raises(ValueError, match="There is no method 'lrp'"):
         randomization(NET, X, "lrp")
     with pytest.raises(ValueError, match="has none"):
@@ -268,3 +277,10 @@ def test_a_mistake_in_stability_is_one_clear_error(options, words):
             measure(NET, X, **arguments)
     with pytest.raises(ValueError, match="A neighbour is x itself"):
         continuity(NET, X, "gradient", neighbours=X[None])
+
+
+@pytest.mark.parametrize("measure", [continuity, max_sensitivity])
+def test_an_input_that_is_no_array_and_a_batch_of_none(measure):
+    with pytest.raises((TypeError, ValueError), match="x"):
+        measure(NET, [[1.0] * 6], "gradient")
+    assert measure(NET, X[:0], "gradient").shape == (0,)

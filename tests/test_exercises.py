@@ -66,13 +66,15 @@ def test_there_are_many():
 def test_every_stub_is_still_to_be_done():
     """What `pytest lessons/exercises` shows to a learner who begins."""
     found = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0", str(FOLDER)],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", str(FOLDER)],
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert re.search(rf"{len(ALL)} failed(?!.*passed)", found.stdout.splitlines()[-1]), found.stdout[-2000:]
     assert found.stdout.count("nothing is there yet") >= len(ALL)
+    failed = re.findall(r"^FAILED .*::test_(\w+)", found.stdout, re.M)
+    assert failed == list(ALL), "in the order of the lessons"
 
 
 # ------------------------------------------------------------------------------------------------ the verdict
@@ -102,12 +104,17 @@ def fails(a):
     [
         (lambda a: a + 1, r"case 1: at index 1 you have 3, nnlite has 4 \(1 of 2 numbers differ\)"),
         (lambda a: a * a, "You squared it"),
-        (lambda a: 2 * a[0], r"expected the shape \(2,\), and \(\) came"),
+        (lambda a: 2 * a[0], r"expected an array of shape \(2,\), and 2.0 came"),
+        (lambda a: 2 * a[None], r"expected an array of shape \(2,\), and an array of shape \(1, 2\) came"),
         (lambda a: None, "returns nothing"),
-        (lambda a: "two", "expected an array, and 'two' came"),
+        (lambda a: "two", r"expected an array of shape \(2,\), and 'two' came"),
+        (lambda a: [1, [2, 3]], r"and \[1, \[2, 3\]\] came"),
+        (lambda a: [10**400, 1], r"expected an array of shape \(2,\), and \[1000.*\.\.\..*, 1\] came"),
+        (lambda a: 2 * a + 0j, r"and an array of shape \(2,\), complex128 came"),
         (lambda a: 2 * a * np.nan, "you have nan, nnlite has 2"),
         (in_place, "changes the array"),
-        (fails, "stopped with KeyError: 'z'"),
+        (fails, r"stopped with KeyError: 'z', in line \d+: raise KeyError\(\"z\"\)"),
+        (lambda: 2, "stopped with TypeError: .* takes 0 positional arguments"),
         (3.0, "takes a function, and float came"),
     ],
 )
@@ -118,6 +125,24 @@ def test_what_a_wrong_answer_is_told(mine, says):
     assert 'hint("double")' in str(verdict)
 
 
+@pytest.mark.parametrize("mine", [np.array(["a", "b"]), [1, [2, 3]], None, 3, b"input"])
+def test_a_name_is_asked_for_and_something_else_comes(mine):
+    verdict = check("first_to_part", lambda ours, theirs, tolerance: mine)
+    assert re.search("you have .*, nnlite has 'relu1'|returns nothing", str(verdict))
+
+
+def test_a_number_by_hand_that_is_rounded_is_told_so():
+    assert "You rounded. Give more digits" in str(check("loss_by_hand", 1.386))
+    assert "You rounded" in str(check("entropies_by_hand", [0, 1.386, 0.693]))
+    assert "You rounded" not in str(check("loss_by_hand", 1.4))
+    assert check("loss_by_hand", np.log(4))
+
+
+def test_hints_and_solutions_are_shown_line_by_line():
+    assert repr(hint("z_plus", 3)) == str(hint("z_plus", 3))
+    assert repr(solution("z_plus")).count("\n") == 4
+
+
 def test_rounding_is_forgiven():
     assert judge(double, lambda a: 2 * a * (1 + 1e-9))
     assert not judge(double, lambda a: 2 * a * (1 + 1e-6))
@@ -126,5 +151,7 @@ def test_rounding_is_forgiven():
 def test_an_exercise_that_does_not_exist():
     with pytest.raises(ValueError, match="There is no exercise 'lrp'; the names are "):
         check("lrp", 1)
+    with pytest.raises(ValueError, match=r"There is no exercise \['z_plus'\]"):
+        check(["z_plus"], 1)
     with pytest.raises(ValueError, match=r"has 2 hints: n takes 1 to 2, and 3 came"):
         hint("z_of_one_neuron", 3)

@@ -1,5 +1,7 @@
 """Exercises to lesson 00. Fill in, and run `pytest lessons/exercises/test_00_what_interpretability_is.py`."""
 
+import numpy as np
+
 from nnlite.exercises import check
 
 

@@ -1,5 +1,7 @@
 """Exercises to lesson 01. Fill in, and run `pytest lessons/exercises/test_01_a_network_from_scratch.py`."""
 
+import numpy as np
+
 from nnlite.exercises import check
 
 # 1.1  A neuron has the weights (3, −1) and the bias −1. Its inputs are (2, 1). What is z?

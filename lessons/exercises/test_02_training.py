@@ -1,5 +1,7 @@
 """Exercises to lesson 02. Fill in, and run `pytest lessons/exercises/test_02_training.py`."""
 
+import numpy as np
+
 from nnlite.exercises import check
 
 # 2.1  Two classes have the scores (0, log 3). The label is class 0. What is the loss, −log p of the label?

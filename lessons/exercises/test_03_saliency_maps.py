@@ -1,5 +1,7 @@
 """Exercises to lesson 03. Fill in, and run `pytest lessons/exercises/test_03_saliency_maps.py`."""
 
+import numpy as np
+
 from nnlite.exercises import check
 
 # 3.1  f(x, y) = x² + y² − 9. At (2, −1): what is f, what are the two entries of its gradient, and what is the sum of

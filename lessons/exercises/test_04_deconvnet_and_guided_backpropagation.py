@@ -3,6 +3,8 @@
 Fill in, and run `pytest lessons/exercises/test_04_deconvnet_and_guided_backpropagation.py`.
 """
 
+import numpy as np
+
 from nnlite.exercises import check
 
 # 4.1  Four ReLUs were fed (2, −1, 3, −2), and above them lie the signals (4, 5, −6, −1). What lies below, by the rules

@@ -1,5 +1,7 @@
 """Exercises to lesson 05. Fill in, and run `pytest lessons/exercises/test_05_occlusion.py`."""
 
+import numpy as np
+
 from nnlite.exercises import check
 
 # 5.1  The image has the rows (1, 0, 1), (1, 1, 0), (0, 1, 1). Its score is the sum of the pixels, each times its

@@ -1,5 +1,7 @@
 """Exercises to lesson 06. Fill in, and run `pytest lessons/exercises/test_06_layer_wise_relevance_propagation.py`."""
 
+import numpy as np
+
 from nnlite.exercises import check
 
 # 6.1  A neuron has the inputs (2, 1), the weights (2, −1) and no bias. It has the relevance 6 to give away.

@@ -1,5 +1,7 @@
 """Exercises to lesson 07. Fill in, and run `pytest lessons/exercises/test_07_lrp_in_practice.py`."""
 
+import numpy as np
+
 from nnlite.exercises import check
 
 # 7.1  A neuron looks at the pixels (1, 0, 0), which lie in [0, 1], with the weights (2, −1, 3). It has the relevance 6.

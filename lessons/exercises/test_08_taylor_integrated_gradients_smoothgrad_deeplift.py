@@ -1,4 +1,9 @@
-"""Exercises to lesson 08. Fill in, and run this file with pytest."""
+"""Exercises to lesson 08.
+
+Fill in, and run `pytest lessons/exercises/test_08_taylor_integrated_gradients_smoothgrad_deeplift.py`.
+"""
+
+import numpy as np
 
 from nnlite.exercises import check
 

@@ -1,5 +1,7 @@
 """Exercises to lesson 09. Fill in, and run `pytest lessons/exercises/test_09_cam_and_grad_cam.py`."""
 
+import numpy as np
+
 from nnlite.exercises import check
 
 # 9.1  A network ends in the mean of each feature map and one dense layer. Class c has the weights (2, −1). The two

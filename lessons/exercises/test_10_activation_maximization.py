@@ -1,5 +1,7 @@
 """Exercises to lesson 10. Fill in, and run `pytest lessons/exercises/test_10_activation_maximization.py`."""
 
+import numpy as np
+
 from nnlite.exercises import check
 
 # 10.1  Three classes have the scores (0, log 2, 0). Class 0 is to be maximized. Which signal starts at the top: what is

@@ -1,4 +1,9 @@
-"""Exercises to lesson 11. Fill in, and run `pytest lessons/exercises -k test_11`."""
+"""Exercises to lesson 11.
+
+Fill in, and run `pytest lessons/exercises/test_11_feature_visualization_and_deepdream.py`.
+"""
+
+import numpy as np
 
 from nnlite.exercises import check
 

@@ -1,5 +1,7 @@
 """Exercises to lesson 12. Fill in, and run `pytest lessons/exercises/test_12_uncertainty.py`."""
 
+import numpy as np
+
 from nnlite.exercises import check
 
 # 12.1  Three networks say (1, 0, 0, 0), (¼, ¼, ¼, ¼) and (½, ½, 0, 0). Give the three entropies in nats, as a list.

@@ -1,5 +1,7 @@
 """Exercises to lesson 13. Fill in, and run `pytest lessons/exercises/test_13_is_the_explanation_right.py`."""
 
+import numpy as np
+
 from nnlite.exercises import check
 
 # 13.1  f = 2 x₁ − x₂ + 5 x₃, and x = (1, 1, 1). The pixels are set to 0 in the order 3, 1, 2. What is the AOPC?

@@ -1,5 +1,7 @@
 """Exercises to lesson 14. Fill in, and run `pytest lessons/exercises/test_14_verify_your_own.py`."""
 
+import numpy as np
+
 from nnlite.exercises import check
 
 # 14.1  A neuron has the inputs (1, 1), the weights (2, −1), the bias b = 1, and the relevance 20 to give away. Two

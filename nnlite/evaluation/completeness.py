@@ -79,4 +79,5 @@ def completeness(network: Network, x: np.ndarray, method: str, target: Any = Non
         raise ValueError(f"The maps of {method!r} divide nothing; those of {', '.join(dividing)} do.")
     target = explained(network, x, target).target
     whole: Any = divided(METHODS[method].meaning, network, x, target)
-    return Completeness(whole, compute(network, x, target).reshape(len(x), -1).sum(axis=1))
+    R = compute(network, x, target)
+    return Completeness(whole, R.sum(axis=tuple(range(1, R.ndim))))

@@ -9,6 +9,7 @@ the deletion curve fall fast, and the insertion curve rise fast. But x⁽ᵏ⁾ 
 on: `fill` chooses how strange it is.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,7 +154,7 @@ def _ranks(R: np.ndarray, order: str, size: int) -> np.ndarray:
         squares = np.add.reduceat(np.add.reduceat(R, rows, axis=1), columns, axis=2)
         over = np.repeat(np.repeat(_ranks(squares, order, 1), size, axis=1), size, axis=2)
         return over[:, : R.shape[1], : R.shape[2]]
-    flat = R.reshape(len(R), -1)
+    flat = R.reshape(len(R), math.prod(R.shape[1:]))
     places = np.argsort(-flat if order == "most" else flat, axis=1, kind="stable")
     ranks = np.empty_like(places)
     np.put_along_axis(ranks, places, np.arange(flat.shape[1])[None], axis=1)

@@ -5,6 +5,7 @@
 I is a change, Iᵀ Φ what the explanation says that it costs, and f(x) − f(x − I) what it does cost.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ def infidelity(
     size
         For "squares": the window, as for `occlusion`.
     level, n, rng
-        For "noise": its standard deviation, how many draws, a Generator or a seed.
+        For "noise": its standard deviation, above 0, how many draws, a Generator or a seed.
     scaled
         Multiply R by the number β that makes the infidelity least, β = E[said · done] / E[said²], a sample at a time:
         for maps whose size means nothing.
@@ -73,7 +74,8 @@ def infidelity(
     """
     if change not in CHANGES:
         raise ValueError(f"change takes one of {', '.join(CHANGES)}, and {change!r} came.")
-    level = number("infidelity", "level", level)
+    if number("infidelity", "level", level) <= 0:
+        raise ValueError(f"level must be more than 0, and {level!r} came.")
     if change == "squares":
         said, done = _squares(network, x, R, target, size)
     else:
@@ -89,7 +91,8 @@ def _squares(network: Network, x: np.ndarray, R: Any, target: Any, size: Any) ->
     """What each window was said to cost, and what it cost: (N, windows)."""
     found = occlusion(network, x, target, size=size, progress=False)
     windows = np.lib.stride_tricks.sliding_window_view(on_pixels(R, x), found.size, axis=(1, 2))
-    return windows.sum(axis=(3, 4)).reshape(len(x), -1), found.drops.reshape(len(x), -1)
+    flat = len(x), math.prod(found.drops.shape[1:])
+    return windows.sum(axis=(3, 4)).reshape(flat), found.drops.reshape(flat)
 
 
 def _noise(
@@ -101,11 +104,11 @@ def _noise(
         raise ValueError(f'change="noise" takes a slope for every input, {x.shape}, and {np.shape(R)} came.')
     on_pixels(R, x)  # refuses what is not finite
     patterns = (level * rng.standard_normal((n, 1, *x.shape[1:]))).astype(x.dtype)
-    said = (patterns * R).reshape(n, len(x), -1).sum(axis=2)
+    said = (patterns * R).reshape(n, len(x), math.prod(x.shape[1:])).sum(axis=2)
     done = np.empty((n, len(x)), x.dtype)
     block = copies_at_once(f)
     for first in range(0, n, block):
         copies = x - patterns[first : first + block]
         changed = explained(network, copies.reshape(-1, *x.shape[1:]), target_of_copies(f, len(copies)))
-        done[first : first + block] = f.score - changed.score.reshape(len(copies), -1)
+        done[first : first + block] = f.score - changed.score.reshape(len(copies), len(x))
     return said.T, done.T

@@ -41,7 +41,7 @@ def explainer(method: str | Explainer) -> Explainer:
     ValueError
         There is no method of that name.
     """
-    if not callable(method) and method not in METHODS:
+    if not callable(method) and not (isinstance(method, str) and method in METHODS):
         raise ValueError(f"There is no method {method!r}; the methods are {', '.join(METHODS)}, or a function.")
     compute: Any = method if callable(method) else partial(explain, method)
 

@@ -45,7 +45,9 @@ class Randomization:
         return np.stack([rank_correlation(first, R, absolute=absolute, where=where) for R in self.maps])
 
 
-def randomized(network: Network, layers: Iterable[str] | None = None, *, rng: np.random.Generator | int = 0) -> Network:
+def randomized(
+    network: Network, layers: str | Iterable[str] | None = None, *, rng: np.random.Generator | int = 0
+) -> Network:
     """W ← N(0, mean of W²), b ← N(0, mean of b²) in the given layers: new weights of the size of the old ones.
 
     Every parameter array is drawn from a normal distribution with its own root mean square, so that the activations
@@ -56,7 +58,7 @@ def randomized(network: Network, layers: Iterable[str] | None = None, *, rng: np
     network
         Any network.
     layers
-        The names of the layers; None: all that have parameters.
+        The name of a layer, or several; None: all that have parameters.
     rng
         A Generator or a seed. A layer is given the same weights, whichever others are randomized with it.
 
@@ -72,8 +74,9 @@ def randomized(network: Network, layers: Iterable[str] | None = None, *, rng: np
     """
     rng = generator("randomized", "rng", rng)
     present = _with_parameters(network)
-    chosen = present if layers is None else tuple(layers)
-    unknown = [name for name in chosen if name not in present]
+    several = isinstance(layers, Iterable) and not isinstance(layers, str)
+    chosen = present if layers is None else tuple(layers) if several else (layers,)
+    unknown = [name for name in chosen if not (isinstance(name, str) and name in present)]
     if unknown:
         raise ValueError(f"layers takes some of {', '.join(present)}, which have parameters; {unknown} came.")
     drawn = {name: _like(value, rng) for name, value in network.parameters.items()}

@@ -30,7 +30,8 @@ def rank_correlation(R: np.ndarray, S: np.ndarray, *, absolute: bool = False, wh
     Raises
     ------
     ValueError
-        The maps or `where` have different shapes, a map holds a NaN or an infinity, or `where` is not boolean.
+        The maps or `where` have different shapes, a map is not of real numbers or holds a NaN or an infinity, or
+        `where` is not boolean.
 
     Source: Spearman 1904, "The proof and measurement of association between two things"; Adebayo et al. 2018, "Sanity
     checks for saliency maps", sec. 3 (of maps, with and without absolute values).
@@ -39,7 +40,10 @@ def rank_correlation(R: np.ndarray, S: np.ndarray, *, absolute: bool = False, wh
     >>> rank_correlation(R, R**3), rank_correlation(R, -R), rank_correlation(R, -R, absolute=True)
     (array([1.]), array([-1.]), array([1.]))
     """
-    R, S = (np.asarray(M, np.float64) for M in (R, S))
+    R, S = np.asarray(R), np.asarray(S)
+    if R.dtype.kind not in "biuf" or S.dtype.kind not in "biuf":
+        raise ValueError(f"rank_correlation takes maps of real numbers, and {R.dtype} and {S.dtype} came.")
+    R, S = R.astype(np.float64), S.astype(np.float64)
     where = np.ones(R.shape, bool) if where is None else np.asarray(where)
     if R.ndim < 2 or not R.shape == S.shape == where.shape or where.dtype != bool:
         raise ValueError(

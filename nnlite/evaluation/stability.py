@@ -7,12 +7,13 @@ Over x′ near x. Both are estimated from below: the largest of the neighbours t
 stable, so a small number alone is no praise.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ..decision_based.copies import copies_at_once, target_of_copies
-from ..decision_based.target import explained
+from ..decision_based.target import Explained, explained
 from ..layers.arguments import count, flag, generator, number
 from ..network import Network
 from .maps import Explainer, explainer
@@ -70,11 +71,12 @@ def continuity(
     >>> continuity(net, x, "gradient-times-input", neighbours=np.array([[[2.0, 2.0]], [[1.0, 1.5]]]))
     array([4.])
     """
+    f = explained(network, x, target)
     near = _neighbours(x, radius, n, rng, neighbours)
     moved = _norm(near - x, 2)
     if not moved.all():
         raise ValueError("A neighbour is x itself: there is nothing to divide by. Take a larger radius.")
-    R, maps = _maps(network, x, explainer(method), target, near)
+    R, maps = _maps(network, x, explainer(method), f, near)
     return (_norm(maps - R, 1) / moved).max(axis=0)
 
 
@@ -107,8 +109,9 @@ def max_sensitivity(
     >>> max_sensitivity(net, np.array([[1.0, 0.0]]), "gradient-times-input", neighbours=np.array([[[1.5, 0.0]]]))
     array([0.5])
     """
+    f = explained(network, x, target)
     near = _neighbours(x, radius, n, rng, neighbours)
-    R, maps = _maps(network, x, explainer(method), target, near)
+    R, maps = _maps(network, x, explainer(method), f, near)
     worst = _norm(maps - R, 2).max(axis=0)
     if not flag("max_sensitivity", "relative", relative):
         return worst
@@ -132,10 +135,9 @@ def _neighbours(x: np.ndarray, radius: Any, n: Any, rng: Any, given: Any) -> np.
 
 
 def _maps(
-    network: Network, x: np.ndarray, method: Explainer, target: Any, near: np.ndarray
+    network: Network, x: np.ndarray, method: Explainer, f: Explained, near: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """R(x) (N, ...) and R(x⁽ᵏ⁾) (K, N, ...), of one class."""
-    f = explained(network, x, target)
     R = method(network, x, f.target)
     block, maps = copies_at_once(f), []
     for first in range(0, len(near), block):
@@ -147,4 +149,4 @@ def _maps(
 
 def _norm(d: np.ndarray, order: int) -> np.ndarray:
     """‖d‖ of each copy and sample: (K, N)."""
-    return np.linalg.norm(d.reshape(*d.shape[:2], -1), ord=order, axis=2)
+    return np.linalg.norm(d.reshape(*d.shape[:2], math.prod(d.shape[2:])), ord=order, axis=2)

@@ -55,38 +55,53 @@ def check(name: str, mine: Any) -> Verdict:
     >>> check("z_of_one_neuron", 5)
     z_of_one_neuron: you have 5, nnlite has 4.
     You left out the bias: z is the weighted sum plus b.
-    Stuck? hint("z_of_one_neuron") has 2 hints.
+    Stuck? hint("z_of_one_neuron") gives the first of 2 hints.
     """
     return judge(_named(name), mine)
 
 
-def hint(name: str, n: int = 1) -> str:
+class Text(str):
+    """Text that a Python prompt and a notebook show line by line, and not as one line with \\n in it."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def hint(name: str, n: int = 1) -> Text:
     """The first n hints to an exercise.
 
     Raises
     ------
     ValueError
         There is no exercise of that name, or it has not so many hints.
+
+    >>> hint("z_of_one_neuron", 2)
+    1. z = Σ_j a_j w_j + b: multiply each input with its weight, add up, add the bias.
+    2. The two products are 6 and −1.
     """
     hints = _named(name).hints
     if not is_integer(n) or not 1 <= n <= len(hints):
         raise ValueError(f"{name} has {len(hints)} hints: n takes 1 to {len(hints)}, and {n!r} came.")
-    return "\n".join(f"{i}. {text}" for i, text in enumerate(hints[:n], 1))
+    return Text("\n".join(f"{i}. {text}" for i, text in enumerate(hints[:n], 1)))
 
 
-def solution(name: str) -> str:
+def solution(name: str) -> Text:
     """The answer to an exercise, as code.
 
     Raises
     ------
     ValueError
         There is no exercise of that name.
+
+    >>> solution("z_of_one_neuron")
+    def z_of_one_neuron() -> float:
+        return 2.0 * 3.0 + 1.0 * -1.0 + -1.0
     """
-    return textwrap.dedent(inspect.getsource(_named(name).answer))
+    return Text(textwrap.dedent(inspect.getsource(_named(name).answer)).rstrip())
 
 
 def _named(name: str) -> Exercise:
-    if name not in exercises():
+    if not isinstance(name, str) or name not in exercises():
         raise ValueError(f"There is no exercise {name!r}; the names are {', '.join(exercises())}.")
     return exercises()[name]
 

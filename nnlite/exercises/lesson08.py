@@ -105,6 +105,11 @@ def _left_ends(gradient: Gradient, x: np.ndarray, baseline: np.ndarray, n: int) 
     return (x - baseline) * total / n
 
 
+def _both_ends(gradient: Gradient, x: np.ndarray, baseline: np.ndarray, n: int) -> np.ndarray:
+    total = sum(gradient(baseline + t * (x - baseline)) for t in np.linspace(0, 1, n))
+    return (x - baseline) * total / n
+
+
 def _mean_gradient(gradient: Gradient, x: np.ndarray, baseline: np.ndarray, n: int) -> np.ndarray:
     return integrated_gradients(gradient, x, baseline, n) / (x - baseline)
 
@@ -195,6 +200,7 @@ EXERCISES = (
             Mistake(_mean_gradient, "The factor x − baseline is missing: this is the mean gradient."),
             Mistake(_times_x, "Multiply with x − baseline, not with x."),
             Mistake(_left_ends, "You took the left ends, t = i / n. The midpoints are (i + ½) / n."),
+            Mistake(_both_ends, "Your points begin at 0 and end at 1. Take the middle of each interval: (i + ½) / n."),
             Mistake(_not_divided, "This is the sum of the gradients. The integral is their mean: divide by n."),
         ),
     ),

@@ -93,6 +93,11 @@ def _unweighted_error(confidence: np.ndarray, right: np.ndarray, bins: int) -> f
     return float(np.mean(gaps))
 
 
+def _nan_of_an_empty_bin(confidence: np.ndarray, right: np.ndarray, bins: int) -> float:
+    empty = len(np.unique(np.ceil(confidence * bins))) < bins
+    return np.nan if empty else calibration_error(confidence, right, bins)
+
+
 def _lower_edges(confidence: np.ndarray, right: np.ndarray, bins: int) -> float:
     place = np.floor(confidence * bins)
     return float(
@@ -237,6 +242,10 @@ EXERCISES = (
             Mistake(
                 _unweighted_error,
                 "Every bin counts the same in your mean. A bin counts with the share of the samples it holds.",
+            ),
+            Mistake(
+                _nan_of_an_empty_bin,
+                "A bin without predictions has no mean: 0 / 0 is nan, and spoils the sum. Leave such a bin out.",
             ),
             Mistake(
                 _lower_edges,
