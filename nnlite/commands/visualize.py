@@ -159,7 +159,7 @@ def _print(names: Sequence[str], found: Visualization, best: Examples | None, im
 def _pictures(found: Visualization, best: Examples | None, images: np.ndarray | None, each: bool) -> list[Picture]:
     """The images with what they reach; held-out ones after all of them, or after each where it is a channel."""
     made = [
-        (x, f"{k}: {value:.3g}" if each else f"{value:.3g}")
+        (x, f"{k}: {value:.3g}" if each else f"reached {value:.3g}")
         for k, (x, value) in enumerate(zip(found.x, found.activation, strict=True))
     ]
     if best is None or images is None:
