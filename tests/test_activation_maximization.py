@@ -263,6 +263,7 @@ def test_the_starts_of_codes():
         ({"classes": -1}, "-1 came"),
         ({"classes": [0, 7]}, r"\[0, 7\] came"),
         ({"classes": []}, r"\[\] came"),
+        ({"classes": (1, (2,))}, r"classes takes a class from 0 to 2, .* \(1, \(2,\)\) came"),
         ({"classes": None}, "None came"),
         ({"classes": 1.0}, "1.0 came"),
         ({"classes": "four"}, "'four' came"),
