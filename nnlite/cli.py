@@ -4,7 +4,9 @@ import argparse
 import os
 import sys
 import textwrap
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from ._version import __version__
 from .commands import dream, explain, fetch, gallery, maximize, step, tour, train, uncertainty, verify, visualize
@@ -43,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")
     try:
         options = parser().parse_args(arguments)
-        options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warned
+            options.run(options)
         print(end="", flush=True)
     except BrokenPipeError:  # the reader of our output has gone, as in `nnlite tour | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -54,6 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"nnlite: {_message(error)}\n")
         return 2
     return 0
+
+
+def _warned(message: Warning | str, *_place: Any, **_more: Any) -> None:
+    """A warning in one line, too, without the place in the code that it comes from."""
+    sys.stderr.write(f"nnlite: {' '.join(str(message).split())}\n")
 
 
 def _message(error: Exception) -> str:

@@ -263,6 +263,7 @@ def test_the_starts_of_codes():
         ({"classes": -1}, "-1 came"),
         ({"classes": [0, 7]}, r"\[0, 7\] came"),
         ({"classes": []}, r"\[\] came"),
+        ({"classes": (1, (2,))}, r"classes takes a class from 0 to 2, .* \(1, \(2,\)\) came"),
         ({"classes": None}, "None came"),
         ({"classes": 1.0}, "1.0 came"),
         ({"classes": "four"}, "'four' came"),
@@ -323,7 +324,7 @@ def test_an_expert_fit_to_other_images_is_refused():
 
 
 def test_a_generator_must_fit():
-    with pytest.raises(ValueError, match=r"x takes the shape \(N, 1, 28, 28\)"):
+    with pytest.raises(ValueError, match=r"makes images of \(1, 4, 4\), and the network takes \(1, 28, 28\)"):
         in_code_space(LENET, 1, SMALL_GENERATOR)
     with pytest.raises(ValueError, match="mean codes of the classes 0 to 1, and class 2"):
         in_code_space(SMALL, [0, 2], Generator("two", DECODER, None, w(2, 2)))

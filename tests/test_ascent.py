@@ -145,6 +145,7 @@ def test_an_objective_that_is_none_is_refused(f):
         ({"rate": np.nan}, "rate must be a finite number"),
         ({"rng": "seed"}, "rng takes a seed"),
         ({"keep": 1}, "keep takes True or False"),
+        ({"progress": "bar"}, "progress takes True or False"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused(options, message):

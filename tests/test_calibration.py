@@ -203,7 +203,7 @@ def test_where_no_temperature_is_best() -> None:
         temperature(scores, np.array([0, 1]))
     with pytest.raises(ValueError, match=r"not above those of the other classes.*T = ∞"):
         temperature(scores, np.array([1, 0]))
-    with pytest.raises(ValueError, match="Every one of the 3 labels"):  # all scores the same
+    with pytest.raises(ValueError, match="are all equal, so every T gives the same NLL"):
         temperature(np.zeros((3, 2)), np.array([0, 1, 1]))
     nearly = np.array([[5.0, 0.0]] * 99 + [[0.0, 1e-3]])  # one mistake, by a hair: 99 · 5 e^(−5/T) = 0.001 / 2
     assert temperature(nearly, np.zeros(100, int)) == pytest.approx(5 / np.log(99 * 5 / 0.0005), rel=1e-3)

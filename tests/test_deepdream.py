@@ -327,6 +327,13 @@ def test_bad_input(small, options, message):
         deepdream(small, **arguments)
 
 
+def test_the_channels_of_the_image_are_those_of_the_network():
+    with pytest.raises(
+        ValueError, match=r"^x takes images in the channels of the network, \(N, 3, H, W\), and \(1, 1, "
+    ):
+        deepdream(models.load("colour_net"), image(1, 1, 40, 40).astype(np.float32), "relu1")
+
+
 def test_not_an_array(small):
     with pytest.raises(TypeError, match="x takes a NumPy array of images"):
         deepdream(small, [[0.0]], "relu1")

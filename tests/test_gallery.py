@@ -26,7 +26,11 @@ def shown(tmp_path_factory, request):
     """The gallery made once, with experts fit to fewer digits for speed: what it printed, its page, its rows."""
     folder = tmp_path_factory.mktemp("gallery") / "a new folder"
     x = strokes(2000, seed=2, hand=CLEAN_HAND)[0]
-    quick = {"ppca": experts.PPCA.fit(x, q=60), "mixture": experts.MixturePPCA.fit(x, K=20, q=10, steps=6)}
+    quick = {
+        "ppca": experts.PPCA.fit(x, q=60),
+        "mixture": experts.MixturePPCA.fit(x, K=20, q=10, steps=6),
+        "rbm": experts.rbm.train(x, hidden=96, epochs=12, k=1, progress=False)[0],
+    }
     made, rows = [], prototypes.rows
     capture = request.config.pluginmanager.getplugin("capturemanager")
     printed = io.StringIO()

@@ -14,6 +14,7 @@ from nnlite import cli, models
 from nnlite.commands import maximize
 from nnlite.model_based import experts, generators
 from nnlite.model_based.activation_maximization import general, in_code_space, with_expert
+from nnlite.model_based.experts import recipes
 from nnlite.training import softmax
 
 mpl.use("Agg")
@@ -160,7 +161,9 @@ MISTAKES = [
     ("--class 4 --seed -1 --out x.png", ["rng takes a seed"]),
     ("--class 4 --form code --generator nope --out x.png", ["no generator 'nope'", "vae, gan, dcgan"]),
     ("--class 4 --form expert --expert nope --out x.png", ["--expert takes gaussian, ppca, mixture, rbm", "'nope'"]),
-    ("--class 4 --form code --model tiny --out x.png", ["(N, 1, 8, 8)", "(1, 1, 28, 28) came"]),
+    ("--class 4 --form code --model tiny --out x.png", ["generator makes images of (1, 28, 28)", "(1, 8, 8)"]),
+    ("--class 4 --expert ppca --out x.png", ["--expert goes with --form expert, and the form is general"]),
+    ("--class 4 --form expert --generator gan --out x.png", ["--generator goes with --form code", "is expert"]),
     ("--class 4 --form expert --model tiny --out x.png", ["fit to samples of the shape (1, 28, 28)"]),
     ("--class 4 --model nope --out x.png", ["--model takes mlp, lenet", "'nope'"]),
     ("--class 4 --judge nope --out x.png", ["--judge takes mlp, lenet", "'nope'"]),
@@ -187,6 +190,19 @@ def test_a_search_that_diverges_is_one_line_and_no_picture(command):
     assert (code, out) == (2, "")
     assert re.fullmatch(r"nnlite: The search diverged at step \d+ of 200: .* Lower the rate, .*\n", err)
     assert os.listdir() == []
+
+
+def test_an_expert_that_cannot_be_kept_is_one_line_too(command, expert, monkeypatch):
+    (Path.cwd() / "taken").write_text("")
+    monkeypatch.setenv("NNLITE_DATA", "taken")
+    monkeypatch.setattr(experts, "fitted", lambda name, progress=False: recipes.fitted(name))
+    monkeypatch.setattr(recipes, "digits", lambda: strokes_of_a_clean_hand())
+    code, out, err = command("--class 4 --form expert --steps 2 --out x.npy")
+    assert code == 0
+    assert re.fullmatch(
+        r"nnlite: The expert ppca could not be kept in taken.experts \(Not a directory\), and will .*\n", err
+    )
+    assert out.endswith("written    x.npy\n")
 
 
 def test_the_help_has_examples_that_can_be_given():

@@ -101,10 +101,20 @@ def test_networks_of_other_images(command):
     assert np.abs(pixels[..., 0] - pixels[..., 2]).max() > 3  # in colour
 
 
+@pytest.mark.parametrize("together", [1, 2, 3, 5, 9])
+@pytest.mark.parametrize("groups", [1, 4, 8, 9, 10, 16, 23])
+def test_the_rows_of_a_sheet_are_filled_and_what_belongs_together_stays_in_one(groups, together):
+    rows, columns = module._grid(groups * together, together)
+    assert columns % together == 0
+    assert columns <= max(module.COLUMNS, together)
+    assert (rows - 1) * columns < groups * together <= rows * columns
+    assert rows * columns - groups * together < rows * together  # no row is shorter by more than one group
+
+
 def test_of_a_neuron_the_window_is_shown(monkeypatch, command):
     shown = []
     drawn = module._drawn
-    monkeypatch.setattr(module, "_drawn", lambda pictures, title: shown.extend(pictures) or drawn(pictures, title))
+    monkeypatch.setattr(module, "_drawn", lambda pictures, *rest: shown.extend(pictures) or drawn(pictures, *rest))
     command(f"--neuron conv2:7,3,4 --examples 2 {QUICK} --out x.png")
     assert [x.shape for x, _ in shown] == [(1, 14, 14)] * 3
     assert [text.partition(" ")[0] for _, text in shown[1:]] == ["held-out", "held-out"]

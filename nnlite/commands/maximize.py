@@ -51,10 +51,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--model", default="lenet", help="a network by name, or a saved .npz (default: lenet)")
     parser.add_argument(
-        "--expert", default="ppca", help=f"one of {', '.join(experts.NAMES)}, or a saved .npz (default: ppca)"
+        "--expert", help=f"one of {', '.join(experts.NAMES)}, or a saved .npz; with --form expert (default: ppca)"
     )
     parser.add_argument(
-        "--generator", default="vae", help=f"one of {', '.join(generators.NAMES)}, or a saved .npz (default: vae)"
+        "--generator", help=f"one of {', '.join(generators.NAMES)}, or a saved .npz; with --form code (default: vae)"
     )
     parser.add_argument("--weight", type=float, help="of the second term (default: general 0.001, expert 1, code 0.2)")
     parser.add_argument(
@@ -108,12 +108,16 @@ def _searched(options: argparse.Namespace, network: Network) -> tuple[Prototype,
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if options.form == "code" and "blur" in given:
         raise ValueError("--blur smooths what is searched, and in code space that is a code; leave it out.")
+    for name, its_form in (("expert", "expert"), ("generator", "code")):
+        if getattr(options, name) is not None and options.form != its_form:
+            raise ValueError(f"--{name} goes with --form {its_form}, and the form is {options.form}; leave one out.")
+    expert, generator = options.expert or "ppca", options.generator or "vae"
     settings = {name: one.default for name, one in inspect.signature(form).parameters.items()} | given
     what: tuple[Any, ...] = (network, _classes(options.classes))
     if options.form == "expert":
-        what += (_expert(options.expert),)
+        what += (_expert(expert),)
     if options.form == "code":
-        what += (generators.load(options.generator),)
+        what += (generators.load(generator),)
     images = _images(network) if settings["start"] != "noise" else None
     keep, progress = options.film is not None, sys.stderr.isatty()
     found = form(*what, **given, images=images, rng=options.seed, keep=keep, progress=progress)
@@ -121,8 +125,8 @@ def _searched(options: argparse.Namespace, network: Network) -> tuple[Prototype,
         f=SYMBOLS[settings["objective"]],
         weight=settings["weight"],
         centre=" − mean" if settings["start"] == "mean" else "",
-        expert=options.expert,
-        generator=options.generator,
+        expert=expert,
+        generator=generator,
     )
     return found, f"{climbed}, from {settings['start']}"
 
@@ -182,18 +186,20 @@ def _drawn(found: Prototype, climbed: str, judge: str | None, verdict: list[Verd
     rows, columns = (1, 2) if n == 1 else (2, n)
     side = 3.2 if n == 1 else 1.45
     figure, axes = plt.subplots(
-        rows, columns, figsize=(max(columns * side, 6.4), rows * (side + 0.55) + 0.4), layout="constrained"
+        rows, columns, figsize=(max(columns * side, 6.4), rows * (side + 0.45) + 0.4), layout="constrained"
     )
     for i, column in enumerate(axes.reshape(2, n).T):
         c = found.classes[i]
         says = "" if verdict is None else f"{judge}: {verdict[i]}"
-        titles = (
-            f"start\np({c}) = {found.start_probability[i]:.4f}\n",
-            f"result\np({c}) = {found.probability[i]:.4f}\n{says}",
-        )
-        for ax, x, title in zip(column, (found.start[i], found.x[i]), titles, strict=True):
+        below = (f"p({c}) = {found.start_probability[i]:.4f}", f"p({c}) = {found.probability[i]:.4f}\n{says}")
+        for ax, x, name, text in zip(column, (found.start[i], found.x[i]), ("start", "result"), below, strict=True):
             ax.imshow(x[0], cmap="gray", vmin=0, vmax=1)
-            ax.set_title(title, fontsize=10 if n == 1 else 8)
-            ax.axis("off")
-    figure.suptitle(f"{climbed}\n", fontsize=10)
+            ax.set_xlabel(text, fontsize=10 if n == 1 else 8)
+            ax.set_xticks([])
+            ax.set_yticks([])
+            if n == 1:
+                ax.set_title(name, fontsize=10)
+            elif i == 0:
+                ax.set_ylabel(name, fontsize=10)
+    figure.suptitle(climbed, fontsize=10)
     return figure

@@ -84,6 +84,7 @@ FORMS = (
     _general("mean", "From the mean image. What looks like a digit is the start; the search adds specks."),
     _expert("ppca", "One Gaussian for all digits (PPCA, 60 directions): soft, and all of a piece."),
     _expert("mixture", "A mixture of 60 such Gaussians, of 10 directions each: strokes with an edge."),
+    _expert("rbm", "A Gaussian-RBM of 256 hidden units, each a piece of a stroke: bold, with a few specks."),
     _code("vae", "noise", "Through the decoder of a variational autoencoder, from a random code: any digit, or none."),
     _code("vae", "mean", "From the mean code of the class, which convinces the network already: it becomes bolder."),
     _code("gan", "mean", "Through such a decoder, trained on against a discriminator."),

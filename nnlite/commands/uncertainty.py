@@ -46,7 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method", default="lrp-epsilon", metavar="METHOD", help="as for `nnlite explain` (default: lrp-epsilon)"
     )
-    parser.add_argument("--draws", type=int, help=f"how many draws of the dropout (default: {DRAWS})")
+    parser.add_argument("--draws", type=int, help=f"how many draws of the dropout, from 2 (default: {DRAWS})")
     parser.add_argument("--seed", type=int, help="of the draws (default: 0)")
     parser.add_argument("--target", type=int, help="the class to explain (default: the predicted one)")
     parser.add_argument("--rotate", type=float, default=0.0, metavar="DEGREES", help="turn the digit first")
@@ -84,6 +84,8 @@ def _family(options: argparse.Namespace) -> Networks:
             raise ValueError(f"--draws and --seed go with a network that has dropout; {options.model} draws nothing.")
         return models.ensemble() if network is None else (network,)
     draws = DRAWS if options.draws is None else options.draws
+    if draws < 2:
+        raise ValueError(f"--draws takes 2 or more, for one draw alone agrees with itself; {draws} came.")
     return dropout_draws(network, draws, rng=0 if options.seed is None else options.seed)
 
 

@@ -16,6 +16,7 @@ examples:
 import argparse
 import sys
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,8 @@ def run(options: argparse.Namespace) -> None:
     else:
         window = receptive_field(network, target)
         pictures = _pictures(found, best if options.examples else None, images, options.all)
-        outputs.figure(options.out, _drawn([(x[(..., *window)], text) for x, text in pictures], name))
+        together = 1 + options.examples if options.all else 1
+        outputs.figure(options.out, _drawn([(x[(..., *window)], text) for x, text in pictures], name, together))
     print(f"written    {options.out}")
 
 
@@ -159,7 +161,7 @@ def _print(names: Sequence[str], found: Visualization, best: Examples | None, im
 def _pictures(found: Visualization, best: Examples | None, images: np.ndarray | None, each: bool) -> list[Picture]:
     """The images with what they reach; held-out ones after all of them, or after each where it is a channel."""
     made = [
-        (x, f"{k}: {value:.3g}" if each else f"{value:.3g}")
+        (x, f"{k}: {value:.3g}" if each else f"reached {value:.3g}")
         for k, (x, value) in enumerate(zip(found.x, found.activation, strict=True))
     ]
     if best is None or images is None:
@@ -172,12 +174,22 @@ def _pictures(found: Visualization, best: Examples | None, images: np.ndarray | 
     return [p for one, own in zip(made, examples, strict=True) for p in (one, *own)] if each else made + examples[0]
 
 
-def _drawn(pictures: Sequence[Picture], title: str) -> Any:
+def _grid(n: int, together: int = 1) -> tuple[int, int]:
+    """Rows and columns for n pictures: rows of one length, and so many `together` stay in one of them.
+
+    >>> _grid(16), _grid(10), _grid(20, together=2), _grid(32, together=4), _grid(10, together=10)
+    ((2, 8), (2, 5), (3, 8), (4, 8), (1, 10))
+    """
+    groups = n // together
+    rows = ceil(groups / max(1, COLUMNS // together))
+    return rows, ceil(groups / rows) * together
+
+
+def _drawn(pictures: Sequence[Picture], title: str, together: int = 1) -> Any:
     """The pictures in rows, what they reach above them."""
     import matplotlib.pyplot as plt
 
-    columns = min(len(pictures), COLUMNS)
-    rows = -(-len(pictures) // columns)
+    rows, columns = _grid(len(pictures), together)
     figure, axes = plt.subplots(
         rows, columns, figsize=(max(3.2, 1.5 * columns), 1.75 * rows + 0.4), layout="constrained", squeeze=False
     )

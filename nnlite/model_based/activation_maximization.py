@@ -214,6 +214,12 @@ def in_code_space(
     classes, rng = chosen_classes(network, classes), as_generator("in_code_space", "rng", rng)
     if not isinstance(generator, Generator):
         raise TypeError(f'generator takes a Generator, such as generators.load("vae"), and {generator!r} came.')
+    made = generator.decoder.output_shape((1, generator.size))[1:]
+    if made != network.input_shape:
+        raise ValueError(
+            f"The generator makes images of {made}, and the network takes {network.input_shape}; load one that was "
+            "trained on such images."
+        )
     generator = generator.astype(network.dtype)
     z0 = started_codes(start, classes, generator, rng, images=images)
     f = weighted(

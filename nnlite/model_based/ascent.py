@@ -86,7 +86,8 @@ def ascend(
     if not isinstance(start, np.ndarray) or start.dtype not in DTYPES or start.ndim < 2 or len(start) == 0:
         came = f"{start.shape} {start.dtype}" if isinstance(start, np.ndarray) else type(start).__name__
         raise ValueError(f"start takes a float32 or float64 array (N, ...) with one sample or more, and {came} came.")
-    steps, rate, keep = count("ascend", "steps", steps), number("ascend", "rate", rate), flag("ascend", "keep", keep)
+    steps, rate = count("ascend", "steps", steps), number("ascend", "rate", rate)
+    keep, progress = flag("ascend", "keep", keep), flag("ascend", "progress", progress)
     if rate <= 0:
         raise ValueError(f"ascend: rate must be above 0, and {rate} came.")
     rng = generator("ascend", "rng", rng)

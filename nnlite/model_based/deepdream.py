@@ -135,7 +135,7 @@ def deepdream(
     """
     part = up_to(network, layer)
     sizes = _sizes(x, octaves, scale)
-    _check(part, x, sizes)
+    _check(network, part, x, sizes)
     f = _objective(part, x, channel, tile)
     rng, keep, rate = (
         generator("deepdream", "rng", rng),
@@ -191,8 +191,11 @@ def _sizes(x: np.ndarray, octaves: int, scale: float) -> list[Size]:
     return list(zip(rows, columns, strict=True))
 
 
-def _check(part: Network, x: np.ndarray, sizes: list[Size]) -> None:
-    """Refuse images that are not in the box, or that a layer cannot take at some octave."""
+def _check(network: Network, part: Network, x: np.ndarray, sizes: list[Size]) -> None:
+    """Refuse images that are not in the box, of other channels, or that a layer cannot take at some octave."""
+    shape = network.input_shape
+    if shape is not None and len(shape) == 3 and x.shape[1] != shape[0]:
+        raise ValueError(f"x takes images in the channels of the network, (N, {shape[0]}, H, W), and {x.shape} came.")
     for i, size in enumerate(sizes):
         try:
             part.output_shape((*x.shape[:2], *size))

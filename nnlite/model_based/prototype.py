@@ -92,7 +92,8 @@ def chosen_classes(network: Network, classes: Any) -> np.ndarray:
         raise ValueError(f"A class is maximized in a network that gives scores (N, K), and this one gives {scores}.")
     if isinstance(classes, str) and classes == "all":
         return np.arange(scores[1])
-    given = list(classes) if isinstance(classes, (list, tuple, range, np.ndarray)) and np.ndim(classes) else [classes]
+    several = isinstance(classes, (list, tuple, range)) or (isinstance(classes, np.ndarray) and classes.ndim)
+    given = list(classes) if several else [classes]
     if not given or not all(is_integer(c) and 0 <= c < scores[1] for c in given):
         raise ValueError(
             f'classes takes a class from 0 to {scores[1] - 1}, several of them, or "all"; {classes!r} came.'

@@ -28,9 +28,9 @@ def temperature(scores: np.ndarray, labels: np.ndarray) -> float:
     Raises
     ------
     ValueError
-        The scores are not (N, K) or not finite, the labels do not fit them; or no finite T above 0 is best: every
-        label has the highest score of its row (T → 0), or the scores of the labels are on average not above the
-        others (T → ∞).
+        The scores are not (N, K) or not finite, the labels do not fit them; or no one T above 0 is best: every
+        label has the highest score of its row (T → 0), the scores of the labels are on average not above the others
+        (T → ∞), or all scores of a row are equal (any T).
 
     Source: Guo et al. 2017, "On calibration of modern neural networks", sec. 4.2.
 
@@ -65,6 +65,8 @@ def temperature(scores: np.ndarray, labels: np.ndarray) -> float:
 
 def _check_minimum(z: np.ndarray, of_label: np.ndarray) -> None:
     """ValueError unless the NLL, convex in 1/T, falls at 1/T = 0 and rises in the end."""
+    if not z.any():
+        raise ValueError("The scores of each sample are all equal, so every T gives the same NLL; check the network.")
     if (of_label == 0).all():
         raise ValueError(
             f"Every one of the {len(z)} labels has the highest score, so the NLL falls as long as T does, to T = 0; "

@@ -81,7 +81,11 @@ def fitted(name: str, *, folder: str | os.PathLike | None = None, progress: bool
         place.parent.mkdir(parents=True, exist_ok=True)
         expert.save(place, info=recipe)
     except OSError as error:
-        warnings.warn(f"The expert {name} could not be kept in {place.parent} ({error}).", stacklevel=2)
+        warnings.warn(
+            f"The expert {name} could not be kept in {place.parent} ({error.strerror or error}), and will be fit again "
+            "next time; set NNLITE_DATA to a folder that can be written to.",
+            stacklevel=2,
+        )
     return expert
 
 
