@@ -21,6 +21,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from . import winograd
 from .dispatch import compiled, either
 from .windows import Pair, Windows, output_size
 
@@ -107,6 +108,8 @@ scatter = either(scatter_numpy, scatter_numba)
 
 def forward(a: np.ndarray, W: np.ndarray, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> np.ndarray:
     """z[n, k, y, x] = Σ_{c i j} W[k, c, i, j] a[n, c, y s − p + i d, x s − p + j d], without bias."""
+    if winograd.fits(a.shape, W.shape, stride, padding, dilation, groups):
+        return winograd.forward(a, W, padding)
     at = _windows(a.shape[2:], W.shape[2:], stride, padding, dilation)
     matrix = _grouped(W, groups)
     z = np.empty((len(a), len(W), *at.output), a.dtype)
@@ -120,6 +123,8 @@ def backward_input(
     dz: np.ndarray, W: np.ndarray, input_size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> np.ndarray:
     """da[n, c, y s − p + i d, x s − p + j d] += W[k, c, i, j] dz[n, k, y, x]: the transpose of `forward` in a."""
+    if winograd.fits_back(dz.shape, W.shape, stride, padding, dilation, groups):
+        return winograd.backward_input(dz, W, padding)
     at = _windows(input_size, W.shape[2:], stride, padding, dilation)._replace(output=dz.shape[2:])
     matrix = _grouped(W, groups).swapaxes(1, 2)
     channels = W.shape[1] * groups
