@@ -16,7 +16,10 @@ What it costs is rounding. With the paper's points 0, ±1, ±2 and ∞ float32 e
 channels); with 0, ±3/4, ±3/2 and ∞ by 3e-6 (directly: 5e-7). And a tile mixes what no window holds together. So:
 - a NaN or an infinity, or numbers that overflow on the way, would spoil their whole tile. They reach z; a sample
   whose z is not finite is computed again, directly.
-- rounding would put 1e-7 where only zeros lie, and LRP divides by z. Such outputs are set to zero.
+- equal windows give numbers that are not quite equal, and a sum of nothing but zeros is not quite zero. Scores do not
+  feel it. But a max-pooling sends its gradient to the first of equal maxima, and LRP divides by z unless z is zero:
+  on flat images half of a saliency map went to other pixels, and with sparse weights alpha_beta gave noise, float64 or
+  not. So this is for those who ask, by `free_rounding`: who wants scores alone, of many images.
 
 Shapes: a (N, C, H, W), W (K, C, 3, 3), z (N, K, oh, ow).
 Source: Lavin and Gray 2016, "Fast algorithms for convolutional neural networks", sec. 4. On the choice of points:
@@ -25,7 +28,9 @@ Barabasz et al. 2020, "Error analysis and improving the accuracy of Winograd con
 
 import functools
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -40,9 +45,26 @@ BLOCK_TILES = 256  # tiles in one product: U is read once for all of them, and V
 ROW = BLOCK_TILES + 16  # one row of a buffer; with a power of two the rows would push each other out of the cache
 KEPT_BYTES = 512 * 2**20
 
+_free = ContextVar("free_rounding", default=False)
+
+
+@contextmanager
+def free_rounding() -> Iterator[None]:
+    """Within it convolutions may come out a few last digits off: for scores, which nothing divides by or sorts.
+
+    >>> with free_rounding():
+    ...     float(forward(np.ones((1, 1, 4, 4)), np.ones((2, 1, 3, 3)), (0, 0)).max())
+    9.0
+    """
+    before = _free.set(True)
+    try:
+        yield
+    finally:
+        _free.reset(before)
+
 
 def fits(shape: tuple[int, ...], W: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int) -> bool:
-    """Whether a convolution of images of this shape is one of those, and gains by it (W: the shape of the filters).
+    """Whether a convolution of such images may go this way, and gains by it (W: the shape of the filters).
 
     Time of gather and product over time of this, one thread, float32, as many filters as channels, U at hand:
 
@@ -58,7 +80,7 @@ def fits(shape: tuple[int, ...], W: tuple[int, ...], stride: Pair, padding: Pair
     (oh, ow), least = (_reach(shape[i + 2], padding[i]) for i in (0, 1)), min(W[:2])
     known = W[2:] == (3, 3) and stride == (1, 1) and dilation == (1, 1) and groups == 1
     pays = least >= LEAST_CHANNELS and min(oh, ow) >= LEAST_SIZE and ow <= 4 * BLOCK_TILES
-    return known and pays and backend() == "numba"
+    return _free.get() and known and pays and backend() == "numba"
 
 
 def fits_back(
@@ -119,8 +141,7 @@ def _is_settled(W: np.ndarray) -> bool:
 # ---------------------------------------------------------------------------------------------- the plain form
 
 
-def _plain(a: np.ndarray, U: np.ndarray, m: int, padding: Pair) -> tuple[np.ndarray, np.ndarray]:
-    """z, and where the image is not zero in all channels."""
+def _plain(a: np.ndarray, U: np.ndarray, m: int, padding: Pair) -> np.ndarray:
     A, _, B = matrices(m, a.dtype)
     (oh, ow), (th, tw) = _sizes(a.shape, m, padding)
     (ph, pw), n = padding, m + 2
@@ -131,7 +152,7 @@ def _plain(a: np.ndarray, U: np.ndarray, m: int, padding: Pair) -> tuple[np.ndar
     M = U @ V.transpose(0, 3, 1, 2)
     z = M.transpose(0, 2, 3, 1) @ np.kron(A, A)
     z = z.reshape(len(a), len(U[0]), th, tw, m, m).swapaxes(3, 4).reshape(len(a), len(U[0]), m * th, m * tw)
-    return np.ascontiguousarray(z[:, :, :oh, :ow]), (a != 0).any(axis=1)
+    return np.ascontiguousarray(z[:, :, :oh, :ow])
 
 
 # ----------------------------------------------------------------------------------------------- the fast form
@@ -244,22 +265,7 @@ def _paster(m: int) -> Callable:
 _cut, _paste = {m: _cutter(m) for m in POINTS}, {m: _paster(m) for m in POINTS}
 
 
-@compiled
-def _mark(a, seen):  # type: ignore[no-untyped-def]
-    """seen[y, x]: some channel is not zero there. Few channels are read, unless there are zeros in all."""
-    n_channels, h, w = a.shape
-    for c in range(n_channels):
-        unseen = 0
-        for y in range(h):
-            for x in range(w):
-                seen[y, x] |= a[c, y, x] != 0
-                unseen += not seen[y, x]
-        if unseen == 0:
-            return
-
-
-def _fast(a: np.ndarray, U: np.ndarray, m: int, padding: Pair) -> tuple[np.ndarray, np.ndarray]:
-    """z, and where the image is not zero in all channels."""
+def _fast(a: np.ndarray, U: np.ndarray, m: int, padding: Pair) -> np.ndarray:
     (oh, ow), (th, tw) = _sizes(a.shape, m, padding)
     n, filters, channels = m + 2, *U.shape[1:]
     points = np.array(POINTS[m], a.dtype)
@@ -267,36 +273,32 @@ def _fast(a: np.ndarray, U: np.ndarray, m: int, padding: Pair) -> tuple[np.ndarr
     rows = -(-th // -(-th // (BLOCK_TILES // tw)))  # as few blocks as may be, of about one size
     V, M = (np.empty(n * n * k * rows * tw, a.dtype) for k in (channels, filters))
     d, t = np.empty(n * n * ROW, a.dtype), np.empty(n * n * ROW, a.dtype)
-    z, seen = np.empty((len(a), filters, oh, ow), a.dtype), np.zeros((len(a), *a.shape[2:]), np.bool_)
-    for a_n, z_n, seen_n in zip(np.ascontiguousarray(a), z, seen, strict=True):
-        _mark(a_n, seen_n)
+    z = np.empty((len(a), filters, oh, ow), a.dtype)
+    for a_n, z_n in zip(np.ascontiguousarray(a), z, strict=True):
         for first in range(0, th, rows):
             tiles = min(rows, th - first) * tw
             V_b, M_b = (x[: n * n * k * tiles].reshape(n * n, k, tiles) for x, k in ((V, channels), (M, filters)))
             _cut[m](a_n, V_b, p, q, *padding, first, tw, d, t)
             np.matmul(U, V_b, out=M_b)
             _paste[m](M_b, z_n, p, q, first, tw, d, t)
-    return z, seen
+    return z
 
 
 # ------------------------------------------------------------------------------------------- there and back, whole
 
 
 def _whole(form: Callable, turned: bool) -> Callable:
-    """forward or backward_input by one of the forms, with what rounding and the mixing in a tile would spoil mended."""
+    """forward or backward_input by one of the forms, and samples that are not finite directly."""
 
     def run(a: np.ndarray, W: np.ndarray, padding: Pair) -> np.ndarray:
         p = _turned(padding) if turned else padding
         m = _tile(a.shape, p)
         with np.errstate(all="ignore"):  # what is not finite is computed again, and warns there
-            z, seen = form(a, _filters(W, m, turned), m, p)
+            z = form(a, _filters(W, m, turned), m, p)
             finite = [np.isfinite(z_n.sum()) for z_n in z]  # a NaN or an infinity stays one in a sum
         for n in range(len(z)):
             if not finite[n]:
                 z[n] = _directly(a[n], W[:, :, ::-1, ::-1].swapaxes(0, 1) if turned else W, p)
-            elif not seen[n].all():
-                windows = sliding_window_view(_pad(seen[n], p), (3, 3))
-                z[n][:, ~windows.any(axis=(2, 3))] = 0
         return z
 
     return run
@@ -304,12 +306,9 @@ def _whole(form: Callable, turned: bool) -> Callable:
 
 def _directly(a: np.ndarray, W: np.ndarray, padding: Pair) -> np.ndarray:
     """z[k, y, x] = Σ_{c i j} W[k, c, i, j] a[c, y − p + i, x − p + j], for one sample."""
-    windows = sliding_window_view(_pad(a, padding), (3, 3), axis=(1, 2)).transpose(0, 3, 4, 1, 2)
+    padded = np.pad(a, [(0, 0), *((p, p) for p in padding)])
+    windows = sliding_window_view(padded, (3, 3), axis=(1, 2)).transpose(0, 3, 4, 1, 2)
     return (W.reshape(len(W), -1) @ windows.reshape(W[0].size, -1)).reshape(len(W), *windows.shape[3:])
-
-
-def _pad(a: np.ndarray, padding: Pair) -> np.ndarray:
-    return np.pad(a, [(0, 0)] * (a.ndim - 2) + [(p, p) for p in padding])
 
 
 def _turned(padding: Pair) -> Pair:
