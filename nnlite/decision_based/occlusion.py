@@ -18,6 +18,7 @@ from scipy import ndimage
 from scipy.special import softmax
 from tqdm import tqdm
 
+from ..kernels import free_rounding
 from ..layers.arguments import generator, number, pair
 from ..network import Network
 from .copies import copies_at_once, target_of_copies
@@ -56,6 +57,7 @@ class Occlusion:
     stride: tuple[int, int]
 
 
+@free_rounding()  # it compares scores, and no walk back follows
 def occlusion(
     network: Network,
     x: np.ndarray,

@@ -5,6 +5,7 @@
     windows.py       where the windows lie
     convolution.py   gather the windows, one matrix product, scatter back
     flat.py          the same at stride 1, by shifted copies of the flattened image
+    winograd.py      3 × 3 convolutions with many channels, faster, for who needs scores alone
     pooling.py       the winner of each window, and the mean of each window
     relu.py          what a ReLU lets through on the way back
     dispatch.py      which form runs; workspace.py  memory that is used again
@@ -14,12 +15,14 @@ from .convolution import backward_input, backward_weights, forward
 from .dispatch import backend
 from .pooling import max_backward, max_forward, mean_backward, mean_forward, route, winners
 from .relu import relu_backward
+from .winograd import free_rounding
 
 __all__ = [
     "backend",
     "backward_input",
     "backward_weights",
     "forward",
+    "free_rounding",
     "max_backward",
     "max_forward",
     "mean_backward",

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from . import flat
+from . import flat, winograd
 from .dispatch import compiled, either
 from .windows import Pair, Windows, output_size
 
@@ -155,7 +155,12 @@ def backward_weights_numpy(
 def forward_numba(
     a: np.ndarray, W: np.ndarray, b: np.ndarray | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> np.ndarray:
-    """As `forward_numpy`: by shifts (flat.py) where they fit."""
+    """As `forward_numpy`: by Winograd's filtering where it was asked for, by shifts (flat.py) where they fit."""
+    if winograd.fits(a.shape, W.shape, stride, padding, dilation, groups):
+        z = winograd.forward(a, W, padding)
+        if b is not None:
+            z += b[:, None, None]
+        return z
     at = _windows(a.shape[2:], W.shape[2:], stride, padding, dilation)
     if flat.fits(at):
         return flat.forward(a, W, b, at, groups)
@@ -165,7 +170,9 @@ def forward_numba(
 def backward_input_numba(
     dz: np.ndarray, W: np.ndarray, input_size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> np.ndarray:
-    """As `backward_input_numpy`: by shifts where they fit."""
+    """As `backward_input_numpy`: by Winograd's filtering where it was asked for, by shifts where they fit."""
+    if winograd.fits_back(dz.shape, W.shape, stride, padding, dilation, groups):
+        return winograd.backward_input(dz, W, padding)
     at = _windows(input_size, W.shape[2:], stride, padding, dilation)
     da = flat.backward_input(dz, W, at, groups) if flat.fits(at) and at.output == dz.shape[2:] else None
     return backward_input_numpy(dz, W, input_size, stride, padding, dilation, groups) if da is None else da

@@ -53,7 +53,9 @@ class _Convolution(Layer):
         return 0.0 if self.b is None else self.b[:, None, None]
 
     def _with_bias(self, z: np.ndarray) -> np.ndarray:
-        return z if self.b is None else z + self.bias_like(z)
+        if self.b is not None:
+            z += self.bias_like(z)  # in place: the kernel made z, and nobody else holds it
+        return z
 
     def _bias_gradient(self, dz: np.ndarray) -> dict[str, np.ndarray]:
         return {} if self.b is None else {"b": dz.sum(axis=(0, 2, 3))}

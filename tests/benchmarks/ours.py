@@ -9,6 +9,7 @@ from nnlite.decision_based.gradient import saliency as _saliency
 from nnlite.decision_based.integrated_gradients import integrated_gradients as _integrated_gradients
 from nnlite.decision_based.occlusion import occlusion as _occlusion
 from nnlite.decision_based.smoothgrad import smoothgrad as _smoothgrad
+from nnlite.kernels import free_rounding
 from nnlite.layers import Conv2d, MaxPool2d, ReLU
 from nnlite.model_based.activation_maximization import general
 from nnlite.network import Network, gradient_rule
@@ -107,7 +108,7 @@ def vgg16_occlusion(size: int) -> Work:
 
 def convolution(channels: int, size: int) -> Work:
     layer, a = Conv2d(w.filters(channels), padding=1), w.feature_maps(channels, size)
-    return Work(lambda: layer.forward(a))
+    return Work(free_rounding()(lambda: layer.forward(a)))
 
 
 def relu_pool(batch: int) -> Work:
