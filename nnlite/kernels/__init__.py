@@ -4,6 +4,7 @@
 
     convolution.py   gather the windows, one matrix product, scatter back
     pooling.py       the winner of each window, and the mean of each window
+    patches.py       parts of images cut out and laid back in, and a convolution of what has changed
 """
 
 from .convolution import backward_input, backward_weights, forward
