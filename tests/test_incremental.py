@@ -258,10 +258,12 @@ class TestWhereALayerIsNotLocal:
 
     def test_a_mask_for_each_sample_takes_its_own_batch(self) -> None:
         masks = Network([*LOCAL[:2], Dropout(0.5), *LOCAL[2:], *END]).sample(rng, X.shape)
-        got = occlusion(masks, X, 1, size=3)
-        copies = covered(X, 0 * X, (3, 3), (1, 1))
+        x = X.copy()
+        x[0, :, :6] = 0  # so that some windows change the second sample only
+        got = occlusion(masks, x, 1, size=3)
+        copies = covered(x, 0 * x, (3, 3), (1, 1))
         for r, q in np.ndindex(*copies.shape[:2]):
-            expected = masks.scores(X)[:, 1] - masks.scores(copies[r, q])[:, 1]
+            expected = masks.scores(x)[:, 1] - masks.scores(copies[r, q])[:, 1]
             np.testing.assert_allclose(got.drops[:, r, q], expected, rtol=0, atol=1e-11)
 
 
