@@ -69,7 +69,7 @@ class Patches:
     size: Pair
 
     def __getitem__(self, now: slice) -> "Patches":
-        """A view, contiguous where the kernels want it."""
+        """Some of them."""
         return Patches(self.sample[now], self.corner[:, now], self.size)
 
     def crop(self, a: np.ndarray, fill: float = 0.0) -> np.ndarray:
@@ -78,6 +78,8 @@ class Patches:
 
     def of_changed(self, a: np.ndarray, patch: np.ndarray, at: "Patches", fill: float = 0.0) -> np.ndarray:
         """As `crop`, from maps that hold `patch` in the places `at`."""
+        if at.size == self.size and np.array_equal(at.corner, self.corner):
+            return patch
         return paste(self.crop(a, fill), patch, at.corner - self.corner)
 
 
@@ -122,7 +124,7 @@ def of_covered(
     steps, ends, numbers = _plan(network, a, within)
     reached, rest = a[len(steps)], network.layers[len(steps) :]
     whole = [z[0].size for z in a[len(steps) :]]
-    most = max(below + above for below, above in zip([0, *whole], whole))  # noqa: B905
+    most = max(below + above for below, above in zip([whole[0], *whole], whole))  # noqa: B905
     near = max(1, min(NEAR, memory // 2) // (numbers * x.itemsize))
     block = max(near, (memory // x.itemsize - near * numbers) // most)
     if drawn:  # a mask for each sample takes the batch that it was drawn for
@@ -135,7 +137,7 @@ def of_covered(
             z = within[now].of_changed(x, windows[now].crop(filled), windows[now])
             for step in steps:
                 z = step(z, now)
-            parts.append(_whole(reached, z, ends[now]))
+            parts.append(_everything(ends[now], reached).of_changed(reached, z, ends[now]))
         z = np.concatenate(parts) if len(parts) > 1 else parts[0]
         for layer in rest:
             z = layer.forward(z)
@@ -158,13 +160,6 @@ def _windows(
     place, sample = np.divmod(copies, max(1, n))
     row, column = np.divmod(place, len(columns))
     return copies, Patches(sample, np.stack((top[row], left[column])), size)
-
-
-def _whole(a: np.ndarray, patch: np.ndarray, at: Patches) -> np.ndarray:
-    """Whole maps, in the shape of `a` but for the batch axis, with the patches in them."""
-    if patch.shape[2:] == a.shape[2:]:
-        return patch
-    return Patches(at.sample, np.zeros_like(at.corner), a.shape[2:]).of_changed(a, patch, at)
 
 
 def _plan(network: Network, a: Sequence[np.ndarray], at: Patches) -> tuple[list[Step], Patches, int]:
@@ -231,8 +226,6 @@ def _everything(at: Patches, a: np.ndarray) -> Patches:
 
 def _again(bare: Layer, below: np.ndarray, at: Patches, needed: Patches, fill: float = 0.0) -> Step:
     """The layer, without its padding, on all the inputs that the outputs need; `fill` lies around the map."""
-    if at.size == needed.size and np.array_equal(at.corner, needed.corner):
-        return lambda patch, now: bare.forward(patch)
     return lambda patch, now: bare.forward(needed[now].of_changed(below, patch, at[now], fill))
 
 

@@ -1,14 +1,14 @@
-"""Patches: parts of images, each cut out of its own image at its own place, and laid back in.
+"""Patches: what has changed in many copies of an image, each in its own place, and what a layer needs around it.
 
     image n           crop            paste
     +---------+       +-----+         +-----+
-    | . . . . |       |. . .|   1 2   |. . .|     the part that an image has in common with its neighbours' windows
-    | . . . . | ----> |. . .| + 3 4 > |1 2 .|     is cut out once; what has changed in it is laid over
+    | . . . . |       |. . .|   1 2   |. . .|     what a layer needs is cut out of the image as it was,
+    | . . . . | ----> |. . .| + 3 4 > |1 2 .|     and what has changed is laid over it
     | . . . . |       |. . .|         |3 4 .|
     +---------+       +-----+         +-----+
 
-and `changed_convolution`, which does not ask for the rest: z = z₀ + W ∗ (a − a₀), one changed number at a time, with
-numbers that have not changed left out. What was equal stays equal to the bit.
+`changed_convolution` needs nothing around it: z = z₀ + W ∗ (a − a₀), one changed number at a time. Numbers that have not
+changed are left out, and outputs that see none of the changes are the old ones to the bit.
 
 Shapes: a (N, C, H, W); for P patches sample (P,) and corner (2, P) are integers, the corner the row and the column
 where a patch begins; patch (P, C, h, w).
@@ -145,13 +145,13 @@ def _changed_loops(a, z, runs, kw, ph, pw, patch, sample, corner, above, total, 
 def crop_numba(a: np.ndarray, sample: np.ndarray, corner: np.ndarray, size: Pair, fill: float) -> np.ndarray:
     """As `crop_numpy`, compiled."""
     part = np.empty((len(sample), a.shape[1], *size), a.dtype)
-    _crop_loops(np.ascontiguousarray(a), sample, corner, a.dtype.type(fill), part)
+    _crop_loops(np.ascontiguousarray(a), sample, np.ascontiguousarray(corner), a.dtype.type(fill), part)
     return part
 
 
 def paste_numba(part: np.ndarray, patch: np.ndarray, corner: np.ndarray) -> np.ndarray:
     """As `paste_numpy`, compiled."""
-    _paste_loops(part, np.ascontiguousarray(patch), corner)
+    _paste_loops(part, np.ascontiguousarray(patch), np.ascontiguousarray(corner))
     return part
 
 
@@ -168,7 +168,7 @@ def changed_convolution_numba(
     rows = np.ascontiguousarray(z.transpose(0, 2, 3, 1)).reshape(len(z), z.shape[2], z.shape[3] * filters)
     total = np.empty(size[0] * size[1] * filters, patch.dtype)
     out = np.empty((len(patch), filters, *size), patch.dtype)
-    a, patch = map(np.ascontiguousarray, (a, patch))
+    a, patch, corner, above = map(np.ascontiguousarray, (a, patch, corner, above))
     _changed_loops(a, rows, runs, kw, *padding, patch, sample, corner, above, total, out)
     return out
 
