@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnlite import Network, models
-from nnlite.decision_based import incremental
+from nnlite.decision_based import incremental, patch_steps
 from nnlite.decision_based.occlusion import filling, occlusion
 from nnlite.kernels import patches
 from nnlite.layers import (
@@ -173,7 +173,7 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
 @given(case=cases())
 def test_equal_to_the_plain_form(few: int, case: dict[str, Any]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(incremental, "FEW_FILTERS", few)
+        patch.setattr(patch_steps, "FEW_FILTERS", few)
         check(**case)
 
 
@@ -279,7 +279,7 @@ class TestWhatIsSaved:
         assert (got.predicted[got.drops == 0] == NETWORK.predict(x)[0]).all()
 
     def test_layers_see_only_what_the_window_can_reach(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(incremental, "FEW_FILTERS", 0)
+        monkeypatch.setattr(patch_steps, "FEW_FILTERS", 0)
         seen = forwards(monkeypatch, Conv2d)
         occlusion(Network([*LOCAL[:2], Flatten(), Dense(np.ones((4 * 12 * 11, 2)))]), X, 0, size=(2, 1))
         assert {a.shape[1:] for a, _ in seen[1:]} == {(2, 6, 5)}  # 3 × 3 around 2 × 1 is 4 × 3, and sees 6 × 5
@@ -287,7 +287,7 @@ class TestWhatIsSaved:
     @pytest.mark.parametrize("few", [0, 64])
     @pytest.mark.parametrize("memory", [1, 50_000, 400_000])
     def test_the_memory_is_bounded(self, few: int, memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(incremental, "FEW_FILTERS", few)
+        monkeypatch.setattr(patch_steps, "FEW_FILTERS", few)
         a = NETWORK.forward(X)
         seen = [forwards(monkeypatch, kind) for kind in (Conv2d, ReLU, MaxPool2d, AvgPool2d, Dense)]
         windows = [[slice(i, i + 3) for i in range(n - 2)] for n in X.shape[2:]]
@@ -318,7 +318,7 @@ class TestExtremes:
     @pytest.mark.parametrize("few", [0, 64])
     def test_a_bright_pixel_leaves_no_rounding_behind(self, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
         """z = 10⁸ w, minus 10⁸ w: nothing would be left of what the other pixels give."""
-        monkeypatch.setattr(incremental, "FEW_FILTERS", few)
+        monkeypatch.setattr(patch_steps, "FEW_FILTERS", few)
         network = Network([*LOCAL[:1], Tanh(), *LOCAL[2:], *END])
         x = X.copy()
         x[:, :, 5, 5] = 1e8

@@ -7,8 +7,8 @@
     | . . . . |       |. . .|         |3 4 .|
     +---------+       +-----+         +-----+
 
-`changed_convolution` needs nothing around it: z = z₀ + W ∗ (a − a₀), one changed number at a time. Numbers that have not
-changed are left out, and outputs that see none of the changes are the old ones to the bit.
+`changed_convolution` needs nothing around it: z = z₀ + W ∗ (a − a₀), one changed number at a time. Numbers that have
+not changed are left out, and outputs that see none of the changes are the old ones to the bit.
 
 Shapes: a (N, C, H, W); for P patches sample (P,) and corner (2, P) are integers, the corner the row and the column
 where a patch begins; patch (P, C, h, w).
