@@ -24,8 +24,8 @@ KINDS: dict[type[Layer], Kind] = {
 }  # fmt: skip
 """The layers that a row can hold; a Dropout that is not drawn passes everything."""
 
-MOST_NUMBERS = 2**20
-"""In the columns of one convolution, in one activation, and in all weights: beyond, each layer for itself is faster."""
+MOST_NUMBERS = 2**18
+"""In the columns of one convolution, an activation, or an array of weights: more would not stay in the cache."""
 
 
 class Row:

@@ -10,7 +10,6 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from nnlite import Network, models
-from nnlite.decision_based import copies
 from nnlite.decision_based.occlusion import Occlusion, filling, occlusion
 from nnlite.layers import Conv2d, Dense, Dropout, Flatten, MaxPool2d, ReLU, Softmax, Tanh
 
@@ -292,11 +291,10 @@ class TestBatches:
         got = occlusion(NETWORK, X[:0], size=3, fill=fill)
         assert (got.drops.shape, got.map.shape) == ((0, 5, 7), (0, H, W))
 
-    @pytest.mark.parametrize("block", [1, 2000, 10**9])
-    def test_the_size_of_a_block_does_not_matter(self, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("memory", [1, 16_000, 10**9])
+    def test_the_size_of_a_block_does_not_matter(self, memory: int) -> None:
         usual = occlusion(NETWORK, X, size=3, fill="noise")
-        monkeypatch.setattr(copies, "BLOCK", block)
-        other = occlusion(NETWORK, X, size=3, fill="noise")
+        other = occlusion(NETWORK, X, size=3, fill="noise", memory=memory)
         np.testing.assert_allclose(other.drops, usual.drops, rtol=1e-12, atol=1e-13)
         assert np.array_equal(other.predicted, usual.predicted)
 
@@ -357,6 +355,8 @@ class TestBadInput:
             ({"fill": "blur", "sigma": "wide"}, "sigma must be a finite number"),
             ({"score": "logit"}, "score takes one of score, probability"),
             ({"overlap": "max"}, "overlap takes one of mean, sum"),
+            ({"memory": 0}, "memory takes a positive integer, and 0 came"),
+            ({"memory": 1e6}, "memory takes a positive integer"),
             ({"target": 3}, "target takes classes from 0 to 2"),
             ({"target": ("conv9", 1)}, "There is no layer 'conv9'"),
             ({"target": ("conv1", 1), "score": "probability"}, "A neuron has no probability"),

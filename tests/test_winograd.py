@@ -285,15 +285,15 @@ def test_outside_a_sum_of_zeros_is_zero():
 
 def test_occlusion_goes_this_way_and_a_cover_that_changes_nothing_takes_nothing(monkeypatch):
     rng = np.random.default_rng(11)
-    W = rng.normal(size=(16, 16, 3, 3)) / 12
-    network = Network([Conv2d(W, padding=1), ReLU(), Flatten(), Dense(rng.normal(size=(16 * 16 * 16, 3)))])
-    x = rng.normal(size=(2, 16, 16, 16))
-    x[:, :, :8, :8] = 0
+    W = rng.normal(size=(48, 48, 3, 3)) / 12
+    network = Network([Conv2d(W, padding=1), ReLU(), Flatten(), Dense(rng.normal(size=(48 * 28 * 28, 3)))])
+    x = rng.normal(size=(2, 48, 28, 28))
+    x[:, :, :14, :14] = 0
     monkeypatch.setenv("NNLITE_BACKEND", "numpy")
-    expected = occlusion(network, x, 1, size=8, stride=8).drops
+    expected = occlusion(network, x, 1, size=14, stride=14).drops
     monkeypatch.setenv("NNLITE_BACKEND", "numba")
     with mock.patch.object(winograd, "forward", wraps=winograd.forward) as taken:
-        found = occlusion(network, x, 1, size=8, stride=8).drops
+        found = occlusion(network, x, 1, size=14, stride=14).drops
     assert taken.called
     assert_close(found, expected, 1e-11)
     assert (found[:, 0, 0] == 0).all()

@@ -10,6 +10,8 @@ integrated_gradients.py         the gradient along a path
 deconvnet.py                    what has lit a feature map
 guided_backpropagation.py       the gradient without what is negative on its way
 occlusion.py                    cover a part, and see how far the score drops
+incremental.py                  of a covered image, only what the cover can reach is run again
+patch_steps.py                  layer by layer: what is reached, and what is needed for it
 cam.py                          CAM, Grad-CAM, guided Grad-CAM
 taylor.py                       simple and deep Taylor decomposition
 lrp/                            layer-wise relevance propagation: every rule, the composites, the ledger

@@ -58,10 +58,15 @@ def activations(network: Network, x: np.ndarray) -> list[np.ndarray]:
         As `check_input`; or the output holds a NaN or an infinity.
     """
     a = network.forward(check_input(network, x))
-    if not np.isfinite(a[-1]).all():
+    check_finite(network, a[-1])
+    return a
+
+
+def check_finite(network: Network, z: np.ndarray) -> None:
+    """ValueError unless the output `z` of the network is finite."""
+    if not np.isfinite(z).all():
         what = f"activations of layer {network.names[-1]}" if len(network) else "activations"
         raise ValueError(f"The {what} hold a NaN or an infinity; check the network's weights, or train it again.")
-    return a
 
 
 def like_input(x: np.ndarray, value: Any, name: str, *, also: str = "") -> np.ndarray:

@@ -9,6 +9,7 @@
     pooling.py       the winner of each window, and the mean of each window
     relu.py          what a ReLU lets through on the way back
     dispatch.py      which form runs; workspace.py  memory that is used again
+    patches.py       parts of images cut out and laid back in, and a convolution of what has changed
 """
 
 from .convolution import backward_input, backward_weights, forward

@@ -1,0 +1,391 @@
+"""Occlusion computes again only what a window can reach: equal to running the network on every covered copy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nnlite import Network, models
+from nnlite.decision_based import incremental, patch_steps
+from nnlite.decision_based.occlusion import filling, occlusion
+from nnlite.kernels import patches
+from nnlite.layers import (
+    AvgPool2d,
+    BatchNorm,
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    Identity,
+    Layer,
+    LeakyReLU,
+    MaxPool2d,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+
+BACKENDS = ("numpy", "numba")
+FILLS: list[Any] = [0.0, 0.5, "mean", "blur", "noise", "flip", "array"]
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "numba":
+        pytest.importorskip("numba")
+    monkeypatch.setenv("NNLITE_BACKEND", request.param)
+    return request.param
+
+
+# ------------------------------------------------------------------------------------------------ the plain form
+
+
+def covered(x: np.ndarray, filled: np.ndarray, size: tuple[int, int], stride: tuple[int, int]) -> np.ndarray:
+    """(rows, columns, N, C, H, W): the batch with a window at each position."""
+    counts = [-(-(n - k) // s) + 1 for n, k, s in zip(x.shape[2:], size, stride, strict=True)]
+    copies = np.broadcast_to(x, (*counts, *x.shape)).copy()
+    for r, q in np.ndindex(*counts):
+        top, left = r * stride[0], q * stride[1]
+        window = (..., slice(top, top + size[0]), slice(left, left + size[1]))
+        copies[r, q][window] = filled[window]
+    return copies
+
+
+def plainly(network: Network, copies: np.ndarray) -> np.ndarray:
+    """The output for each copy: (rows, columns, N, ...)."""
+    z = network.forward(copies.reshape(-1, *copies.shape[3:]))[-1]
+    return z.reshape(*copies.shape[:3], *z.shape[1:])
+
+
+def check(
+    network: Network, x: np.ndarray, fill: Any, size: tuple[int, int], stride: tuple[int, int], **more: Any
+) -> None:
+    """Drops, classes and probabilities of the two forms agree, in both dtypes."""
+    for dtype, tolerance in ((np.float64, 1e-12), (np.float32, 1e-5)):
+        net, image = network.astype(dtype), x.astype(dtype)
+        cover = fill.astype(dtype) if isinstance(fill, np.ndarray) else fill
+        copies = covered(image, filling(image, cover, window=size), size, stride)
+        scores, clean = plainly(net.to_scores(), copies), net.scores(image)
+        target = clean.argmax(axis=1)
+        n = np.arange(len(x))
+        got = occlusion(net, image, target, fill=cover, size=size, stride=stride, **more)
+        largest = max(abs(scores).max(), abs(clean).max())
+        drops = (clean[n, target] - scores[:, :, n, target]).transpose(2, 0, 1)
+        np.testing.assert_allclose(got.drops, drops, rtol=0, atol=2 * tolerance * largest)
+        assert got.predicted is not None
+        best = scores.max(axis=-1) - np.take_along_axis(scores, got.predicted.transpose(1, 2, 0)[..., None], -1)[..., 0]
+        assert best.max() <= 2 * tolerance * largest  # the class predicted is one of the best, up to rounding
+        assert got.drops.dtype == dtype
+
+
+# ----------------------------------------------------------------------------------------------- random networks
+
+
+@st.composite
+def layers(draw: st.DrawFn) -> tuple[list[Layer], tuple[int, int, int]]:
+    """A few local layers that fit an image of this shape, and then perhaps one that is not local."""
+    shape = draw(st.integers(1, 3)), draw(st.integers(5, 13)), draw(st.integers(5, 13))
+    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    row: list[Layer] = []
+
+    def pair(low: int, high: int) -> tuple[int, int]:
+        return draw(st.integers(low, high)), draw(st.integers(low, high))
+
+    for _ in range(draw(st.integers(1, 4))):
+        channels = Network(row).output_shape((1, *shape))[1]
+        kind = draw(st.sampled_from(["conv", "plain", "max", "mean", "back", "element", "norm"]))
+        layer: Layer
+        if kind == "plain":
+            size = pair(1, 5)
+            padding = draw(st.integers(0, 4)), draw(st.integers(0, 4))
+            filters = draw(st.integers(1, 5))
+            b = rng.normal(size=filters) if draw(st.booleans()) else None
+            layer = Conv2d(rng.normal(size=(filters, channels, *size)), b, padding=padding)
+        elif kind in ("conv", "back"):
+            groups = draw(st.sampled_from([g for g in (1, 2, 3) if channels % g == 0]))
+            filters = groups * draw(st.integers(1, 2))
+            options: dict[str, Any] = {
+                "b": rng.normal(size=filters), "stride": pair(1, 3), "padding": pair(0, 2), "dilation": pair(1, 2),
+                "groups": groups,
+            }  # fmt: skip
+            size = pair(1, 3)
+            if kind == "conv":
+                layer = Conv2d(rng.normal(size=(filters, channels // groups, *size)), **options)
+            else:
+                most = [max(s, d) - 1 for s, d in zip(options["stride"], options["dilation"], strict=True)]
+                extra = tuple(draw(st.integers(0, m)) for m in most)
+                W = rng.normal(size=(channels, filters // groups, *size))
+                layer = ConvTranspose2d(W, **options, output_padding=extra)
+        elif kind in ("max", "mean"):
+            size = pair(1, 3)
+            options = {
+                "stride": pair(1, 3), "padding": tuple(draw(st.integers(0, k // 2)) for k in size),
+                "ceil_mode": draw(st.booleans()),
+            }  # fmt: skip
+            layer = (
+                MaxPool2d(size, **options)
+                if kind == "max"
+                else AvgPool2d(size, **options, count_include_pad=draw(st.booleans()))
+            )
+        elif kind == "norm":
+            layer = BatchNorm(*rng.normal(size=(3, channels)), rng.random(channels) + 0.5)
+        else:
+            layer = draw(
+                st.sampled_from([ReLU(), Tanh(), LeakyReLU(0.1), Sigmoid(), Softmax(), Identity(), Dropout(0.5)])
+            )
+        try:
+            out = Network([*row, layer]).output_shape((1, *shape))
+        except ValueError:  # too small for another one
+            continue
+        if max(out[2:]) < 30:
+            row.append(layer)
+    features = Network(row).output_shape((1, *shape))
+    if draw(st.booleans()):
+        row.append(GlobalAvgPool())
+        features = (1, features[1])
+    row += [Flatten(), Dense(rng.normal(size=(int(np.prod(features)), 3)), rng.normal(size=3))]
+    return row, shape
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> dict[str, Any]:
+    row, shape = draw(layers())
+    size = draw(st.integers(1, shape[1])), draw(st.integers(1, shape[2]))
+    stride = draw(st.integers(1, size[0])), draw(st.integers(1, size[1]))
+    x = np.random.default_rng(draw(st.integers(0, 10**6))).random((draw(st.integers(1, 3)), *shape))
+    x *= x > draw(st.sampled_from([0.0, 0.6, 0.95]))  # black ground
+    fill = draw(st.sampled_from(FILLS))
+    fill = np.linspace(-1, 1, x[0].size).reshape(shape) if isinstance(fill, str) and fill == "array" else fill
+    memory = draw(st.sampled_from([1, 20_000, 2**24]))
+    return {"network": Network(row), "x": x, "fill": fill, "size": size, "stride": stride, "memory": memory}
+
+
+@pytest.mark.parametrize("few", [0, 64], ids=["again", "changes"])
+@settings(deadline=None, derandomize=True, max_examples=150)
+@given(case=cases())
+def test_equal_to_the_plain_form(few: int, case: dict[str, Any]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(patch_steps, "FEW_FILTERS", few)
+        check(**case)
+
+
+@settings(deadline=None, derandomize=True, max_examples=40)
+@given(case=cases())
+def test_equal_to_the_plain_form_on_the_numpy_backend(case: dict[str, Any]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NNLITE_BACKEND", "numpy")
+        check(**case)
+
+
+# ------------------------------------------------------------------------------------------------ cases by hand
+
+rng = np.random.default_rng(4)
+X = np.where(rng.random((2, 2, 12, 11)) > 0.5, rng.random((2, 2, 12, 11)), 0)
+LOCAL = [
+    Conv2d(rng.normal(size=(4, 2, 3, 3)), rng.normal(size=4), padding=1), ReLU(), MaxPool2d(2, padding=1),
+    Conv2d(rng.normal(size=(6, 4, 3, 3)), rng.normal(size=6)), BatchNorm(*rng.normal(size=(3, 6)), np.ones(6)), Tanh(),
+    AvgPool2d(2, ceil_mode=True, count_include_pad=False),
+]  # fmt: skip
+FEATURES = int(np.prod(Network(LOCAL).output_shape(X.shape)[1:]))
+END = [Flatten(), Dense(rng.normal(size=(FEATURES, 3)), rng.normal(size=3))]
+NETWORK = Network([*LOCAL, *END])
+
+
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("fill", FILLS, ids=str)
+@pytest.mark.parametrize(("size", "stride"), [((3, 3), (1, 1)), ((5, 4), (2, 3)), ((1, 1), (1, 1)), ((12, 11), (1, 1))])
+def test_every_fill_on_both_backends(fill: Any, size: Any, stride: Any) -> None:
+    fill = rng.random((2, 1, 11)) if fill == "array" else fill
+    check(NETWORK, X, fill, size, stride)
+    got = occlusion(NETWORK, X, 1, fill=fill, size=size, stride=stride, score="probability")
+    p = plainly(Network([*NETWORK, Softmax()]), covered(X, filling(X, fill, window=size), size, stride))
+    clean = Network([*NETWORK, Softmax()]).forward(X)[-1]
+    np.testing.assert_allclose(got.drops, (clean[:, 1] - p[..., 1]).transpose(2, 0, 1), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("target", [("conv1", 2), ("relu1", (1, 3, 4)), ("pool2", 5), ("flatten1", 7), ("dense1", 0)])
+def test_the_walk_ends_at_the_neuron(target: Any) -> None:
+    part = NETWORK[: NETWORK.index(target[0]) + 1]
+    place = target[1] if isinstance(target[1], tuple) else (target[1],)
+
+    copies = covered(X, 0 * X, (3, 3), (2, 2))
+    z, clean = plainly(part, copies), part.forward(X)[-1]
+    f, of_x = (
+        a.reshape(-1, *clean.shape[1:])[(slice(None), *place)].reshape(a.size // clean[0].size, -1).sum(axis=1)
+        for a in (z, clean)
+    )
+    got = occlusion(NETWORK, X, target, size=3, stride=2)
+    np.testing.assert_allclose(got.drops, (of_x - f.reshape(z.shape[:3])).transpose(2, 0, 1), rtol=0, atol=1e-11)
+
+
+class Centred(Conv2d):
+    """A convolution of what differs from the mean of the image: not local, though it is a Conv2d."""
+
+    def forward(self, a: np.ndarray) -> np.ndarray:
+        return super().forward(a - a.mean(axis=(2, 3), keepdims=True))
+
+
+class CentredElements(ReLU):
+    def forward(self, a: np.ndarray) -> np.ndarray:
+        return super().forward(a - a.mean(axis=(2, 3), keepdims=True))
+
+
+class TestWhereALayerIsNotLocal:
+    @pytest.mark.parametrize("odd", ["subclass", "elements", "mask", "reshape", "mean", "dense"])
+    def test_whole_copies_go_on(self, odd: str) -> None:
+        row: list[Layer] = list(LOCAL[:2])
+        if odd == "subclass":
+            row += [Centred(rng.normal(size=(4, 4, 3, 3)), padding=1), *LOCAL[2:], *END]
+        elif odd == "elements":
+            row += [CentredElements(), *LOCAL[2:], *END]
+        elif odd == "mask":
+            row += [Dropout(0.5).draw(rng, (1, 4, 12, 11)), *LOCAL[2:], *END]
+        elif odd == "reshape":
+            row += [Reshape((2, 24, 11)), MaxPool2d(2), Flatten(), Dense(rng.normal(size=(2 * 12 * 5, 3)))]
+        elif odd == "mean":
+            row += [GlobalAvgPool(), Flatten(), Dense(rng.normal(size=(4, 3)))]
+        else:
+            row = [Flatten(), Dense(rng.normal(size=(X[0].size, 3)))]
+        check(Network(row), X, 0.0, (4, 3), (1, 2))
+
+    def test_a_mask_for_each_sample_takes_its_own_batch(self) -> None:
+        masks = Network([*LOCAL[:2], Dropout(0.5), *LOCAL[2:], *END]).sample(rng, X.shape)
+        x = X.copy()
+        x[0, :, :6] = 0  # so that some windows change the second sample only
+        got = occlusion(masks, x, 1, size=3)
+        copies = covered(x, 0 * x, (3, 3), (1, 1))
+        for r, q in np.ndindex(*copies.shape[:2]):
+            expected = masks.scores(x)[:, 1] - masks.scores(copies[r, q])[:, 1]
+            np.testing.assert_allclose(got.drops[:, r, q], expected, rtol=0, atol=1e-11)
+
+
+class TestWhatIsSaved:
+    def test_a_window_that_changes_no_pixel_needs_no_work(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        x = np.zeros((1, 2, 12, 11))
+        x[:, :, 2, 3] = 1
+        seen = forwards(monkeypatch, Dense)
+        got = occlusion(NETWORK, x, 0, size=2)
+        assert [len(a) for a, _ in seen] == [1, 4]  # x, and the four windows with the one bright pixel
+        assert np.count_nonzero(got.drops) == 4
+        assert got.predicted is not None
+        assert (got.predicted[got.drops == 0] == NETWORK.predict(x)[0]).all()
+
+    def test_layers_see_only_what_the_window_can_reach(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(patch_steps, "FEW_FILTERS", 0)
+        seen = forwards(monkeypatch, Conv2d)
+        occlusion(Network([*LOCAL[:2], Flatten(), Dense(np.ones((4 * 12 * 11, 2)))]), X, 0, size=(2, 1))
+        shapes = {a.shape[1:] for a, _ in seen} - {X.shape[1:]}  # x itself may run in a row
+        assert shapes == {(2, 6, 5)}  # 3 × 3 around 2 × 1 is 4 × 3, and sees 6 × 5
+
+    @pytest.mark.parametrize("few", [0, 64])
+    @pytest.mark.parametrize("memory", [1, 50_000, 400_000])
+    def test_the_memory_is_bounded(self, few: int, memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(patch_steps, "FEW_FILTERS", few)
+        a = NETWORK.forward(X)
+        seen = [forwards(monkeypatch, kind) for kind in (Conv2d, ReLU, MaxPool2d, AvgPool2d, Dense)]
+        windows = [[slice(i, i + 3) for i in range(n - 2)] for n in X.shape[2:]]
+        held = [z for _, z in incremental.of_covered(NETWORK, a, 0 * X, windows[0], windows[1], memory)]
+        calls = [call for of_kind in seen for call in of_kind]
+        assert sum(map(len, held)) == 2 * 10 * 9
+        if memory == 1:
+            assert {len(a) for a, _ in calls} == {1}
+        else:
+            assert memory / 4 < max(a.nbytes + z.nbytes for a, z in calls) <= memory
+
+
+def forwards(monkeypatch: pytest.MonkeyPatch, kind: type[Layer]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What goes into the layers of a kind and comes out, from now on."""
+    seen: list[tuple[np.ndarray, np.ndarray]] = []
+    plain = kind.forward
+
+    def forward(self: Layer, a: np.ndarray) -> np.ndarray:
+        z = plain(self, a)
+        seen.append((a, z))
+        return z
+
+    monkeypatch.setattr(kind, "forward", forward)
+    return seen
+
+
+class TestExtremes:
+    @pytest.mark.parametrize("few", [0, 64])
+    def test_a_bright_pixel_leaves_no_rounding_behind(self, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """z = 10⁸ w, minus 10⁸ w: nothing would be left of what the other pixels give."""
+        monkeypatch.setattr(patch_steps, "FEW_FILTERS", few)
+        network = Network([*LOCAL[:1], Tanh(), *LOCAL[2:], *END])
+        x = X.copy()
+        x[:, :, 5, 5] = 1e8
+        check(network, x, 0.0, (3, 3), (1, 1))
+
+    def test_infinities_on_the_way(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        W = rng.normal(size=(4, 2, 3, 3))
+        W[0, 0] = 1.7e308
+        network = Network([Conv2d(W, padding=1), Tanh(), *LOCAL[2:], *END])
+        x = X * 3
+        with np.errstate(all="ignore"):
+            assert np.isinf(network.forward(x)[1]).any()
+            copies = covered(x, 0 * x, (3, 3), (1, 1))
+            drops = network.scores(x)[:, 1] - plainly(network, copies)[..., 1]
+            got = occlusion(network, x, 1, size=3)
+        np.testing.assert_allclose(got.drops, drops.transpose(2, 0, 1), rtol=0, atol=1e-11)
+
+    def test_a_cover_that_gives_no_number_is_an_error(self) -> None:
+        with np.errstate(all="ignore"), pytest.raises(ValueError, match="layer dense1 hold a NaN or an infinity"):
+            occlusion(Network([*LOCAL[:2], Flatten(), Dense(np.ones((4 * 12 * 11, 2)))]), X, 0, fill=1.7e308)
+
+    def test_on_a_shipped_network_in_float32(self) -> None:
+        network = models.load("lenet")
+        x = np.zeros((1, 1, 28, 28), np.float32)
+        x[0, 0, 5:23, 12:16] = 1  # a one
+        for fill in (0.0, "noise", "flip"):
+            check(network, x, fill, (5, 5), (1, 1))
+
+
+# --------------------------------------------------------------------------------------------------- the kernels
+
+
+@settings(deadline=None, derandomize=True, max_examples=100)
+@given(
+    seed=st.integers(0, 10**6), dtype=st.sampled_from([np.float32, np.float64]), special=st.booleans(),
+    maps=st.tuples(*[st.integers(1, 3)] * 2, *[st.integers(3, 8)] * 2), patch=st.tuples(*[st.integers(1, 3)] * 2),
+    filters=st.integers(1, 4), kernel=st.tuples(*[st.integers(1, 3)] * 2), padding=st.tuples(*[st.integers(0, 3)] * 2),
+    size=st.tuples(*[st.integers(1, 9)] * 2), count=st.integers(0, 5),
+)  # fmt: skip
+def test_the_two_forms_of_each_kernel(
+    seed: int, dtype: Any, special: bool, maps: Any, patch: Any, filters: int, kernel: Any, padding: Any, size: Any,
+    count: int,
+) -> None:  # fmt: skip
+    draw = np.random.default_rng(seed)
+    a = draw.normal(size=maps).astype(dtype)
+    corner, outside = draw.integers(-3, 6, (2, 2, count))
+    sample = draw.integers(0, len(a), count)
+    parts = [form(a, sample, outside, size, -np.inf) for form in (patches.crop_numpy, patches.crop_numba)]
+    assert np.array_equal(*parts)
+    changed = draw.normal(size=(count, maps[1], *patch)).astype(dtype)
+    if special:
+        changed[draw.random(changed.shape) < 0.2] = np.nan
+    pasted = [form(part, changed, corner) for form, part in zip((patches.paste_numpy, patches.paste_numba), parts)]  # noqa: B905
+    assert np.array_equal(*pasted, equal_nan=True)
+
+    layer = Conv2d(draw.normal(size=(filters, maps[1], *kernel)).astype(dtype), padding=padding)
+    inside = np.array([draw.integers(0, n - k + 1, count) for n, k in zip(maps[2:], patch, strict=True)])
+    z = layer.forward(a)
+    size = tuple(min(k, n) for k, n in zip(size, z.shape[2:], strict=True))
+    above = np.array([draw.integers(0, n - k + 1, count) for n, k in zip(z.shape[2:], size, strict=True)])
+    given = (a, z, layer.W, padding, changed, sample, inside, above, size)
+    with np.errstate(invalid="ignore"):
+        one, other = patches.changed_convolution_numpy(*given), patches.changed_convolution_numba(*given)
+        whole = a[sample]
+        patches.paste_numpy(whole, changed, inside)
+        expected = patches.crop_numpy(layer.forward(whole), np.arange(count), above, size, 0.0) if count else one
+    tolerance = {"rtol": 0, "atol": 1e-12 if dtype == np.float64 else 1e-4}
+    np.testing.assert_allclose(one, expected, **tolerance)
+    np.testing.assert_allclose(other, expected, **tolerance)
