@@ -34,7 +34,8 @@ def layer_by_layer(
     """R[l] = rule_l(layer_l, a[l], a[l + 1], R[l + 1]) from l = stop − 1 down to start, with R[stop] = `R`."""
     signals = [R]
     for l in reversed(range(start, stop)):
-        signals.append(rules[l](layers[l], a[l], a[l + 1], signals[-1]))
+        rule = rules[l]
+        signals.append(rule(layers[l], a[l], a[l + 1], signals[-1]))
     return signals[:0:-1]
 
 
