@@ -106,10 +106,12 @@ def down(x, activations, R, signals, out, table, modes, epsilons, weights, count
         dz = signals[start * stride + place * last : start * stride + (place + 1) * last]
         for i in range(last):
             dz[i] = R[n, i]
+        gated = False
         for l in range(len(table) - 1, -1, -1):
             t = table[l]
-            if t[KIND] == SAME:
-                continue
+            if t[KIND] == SAME or (t[KIND] == RELU and not keep and (modes[l] == PASS or gated)):
+                gated = False
+                continue  # the signal passes as it is, in its place
             size, size_above = t[C] * t[H] * t[W], t[K] * t[OH] * t[OW]
             z = activations[t[OUT] * n_samples + n * size_above : t[OUT] * n_samples + (n + 1) * size_above]
             if t[IN] < 0:
@@ -119,8 +121,9 @@ def down(x, activations, R, signals, out, table, modes, epsilons, weights, count
                 da = signals[t[IN] * stride + place * size : t[IN] * stride + (place + 1) * size]
             if t[KIND] == RELU:
                 _gate(a, dz, da, modes[l])
-            elif t[KIND] == MAX:
-                _to_the_largest(a, t, dz, da)
+            elif t[KIND] == MAX:  # and the ReLU below it in the same pass
+                gated = l > 0 and table[l - 1, KIND] == RELU and modes[l - 1] == EXACT and not keep
+                _to_the_largest(a, t, dz, da, gated)
             elif modes[l] == EPSILON:
                 _share(a, z, dz, epsilons[l], t, weights, counts, work[2 * first :], da)
             else:
@@ -316,7 +319,8 @@ def _largest(a, t, z):  # type: ignore[no-untyped-def]
 
 
 @part
-def _to_the_largest(a, t, dz, da):  # type: ignore[no-untyped-def]
+def _to_the_largest(a, t, dz, da, gated):  # type: ignore[no-untyped-def]
+    """dz to the winner of each window; with `gated` only where the winner is above 0, as a ReLU below lets through."""
     da[:] = 0
     zero = dz.dtype.type(0)
     for c in range(t[K]):
@@ -332,7 +336,8 @@ def _to_the_largest(a, t, dz, da):  # type: ignore[no-untyped-def]
                     p, q, r, s = top[2 * x], top[2 * x + 1], bottom[2 * x], bottom[2 * x + 1]
                     left, lower_left = (p >= q) | (p != p), (r >= s) | (r != r)
                     upper, lower = p if left else q, r if lower_left else s
-                    above, g = (upper >= lower) | (upper != upper), row[x]
+                    above = (upper >= lower) | (upper != upper)
+                    g = row[x] if (not gated) | ((upper if above else lower) > 0) else zero
                     into_top[2 * x] = g if above & left else zero
                     into_top[2 * x + 1] = g if above & (not left) else zero
                     into_bottom[2 * x] = g if lower_left & (not above) else zero
@@ -341,7 +346,9 @@ def _to_the_largest(a, t, dz, da):  # type: ignore[no-untyped-def]
             for y in range(t[OH]):
                 for x in range(t[OW]):
                     if given[y * t[OW] + x] != 0:
-                        into[_winner(plane, t, y, x)] += given[y * t[OW] + x]
+                        winner = _winner(plane, t, y, x)
+                        if not gated or plane[winner] > 0:
+                            into[winner] += given[y * t[OW] + x]
 
 
 @part
