@@ -15,7 +15,7 @@ Shapes: a (N, C, H, W); winners, z and dz (N, C, oh, ow).
 
 import numpy as np
 
-from .dispatch import compiled, either
+from .dispatch import compiled, either, part
 from .windows import Windows
 
 # ---------------------------------------------------------------------------------------------- the plain form
@@ -85,24 +85,29 @@ def mean_backward_numpy(dz: np.ndarray, counts: np.ndarray, at: Windows) -> np.n
 # ----------------------------------------------------------------------------------------------- the fast form
 
 
+@part
+def _winner(plane, y, x, kh, kw, sh, sw, ph, pw):  # type: ignore[no-untyped-def]
+    """The row and the column of the largest in window (y, x)."""
+    h, w = plane.shape
+    best_row, best_col = max(0, y * sh - ph), max(0, x * sw - pw)
+    best = plane[best_row, best_col]
+    for row in range(best_row, min(h, y * sh - ph + kh)):
+        for col in range(max(0, x * sw - pw), min(w, x * sw - pw + kw)):
+            value = plane[row, col]
+            if value > best or (np.isnan(value) and not np.isnan(best)):
+                best, best_row, best_col = value, row, col
+    return best_row, best_col
+
+
 @compiled
 def _winners_loops(a, where, kh, kw, sh, sw, ph, pw):  # type: ignore[no-untyped-def]
-    n_samples, n_channels, h, w = a.shape
-    _, _, oh, ow = where.shape
+    n_samples, n_channels, oh, ow = where.shape
     for n in range(n_samples):
         for c in range(n_channels):
             for y in range(oh):
                 for x in range(ow):
-                    first_row, first_col = max(0, y * sh - ph), max(0, x * sw - pw)
-                    at = first_row * w + first_col
-                    best = a[n, c, first_row, first_col]
-                    for row in range(first_row, min(h, y * sh - ph + kh)):
-                        for col in range(first_col, min(w, x * sw - pw + kw)):
-                            value = a[n, c, row, col]
-                            if value > best or (np.isnan(value) and not np.isnan(best)):
-                                best = value
-                                at = row * w + col
-                    where[n, c, y, x] = at
+                    row, col = _winner(a[n, c], y, x, kh, kw, sh, sw, ph, pw)
+                    where[n, c, y, x] = row * a.shape[3] + col
 
 
 @compiled
@@ -119,40 +124,23 @@ def _route_loops(dz, winner, da):  # type: ignore[no-untyped-def]
 
 @compiled
 def _max_forward_loops(a, z, kh, kw, sh, sw, ph, pw):  # type: ignore[no-untyped-def]
-    n_samples, n_channels, h, w = a.shape
-    _, _, oh, ow = z.shape
+    n_samples, n_channels, oh, ow = z.shape
     for n in range(n_samples):
         for c in range(n_channels):
             for y in range(oh):
                 for x in range(ow):
-                    first_row, first_col = max(0, y * sh - ph), max(0, x * sw - pw)
-                    best = a[n, c, first_row, first_col]
-                    for row in range(first_row, min(h, y * sh - ph + kh)):
-                        for col in range(first_col, min(w, x * sw - pw + kw)):
-                            value = a[n, c, row, col]
-                            if value > best or (np.isnan(value) and not np.isnan(best)):
-                                best = value
-                    z[n, c, y, x] = best
+                    z[n, c, y, x] = a[n, c][_winner(a[n, c], y, x, kh, kw, sh, sw, ph, pw)]
 
 
 @compiled
 def _max_backward_loops(a, dz, da, kh, kw, sh, sw, ph, pw):  # type: ignore[no-untyped-def]
-    n_samples, n_channels, h, w = a.shape
-    _, _, oh, ow = dz.shape
+    n_samples, n_channels, oh, ow = dz.shape
     for n in range(n_samples):
         for c in range(n_channels):
             for y in range(oh):
                 for x in range(ow):
-                    if dz[n, c, y, x] == 0:
-                        continue
-                    best_row, best_col = max(0, y * sh - ph), max(0, x * sw - pw)
-                    best = a[n, c, best_row, best_col]
-                    for row in range(best_row, min(h, y * sh - ph + kh)):
-                        for col in range(max(0, x * sw - pw), min(w, x * sw - pw + kw)):
-                            value = a[n, c, row, col]
-                            if value > best or (np.isnan(value) and not np.isnan(best)):
-                                best, best_row, best_col = value, row, col
-                    da[n, c, best_row, best_col] += dz[n, c, y, x]
+                    if dz[n, c, y, x] != 0:
+                        da[n, c][_winner(a[n, c], y, x, kh, kw, sh, sw, ph, pw)] += dz[n, c, y, x]
 
 
 @compiled
