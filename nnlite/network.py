@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy, deepcopy
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, overload
@@ -15,6 +16,7 @@ from .kernels.row import Mode
 from .layers import BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Mask, Softmax
 from .layers.arguments import Shape, float_dtype, sizes
 from .plan import MODES, Activations, Part, Plan, describe, is_input
+from .rows import is_finite
 
 Rule = Callable[[Layer, np.ndarray, np.ndarray, Any], Any]
 """rule(layer, a_j, a_k, R_k) -> R_j: how one layer turns the signal above it into the signal below."""
@@ -77,9 +79,10 @@ class Network:
         self.layers: tuple[Layer, ...] = tuple(_flat(layers))
         self.names: tuple[str, ...] = architecture.default_names(self.layers) if names is None else tuple(names)
         self.info: dict[str, Any] = _json_able({} if info is None else info)
-        dtypes = {str(layer.dtype) for layer in self.layers if layer.dtype is not None}
+        dtypes = {layer.dtype for layer in self.layers if layer.dtype is not None}
         if len(dtypes) > 1:
-            raise ValueError(f"The layers have several dtypes: {sorted(dtypes)}; bring them to one with astype.")
+            found = sorted(map(str, dtypes))
+            raise ValueError(f"The layers have several dtypes: {found}; bring them to one with astype.")
         if len(self.names) != len(self.layers) or len(set(self.names)) != len(self.names):
             raise ValueError(f"{len(self.layers)} layers need as many different names, and {self.names} came.")
         if not all(isinstance(name, str) for name in self.names):
@@ -172,10 +175,21 @@ class Network:
         key = x.shape[1:], x.dtype
         if key not in self._plans:
             try:
-                self._plans[key] = Plan(self.layers, self._shapes(x.shape), x.dtype)
+                self._plans[key] = self._new_plan(x)
             except ValueError:  # x does not fit: the layer that it does not fit says so
                 return None
         return self._plans[key]
+
+    def _new_plan(self, x: np.ndarray) -> Plan:
+        """A plan made for this network, or made before for one that differs in values alone."""
+        key = tuple(map(type, self.layers)), x.shape[1:], x.dtype
+        finite = all(map(is_finite, self.layers))
+        if finite and key in self._shared_plans:
+            return self._shared_plans[key].with_layers(self.layers)
+        plan = Plan(self.layers, self._shapes(x.shape), x.dtype)
+        if finite:
+            self._shared_plans[key] = plan
+        return plan
 
     def _parts_of(self, a: Sequence[np.ndarray]) -> list[Part]:
         plan = self._plan(a[0]) if isinstance(a, Activations) else None
@@ -192,6 +206,11 @@ class Network:
 
     @cached_property
     def _plans(self) -> dict[tuple[Shape, np.dtype], Plan]:
+        return {}
+
+    @cached_property
+    def _shared_plans(self) -> dict[tuple[tuple[type[Layer], ...], Shape, np.dtype], Plan]:
+        """Of all networks that `_with_values` made of one."""
         return {}
 
     def scores(self, x: np.ndarray) -> np.ndarray:
@@ -232,12 +251,14 @@ class Network:
             The shape of the input. With its batch axis (N, ...) each sample gets masks of its own; without (as
             `input_shape`), or with N = 1, one draw serves every sample.
         """
+        if not any(isinstance(layer, Dropout) for layer in self.layers):
+            return self
         shape = (1, *shape) if tuple(shape) == self.input_shape else tuple(shape)
         layers: list[Layer] = []
         for layer in self.layers:
             layers.append(layer.draw(rng, shape, self.dtype) if isinstance(layer, Dropout) else layer)
             shape = layer.output_shape(shape)
-        return self._with(layers)
+        return self._with_values(layers)
 
     def merged(self) -> "Network":
         """This network with every BatchNorm folded into the Dense or Conv2d directly before it.
@@ -273,7 +294,17 @@ class Network:
         for name, layer in zip(self.names, self.layers, strict=True):
             own = {key: parameters[f"{name}.{key}"] for key in layer.parameters if f"{name}.{key}" in parameters}
             layers.append(replace(layer, **own) if own else layer)
-        return self._with(layers)
+        alike = all(getattr(value, "dtype", None) == present[name].dtype for name, value in parameters.items())
+        return self._with_values(layers) if alike else self._with(layers)
+
+    def _with_values(self, layers: Sequence[Layer]) -> "Network":
+        """A network that differs in the values of arrays alone: its names and shapes need no other check."""
+        network = copy(self)
+        network.__dict__ = {
+            "layers": tuple(layers), "names": self.names, "input_shape": self.input_shape,
+            "info": deepcopy(self.info), "_shared_plans": self._shared_plans,
+        }  # fmt: skip
+        return network
 
     def _with(self, layers: Iterable[Layer]) -> "Network":
         return Network(layers, self.names, self.input_shape, self.info)

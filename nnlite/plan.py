@@ -1,11 +1,13 @@
 """How a network runs: which of its layers run as one, and which each for itself.
 
 A plan is chosen once for a network and the shape of its input, by shapes and kinds alone, so that the same input gives
-the same bits whatever came before. `network.plan(shape)` shows it. Under the NumPy backend there is none: every layer
-runs its own forward and backward.
+the same bits whatever came before; a network with other values in the same layers, as after a step of training, keeps
+it. `network.plan(shape)` shows it. Under the NumPy backend there is none: every layer runs its own forward and
+backward.
 """
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,6 +68,16 @@ class Plan:
         self.layers, self.dtype = tuple(layers), dtype
         self.parts = _parts(layers, [shape[1:] for shape in shapes], dtype)
         self._modes: dict[tuple[int, ...], tuple[Sequence[Rule], Any]] = {}
+
+    def with_layers(self, layers: Sequence[Layer]) -> "Plan":
+        """This plan for layers that differ from its own in the values of their arrays alone, and are finite as they."""
+        plan = copy(self)
+        plan.layers, plan._modes = tuple(layers), {}
+        plan.parts = [
+            part if part.row is None else part._replace(row=part.row.with_layers(layers[part.start : part.stop]))
+            for part in self.parts
+        ]
+        return plan
 
     @property
     def has_rows(self) -> bool:

@@ -4,6 +4,7 @@ The layers say everything; this file only writes it down. plan.py chooses which 
 """
 
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -45,6 +46,13 @@ class Row:
         self.layers, self.shapes, self.dtype = tuple(layers), tuple(shapes), dtype
         self.starts, self.numbers = _starts(self.layers, self.shapes)
         self.table, self.counts, self.work = _table(self.layers, self.shapes, self.starts, dtype)
+
+    def with_layers(self, layers: Sequence[Layer]) -> "Row":
+        """This row for layers that differ from its own in the values of their weights alone."""
+        row = copy(self)
+        row.layers = tuple(layers)
+        row.__dict__.pop("weights", None)
+        return row
 
     @cached_property
     def weights(self) -> np.ndarray:
@@ -115,9 +123,12 @@ def can_hold(layer: Layer, below: Shape, above: Shape, dtype: np.dtype) -> str:
         or sum(value.size for value in layer.arrays.values()) > MOST_NUMBERS
     ):
         return "it is too large for the cache"
-    if not all(np.isfinite(value).all() for value in layer.arrays.values()):
-        return "a weight is not finite"
-    return ""
+    return "" if is_finite(layer) else "a weight is not finite"
+
+
+def is_finite(layer: Layer) -> bool:
+    """Whether all its numbers are."""
+    return all(np.isfinite(value).all() for value in layer.arrays.values())
 
 
 def windows(layer: Layer, below: Shape) -> Windows:

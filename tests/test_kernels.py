@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from nnlite import kernels
 from nnlite.kernels import dispatch as backends
-from nnlite.kernels import flat
+from nnlite.kernels import filters, flat
 from nnlite.kernels.convolution import gather, scatter
 from nnlite.kernels.windows import Windows, output_size
 from nnlite.layers import AvgPool2d, Conv2d, MaxPool2d
@@ -147,6 +147,26 @@ def test_a_batch_in_many_blocks_is_the_batch_in_one(monkeypatch):
         for one, many in zip(whole, products(), strict=True):
             np.testing.assert_allclose(many, one, rtol=1e-12, atol=1e-13)
     flat._blocks.cache_clear()
+
+
+@often
+@given(geometries(), arrays(), st.integers(1, 5), st.integers(1, 3), st.sampled_from([1, 2]))
+def test_the_gradient_of_the_filters_a_few_channels_at_a_time(at, array, c, k, groups):
+    a, dz = array(2, c * groups, *at.input), array(2, k * groups, *at.output)
+    at_once = with_both(lambda: filters.backward_weights(a, dz, at, groups))[1]
+    with mock.patch.multiple(filters, BLOCK_BYTES=1, LEAST=2):
+        assert_same(at_once, with_both(lambda: filters.backward_weights(a, dz, at, groups))[1])
+
+
+@often
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(), (7,), (3, 5, 2)]), st.sampled_from([np.float32, np.float64]))
+def test_a_step_of_adam_has_the_same_bits_in_both_forms(seed, shape, dtype):
+    rng = np.random.default_rng(seed)
+    w, g, m, v = (np.asarray(numbers(rng, shape, "special", dtype)) for _ in range(4))
+    steps = with_both(lambda: kernels.adam(w, g, m, np.abs(v), 0.9, 0.999, 1e-8, 1e-2, 0.3))
+    for plain, fast in zip(*steps, strict=True):
+        assert (plain.dtype, np.shape(plain)) == (fast.dtype, fast.shape)
+        np.testing.assert_array_equal(plain, fast)
 
 
 def test_an_infinite_weight_on_padding_is_nan_in_both_forms():

@@ -196,6 +196,34 @@ def test_the_plan_says_why_a_layer_stands_alone(layers, why):
     assert f"({why})" in text
 
 
+def test_other_values_keep_the_plan_and_give_what_a_fresh_network_gives():
+    network = models.load("lenet")
+    x = np.random.default_rng(0).random((3, 1, 28, 28), np.float32)
+    network.forward(x)
+    changed = network.with_parameters({name: value * 0.5 for name, value in network.parameters.items()})
+    fresh = Network(changed.layers, changed.names)
+    ones, rules = np.ones((3, 10), np.float32), [gradient_rule] * len(network)
+    for walk in (lambda n: n.forward(x), lambda n: n.walk_back(n.forward(x), ones, rules)):
+        for known, new in zip(walk(changed), walk(fresh), strict=True):
+            assert np.array_equal(known, new)
+    assert network.scores(x).tobytes() == models.load("lenet").scores(x).tobytes()
+
+
+def test_a_value_that_is_not_finite_takes_another_plan():
+    network = models.load("lenet")
+    x = np.zeros((2, 1, 28, 28), np.float32)
+    network.forward(x)
+    broken = network.with_parameters({"conv1.b": np.full(8, np.inf, np.float32)})
+    assert not any(part.row is not None and part.start == 0 for part in broken._plan(x).parts)
+    assert network.with_parameters({})._plan(x).parts[0].stop == len(network)
+
+
+def test_parameters_of_another_dtype_are_refused_as_ever():
+    network = models.load("lenet")
+    with pytest.raises(ValueError, match="several dtypes"):
+        network.with_parameters({"conv1.W": np.zeros((8, 1, 5, 5)), "conv1.b": np.zeros(8)})
+
+
 def test_the_plan_of_lenet_is_one_row():
     lines = models.load("lenet").plan((1, 1, 28, 28)).splitlines()
     assert len(lines) == 10

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnlite import Network
-from nnlite.layers import Dense, Flatten, ReLU, Softmax
+from nnlite.layers import Conv2d, Dense, Flatten, MaxPool2d, ReLU, Softmax
+from nnlite.network import gradient_rule
 from nnlite.training import (
     SGD,
     Adam,
@@ -296,6 +297,23 @@ def test_parameter_gradients_of_two_layers_by_hand() -> None:
     np.testing.assert_allclose(gradients["dense2.W"], np.maximum(hidden, 0).T @ v, rtol=1e-12)
     np.testing.assert_allclose(gradients["dense1.W"], x.T @ above, rtol=1e-12)
     np.testing.assert_allclose(gradients["dense1.b"], above.sum(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("pool", [MaxPool2d(2), MaxPool2d(3, stride=2, padding=1)])
+def test_the_gate_above_a_max_pooling_changes_no_bit(pool: MaxPool2d) -> None:
+    rng = np.random.default_rng(0)
+    W = rng.standard_normal((3, 2, 3, 3))
+    network = Network([Conv2d(W, rng.standard_normal(3)), ReLU(), pool, Flatten()])
+    x = rng.integers(-1, 2, (4, 2, 8, 8)).astype(float)  # with ties
+    a = network.forward(x)
+    dz = rng.standard_normal(a[-1].shape)
+    signals = network[1:].walk_back(a[1:], dz, [gradient_rule] * 3)
+    expected = network[0].gradients(x, signals[0])
+    found = parameter_gradients(network, a, dz)
+    assert np.array_equal(found["conv1.W"], expected["W"])
+    assert np.array_equal(found["conv1.b"], expected["b"])
+    with pytest.raises(ValueError, match="the signal above must be"):
+        parameter_gradients(network[:3], a[:4], dz)
 
 
 def test_no_signal_goes_below_the_lowest_parameters() -> None:

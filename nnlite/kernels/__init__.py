@@ -5,13 +5,16 @@
     windows.py       where the windows lie
     convolution.py   gather the windows, one matrix product, scatter back
     flat.py          the same at stride 1, by shifted copies of the flattened image
+    filters.py       the gradient in the filters of a convolution, one sample at a time
     winograd.py      3 × 3 convolutions with many channels, faster, for who needs scores alone
     pooling.py       the winner of each window, and the mean of each window
     relu.py          what a ReLU lets through on the way back
+    adam.py          one step of Adam
     dispatch.py      which form runs; workspace.py  memory that is used again
     patches.py       parts of images cut out and laid back in, and a convolution of what has changed
 """
 
+from .adam import adam
 from .convolution import backward_input, backward_weights, forward
 from .dispatch import backend
 from .pooling import max_backward, max_forward, mean_backward, mean_forward, route, winners
@@ -19,6 +22,7 @@ from .relu import relu_backward
 from .winograd import free_rounding
 
 __all__ = [
+    "adam",
     "backend",
     "backward_input",
     "backward_weights",

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from . import flat, winograd
+from . import filters, flat, winograd
 from .dispatch import compiled, either
 from .windows import Pair, Windows, output_size
 
@@ -140,13 +140,13 @@ def backward_weights_numpy(
 ) -> np.ndarray:
     """dW[k, c, i, j] = Σ_{n y x} dz[n, k, y, x] a[n, c, y s − p + i d, x s − p + j d]: the transpose in W."""
     at = _windows(a.shape[2:], size, stride, padding, dilation)._replace(output=dz.shape[2:])
-    filters, channels = dz.shape[1], a.shape[1]
-    dW = np.zeros((groups, filters // groups, channels // groups * size[0] * size[1]), a.dtype)
+    outputs, channels = dz.shape[1], a.shape[1]
+    dW = np.zeros((groups, outputs // groups, channels // groups * size[0] * size[1]), a.dtype)
     for block in _blocks(a.shape, at, a.itemsize):
         columns = _columns(gather(a[block], at), groups)
-        part = dz[block].reshape(len(columns), groups, filters // groups, -1)
+        part = dz[block].reshape(len(columns), groups, outputs // groups, -1)
         dW += (part @ columns.swapaxes(2, 3)).sum(axis=0)
-    return dW.reshape(filters, channels // groups, *size)
+    return dW.reshape(outputs, channels // groups, *size)
 
 
 # ------------------------------------------------------------------------- the three again, by shifts where they fit
@@ -181,10 +181,9 @@ def backward_input_numba(
 def backward_weights_numba(
     a: np.ndarray, dz: np.ndarray, size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> np.ndarray:
-    """As `backward_weights_numpy`: by shifts where they fit."""
-    at = _windows(a.shape[2:], size, stride, padding, dilation)
-    dW = flat.backward_weights(a, dz, at, groups) if flat.fits(at) and at.output == dz.shape[2:] else None
-    return backward_weights_numpy(a, dz, size, stride, padding, dilation, groups) if dW is None else dW
+    """As `backward_weights_numpy`, compiled: one sample at a time (filters.py)."""
+    at = _windows(a.shape[2:], size, stride, padding, dilation)._replace(output=dz.shape[2:])
+    return filters.backward_weights(a, dz, at, groups)
 
 
 forward = either(forward_numpy, forward_numba)

@@ -63,23 +63,6 @@ def backward_input(dz: np.ndarray, W: np.ndarray, at: Windows, groups: int) -> n
     return at.crop(da) if any(at.padding) else da
 
 
-def backward_weights(a: np.ndarray, dz: np.ndarray, at: Windows, groups: int) -> np.ndarray | None:
-    """dWᵀ = columns @ dzᵀ: as `convolution.backward_weights_numpy`. None where that is not finite.
-
-    (An infinite activation times a zero in a place that is cut off would give a NaN that is not there.)
-    """
-    image, filters, channels = _flattened(a, at), dz.shape[1] // groups, a.shape[1] // groups
-    dW = np.zeros((groups, channels * at.size[0] * at.size[1], filters), a.dtype)  # turned: BLAS is faster that way
-    for samples, rows in _blocks(a.shape, at, a.itemsize):
-        columns, full = _shifted(image[samples], at, rows), _spread_out(dz[samples], at, rows)
-        n, _, f = full.shape
-        parts = columns.reshape(n, groups, -1, f) @ full.reshape(n, groups, filters, f).swapaxes(2, 3)
-        dW += parts.sum(axis=0)
-    if not np.isfinite(dW).all():
-        return None
-    return np.ascontiguousarray(dW.swapaxes(1, 2)).reshape(groups * filters, channels, *at.size)
-
-
 # ------------------------------------------------------------------------------------------------------ the loops
 
 

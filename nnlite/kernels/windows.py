@@ -36,6 +36,14 @@ class Windows(NamedTuple):
         (h, w), (ph, pw) = self.input, self.padding
         return h + 2 * ph, w + 2 * pw
 
+    @property
+    def are_inside(self) -> bool:
+        """Whether no window reaches out of the image."""
+        return self.padding == (0, 0) and all(
+            s * (o - 1) + d * (k - 1) < n
+            for n, k, s, d, o in zip(self.input, self.size, self.stride, self.dilation, self.output, strict=True)
+        )
+
     def element(self, padded: np.ndarray, i: int, j: int) -> np.ndarray:
         """Element (i, j) of all the windows at once: a view (N, C, oh, ow) into the padded image."""
         (sh, sw), (dh, dw), (oh, ow) = self.stride, self.dilation, self.output

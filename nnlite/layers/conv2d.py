@@ -58,7 +58,7 @@ class _Convolution(Layer):
         return z
 
     def _bias_gradient(self, dz: np.ndarray) -> dict[str, np.ndarray]:
-        return {} if self.b is None else {"b": dz.sum(axis=(0, 2, 3))}
+        return {} if self.b is None else {"b": np.einsum("nkyx->k", dz)}
 
     @property
     def _at(self) -> tuple[Pair, Pair, Pair, int]:

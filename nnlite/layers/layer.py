@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import wraps
+from functools import cached_property, lru_cache, wraps
 from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
@@ -32,6 +32,12 @@ def remembered(method: Method) -> Method:
             return found
 
     return cast(Method, answer)
+
+
+@lru_cache(maxsize=256)
+def _fields(kind: type) -> tuple[str, ...]:
+    """The names of the fields of this kind of layer."""
+    return tuple(field.name for field in fields(kind))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,20 +75,24 @@ class Layer:
     @property
     def arrays(self) -> dict[str, np.ndarray]:
         """The layer's arrays by name; a bias that is None is left out."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+        return self._arrays(_fields(type(self)))  # type: ignore[arg-type]  # a class can be hashed
 
     @property
     def parameters(self) -> dict[str, np.ndarray]:
         """The arrays that training changes, by name."""
-        return {name: value for name, value in self.arrays.items() if name in self.trained}
+        return self._arrays(self.trained)
+
+    def _arrays(self, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+        values = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
 
     @property
     def options(self) -> dict[str, Any]:
         """Everything else that defines the layer, by name: stride, padding, ..."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in self.arrays}
+        arrays = self.arrays
+        return {name: getattr(self, name) for name in _fields(type(self)) if name not in arrays}  # type: ignore[arg-type]
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype | None:
         """The dtype of the layer's arrays, None for a layer without."""
         return next((value.dtype for value in self.arrays.values()), None)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..layers import Dropout
 from ..network import Network
 from . import loop
 from .accuracy import accuracy
@@ -140,6 +141,7 @@ class _Classifier:
         self.plan = plan
         self.samples = len(plan.x)
         self.network = plan.network.to_scores()
+        self.draws = any(isinstance(layer, Dropout) for layer in self.network)
 
     def start(self) -> Parameters:
         return self.plan.network.parameters
@@ -158,7 +160,7 @@ class _Classifier:
         """One step of gradient descent. The loss and the hits are those before it."""
         plan, network = self.plan, self.network.with_parameters(parameters)
         batch, labels = plan.x[rows], plan.labels[rows]
-        draw = network.sample(at.rng(), batch.shape)
+        draw = network.sample(at.rng(), batch.shape) if self.draws else network
         a = draw.forward(batch)
         loss_of = plan.loss.at(at.epoch) if hasattr(plan.loss, "at") else plan.loss
         loss, dscores = loss_of(a[-1], labels)

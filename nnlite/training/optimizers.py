@@ -11,6 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
+from .. import kernels
+
 Memory = Mapping[str, np.ndarray]
 """What an optimizer remembers of one parameter, by name; empty before the first step."""
 
@@ -135,14 +137,10 @@ class Adam:
         self, w: np.ndarray, g: np.ndarray, memory: Memory, rate: float, t: int
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """The update for a gradient in which weight decay is done with."""
-        m = (1 - self.beta1) * g
-        v = (1 - self.beta2) * (g * g)
-        if memory:
-            m += self.beta1 * memory["m"]
-            v += self.beta2 * memory["v"]
-        length = rate / (1 - self.beta1**t)
-        denominator = np.sqrt(v) / (1 - self.beta2**t) ** 0.5 + self.eps
-        return w - length * m / denominator, {"m": m, "v": v}
+        before = memory or dict.fromkeys("mv", np.zeros_like(w))
+        length, root = rate / (1 - self.beta1**t), (1 - self.beta2**t) ** 0.5
+        w, m, v = kernels.adam(w, g, before["m"], before["v"], self.beta1, self.beta2, self.eps, length, root)
+        return w, {"m": m, "v": v}
 
 
 @dataclass(frozen=True)
