@@ -17,6 +17,7 @@ Source: slides, "LRP Calculation"; Montavon et al. 2019, sec. 10.2.2 (the four s
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -140,6 +141,8 @@ class Rule:
         Added to each denominator with the sign of z (sgn 0 = +1); a number, or `Relative`.
     needs_weights
         Whether the rule changes weights; zero and ε do not, and fit average pooling and BatchNorm too.
+    one_input
+        Whether each group has one term, fed the input itself, where no input is negative: a row may then run it.
     """
 
     name: str
@@ -148,6 +151,7 @@ class Rule:
     options: dict[str, Any] = field(default_factory=dict)
     stabilizer: float | Relative = 0.0
     needs_weights: bool = True
+    one_input: bool = False
 
     def step(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> Step:
         """The layer's four steps, with the shares of bias, stabilizer and what was dropped.
@@ -166,10 +170,19 @@ class Rule:
         return self.step(layer, a, z, R).below
 
     def in_row(self, layer: Layer) -> tuple[Mode, float] | None:
-        """How a row of layers runs it (kernels/row.py): LRP-0 and LRP-ε with a number for ε; None for the others."""
-        if self.groups is not unchanged or isinstance(self.stabilizer, Relative):
+        """How a row of layers runs it (kernels/row.py); None where it cannot: with ε in proportion to z."""
+        if isinstance(self.stabilizer, Relative):
             return None
-        return Mode.EPSILON, self.stabilizer
+        if self.groups is unchanged:
+            return Mode.EPSILON, self.stabilizer
+        return (Mode.GROUPS, self.stabilizer) if self.one_input and hasattr(layer, "W") else None
+
+    def in_groups(self, layer: Layer, a: np.ndarray, z: np.ndarray) -> tuple[tuple[float, Layer], ...] | None:
+        """(κ, layer′) for each group, as a row runs them; None where it cannot: κ is no number, or a′ is not a."""
+        groups = [(group.kappa, [t for t in group.terms if not t.vanishes]) for group in self.groups(layer, a, z)]
+        if all(isinstance(kappa, Real) and len(terms) == 1 and terms[0].a is a for kappa, terms in groups):
+            return tuple((float(kappa), terms[0].layer) for kappa, terms in groups)
+        return None
 
     def _part(self, group: Group, layer: Layer, a: np.ndarray, z_layer: np.ndarray, R: np.ndarray) -> Part:
         terms = [t for t in group.terms if not t.vanishes]

@@ -95,7 +95,7 @@ def gamma(gamma: float = 0.25, stabilizer: float = 0.0) -> Rule:
         return [Group([Term(a, _with(layer, _Favour(_plus, gamma), _Favour(_plus, gamma)))])]
 
     formula = "a_j (w_jk + γ w⁺_jk) / Σ"
-    return Rule("gamma", formula, groups, _options(gamma=gamma, stabilizer=stabilizer), stabilizer)
+    return Rule("gamma", formula, groups, _options(gamma=gamma, stabilizer=stabilizer), stabilizer, one_input=True)
 
 
 def generalized_gamma(gamma: float = 0.25, stabilizer: float = 0.0) -> Rule:
@@ -139,7 +139,8 @@ def z_plus(stabilizer: float = 0.0) -> Rule:
         _need_nonnegative(a, layer, "z_plus", "alpha_beta(1, 0), which takes any sign")
         return [Group([Term(a, _with(layer, _plus))])]
 
-    return Rule("z_plus", "a_j w⁺_jk / Σ_j a_j w⁺_jk", groups, _options(stabilizer=stabilizer), stabilizer)
+    formula = "a_j w⁺_jk / Σ_j a_j w⁺_jk"
+    return Rule("z_plus", formula, groups, _options(stabilizer=stabilizer), stabilizer, one_input=True)
 
 
 def alpha_beta(alpha: float = 2.0, beta: float = 1.0, stabilizer: float = 0.0) -> Rule:
@@ -166,7 +167,7 @@ def alpha_beta(alpha: float = 2.0, beta: float = 1.0, stabilizer: float = 0.0) -
 
     formula = "α (a_j w_jk)⁺ / Σ⁺ − β (a_j w_jk)⁻ / Σ⁻"
     options = _options(alpha=alpha, beta=beta, stabilizer=stabilizer)
-    return Rule("alpha_beta", formula, groups, options, stabilizer)
+    return Rule("alpha_beta", formula, groups, options, stabilizer, one_input=True)
 
 
 def z_bounds(low: Any = 0.0, high: Any = 1.0, stabilizer: float = 0.0) -> Rule:
