@@ -166,7 +166,7 @@ class Network:
         if run is None:
             return [Piece(0, part.stop - part.start, None)]
         plan = self._plans[a[0].shape[1:], a[0].dtype]
-        return plan.pieces(part, rules[part.start : part.stop], a[part.start : part.stop + 1])
+        return plan.pieces(run.row, rules[part.start : part.stop], a[part.start : part.stop + 1])
 
     def _plan(self, x: Any) -> Plan | None:
         """The plan for this input; None where every layer runs for itself."""

@@ -35,7 +35,7 @@ REMEMBERED = 32
 """How many answers a plan remembers, one or two for a list of rules."""
 
 SHORTEST = 2
-"""As many layers are run by a row; one for itself is run by its own methods."""
+"""So many layers go down as one; one alone goes by its own rule."""
 
 
 class Part(NamedTuple):
@@ -75,7 +75,6 @@ class Plan:
     """The parts of a network for inputs of one shape."""
 
     def __init__(self, layers: Sequence[Layer], shapes: Sequence[Shape], dtype: np.dtype) -> None:
-        self.layers, self.dtype = tuple(layers), dtype
         self.parts = _parts(layers, [shape[1:] for shape in shapes], dtype)
         self._made: dict[tuple[Any, ...], tuple[Any, Any]] = {}
 
@@ -84,23 +83,25 @@ class Plan:
         """Whether any layers run as one."""
         return any(part.row is not None for part in self.parts)
 
-    def pieces(self, part: Part, rules: Sequence[Rule], a: Sequence[np.ndarray]) -> list[Piece]:
-        """How the layers of a row run these rules on these activations of theirs, from the top down."""
-        layers = self.layers[part.start : part.stop]
-        ids = (part.start, *map(id, rules))
-        told, asked = self._once(ids, rules, lambda: _told_by(rules, layers))
-        groups = [rules[l].in_groups(layers[l], a[l], a[l + 1]) for l in asked]
-        known = tuple(own and tuple((kappa, id(layer)) for kappa, layer in own) for own in groups)
-        answers = dict(zip(asked, groups, strict=True))
-        return self._once((*ids, known), (rules, groups), lambda: _pieces(part, layers, told, answers))
+    def pieces(self, row: Row, rules: Sequence[Rule], a: Sequence[np.ndarray]) -> list[Piece]:
+        """How a row runs these rules of its layers, on these activations: piece by piece, from the top down.
+
+        It is remembered by the rules, and by the groups that those with Mode.GROUPS have on these activations.
+        """
+        ids = (id(row), *map(id, rules))
+        told, asked = self._once(ids, rules, lambda: _told_by(rules, row.layers))
+        groups = {l: rules[l].in_groups(row.layers[l], a[l], a[l + 1]) for l in asked}
+        known = tuple(own and tuple((kappa, id(layer)) for kappa, layer in own) for own in groups.values())
+        return self._once((*ids, known), (rules, groups), lambda: _pieces(row, told, groups))
 
     def _once(self, key: tuple[Any, ...], kept: Any, make: Callable[[], Any]) -> Any:
         """What was made for this key. `kept` is kept with it, so that the ids in the key stay those of its objects."""
-        if key not in self._made:
+        known = self._made.get(key)
+        if known is None:
             if len(self._made) >= REMEMBERED:
                 self._made.clear()
-            self._made[key] = kept, make()
-        return self._made[key][1]
+            known = self._made[key] = kept, make()
+        return known[1]
 
 
 def _parts(layers: Sequence[Layer], shapes: Sequence[Shape], dtype: np.dtype) -> list[Part]:
@@ -126,21 +127,20 @@ def _told_by(rules: Sequence[Rule], layers: Sequence[Layer]) -> tuple[list[tuple
     return told, [l for l, (mode, _) in enumerate(told) if mode == Mode.GROUPS]
 
 
-def _pieces(
-    part: Part, layers: Sequence[Layer], told: Sequence[tuple[Any, float]], answers: dict[int, Groups | None]
-) -> list[Piece]:
-    groups = [answers.get(l, ()) for l in range(len(layers))]
+def _pieces(row: Row, told: Sequence[tuple[Any, float]], answers: dict[int, Groups | None]) -> list[Piece]:
+    groups = [answers.get(l, ()) for l in range(len(row.layers))]
     known = [
         KINDS[type(layer)] in FITS.get(mode, ()) and own is not None and all(can_stand_for(o, layer) for _, o in own)
-        for (mode, _), layer, own in zip(told, layers, groups, strict=True)
+        for (mode, _), layer, own in zip(told, row.layers, groups, strict=True)
     ]
-    pieces, stop = [], len(layers)
+    pieces, stop = [], len(row.layers)
     while stop > 0:
         start = next((l + 1 for l in range(stop - 1, -1, -1) if known[l] != known[stop - 1]), 0)
         ways = None
-        if known[start] and stop - start >= min(SHORTEST, len(layers)):
+        if known[start] and stop - start >= SHORTEST:
             modes, epsilons = zip(*told[start:stop], strict=True)
-            ways = part.row.between(start, stop).ways(modes, epsilons, groups[start:stop])  # type: ignore
+            own = [each or () for each in groups[start:stop]]
+            ways = row.between(start, stop).ways(modes, epsilons, own)
         pieces.append(Piece(start, stop, ways))
         stop = start
     return pieces

@@ -27,7 +27,6 @@ KINDS: dict[type[Layer], Kind] = {
 MOST_NUMBERS = 2**18
 """In the columns of one convolution, an activation, or an array of weights: more would not stay in the cache."""
 
-
 Groups = tuple[tuple[float, Layer], ...]
 """The (κ, layer′) of Mode.GROUPS: layer′ is the layer with other weights."""
 
@@ -71,15 +70,14 @@ class Row:
     def ways(self, modes: Sequence[int], epsilons: Sequence[float], groups: Sequence[Groups]) -> Ways:
         """The ways of these modes, one a layer, with the ε and the groups of the layers that have some."""
         most = max(map(len, groups))
-        kappas = np.array([[kappa for kappa, _ in own] + [0] * (most - len(own)) for own in groups], self.dtype)
-        made_over = [
-            [own[g][1] if g < len(own) else layer for layer, own in zip(self.layers, groups, strict=True)]
-            for g in range(most)
-        ]
-        changed = np.array([self._behind_each_other(layers) for layers in made_over], self.dtype)
-        return Ways(
-            np.array(modes, np.int64), np.array(epsilons, self.dtype), kappas, changed.reshape(most, len(self.weights))
-        )
+        full = [
+            [*own, *[(0.0, layer)] * (most - len(own))] for layer, own in zip(self.layers, groups, strict=True)
+        ]  # κ = 0: there is no such group
+        kappas = np.array([[kappa for kappa, _ in own] for own in full], self.dtype)
+        changed = np.empty((most, len(self.weights)), self.dtype)
+        for g in range(most):
+            changed[g] = self._behind_each_other([own[g][1] for own in full])
+        return Ways(np.array(modes, np.int64), np.array(epsilons, self.dtype), kappas, changed)
 
     def between(self, start: int, stop: int) -> "Row":
         """The layers from `start` to before `stop` as a row of their own."""

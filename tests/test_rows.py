@@ -144,7 +144,7 @@ def test_at_z_equal_to_zero_epsilon_counts_as_positive_in_a_row_too():
 def pieces(network, x, rules):
     """The pieces of lenet's one row, from the top down: first layer, last layer, whether they go as one."""
     (part,), a = network._plan(x).parts, network.forward(x)
-    made = network._plan(x).pieces(part, lrp_rules(network, rules), a)
+    made = network._plan(x).pieces(part.row, lrp_rules(network, rules), a)
     return [(network.names[p.start], network.names[p.stop - 1], p.ways is not None) for p in made]
 
 
