@@ -15,8 +15,8 @@ from .kernels import backend
 from .kernels.row import Mode
 from .layers import BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Mask, Softmax
 from .layers.arguments import Shape, float_dtype, sizes
-from .plan import MODES, Activations, Part, Plan, describe, is_input
-from .rows import is_finite
+from .plan import MODES, Activations, Part, Piece, Plan, describe, is_input
+from .rows import Run, is_finite
 
 Rule = Callable[[Layer, np.ndarray, np.ndarray, Any], Any]
 """rule(layer, a_j, a_k, R_k) -> R_j: how one layer turns the signal above it into the signal below."""
@@ -152,21 +152,24 @@ class Network:
             )
         signals = [R]
         for part in reversed(self._parts_of(a)):
-            below = self._row_back(part, a, signals[0], rules, keep)
-            if below is None:
-                below = layer_by_layer(self.layers, a, signals[0], rules, part.start, part.stop)
-            signals = [*below, *signals] if keep else below[:1]
+            run = a.run(part) if part.row is not None and isinstance(a, Activations) else None
+            for piece in self._pieces(part, run, a, rules):
+                start, stop, R = part.start + piece.start, part.start + piece.stop, signals[0]
+                is_signal = isinstance(R, np.ndarray) and (R.shape, R.dtype) == (a[stop].shape, a[0].dtype)
+                if run is not None and piece.ways is not None and is_signal:
+                    own = run.between(piece.start, piece.stop)
+                    below = own.row.down(own, R, piece.ways, keep)
+                else:
+                    below = layer_by_layer(self.layers, a, R, rules, start, stop)
+                signals = [*below, *signals] if keep else below[:1]
         return signals
 
-    def _row_back(
-        self, part: Part, a: Sequence[np.ndarray], R: Any, rules: Sequence[Rule], keep: bool
-    ) -> list[np.ndarray] | None:
-        """The signals below R, by the row of this part; None where it has none, or does not know a rule."""
-        run = a.run(part) if part.row is not None and isinstance(a, Activations) else None
-        if run is None or not isinstance(R, np.ndarray) or (R.shape, R.dtype) != (a[part.stop].shape, a[0].dtype):
-            return None
-        modes = self._plans[a[0].shape[1:], a[0].dtype].modes(part, rules[part.start : part.stop])
-        return None if modes is None else run.row.down(run, R, *modes, keep)
+    def _pieces(self, part: Part, run: Run | None, a: Sequence[np.ndarray], rules: Sequence[Rule]) -> list[Piece]:
+        """The layers of a part, in the pieces that go down as one, from the top down."""
+        if run is None:
+            return [Piece(0, part.stop - part.start, None)]
+        plan = self._plans[a[0].shape[1:], a[0].dtype]
+        return plan.pieces(run.row, rules[part.start : part.stop], a[part.start : part.stop + 1])
 
     def _plan(self, x: Any) -> Plan | None:
         """The plan for this input; None where every layer runs for itself."""

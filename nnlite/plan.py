@@ -16,24 +16,28 @@ from .kernels import backend, flat, pooling
 from .kernels.row import Kind, Mode
 from .layers import AvgPool2d, Conv2d, ConvTranspose2d, Dense, Flatten, Identity, Layer, MaxPool2d, ReLU
 from .layers.arguments import DTYPES, Shape
-from .rows import KINDS, Row, Run, can_hold, windows
+from .rows import KINDS, Groups, Row, Run, Ways, can_hold, can_stand_for, windows
 
 Rule = Callable[[Layer, np.ndarray, np.ndarray, Any], Any]
 
 MODES: dict[Any, Mode] = {}
 """The rules without options that a row knows, with how it runs them; a rule joins where it is defined.
 
-A rule with options has a method `in_row(layer) -> (mode, ε)` instead, or None where a row cannot run it.
+A rule with options has a method `in_row(layer) -> (mode, ε)` instead, or None where a row cannot run it. Where the
+mode is GROUPS it has a method `in_groups(layer, a_j, a_k)` too, which gives them, or None where a row cannot run those.
 """
 
 FITS: dict[Mode | None, set[Kind]] = {
     Mode.EXACT: set(Kind), Mode.PASS: {Kind.RELU, Kind.SAME}, Mode.POSITIVE: {Kind.RELU}, Mode.GUIDED: {Kind.RELU},
-    Mode.EPSILON: {Kind.DENSE, Kind.CONV, Kind.MEAN},
+    Mode.EPSILON: {Kind.DENSE, Kind.CONV, Kind.MEAN}, Mode.GROUPS: {Kind.DENSE, Kind.CONV},
 }  # fmt: skip
 """What each mode can be asked of."""
 
-REMEMBERED = 16
-"""For how many lists of rules a plan remembers how a row runs them."""
+REMEMBERED = 32
+"""How many answers a plan remembers, one or two for a list of rules."""
+
+SHORTEST = 2
+"""So many layers go down as one; one alone goes by its own rule."""
 
 
 class Part(NamedTuple):
@@ -43,6 +47,14 @@ class Part(NamedTuple):
     stop: int
     row: Row | None
     why: str
+
+
+class Piece(NamedTuple):
+    """Layers of a part that go down as one by these ways, or (ways=None) each by its own rule."""
+
+    start: int
+    stop: int
+    ways: Ways | None
 
 
 class Activations(list[np.ndarray]):
@@ -65,14 +77,13 @@ class Plan:
     """The parts of a network for inputs of one shape."""
 
     def __init__(self, layers: Sequence[Layer], shapes: Sequence[Shape], dtype: np.dtype) -> None:
-        self.layers, self.dtype = tuple(layers), dtype
         self.parts = _parts(layers, [shape[1:] for shape in shapes], dtype)
-        self._modes: dict[tuple[int, ...], tuple[Sequence[Rule], Any]] = {}
+        self._made: dict[tuple[Any, ...], tuple[Any, Any]] = {}
 
     def with_layers(self, layers: Sequence[Layer]) -> "Plan":
         """This plan for layers that differ from its own in the values of their arrays alone, and are finite as they."""
         plan = copy(self)
-        plan.layers, plan._modes = tuple(layers), {}
+        plan._made = {}
         plan.parts = [
             part if part.row is None else part._replace(row=part.row.with_layers(layers[part.start : part.stop]))
             for part in self.parts
@@ -84,15 +95,25 @@ class Plan:
         """Whether any layers run as one."""
         return any(part.row is not None for part in self.parts)
 
-    def modes(self, part: Part, rules: Sequence[Rule]) -> tuple[np.ndarray, np.ndarray] | None:
-        """How a row runs these rules of its layers: (modes, ε); None where it cannot."""
-        key = (part.start, *map(id, rules))
-        if key not in self._modes:
-            if len(self._modes) >= REMEMBERED:
-                self._modes.clear()
-            # The rules are kept with the answer: their ids stay theirs.
-            self._modes[key] = rules, _modes(self.layers[part.start : part.stop], rules, self.dtype)
-        return self._modes[key][1]
+    def pieces(self, row: Row, rules: Sequence[Rule], a: Sequence[np.ndarray]) -> list[Piece]:
+        """How a row runs these rules of its layers, on these activations: piece by piece, from the top down.
+
+        It is remembered by the rules, and by the groups that those with Mode.GROUPS have on these activations.
+        """
+        ids = (id(row), *map(id, rules))
+        told, asked = self._once(ids, rules, lambda: _told_by(rules, row.layers))
+        groups = {l: rules[l].in_groups(row.layers[l], a[l], a[l + 1]) for l in asked}
+        known = tuple(own and tuple((kappa, id(layer)) for kappa, layer in own) for own in groups.values())
+        return self._once((*ids, known), (rules, groups), lambda: _pieces(row, told, groups))
+
+    def _once(self, key: tuple[Any, ...], kept: Any, make: Callable[[], Any]) -> Any:
+        """What was made for this key. `kept` is kept with it, so that the ids in the key stay those of its objects."""
+        known = self._made.get(key)
+        if known is None:
+            if len(self._made) >= REMEMBERED:
+                self._made.clear()
+            known = self._made[key] = kept, make()
+        return known[1]
 
 
 def _parts(layers: Sequence[Layer], shapes: Sequence[Shape], dtype: np.dtype) -> list[Part]:
@@ -112,12 +133,29 @@ def _parts(layers: Sequence[Layer], shapes: Sequence[Shape], dtype: np.dtype) ->
     return parts
 
 
-def _modes(layers: Sequence[Layer], rules: Sequence[Rule], dtype: np.dtype) -> tuple[np.ndarray, np.ndarray] | None:
-    told = [_told(rule, layer) for rule, layer in zip(rules, layers, strict=True)]
-    if not all(KINDS[type(layer)] in FITS.get(mode, ()) for (mode, _), layer in zip(told, layers, strict=True)):
-        return None
-    modes, epsilons = zip(*told, strict=True)
-    return np.array(modes, np.int64), np.array(epsilons, dtype)
+def _told_by(rules: Sequence[Rule], layers: Sequence[Layer]) -> tuple[list[tuple[Any, float]], list[int]]:
+    """The mode and ε of each rule, and which of them are to be asked for their groups."""
+    told = [_told(*each) for each in zip(rules, layers, strict=True)]
+    return told, [l for l, (mode, _) in enumerate(told) if mode == Mode.GROUPS]
+
+
+def _pieces(row: Row, told: Sequence[tuple[Any, float]], answers: dict[int, Groups | None]) -> list[Piece]:
+    groups = [answers.get(l, ()) for l in range(len(row.layers))]
+    known = [
+        KINDS[type(layer)] in FITS.get(mode, ()) and own is not None and all(can_stand_for(o, layer) for _, o in own)
+        for (mode, _), layer, own in zip(told, row.layers, groups, strict=True)
+    ]
+    pieces, stop = [], len(row.layers)
+    while stop > 0:
+        start = next((l + 1 for l in range(stop - 1, -1, -1) if known[l] != known[stop - 1]), 0)
+        ways = None
+        if known[start] and stop - start >= SHORTEST:
+            modes, epsilons = zip(*told[start:stop], strict=True)
+            own = [each or () for each in groups[start:stop]]
+            ways = row.between(start, stop).ways(modes, epsilons, own)
+        pieces.append(Piece(start, stop, ways))
+        stop = start
+    return pieces
 
 
 def _told(rule: Any, layer: Layer) -> tuple[Mode | None, float]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from copy import copy
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,18 @@ KINDS: dict[type[Layer], Kind] = {
 
 MOST_NUMBERS = 2**18
 """In the columns of one convolution, an activation, or an array of weights: more would not stay in the cache."""
+
+Groups = tuple[tuple[float, Layer], ...]
+"""The (κ, layer′) of Mode.GROUPS: layer′ is the layer with other weights."""
+
+
+class Ways(NamedTuple):
+    """How the layers of a row turn the signal above them into the signal below, as the kernel `down` wants it."""
+
+    modes: np.ndarray
+    epsilons: np.ndarray
+    kappas: np.ndarray
+    changed: np.ndarray
 
 
 class Row:
@@ -57,8 +69,35 @@ class Row:
     @cached_property
     def weights(self) -> np.ndarray:
         """All weights and biases behind each other, as the table says."""
-        pieces = [piece for layer in self.layers for piece in _weights(layer, self.dtype)]
+        return self._behind_each_other(self.layers)
+
+    def _behind_each_other(self, layers: Sequence[Layer]) -> np.ndarray:
+        pieces = [piece for layer in layers for piece in _weights(layer, self.dtype)]
         return np.concatenate(pieces) if pieces else np.zeros(0, self.dtype)
+
+    def ways(self, modes: Sequence[int], epsilons: Sequence[float], groups: Sequence[Groups]) -> Ways:
+        """The ways of these modes, one a layer, with the ε and the groups of the layers that have some."""
+        most = max(map(len, groups))
+        full = [
+            [*own, *[(0.0, layer)] * (most - len(own))] for layer, own in zip(self.layers, groups, strict=True)
+        ]  # κ = 0: there is no such group
+        kappas = np.array([[kappa for kappa, _ in own] for own in full], self.dtype)
+        changed = np.empty((most, len(self.weights)), self.dtype)
+        for g in range(most):
+            changed[g] = self._behind_each_other([own[g][1] for own in full])
+        return Ways(np.array(modes, np.int64), np.array(epsilons, self.dtype), kappas, changed)
+
+    def between(self, start: int, stop: int) -> "Row":
+        """The layers from `start` to before `stop` as a row of their own."""
+        if (start, stop) not in self._between:
+            whole = (start, stop) == (0, len(self.layers))
+            part = self.layers[start:stop], self.shapes[start : stop + 1], self.dtype
+            self._between[start, stop] = self if whole else Row(*part)
+        return self._between[start, stop]
+
+    @cached_property
+    def _between(self) -> dict[tuple[int, int], "Row"]:
+        return {}
 
     def output(self, x: np.ndarray) -> np.ndarray:
         """The activation at the top; nothing else is kept."""
@@ -73,14 +112,14 @@ class Row:
         self._up(x, memory, np.empty((0, 0), self.dtype), keep=True)
         return Run(self, x, memory)
 
-    def down(self, a: "Run", R: np.ndarray, modes: np.ndarray, epsilons: np.ndarray, keep: bool) -> list[np.ndarray]:
+    def down(self, a: "Run", R: np.ndarray, ways: Ways, keep: bool) -> list[np.ndarray]:
         """The signal on x, or with `keep` all of them, from x up to below R."""
         x, n = a.x, len(a.x)
         out = np.empty(x.shape, self.dtype)
         size = self.numbers * n if keep else self.numbers
         memory = np.empty(size, self.dtype) if keep else workspace("signals", (size,), self.dtype)
         kernel.down(
-            _flat(x), a.memory, _flat(R), memory, out.reshape(n, prod(x.shape[1:])), self.table, modes, epsilons,
+            _flat(x), a.memory, _flat(R), memory, out.reshape(n, prod(x.shape[1:])), self.table, *ways,
             self.weights, self.counts, workspace("row", (self.work,), self.dtype), keep,
         )  # fmt: skip
         return [out, *self.views(out, memory, n)[:-1]] if keep else [out]
@@ -103,6 +142,15 @@ class Run:
     def __init__(self, row: Row, x: np.ndarray, memory: np.ndarray) -> None:
         self.row, self.x, self.memory = row, x, memory
         self.above = row.views(x, memory, len(x))
+
+    def between(self, start: int, stop: int) -> "Run":
+        """The run of the layers from `start` to before `stop`: the same numbers."""
+        row = self.row.between(start, stop)
+        if row is self.row:
+            return self
+        first = self.row.starts[start]
+        used = 0 if first < 0 else first + prod(self.row.shapes[start])
+        return Run(row, [self.x, *self.above][start], self.memory[used * len(self.x) :])
 
 
 def can_hold(layer: Layer, below: Shape, above: Shape, dtype: np.dtype) -> str:
@@ -129,6 +177,17 @@ def can_hold(layer: Layer, below: Shape, above: Shape, dtype: np.dtype) -> str:
 def is_finite(layer: Layer) -> bool:
     """Whether all its numbers are."""
     return all(np.isfinite(value).all() for value in layer.arrays.values())
+
+
+def can_stand_for(other: Layer, layer: Layer) -> bool:
+    """Whether it is this layer of a row with other weights, and finite ones."""
+    if isinstance(layer, Dense) and isinstance(other, Dense):
+        alike = other.W.shape == layer.W.shape
+    elif isinstance(layer, Conv2d) and isinstance(other, Conv2d):
+        alike = (other.W.shape, other._at) == (layer.W.shape, layer._at)
+    else:
+        return False
+    return alike and other.dtype == layer.dtype and all(np.isfinite(value).all() for value in other.arrays.values())
 
 
 def windows(layer: Layer, below: Shape) -> Windows:
@@ -193,7 +252,7 @@ def _table(
         for field, value in given.items():
             line[field] = value
     largest = max(map(prod, shapes))
-    return table, np.concatenate([np.zeros(0, dtype), *counts]), 2 * prod(shapes[0]) + largest + work
+    return table, np.concatenate([np.zeros(0, dtype), *counts]), 2 * prod(shapes[0]) + 3 * largest + work
 
 
 def _weights(layer: Layer, dtype: np.dtype) -> list[np.ndarray]:

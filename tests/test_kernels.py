@@ -19,6 +19,7 @@ from nnlite import kernels
 from nnlite.kernels import dispatch as backends
 from nnlite.kernels import filters, flat
 from nnlite.kernels.convolution import gather, scatter
+from nnlite.kernels.division import divide
 from nnlite.kernels.windows import Windows, output_size
 from nnlite.layers import AvgPool2d, Conv2d, MaxPool2d
 
@@ -199,6 +200,29 @@ def test_pairs_side_by_side_have_the_winners_that_all_windows_have(array, n, c, 
     dz = array(n, c, *at.output)
     np.testing.assert_array_equal(*with_both(lambda: kernels.max_forward(a, at)))
     assert_same(*with_both(lambda: kernels.max_backward(a, dz, at)))
+
+
+@often
+@given(arrays(), counts, counts, st.sampled_from([0.0, 0.25]), st.booleans())
+def test_the_division_of_lrp_is_the_same_in_both_forms(array, n, k, size, each_sample):
+    R, z = array(n, k, 2), array(n, k, 2)
+    size = np.full((n, 1, 1), size, z.dtype) if each_sample else z.dtype.type(size)
+    (s, lost), fast = with_both(lambda: divide(R, z, size))
+    np.testing.assert_array_equal(fast[0], s)
+    np.testing.assert_array_equal(fast[1], lost)
+    assert np.isfinite(s).all()
+    assert not s[lost].any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_denominator_that_is_zero_or_almost_divides_nothing(dtype):
+    tiny = np.finfo(dtype).tiny
+    R, z = np.array([[6, 6, 6, 0, -6]], dtype), np.array([[-3, 0, tiny, -0.0, np.nan]], dtype)
+    for s, lost in with_both(lambda: divide(R, z, dtype(0))):
+        assert s.tolist() == [[-2, 0, 0, 0, 0]]
+        assert lost.tolist() == [[False, True, True, True, True]]
+    for s, _ in with_both(lambda: divide(R, z, dtype(2))):
+        np.testing.assert_allclose(s, [[-1.2, 3, 3, 0, 0]], rtol=1e-6)
 
 
 @often

@@ -27,6 +27,9 @@ RULES = {
     "guided": lambda net: rules_for(net, guided_rule),
     "lrp-zero": lambda net: lrp_rules(net, lrp.zero()),
     "lrp-epsilon": lambda net: lrp_rules(net, lrp.epsilon(0.25)),
+    "lrp-alpha-beta": lambda net: lrp_rules(net, lrp.alpha_beta(2, 1)),
+    "lrp-epsilon-plus": lambda net: lrp_rules(net, lrp.EpsilonPlus()),
+    "lrp-flat": lambda net: lrp_rules(net, lrp.EpsilonAlpha2Beta1Flat()),
 }
 
 
@@ -77,7 +80,8 @@ def networks(draw):
     layers += [Flatten(), Dense(rng.normal(size=(int(np.prod(below)), inner)), rng.normal(size=inner)), ReLU()]
     layers += [Dense(rng.normal(size=(inner, 3)))]
     dtype = draw(st.sampled_from([np.float32, np.float64]))
-    x = np.maximum(rng.normal(size=(draw(st.integers(0, 3)), *shape)), -0.5)  # ties
+    lowest = draw(st.sampled_from([-0.5, 0.0]))
+    x = np.maximum(rng.normal(size=(draw(st.integers(0, 3)), *shape)), lowest)  # ties
     return Network(layers).astype(dtype), x.astype(dtype)
 
 
@@ -132,6 +136,75 @@ def test_at_z_equal_to_zero_epsilon_counts_as_positive_in_a_row_too():
     assert a.runs
     R = network.to_input(a, np.ones((1, 1)), lrp_rules(network, lrp.epsilon(0.5)))
     assert R.tolist() == [[2.0, -2.0]]  # s = 1 / (0 + 0.5)
+
+
+# ------------------------------------------------------------------------------------- rules that change weights
+
+
+def pieces(network, x, rules):
+    """The pieces of lenet's one row, from the top down: first layer, last layer, whether they go as one."""
+    (part,), a = network._plan(x).parts, network.forward(x)
+    made = network._plan(x).pieces(part.row, lrp_rules(network, rules), a)
+    return [(network.names[p.start], network.names[p.stop - 1], p.ways is not None) for p in made]
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [lrp.EpsilonPlus(), lrp.EpsilonAlpha2Beta1(), lrp.z_plus(), lrp.gamma(), lrp.alpha_beta(1, 0, 0.25)],
+    ids=repr,
+)
+def test_a_rule_on_the_input_itself_runs_in_the_row(rules):
+    network, x = lenet()
+    assert pieces(network, x, rules) == [("conv1", "dense2", True)]
+    given = lrp.relevance(network, x, rules=rules, all_layers=True)
+    expected = layer_by_layer(lambda: lrp.relevance(network, x, rules=rules, all_layers=True))
+    for ours, theirs in zip(given, expected, strict=True):
+        close(ours, theirs, np.float64)
+    assert np.array_equal(lrp.relevance(network, x, rules=rules), given[0])
+
+
+@pytest.mark.parametrize("rules", [lrp.EpsilonPlusFlat(), lrp.EpsilonGammaBox(), lrp.montavon2019()], ids=repr)
+def test_what_a_row_cannot_run_runs_for_itself_and_the_rest_in_the_row(rules):
+    network, x = lenet()
+    made = pieces(network, x, rules)
+    assert made[-1] == ("conv1", "conv1", False)
+    assert any(as_one for _, _, as_one in made)
+    given = lrp.relevance(network, x, rules=rules, all_layers=True)
+    expected = layer_by_layer(lambda: lrp.relevance(network, x, rules=rules, all_layers=True))
+    for ours, theirs in zip(given, expected, strict=True):
+        close(ours, theirs, np.float64)
+
+
+def test_one_negative_pixel_takes_its_layer_out_of_the_row():
+    network, x = lenet()
+    x[1, 0, 3, 3] = -0.5
+    assert pieces(network, x, lrp.EpsilonPlus()) == [("relu1", "dense2", True), ("conv1", "conv1", False)]
+    close(
+        lrp.relevance(network, x, rules=lrp.EpsilonPlus()),
+        layer_by_layer(lambda: lrp.relevance(network, x, rules=lrp.EpsilonPlus())),
+        np.float64,
+    )
+    with pytest.raises(ValueError, match="z_plus needs inputs ≥ 0"):
+        lrp.relevance(network, x, rules=lrp.z_plus())
+
+
+def test_what_has_no_positive_weight_distributes_nothing_in_a_row_too():
+    network = Network([Dense(np.array([[-1.0], [-2.0]])), ReLU()])
+    a = network.forward(np.array([[1.0, 1.0]]))
+    R = network.to_input(a, np.ones((1, 1)), lrp_rules(network, [lrp.z_plus()]))
+    assert R.tolist() == [[0.0, 0.0]]
+    R = network.to_input(a, np.ones((1, 1)), lrp_rules(network, [lrp.alpha_beta(2, 1, 3.0)]))
+    np.testing.assert_allclose(R, [[-1 / 6, -2 / 6]])  # −β a w⁻ / (−3 − 3)
+
+
+def test_changed_weights_that_are_not_finite_are_the_layers_own():
+    largest = np.finfo(np.float64).max
+    network = Network([Dense(np.array([[largest], [1.0]])), ReLU()])
+    a, rules = network.forward(np.array([[0.0, 1.0]])), lrp_rules(network, [lrp.gamma(1.0)])
+    with np.errstate(all="ignore"):
+        given = network.to_input(a, np.ones((1, 1)), rules)
+        expected = layer_by_layer(lambda: network.to_input(list(a), np.ones((1, 1)), rules))
+    assert np.array_equal(given, expected, equal_nan=True)
 
 
 @pytest.mark.parametrize("size", [2, 3])

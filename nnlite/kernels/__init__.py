@@ -10,6 +10,7 @@
     pooling.py       the winner of each window, and the mean of each window
     relu.py          what a ReLU lets through on the way back
     adam.py          one step of Adam
+    division.py      the division of LRP, where a denominator may be zero
     dispatch.py      which form runs; workspace.py  memory that is used again
     patches.py       parts of images cut out and laid back in, and a convolution of what has changed
 """

@@ -32,9 +32,10 @@ class Mode(IntEnum):
     POSITIVE  R_j = max(0, R_k): a ReLU in DeConvNet
     GUIDED    R_j = max(0, R_k) where a_j > 0: a ReLU in guided backpropagation
     EPSILON   the four steps of LRP-ε: z, s = R / (z + ε sgn z), c, R_j = a_j c_j
+    GROUPS    the four steps with κ R for R, by the same layer with other weights; summed over a few (κ, weights)
     """
 
-    EXACT, PASS, POSITIVE, GUIDED, EPSILON = range(5)
+    EXACT, PASS, POSITIVE, GUIDED, EPSILON, GROUPS = range(6)
 
 
 class Field(IntEnum):
@@ -48,7 +49,7 @@ class Field(IntEnum):
 
 KIND, IN, OUT, C, H, W, K, OH, OW, KH, KW, SH, SW, PH, PW, DH, DW, WEIGHTS, BIAS, SHIFTS = map(int, Field)
 SAME, DENSE, CONV, RELU, MAX, MEAN = map(int, Kind)
-EXACT, PASS, POSITIVE, GUIDED, EPSILON = map(int, Mode)
+EXACT, PASS, POSITIVE, GUIDED, EPSILON, GROUPS = map(int, Mode)
 LARGEST = tuple(float(np.finfo(dtype).max) * 2.0**-20 for dtype in (np.float32, np.float64))
 """Of an s in float32 and float64: step 3 could overflow from a larger one."""
 
@@ -89,8 +90,13 @@ def up(x, activations, out, table, weights, counts, work, keep):  # type: ignore
 
 
 @compiled
-def down(x, activations, R, signals, out, table, modes, epsilons, weights, counts, work, keep):  # type: ignore[no-untyped-def]
-    """The signal on x (N, size) into `out`, from R (N, size) at the top; with keep=True all signals into `signals`."""
+def down(  # type: ignore[no-untyped-def]
+    x, activations, R, signals, out, table, modes, epsilons, kappas, changed, weights, counts, work, keep
+):
+    """The signal on x (N, size) into `out`, from R (N, size) at the top; with keep=True all signals into `signals`.
+
+    For Mode.GROUPS: kappas[l, g] is the κ of group g of layer l (0: there is none), changed[g] holds its weights.
+    """
     n_samples, first = x.shape
     above = work[first : 2 * first]
     stride = n_samples if keep else 1
@@ -126,6 +132,8 @@ def down(x, activations, R, signals, out, table, modes, epsilons, weights, count
                 _to_the_largest(a, t, dz, da, gated)
             elif modes[l] == EPSILON:
                 _share(a, z, dz, epsilons[l], t, weights, counts, work[2 * first :], da)
+            elif modes[l] == GROUPS:
+                _share_by_groups(a, dz, epsilons[l], kappas[l], t, changed, counts, work[2 * first :], da)
             else:
                 _linear_back(dz, t, weights, counts, work[2 * first :], da)
             dz = da
@@ -144,6 +152,26 @@ def _share(a, z, R, epsilon, t, weights, counts, work, R_j):  # type: ignore[no-
     _linear_back(s, t, weights, counts, work[R.size :], R_j)  # step 3: c
     for j in range(a.size):
         R_j[j] *= a[j]  # step 4
+
+
+@part
+def _share_by_groups(a, R, epsilon, kappas, t, changed, counts, work, R_j):  # type: ignore[no-untyped-def]
+    """The four steps for each group of a rule: κ R, and a layer with other weights on the same input."""
+    z, s, c = work[: R.size], work[R.size : 2 * R.size], work[2 * R.size : 2 * R.size + a.size]
+    work = work[2 * R.size + a.size :]
+    R_j[:] = 0
+    for g in range(kappas.size):
+        if kappas[g] != 0:
+            if t[KIND] == DENSE:
+                _dense(a, t, changed[g], z)  # step 1
+            else:
+                _convolution(a, t, changed[g], z, work)
+            for k in range(R.size):
+                s[k] = kappas[g] * R[k]
+            _divide(s, z, epsilon, s)  # step 2
+            _linear_back(s, t, changed[g], counts, work, c)  # step 3
+            for j in range(a.size):
+                R_j[j] += a[j] * c[j]  # step 4
 
 
 @part

@@ -14,22 +14,28 @@ would overflow counts as zero.)
 Source: slides, "LRP Calculation"; Montavon et al. 2019, sec. 10.2.2 (the four steps).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...kernels.division import divide, signed
 from ...kernels.row import Mode
 from ...layers import Layer
 
 
 class Term(NamedTuple):
-    """layer′(a′): a layer with changed weights, fed a changed input."""
+    """layer′(a′): a layer with changed weights, fed a changed input.
+
+    `vanishes` where a′ is known to be zero and layer′ has no bias: z and R_j are the same without the term.
+    """
 
     a: np.ndarray
     layer: Layer
+    vanishes: bool = False
 
 
 class Group(NamedTuple):
@@ -57,18 +63,27 @@ class Relative:
 
 
 class Part(NamedTuple):
-    """One group of one step, worked out: the slides' z, s, c and R_j, and what s leaves for others.
+    """One group of one step, worked out: the slides' z, s and R_j, and what s leaves for others.
 
-    c holds one array for each term; `stabilizer` is what was added to z, `lost` is true where nothing was distributed.
+    `size` is the size of the stabilizer, `lost` is true where nothing was distributed.
     """
 
     group: Group
     z: np.ndarray
     s: np.ndarray
-    c: Sequence[np.ndarray]
     R: np.ndarray
-    stabilizer: np.ndarray
+    size: np.ndarray
     lost: np.ndarray
+
+    @property
+    def c(self) -> list[np.ndarray]:
+        """The slides' c, one array for each term; for who looks at it: R has it in it."""
+        return [t.layer.backward(t.a, self.s) for t in self.group.terms]
+
+    @property
+    def stabilizer(self) -> np.ndarray:
+        """What was added to z."""
+        return signed(self.size, self.z)
 
     @property
     def bias(self) -> np.ndarray:
@@ -126,6 +141,8 @@ class Rule:
         Added to each denominator with the sign of z (sgn 0 = +1); a number, or `Relative`.
     needs_weights
         Whether the rule changes weights; zero and ε do not, and fit average pooling and BatchNorm too.
+    one_input
+        Whether each group has one term, fed the input itself, where no input is negative: a row may then run it.
     """
 
     name: str
@@ -134,6 +151,7 @@ class Rule:
     options: dict[str, Any] = field(default_factory=dict)
     stabilizer: float | Relative = 0.0
     needs_weights: bool = True
+    one_input: bool = False
 
     def step(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> Step:
         """The layer's four steps, with the shares of bias, stabilizer and what was dropped.
@@ -146,31 +164,37 @@ class Rule:
         if self.needs_weights and not hasattr(layer, "W"):
             raise TypeError(f"{self!r} changes weights, and {layer!r} has none; zero and epsilon fit it.")
         parts = [self._part(group, layer, a, z, R) for group in self.groups(layer, a, z)]
-        return Step(R, sum(part.R for part in parts), parts)  # type: ignore[arg-type]
+        return Step(R, total(part.R for part in parts), parts)
 
     def __call__(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
         return self.step(layer, a, z, R).below
 
     def in_row(self, layer: Layer) -> tuple[Mode, float] | None:
-        """How a row of layers runs it (kernels/row.py): LRP-0 and LRP-ε with a number for ε; None for the others."""
-        if self.groups is not unchanged or isinstance(self.stabilizer, Relative):
+        """How a row of layers runs it (kernels/row.py); None where it cannot: with ε in proportion to z."""
+        if isinstance(self.stabilizer, Relative):
             return None
-        return Mode.EPSILON, self.stabilizer
+        if self.groups is unchanged:
+            return Mode.EPSILON, self.stabilizer
+        return (Mode.GROUPS, self.stabilizer) if self.one_input and hasattr(layer, "W") else None
+
+    def in_groups(self, layer: Layer, a: np.ndarray, z: np.ndarray) -> tuple[tuple[float, Layer], ...] | None:
+        """(κ, layer′) for each group, as a row runs them; None where it cannot: κ is no number, or a′ is not a."""
+        groups = [(group.kappa, [t for t in group.terms if not t.vanishes]) for group in self.groups(layer, a, z)]
+        if all(isinstance(kappa, Real) and len(terms) == 1 and terms[0].a is a for kappa, terms in groups):
+            return tuple((float(kappa), terms[0].layer) for kappa, terms in groups)
+        return None
 
     def _part(self, group: Group, layer: Layer, a: np.ndarray, z_layer: np.ndarray, R: np.ndarray) -> Part:
-        terms = group.terms
+        terms = [t for t in group.terms if not t.vanishes]
         # The unchanged layer on its own input has been computed already, on the way up.
-        z: Any = sum(z_layer if t.layer is layer and t.a is a else t.layer.forward(t.a) for t in terms)  # step 1
+        z = total(z_layer if t.layer is layer and t.a is a else t.layer.forward(t.a) for t in terms)  # step 1
         size = self.stabilizer(z) if isinstance(self.stabilizer, Relative) else z.dtype.type(self.stabilizer)
-        stabilizer = np.where(z >= 0, size, -size)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            s = group.kappa * R / (z + stabilizer)  # step 2
-        # A zero denominator distributes nothing. Nor does one so small that step 3 would overflow: hence the margin.
-        lost = ~(np.abs(s) < np.finfo(s.dtype).max * 2.0**-20)
-        s = np.where(lost, s.dtype.type(0), s)
+        # s = κ R / (z + size · sgn z), and 0 where that is lost: a zero denominator distributes nothing. Nor does one
+        # so small that step 3 would overflow.
+        s, lost = divide(group.kappa * R, z, size)  # step 2
         c = [t.layer.backward(t.a, s) for t in terms]  # step 3
-        R_j: Any = sum(t.a * c_t for t, c_t in zip(terms, c, strict=True))  # step 4
-        return Part(group, z, s, c, R_j, stabilizer, lost)
+        R_j = total(t.a * c_t for t, c_t in zip(terms, c, strict=True))  # step 4
+        return Part(group, z, s, R_j, size, lost)
 
     def __repr__(self) -> str:
         return f"{self.name}({', '.join(f'{key}={_short(value)}' for key, value in self.options.items())})"
@@ -216,3 +240,8 @@ def _short(value: Any) -> Any:
 def per_sample(values: np.ndarray) -> np.ndarray:
     """The sum over all axes but the first, in float64: (N,)."""
     return values.sum(axis=tuple(range(1, values.ndim)), dtype=np.float64)
+
+
+def total(arrays: Iterable[np.ndarray]) -> np.ndarray:
+    """Their sum, elementwise, with no pass over a single one."""
+    return reduce(np.add, arrays)

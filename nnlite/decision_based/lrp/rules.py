@@ -5,7 +5,7 @@ elementwise.py writes each of them out with every index; the tests tie the two.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -13,7 +13,11 @@ import numpy as np
 
 from ...layers import Layer
 from ...layers.arguments import frozen
+from ...layers.layer import remembered
 from .form import Group, Relative, Rule, Term, unchanged
+
+Change = Callable[[np.ndarray], np.ndarray]
+"""What becomes of weights, or of a bias. Equal changes are the same key."""
 
 
 def zero(stabilizer: float = 0.0) -> Rule:
@@ -88,10 +92,10 @@ def gamma(gamma: float = 0.25, stabilizer: float = 0.0) -> Rule:
 
     def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
         _need_nonnegative(a, layer, "gamma", "generalized_gamma, which takes any sign")
-        return [Group([Term(a, _with(layer, _favour(layer.W, _plus, gamma), _favour(layer.b, _plus, gamma)))])]
+        return [Group([Term(a, _with(layer, _Favour(_plus, gamma), _Favour(_plus, gamma)))])]
 
     formula = "a_j (w_jk + γ w⁺_jk) / Σ"
-    return Rule("gamma", formula, groups, _options(gamma=gamma, stabilizer=stabilizer), stabilizer)
+    return Rule("gamma", formula, groups, _options(gamma=gamma, stabilizer=stabilizer), stabilizer, one_input=True)
 
 
 def generalized_gamma(gamma: float = 0.25, stabilizer: float = 0.0) -> Rule:
@@ -111,15 +115,9 @@ def generalized_gamma(gamma: float = 0.25, stabilizer: float = 0.0) -> Rule:
     gamma = _number("gamma", gamma, least=0)
 
     def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
-        W_plus, W_minus = _favour(layer.W, _plus, gamma), _favour(layer.W, _minus, gamma)
-        favour_plus = [
-            Term(_plus(a), _with(layer, W_plus, _favour(layer.b, _plus, gamma))),
-            Term(_minus(a), _with(layer, W_minus)),
-        ]
-        favour_minus = [
-            Term(_plus(a), _with(layer, W_minus, _favour(layer.b, _minus, gamma))),
-            Term(_minus(a), _with(layer, W_plus)),
-        ]
+        plus, minus = _Favour(_plus, gamma), _Favour(_minus, gamma)
+        favour_plus = _by_sign(a, _with(layer, plus, plus), _with(layer, minus))
+        favour_minus = _by_sign(a, _with(layer, minus, minus), _with(layer, plus))
         return [Group(favour_plus, (z > 0).astype(z.dtype)), Group(favour_minus, (z < 0).astype(z.dtype))]
 
     formula = "(p_jk + γ p⁺_jk) / Σ where z_k > 0, (p_jk + γ p⁻_jk) / Σ where z_k < 0"
@@ -139,9 +137,10 @@ def z_plus(stabilizer: float = 0.0) -> Rule:
 
     def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
         _need_nonnegative(a, layer, "z_plus", "alpha_beta(1, 0), which takes any sign")
-        return [Group([Term(a, _with(layer, _plus(layer.W)))])]
+        return [Group([Term(a, _with(layer, _plus))])]
 
-    return Rule("z_plus", "a_j w⁺_jk / Σ_j a_j w⁺_jk", groups, _options(stabilizer=stabilizer), stabilizer)
+    formula = "a_j w⁺_jk / Σ_j a_j w⁺_jk"
+    return Rule("z_plus", formula, groups, _options(stabilizer=stabilizer), stabilizer, one_input=True)
 
 
 def alpha_beta(alpha: float = 2.0, beta: float = 1.0, stabilizer: float = 0.0) -> Rule:
@@ -162,14 +161,13 @@ def alpha_beta(alpha: float = 2.0, beta: float = 1.0, stabilizer: float = 0.0) -
         raise ValueError(f"alpha_beta needs α − β = 1, and α = {alpha}, β = {beta} came.")
 
     def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
-        W, b = layer.W, layer.b
-        above = [Term(_plus(a), _with(layer, _plus(W), _plus(b))), Term(_minus(a), _with(layer, _minus(W)))]
-        below = [Term(_plus(a), _with(layer, _minus(W), _minus(b))), Term(_minus(a), _with(layer, _plus(W)))]
+        above = _by_sign(a, _with(layer, _plus, _plus), _with(layer, _minus))
+        below = _by_sign(a, _with(layer, _minus, _minus), _with(layer, _plus))
         return [Group(above, alpha), Group(below, -beta)] if beta else [Group(above, alpha)]
 
     formula = "α (a_j w_jk)⁺ / Σ⁺ − β (a_j w_jk)⁻ / Σ⁻"
     options = _options(alpha=alpha, beta=beta, stabilizer=stabilizer)
-    return Rule("alpha_beta", formula, groups, options, stabilizer)
+    return Rule("alpha_beta", formula, groups, options, stabilizer, one_input=True)
 
 
 def z_bounds(low: Any = 0.0, high: Any = 1.0, stabilizer: float = 0.0) -> Rule:
@@ -203,7 +201,7 @@ def z_bounds(low: Any = 0.0, high: Any = 1.0, stabilizer: float = 0.0) -> Rule:
                 f"z_bounds takes inputs in [{np.min(low):g}, {np.max(high):g}], and {a.min():g} to {a.max():g} came to "
                 f"{layer!r}; give the bounds of your pixels, or use w_squared, which needs none."
             )
-        return [Group([Term(a - l, _with(layer, _plus(layer.W))), Term(a - h, _with(layer, _minus(layer.W)))])]
+        return [Group([Term(a - l, _with(layer, _plus)), Term(a - h, _with(layer, _minus))])]
 
     formula = "(a_j w_jk − l_j w⁺_jk − h_j w⁻_jk) / Σ"
     return Rule("z_bounds", formula, groups, _options(low=low, high=high, stabilizer=stabilizer), stabilizer)
@@ -221,7 +219,7 @@ def w_squared(stabilizer: float = 0.0) -> Rule:
     """
 
     def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
-        return [Group([Term(np.ones_like(a), _with(layer, layer.W**2))])]
+        return [Group([Term(np.ones_like(a), _with(layer, np.square))])]
 
     return Rule("w_squared", "w²_jk / Σ_j w²_jk", groups, _options(stabilizer=stabilizer), stabilizer)
 
@@ -238,7 +236,7 @@ def flat(stabilizer: float = 0.0) -> Rule:
     """
 
     def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
-        return [Group([Term(np.ones_like(a), _with(layer, np.ones_like(layer.W)))])]
+        return [Group([Term(np.ones_like(a), _with(layer, np.ones_like))])]
 
     return Rule("flat", "1 / Σ_j 1", groups, _options(stabilizer=stabilizer), stabilizer)
 
@@ -246,24 +244,38 @@ def flat(stabilizer: float = 0.0) -> Rule:
 # --------------------------------------------------------------------------------------------- layers made over
 
 
-def _with(layer: Any, W: np.ndarray, b: np.ndarray | None = None) -> Layer:
-    """The layer with the weights W, and the bias b or none."""
-    return replace(layer, W=frozen(W), b=None if b is None else frozen(b))
+@remembered
+def _with(layer: Any, W: Change, b: Change | None = None) -> Layer:
+    """The layer with the weights W(w) and the bias b(b), or none. It is made once, and kept with the layer."""
+    return replace(layer, W=frozen(W(layer.W)), b=None if b is None or layer.b is None else frozen(b(layer.b)))
 
 
-def _plus(values: Any) -> Any:
-    """p⁺ = max(p, 0); None for a bias that is not there."""
-    return None if values is None else np.maximum(values, 0)
+def _plus(values: np.ndarray) -> np.ndarray:
+    """p⁺ = max(p, 0)."""
+    return np.maximum(values, 0)
 
 
-def _minus(values: Any) -> Any:
-    """p⁻ = min(p, 0); None for a bias that is not there."""
-    return None if values is None else np.minimum(values, 0)
+def _minus(values: np.ndarray) -> np.ndarray:
+    """p⁻ = min(p, 0)."""
+    return np.minimum(values, 0)
 
 
-def _favour(values: Any, part: Callable[[Any], Any], gamma: float) -> Any:
-    """p + γ p⁺, or p + γ p⁻; None for a bias that is not there."""
-    return None if values is None else values + gamma * part(values)
+@dataclass(frozen=True)
+class _Favour:
+    """p + γ p⁺, or p + γ p⁻."""
+
+    part: Change
+    gamma: float
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        return values + self.gamma * self.part(values)
+
+
+def _by_sign(a: np.ndarray, plus: Layer, minus: Layer) -> Sequence[Term]:
+    """plus(a⁺) and minus(a⁻). Above a ReLU no input is negative: then the second brings nothing."""
+    if a.size and a.min() >= 0:  # a NaN is not
+        return [Term(a, plus), Term(np.zeros_like(a), minus, vanishes=True)]
+    return [Term(_plus(a), plus), Term(_minus(a), minus)]
 
 
 # -------------------------------------------------------------------------------------------------- the checks
