@@ -146,39 +146,27 @@ class Network:
                 f"{len(self.layers)} layers need {len(self.layers)} rules and {len(self.layers) + 1} activations; "
                 f"{len(rules)} rules and {len(a)} activations came."
             )
+        plan = self._plan(a[0]) if isinstance(a, Activations) else None
         signals = [R]
-        for part in reversed(self._parts_of(a)):
-            below = self._row_back(part, a, signals[0], rules, keep)
+        for part in reversed(self._layer_by_layer if plan is None else plan.parts):
+            below = None if plan is None else _row_back(plan, part, a, signals[0], rules, keep)
             if below is None:
                 below = layer_by_layer(self.layers, a, signals[0], rules, part.start, part.stop)
             signals = [*below, *signals] if keep else below[:1]
         return signals
-
-    def _row_back(
-        self, part: Part, a: Sequence[np.ndarray], R: Any, rules: Sequence[Rule], keep: bool
-    ) -> list[np.ndarray] | None:
-        """The signals below R, by the row of this part; None where it has none, or does not know a rule."""
-        run = a.run(part) if part.row is not None and isinstance(a, Activations) else None
-        if run is None or not isinstance(R, np.ndarray) or (R.shape, R.dtype) != (a[part.stop].shape, a[0].dtype):
-            return None
-        modes = self._plans[a[0].shape[1:], a[0].dtype].modes(part, rules[part.start : part.stop])
-        return None if modes is None else run.row.down(run, R, *modes, keep)
 
     def _plan(self, x: Any) -> Plan | None:
         """The plan for this input; None where every layer runs for itself."""
         if not is_input(x) or backend() != "numba":
             return None
         key = x.shape[1:], x.dtype
-        if key not in self._plans:
+        plan = self._plans.get(key)
+        if plan is None:
             try:
-                self._plans[key] = Plan(self.layers, self._shapes(x.shape), x.dtype)
+                plan = self._plans[key] = Plan(self.layers, self._shapes(x.shape), x.dtype)
             except ValueError:  # x does not fit: the layer that it does not fit says so
                 return None
-        return self._plans[key]
-
-    def _parts_of(self, a: Sequence[np.ndarray]) -> list[Part]:
-        plan = self._plan(a[0]) if isinstance(a, Activations) else None
-        return self._layer_by_layer if plan is None else plan.parts
+        return plan
 
     @cached_property
     def known_inputs(self) -> set[tuple[Shape, np.dtype]]:
@@ -424,6 +412,17 @@ def load(path: str | os.PathLike) -> Network:
         return Network.from_description(header, {name: _single(value) for name, value in arrays.items()})
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _row_back(
+    plan: Plan, part: Part, a: Sequence[np.ndarray], R: Any, rules: Sequence[Rule], keep: bool
+) -> list[np.ndarray] | None:
+    """The signals below R, by the row of this part; None where it has none, or does not know a rule."""
+    run = a.run(part) if part.row is not None and isinstance(a, Activations) else None
+    if run is None or not isinstance(R, np.ndarray) or (R.shape, R.dtype) != (a[part.stop].shape, a[0].dtype):
+        return None
+    modes = plan.modes(part, rules[part.start : part.stop])
+    return None if modes is None else run.row.down(run, R, *modes, keep)
 
 
 def _single(value: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ runs its own forward and backward.
 """
 
 from collections.abc import Callable, Sequence
+from operator import is_
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,8 +56,8 @@ class Activations(list[np.ndarray]):
         run = self.runs.get(part.start)
         if run is None or run.row is not part.row or self[part.start] is not run.x:
             return None
-        own = all(mine is theirs for mine, theirs in zip(self[part.start + 1 : part.stop + 1], run.above, strict=True))
-        return run if own else None
+        own = self[part.start + 1 : part.stop + 1]
+        return run if len(own) == len(run.above) and all(map(is_, own, run.above)) else None
 
 
 class Plan:
@@ -75,12 +76,13 @@ class Plan:
     def modes(self, part: Part, rules: Sequence[Rule]) -> tuple[np.ndarray, np.ndarray] | None:
         """How a row runs these rules of its layers: (modes, ε); None where it cannot."""
         key = (part.start, *map(id, rules))
-        if key not in self._modes:
+        known = self._modes.get(key)
+        if known is None:
             if len(self._modes) >= REMEMBERED:
                 self._modes.clear()
             # The rules are kept with the answer: their ids stay theirs.
-            self._modes[key] = rules, _modes(self.layers[part.start : part.stop], rules, self.dtype)
-        return self._modes[key][1]
+            known = self._modes[key] = rules, _modes(self.layers[part.start : part.stop], rules, self.dtype)
+        return known[1]
 
 
 def _parts(layers: Sequence[Layer], shapes: Sequence[Shape], dtype: np.dtype) -> list[Part]:
