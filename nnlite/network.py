@@ -150,10 +150,11 @@ class Network:
                 f"{len(self.layers)} layers need {len(self.layers)} rules and {len(self.layers) + 1} activations; "
                 f"{len(rules)} rules and {len(a)} activations came."
             )
+        plan = self._plan(a[0]) if isinstance(a, Activations) else None
         signals = [R]
-        for part in reversed(self._parts_of(a)):
+        for part in reversed(self._layer_by_layer if plan is None else plan.parts):
             run = a.run(part) if part.row is not None and isinstance(a, Activations) else None
-            for piece in self._pieces(part, run, a, rules):
+            for piece in _pieces(plan, part, run, a, rules):
                 start, stop, R = part.start + piece.start, part.start + piece.stop, signals[0]
                 is_signal = isinstance(R, np.ndarray) and (R.shape, R.dtype) == (a[stop].shape, a[0].dtype)
                 if run is not None and piece.ways is not None and is_signal:
@@ -164,24 +165,18 @@ class Network:
                 signals = [*below, *signals] if keep else below[:1]
         return signals
 
-    def _pieces(self, part: Part, run: Run | None, a: Sequence[np.ndarray], rules: Sequence[Rule]) -> list[Piece]:
-        """The layers of a part, in the pieces that go down as one, from the top down."""
-        if run is None:
-            return [Piece(0, part.stop - part.start, None)]
-        plan = self._plans[a[0].shape[1:], a[0].dtype]
-        return plan.pieces(run.row, rules[part.start : part.stop], a[part.start : part.stop + 1])
-
     def _plan(self, x: Any) -> Plan | None:
         """The plan for this input; None where every layer runs for itself."""
         if not is_input(x) or backend() != "numba":
             return None
         key = x.shape[1:], x.dtype
-        if key not in self._plans:
+        plan = self._plans.get(key)
+        if plan is None:
             try:
-                self._plans[key] = self._new_plan(x)
+                plan = self._plans[key] = self._new_plan(x)
             except ValueError:  # x does not fit: the layer that it does not fit says so
                 return None
-        return self._plans[key]
+        return plan
 
     def _new_plan(self, x: np.ndarray) -> Plan:
         """A plan made for this network, or made before for one that differs in values alone."""
@@ -193,10 +188,6 @@ class Network:
         if finite:
             self._shared_plans[key] = plan
         return plan
-
-    def _parts_of(self, a: Sequence[np.ndarray]) -> list[Part]:
-        plan = self._plan(a[0]) if isinstance(a, Activations) else None
-        return self._layer_by_layer if plan is None else plan.parts
 
     @cached_property
     def known_inputs(self) -> set[tuple[Shape, np.dtype]]:
@@ -459,6 +450,15 @@ def load(path: str | os.PathLike) -> Network:
         return Network.from_description(header, {name: _single(value) for name, value in arrays.items()})
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _pieces(
+    plan: Plan | None, part: Part, run: Run | None, a: Sequence[np.ndarray], rules: Sequence[Rule]
+) -> list[Piece]:
+    """The layers of a part, in the pieces that go down as one, from the top down."""
+    if plan is None or run is None:
+        return [Piece(0, part.stop - part.start, None)]
+    return plan.pieces(run.row, rules[part.start : part.stop], a[part.start : part.stop + 1])
 
 
 def _single(value: np.ndarray) -> np.ndarray:

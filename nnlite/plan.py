@@ -8,6 +8,7 @@ backward.
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from operator import is_
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,8 +70,8 @@ class Activations(list[np.ndarray]):
         run = self.runs.get(part.start)
         if run is None or run.row is not part.row or self[part.start] is not run.x:
             return None
-        own = all(mine is theirs for mine, theirs in zip(self[part.start + 1 : part.stop + 1], run.above, strict=True))
-        return run if own else None
+        own = self[part.start + 1 : part.stop + 1]
+        return run if len(own) == len(run.above) and all(map(is_, own, run.above)) else None
 
 
 class Plan:

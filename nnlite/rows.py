@@ -56,14 +56,19 @@ class Row:
 
     def __init__(self, layers: Sequence[Layer], shapes: Sequence[Shape], dtype: np.dtype) -> None:
         self.layers, self.shapes, self.dtype = tuple(layers), tuple(shapes), dtype
-        self.starts, self.numbers = _starts(self.layers, self.shapes)
-        self.table, self.counts, self.work = _table(self.layers, self.shapes, self.starts, dtype)
+        starts, self.numbers = _starts(self.layers, self.shapes)
+        self.table, self.counts, self.work = _table(self.layers, self.shapes, starts, dtype)
+        sizes = [prod(shape) for shape in self.shapes]
+        self.size, self.size_above = sizes[0], sizes[-1]
+        self._nothing = np.empty((0, 0), dtype)
+        self._places = list(zip(starts, sizes, self.shapes, strict=True))[1:]
 
     def with_layers(self, layers: Sequence[Layer]) -> "Row":
         """This row for layers that differ from its own in the values of their weights alone."""
         row = copy(self)
         row.layers = tuple(layers)
-        row.__dict__.pop("weights", None)
+        for made in ("weights", "_between"):  # of the other layers
+            row.__dict__.pop(made, None)
         return row
 
     @cached_property
@@ -103,13 +108,13 @@ class Row:
         """The activation at the top; nothing else is kept."""
         out = np.empty((len(x), *self.shapes[-1]), self.dtype)
         memory = workspace("activations", (self.numbers,), self.dtype)
-        self._up(x, memory, out.reshape(len(x), prod(self.shapes[-1])), keep=False)
+        self._up(x, memory, out.reshape(len(x), self.size_above), keep=False)
         return out
 
     def up(self, x: np.ndarray) -> "Run":
         """All activations above x, one for each layer."""
         memory = np.empty(self.numbers * len(x), self.dtype)
-        self._up(x, memory, np.empty((0, 0), self.dtype), keep=True)
+        self._up(x, memory, self._nothing, keep=True)
         return Run(self, x, memory)
 
     def down(self, a: "Run", R: np.ndarray, ways: Ways, keep: bool) -> list[np.ndarray]:
@@ -119,21 +124,21 @@ class Row:
         size = self.numbers * n if keep else self.numbers
         memory = np.empty(size, self.dtype) if keep else workspace("signals", (size,), self.dtype)
         kernel.down(
-            _flat(x), a.memory, _flat(R), memory, out.reshape(n, prod(x.shape[1:])), self.table, *ways,
-            self.weights, self.counts, workspace("row", (self.work,), self.dtype), keep,
+            _flat(x, self.size), a.memory, _flat(R, self.size_above), memory, out.reshape(n, self.size), self.table,
+            *ways, self.weights, self.counts, workspace("row", (self.work,), self.dtype), keep,
         )  # fmt: skip
         return [out, *self.views(out, memory, n)[:-1]] if keep else [out]
 
     def views(self, x: np.ndarray, memory: np.ndarray, n: int) -> list[np.ndarray]:
         """What lies in the memory, one array above each layer."""
         return [
-            x.reshape(n, *shape) if start < 0 else memory[start * n : start * n + n * prod(shape)].reshape(n, *shape)
-            for start, shape in zip(self.starts[1:], self.shapes[1:], strict=True)
+            x.reshape(n, *shape) if start < 0 else memory[start * n : (start + size) * n].reshape(n, *shape)
+            for start, size, shape in self._places
         ]
 
     def _up(self, x: np.ndarray, memory: np.ndarray, out: np.ndarray, keep: bool) -> None:
         work = workspace("row", (self.work,), self.dtype)
-        kernel.up(_flat(x), memory, out, self.table, self.weights, self.counts, work, keep)
+        kernel.up(_flat(x, self.size), memory, out, self.table, self.weights, self.counts, work, keep)
 
 
 class Run:
@@ -148,7 +153,7 @@ class Run:
         row = self.row.between(start, stop)
         if row is self.row:
             return self
-        first = self.row.starts[start]
+        first = self.row.table[start, Field.IN]
         used = 0 if first < 0 else first + prod(self.row.shapes[start])
         return Run(row, [self.x, *self.above][start], self.memory[used * len(self.x) :])
 
@@ -262,6 +267,6 @@ def _weights(layer: Layer, dtype: np.dtype) -> list[np.ndarray]:
     return [layer.W.reshape(-1), np.zeros(filters, dtype) if layer.b is None else layer.b]
 
 
-def _flat(a: np.ndarray) -> np.ndarray:
-    """(N, numbers), contiguous."""
-    return np.ascontiguousarray(a).reshape(len(a), prod(a.shape[1:]))
+def _flat(a: np.ndarray, size: int) -> np.ndarray:
+    """(N, size), contiguous."""
+    return np.ascontiguousarray(a).reshape(len(a), size)

@@ -336,3 +336,17 @@ def test_what_is_returned_is_never_written_again():
     network.output(1 - x)
     for now, before in zip([*a, R], kept, strict=True):
         assert np.array_equal(now, before)
+
+
+@pytest.mark.parametrize("method", sorted(RULES))
+def test_a_network_with_other_values_runs_its_own_values(method):
+    network, x = lenet()
+    rules = RULES[method](network)
+    network.to_input(network.forward(x), np.ones((2, 10)), rules)  # plans and rows are made, and shared
+    other = network.with_parameters({name: 0.5 * value for name, value in network.parameters.items()})
+    a = other.forward(x)
+    plain = layer_by_layer(lambda: other.forward(x))
+    for ours, theirs in zip(a, plain, strict=True):
+        close(ours, theirs, np.float64)
+    R = other.to_input(a, np.ones((2, 10)), RULES[method](other))
+    close(R, layer_by_layer(lambda: other.to_input(plain, np.ones((2, 10)), RULES[method](other))), np.float64)

@@ -7,12 +7,13 @@ The integral is a sum over points t with weights w. What the path gathers is wha
 put kinks on the path. `completeness_gap` says how much is missing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import count
+from ..layers.arguments import count, frozen
 from ..network import Network
 from .copies import copies_at_once, target_of_copies
 from .gradient import gradient
@@ -82,10 +83,7 @@ def integrated_gradients(
     starts = baselines(x, baseline)
     R = np.zeros_like(x)
     for start in starts:
-        along = np.zeros_like(x)
-        for weight, g in zip(w, _along_path(network, x, start, t, f, gradient), strict=True):
-            along += x.dtype.type(weight) * g
-        R += (x - start) * along
+        R += (x - start) * _along_path(network, x, start, t, w, f, gradient)
     return R / x.dtype.type(len(starts))
 
 
@@ -151,9 +149,15 @@ def points(quadrature: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
         w[[0, -1]] /= 2
         return np.arange(steps + 1) / steps, w
     if quadrature == "gauss-legendre":
-        roots, w = np.polynomial.legendre.leggauss(steps)
+        roots, w = _gauss_legendre(steps)
         return (1 + roots) / 2, w / 2
     raise ValueError(f'quadrature takes "midpoint", "gauss-legendre" or "trapezoid", and {quadrature!r} came.')
+
+
+@lru_cache(maxsize=16)  # fifty roots take as long as the gradients at ten of them
+def _gauss_legendre(n: int) -> tuple[np.ndarray, np.ndarray]:
+    roots, w = np.polynomial.legendre.leggauss(n)
+    return frozen(roots), frozen(w)
 
 
 def baselines(x: np.ndarray, baseline: Any = None) -> list[np.ndarray]:
@@ -178,15 +182,25 @@ def _baseline(x: np.ndarray, baseline: Any) -> np.ndarray:
 
 
 def _along_path(
-    network: Network, x: np.ndarray, start: np.ndarray, t: np.ndarray, f: Explained, gradient: GradientLike
-) -> Iterator[np.ndarray]:
-    """The gradient (N, ...) at each point of the path; points run together in blocks."""
+    network: Network,
+    x: np.ndarray,
+    start: np.ndarray,
+    t: np.ndarray,
+    w: np.ndarray,
+    f: Explained,
+    gradient: GradientLike,
+) -> np.ndarray:
+    """Σ_t w_t times the gradient at each point of the path, (N, ...); points run together in blocks."""
+    t, w = t.astype(x.dtype), w.astype(x.dtype)
+    along, way = np.zeros_like(x), x - start
     block = copies_at_once(f)
     for first in range(0, len(t), block):
-        now = t[first : first + block].astype(x.dtype).reshape(-1, *[1] * x.ndim)
-        path = start + now * (x - start)
-        target = target_of_copies(f, len(path))
-        g = gradient(network, path.reshape(-1, *x.shape[1:]), target)
-        if np.shape(g) != (path.shape[0] * path.shape[1], *x.shape[1:]):
+        now = slice(first, first + block)
+        path = np.multiply.outer(t[now], way)
+        path += start
+        copies = path.reshape(-1, *x.shape[1:])
+        g = gradient(network, copies, target_of_copies(f, len(path)))
+        if np.shape(g) != copies.shape:
             raise ValueError(f"gradient must give a signal in the shape of its input, and {np.shape(g)} came.")
-        yield from g.reshape(path.shape)
+        along += np.tensordot(w[now], g.reshape(path.shape), axes=1)
+    return along

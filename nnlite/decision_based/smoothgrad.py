@@ -167,11 +167,11 @@ def _draws(
 ) -> Iterator[np.ndarray]:
     """The map of each noisy copy of the batch, one after the other; copies run together in blocks."""
     f = explained(network, x, target)
-    patterns = _drawn(x, n, level, rng) if noise is None else iter(_given(x, noise))
-    n = n if noise is None else len(noise)
+    n = count("smoothgrad", "n", n) if noise is None else len(_given(x, noise))
+    draw = _drawn(x, level, rng) if noise is None else lambda which: noise[which]
     block = copies_at_once(f)
     for first in range(0, n, block):
-        copies = np.stack([x + next(patterns) for _ in range(min(block, n - first))])
+        copies = x + draw(slice(first, min(n, first + block)))
         labels = target_of_copies(f, len(copies))
         g = method(network, copies.reshape(-1, *x.shape[1:]), labels)
         if np.shape(g)[:1] != (len(copies) * len(x),):
@@ -181,15 +181,14 @@ def _draws(
         yield from g.reshape(*copies.shape[:2], *g.shape[1:])
 
 
-def _drawn(x: np.ndarray, n: Any, level: Any, rng: Any) -> Iterator[np.ndarray]:
-    """ε^(1), ε^(2), ...: a standard normal pattern, the same for every sample, times the σ of each."""
-    n = count("smoothgrad", "n", n)
+def _drawn(x: np.ndarray, level: Any, rng: Any) -> Callable[[slice], np.ndarray]:
+    """Draws the next ε^(i): standard normal patterns, the same for every sample, times the σ of each."""
     if number("smoothgrad", "level", level) < 0:
         raise ValueError(f"level must be at least 0, and {level!r} came.")
     axes = tuple(range(1, x.ndim))
     sigma = x.dtype.type(level) * (x.max(axis=axes, keepdims=True) - x.min(axis=axes, keepdims=True))
     rng = generator("smoothgrad", "rng", rng)
-    return (sigma * rng.standard_normal(x.shape[1:]).astype(x.dtype) for _ in range(n))
+    return lambda which: sigma * rng.standard_normal((which.stop - which.start, 1, *x.shape[1:])).astype(x.dtype)
 
 
 def _given(x: np.ndarray, noise: Any) -> np.ndarray:

@@ -40,9 +40,10 @@ def explained_class(scores: np.ndarray, target: Any = None) -> np.ndarray:
         chosen = np.asarray(None)
     if chosen.dtype.kind not in "iu" or chosen.shape not in ((), (n,)):
         raise ValueError(f"target takes a class, {n} integers (a class for each sample) or None, and {target!r} came.")
-    if chosen.size and not 0 <= chosen.min() <= chosen.max() < classes:
+    chosen = chosen.astype(np.int64)
+    if chosen.size and chosen.view(np.uint64).max() >= classes:  # both ends in one pass: without a sign, -1 is large
         raise ValueError(f"target takes classes from 0 to {classes - 1}, and {target!r} came.")
-    return chosen.astype(np.int64) if chosen.shape else np.full(n, chosen, np.int64)
+    return chosen if chosen.shape else np.full(n, chosen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +108,7 @@ def explained(network: Network, x: np.ndarray, target: Any = None) -> Explained:
     network = network.to_scores()
     a = activations(network, x)
     classes = explained_class(a[-1], target)
-    ones = np.zeros_like(a[-1])
+    ones = np.zeros(a[-1].shape, a[-1].dtype)
     ones[np.arange(len(ones)), classes] = 1
     return Explained(network, a, ones, classes)
 

@@ -93,10 +93,10 @@ def general(
     classes, rng = chosen_classes(network, classes), as_generator("general", "rng", rng)
     project = blurred_box(low, high, blur, network)
     x0 = started(start, classes, network, rng, images=images, low=low, high=high)
-    centre = x0 if isinstance(start, str) and start == "mean" else np.zeros_like(x0)
+    size = SquaredDistance(x0) if isinstance(start, str) and start == "mean" else squared_norm
     f = weighted(
         (1, says(network, classes, objective, jitter)),
-        (-from_zero("weight", weight), SquaredDistance(centre)),
+        (-from_zero("weight", weight), size),
     )
     found = ascend(f, x0, steps=steps, rate=rate, project=project, rng=rng, keep=keep, progress=progress)
     return prototype(network, classes, found)

@@ -97,14 +97,15 @@ def ascend(
     x = first = bring(start)
     memory: Memory = {}
     values, path = [], [first]
-    for t in tqdm(range(1, steps + 1), unit="step", disable=not progress):
-        with np.errstate(all="ignore"):
-            value, gradient = _evaluated(drawn(f, rng), x, f"step {t} of {steps}")
+    with np.errstate(all="ignore"):
+        for t in tqdm(range(1, steps + 1), unit="step", disable=not progress):
+            where = f"step {t} of {steps}"
+            value, gradient = _evaluated(drawn(f, rng), x, where)
             moved, memory = optimizer.update(x, -gradient, memory, rate, t)
-            x = bring(_finite(moved, "x", f"step {t} of {steps}"))
-        values.append(value)
-        if keep:
-            path.append(x)
+            x = bring(_finite(moved, "x", where))
+            values.append(value)
+            if keep:
+                path.append(x)
     values.append(_evaluated(drawn(f, rng), x, "the end")[0])
     return Ascent(x, first, np.stack(values), np.stack(path) if keep else None)
 
@@ -123,7 +124,7 @@ def box(low: float = 0.0, high: float = 1.0) -> Projection:
     low, high = number("box", "low", low), number("box", "high", high)
     if low >= high:
         raise ValueError(f"box takes low below high, and {low} and {high} came.")
-    return lambda x: np.clip(x, x.dtype.type(low), x.dtype.type(high))
+    return lambda x: x.clip(x.dtype.type(low), x.dtype.type(high))
 
 
 def _evaluated(f: Objective, x: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarray]:

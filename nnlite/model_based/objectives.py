@@ -60,7 +60,8 @@ class Through:
         return value, Explained(self.network, a, top, None).gradient()
 
     def draw(self, rng: np.random.Generator) -> Objective:
-        return replace(self, f=drawn(self.f, rng))
+        f = drawn(self.f, rng)
+        return self if f is self.f else replace(self, f=f)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,15 +177,19 @@ class _Sum:
     terms: tuple[tuple[float, Objective], ...]
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        value, gradient = np.zeros(len(x), x.dtype), np.zeros_like(x)
+        value, gradient = np.zeros(len(x), x.dtype), np.zeros(x.shape, x.dtype)
         for weight, f in self.terms:
             if weight:
                 one, its_gradient = f(x)
-                value, gradient = value + weight * one, gradient + weight * its_gradient
+                if weight != 1:
+                    one, its_gradient = weight * one, weight * its_gradient
+                value, gradient = value + one, gradient + its_gradient
         return value, gradient
 
     def draw(self, rng: np.random.Generator) -> Objective:
-        return replace(self, terms=tuple((weight, drawn(f, rng)) for weight, f in self.terms))
+        terms = tuple((weight, drawn(f, rng)) for weight, f in self.terms)
+        same = all(f is its_draw for (_, f), (_, its_draw) in zip(self.terms, terms, strict=True))
+        return self if same else replace(self, terms=terms)
 
 
 def drawn(f: Objective, rng: np.random.Generator) -> Objective:
