@@ -164,7 +164,7 @@ class Rule:
         if self.needs_weights and not hasattr(layer, "W"):
             raise TypeError(f"{self!r} changes weights, and {layer!r} has none; zero and epsilon fit it.")
         parts = [self._part(group, layer, a, z, R) for group in self.groups(layer, a, z)]
-        return Step(R, total(part.R for part in parts), parts)
+        return Step(R, sum(part.R for part in parts), parts)  # type: ignore[arg-type]
 
     def __call__(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
         return self.step(layer, a, z, R).below
