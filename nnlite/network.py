@@ -10,6 +10,7 @@ from typing import Any, overload
 import numpy as np
 
 from . import architecture, storage
+from .chunks import in_chunks
 from .kernels import backend
 from .kernels.row import Mode
 from .layers import BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Mask, Softmax
@@ -109,6 +110,9 @@ class Network:
 
     def output(self, x: np.ndarray) -> np.ndarray:
         """The last activation alone: forward(x)[-1], without keeping the others."""
+        return in_chunks(lambda x, _: self._output(x), self, x)
+
+    def _output(self, x: np.ndarray) -> np.ndarray:
         plan = self._plan(x)
         for part in self._layer_by_layer if plan is None else plan.parts:
             x = self._one(part.start, x) if part.row is None else part.row.output(x)
@@ -171,7 +175,7 @@ class Network:
         key = x.shape[1:], x.dtype
         if key not in self._plans:
             try:
-                self._plans[key] = Plan(self.layers, self._shapes(x.shape), x.dtype)
+                self._plans.setdefault(key, Plan(self.layers, self.shapes(x.shape), x.dtype))  # one, for all threads
             except ValueError:  # x does not fit: the layer that it does not fit says so
                 return None
         return self._plans[key]
@@ -322,14 +326,15 @@ class Network:
 
     def output_shape(self, shape: Shape) -> Shape:
         """The shape of the output for an input of this shape, batch axis included."""
-        return self._shapes(shape)[-1]
+        return self.shapes(shape)[-1]
 
     @property
     def _batch(self) -> int:
         """How many samples to check the layers with: one, or as many as the masks of a draw were drawn for."""
         return max((len(layer.m) for layer in self.layers if isinstance(layer, Mask)), default=1)
 
-    def _shapes(self, shape: Shape) -> list[Shape]:
+    def shapes(self, shape: Shape) -> list[Shape]:
+        """The shapes of all activations for an input of this shape, batch axis included."""
         shapes = [tuple(shape)]
         for name, layer in zip(self.names, self.layers, strict=True):
             try:
@@ -349,7 +354,7 @@ class Network:
         dense2  Dense(W[2, 3])  row 1  a matrix product
         tanh1   Tanh()          alone  NumPy             (a row knows no Tanh)
         """
-        shapes = self._shapes(shape)
+        shapes = self.shapes(shape)
         parts = self._layer_by_layer if backend() != "numba" else Plan(self.layers, shapes, self.dtype).parts
         return describe(parts, self.names, self.layers, shapes)
 
@@ -362,7 +367,7 @@ class Network:
             The shape of one input without the batch axis; the network's own where it knows it.
         """
         input_shape = input_shape or self.input_shape
-        known = None if input_shape is None else self._shapes((self._batch, *input_shape))[1:]
+        known = None if input_shape is None else self.shapes((self._batch, *input_shape))[1:]
         return architecture.table(self.names, self.layers, known or [None] * len(self))
 
     def __repr__(self) -> str:
