@@ -11,6 +11,7 @@ from typing import Any, overload
 import numpy as np
 
 from . import architecture, storage
+from .chunks import in_chunks
 from .kernels import backend
 from .kernels.row import Mode
 from .layers import BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Mask, Softmax
@@ -113,6 +114,9 @@ class Network:
 
     def output(self, x: np.ndarray) -> np.ndarray:
         """The last activation alone: forward(x)[-1], without keeping the others."""
+        return in_chunks(lambda x, _: self._output(x), self, x)
+
+    def _output(self, x: np.ndarray) -> np.ndarray:
         plan = self._plan(x)
         for part in self._layer_by_layer if plan is None else plan.parts:
             x = self._one(part.start, x) if part.row is None else part.row.output(x)
@@ -173,7 +177,7 @@ class Network:
         plan = self._plans.get(key)
         if plan is None:
             try:
-                plan = self._plans[key] = self._new_plan(x)
+                plan = self._plans.setdefault(key, self._new_plan(x))  # one, for all threads
             except ValueError:  # x does not fit: the layer that it does not fit says so
                 return None
         return plan
@@ -184,7 +188,7 @@ class Network:
         finite = all(map(is_finite, self.layers))
         if finite and key in self._shared_plans:
             return self._shared_plans[key].with_layers(self.layers)
-        plan = Plan(self.layers, self._shapes(x.shape), x.dtype)
+        plan = Plan(self.layers, self.shapes(x.shape), x.dtype)
         if finite:
             self._shared_plans[key] = plan
         return plan
@@ -348,14 +352,15 @@ class Network:
 
     def output_shape(self, shape: Shape) -> Shape:
         """The shape of the output for an input of this shape, batch axis included."""
-        return self._shapes(shape)[-1]
+        return self.shapes(shape)[-1]
 
     @property
     def _batch(self) -> int:
         """How many samples to check the layers with: one, or as many as the masks of a draw were drawn for."""
         return max((len(layer.m) for layer in self.layers if isinstance(layer, Mask)), default=1)
 
-    def _shapes(self, shape: Shape) -> list[Shape]:
+    def shapes(self, shape: Shape) -> list[Shape]:
+        """The shapes of all activations for an input of this shape, batch axis included."""
         shapes = [tuple(shape)]
         for name, layer in zip(self.names, self.layers, strict=True):
             try:
@@ -375,7 +380,7 @@ class Network:
         dense2  Dense(W[2, 3])  row 1  a matrix product
         tanh1   Tanh()          alone  NumPy             (a row knows no Tanh)
         """
-        shapes = self._shapes(shape)
+        shapes = self.shapes(shape)
         parts = self._layer_by_layer if backend() != "numba" else Plan(self.layers, shapes, self.dtype).parts
         return describe(parts, self.names, self.layers, shapes)
 
@@ -388,7 +393,7 @@ class Network:
             The shape of one input without the batch axis; the network's own where it knows it.
         """
         input_shape = input_shape or self.input_shape
-        known = None if input_shape is None else self._shapes((self._batch, *input_shape))[1:]
+        known = None if input_shape is None else self.shapes((self._batch, *input_shape))[1:]
         return architecture.table(self.names, self.layers, known or [None] * len(self))
 
     def __repr__(self) -> str:

@@ -4,13 +4,13 @@ import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from urllib.request import Request, urlopen
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING
 
 from .folders import data_folder
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -107,6 +107,8 @@ def fetch_mnist(
 
 def _fetch(file: RemoteFile, folder: Path, mirrors: Sequence[str], progress: bool, timeout: float) -> None:
     """Get one file from the first mirror that has it."""
+    from http.client import HTTPException  # here: what speaks HTTP takes a while to import
+
     part = folder / f"{file.name}.part"
     reasons: list[str] = []
     for mirror in mirrors:
@@ -141,6 +143,10 @@ def _try_mirror(url: str, file: RemoteFile, part: Path, progress: bool, timeout:
 
 def _download(url: str, file: RemoteFile, part: Path, progress: bool, timeout: float) -> bool:
     """Download into `part`, after the bytes that are already there if the server can; true if it began after some."""
+    from urllib.request import Request, urlopen
+
+    from tqdm import tqdm
+
     have = part.stat().st_size if part.exists() else 0
     if have >= file.size:  # whole, but perhaps wrong: begin again
         part.unlink()
@@ -164,7 +170,7 @@ def _download(url: str, file: RemoteFile, part: Path, progress: bool, timeout: f
     return resumed
 
 
-def _first_byte(answer: HTTPResponse, have: int, size: int) -> int:
+def _first_byte(answer: "HTTPResponse", have: int, size: int) -> int:
     """Where in the file the answer begins: at `have`, or at 0 if the server ignores Range.
 
     The length that it announces is checked too, before a byte is written: an error page must not take the place of

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..chunks import in_chunks
 from ..network import Network
 from .target import explained
 
@@ -45,7 +46,7 @@ def gradient(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
     >>> gradient(net, np.array([[1.0, 1.0]]), target=1)
     array([[-2.,  3.]])
     """
-    return explained(network, x, target).gradient()
+    return in_chunks(lambda x, target: explained(network, x, target).gradient(), network, x, target)
 
 
 def saliency(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:

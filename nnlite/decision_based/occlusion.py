@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
-from scipy.special import softmax
-from tqdm import tqdm
 
 from ..kernels import free_rounding
+from ..layers import Softmax
 from ..layers.arguments import count, generator, number, pair
 from ..network import Network
 from .incremental import of_covered
@@ -146,6 +144,8 @@ def occlusion(
     places = len(rows) * len(columns)
     drops = np.zeros(places * len(x), x.dtype)  # position by position; a window that changes no pixel has the drop 0
     predicted = np.tile(class_of_x, places)
+    from tqdm import tqdm  # here: it takes a while to import
+
     silent = None if progress is None else not progress
     with tqdm(total=places, unit="window", delay=0 if progress else DELAY, disable=silent) as bar:
         for copies, z in of_covered(f.network, f.a, filled, rows, columns, memory):
@@ -195,6 +195,8 @@ def filling(
         width = (window[0] / 2, window[1] / 2) if sigma is None else 2 * (number("occlusion", "sigma", sigma),)
         if min(width) <= 0:
             raise ValueError(f"occlusion: sigma must be more than 0, and {sigma!r} came.")
+        from scipy import ndimage  # here: it takes a while to import
+
         return ndimage.gaussian_filter(x, (0, 0, *width), mode="reflect")
     rng = generator("occlusion", "rng", rng)
     low, high = (extreme(axis=(1, 2, 3), keepdims=True) for extreme in (x.min, x.max))
@@ -230,7 +232,7 @@ def _measure(f: Explained, z: np.ndarray, of: np.ndarray | slice, probability: b
     check_finite(f.network, z)
     if not isinstance(f.target, np.ndarray):
         return (f.ones[of] * z).sum(axis=tuple(range(1, z.ndim))), np.zeros(len(z), np.int64)
-    score = softmax(z, axis=1) if probability else z
+    score = Softmax().forward(z) if probability else z
     return score[np.arange(len(z)), f.target[of]], z.argmax(axis=1)
 
 

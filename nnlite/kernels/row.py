@@ -107,7 +107,8 @@ def down(  # type: ignore[no-untyped-def]
         last = R.shape[1]
         start = table[len(table) - 1, OUT]
         if start < 0:
-            out[n] = R[n]
+            for i in range(last):  # a slice assigned whole takes Numba seconds to compile
+                out[n, i] = R[n, i]
             continue
         dz = signals[start * stride + place * last : start * stride + (place + 1) * last]
         for i in range(last):

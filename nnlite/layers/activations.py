@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, softmax
 
 from .. import kernels
 from .arguments import Shape, number
@@ -84,11 +83,11 @@ class Sigmoid(Layer):
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)
-        return expit(a)
+        return _logistic(a)
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
         self.check_above(a, dz)
-        z = expit(a)
+        z = _logistic(a)
         return dz * z * (1 - z)
 
 
@@ -108,14 +107,26 @@ class Softmax(Layer):
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)
-        return softmax(a, axis=1)
+        return _softmax(a)
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
         self.check_above(a, dz)
-        z = softmax(a, axis=1)
+        z = _softmax(a)
         return z * (dz - (z * dz).sum(axis=1, keepdims=True))
 
     def output_shape(self, shape: Shape) -> Shape:
         if len(shape) < 2:
             raise self.refuse(shape, "(N, K) or (N, K, H, W)")
         return shape
+
+
+def _logistic(a: np.ndarray) -> np.ndarray:
+    """1 / (1 + e^(−a)), as e^a / (1 + e^a) where a < 0: e^(−|a|) never overflows."""
+    e = np.exp(-np.abs(a))
+    return np.where(a < 0, e, 1) / (1 + e)
+
+
+def _softmax(a: np.ndarray) -> np.ndarray:
+    """e^(a_k) / Σ_i e^(a_i) over axis 1, from a − max a, so that nothing overflows."""
+    e = np.exp(a - a.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import numpy as np
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from . import checkpoint as checkpoints
 from .checkpoint import State
@@ -132,6 +131,8 @@ def run(
     if place is not None and resume and place.exists():
         state = checkpoints.read(place, settings)
     done, steps = len(state.history), -(-task.samples // batch_size)
+    from tqdm import tqdm  # here: it takes a while to import
+
     bar = tqdm(total=epochs * steps, initial=done * steps, unit="step", disable=not progress)
     # What is not finite is found and explained by the steps, better than by NumPy's warnings.
     with bar, threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
@@ -142,7 +143,7 @@ def run(
     return state
 
 
-def _epoch(task: Task, state: State, at: Moment, batch_size: int, bar: tqdm) -> State:
+def _epoch(task: Task, state: State, at: Moment, batch_size: int, bar: Any) -> State:
     """The state after one more epoch."""
     started = time.perf_counter()
     parameters, memories = state.parameters, state.memories

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy.special import gammaln, polygamma, psi
 
 from ..decision_based.inputs import activations, check_input
 from ..layers.arguments import DTYPES, number
@@ -199,6 +198,8 @@ def _divergence_from_uniform(alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     """KL(Dir(α) ‖ Dir(1)) = log Γ(S) − log Γ(K) − Σ_k log Γ(α_k) + Σ_k (α_k − 1)(ψ(α_k) − ψ(S)) (N,), and its
     gradient in α: (α_j − 1) ψ'(α_j) − (S − K) ψ'(S).
     """
+    from scipy.special import gammaln, polygamma, psi  # here: they take a while to import
+
     K, S = alpha.shape[1], alpha.sum(axis=1, keepdims=True)
     constant = gammaln(S[:, 0]) - gammaln(K) - gammaln(alpha).sum(axis=1)
     value = constant + ((alpha - 1) * (psi(alpha) - psi(S))).sum(axis=1)

@@ -11,7 +11,6 @@ from itertools import takewhile
 from typing import Any
 
 import numpy as np
-from scipy.special import entr
 
 from ..decision_based.inputs import activations, check_input
 from ..layers.arguments import DTYPES
@@ -171,6 +170,8 @@ def check_probabilities(p: Any, axes: str) -> np.ndarray:
 
 def _entropy(p: np.ndarray) -> np.ndarray:
     """−Σ_k p_k log p_k, with 0 log 0 = 0."""
+    from scipy.special import entr  # here: it takes a while to import
+
     return entr(p).sum(axis=-1)
 
 

@@ -5,7 +5,6 @@ the strange from the usual.
 """
 
 import numpy as np
-from scipy.ndimage import rotate
 
 from ..layers.arguments import DTYPES, count, generator, number, sizes
 
@@ -33,6 +32,8 @@ def rotated(x: np.ndarray, degrees: float) -> np.ndarray:
     array([[[[2., 4.],
              [1., 3.]]]])
     """
+    from scipy.ndimage import rotate  # here: it takes a while to import
+
     degrees = number("rotated", "degrees", degrees)
     return np.clip(rotate(_images(x), degrees, axes=(2, 3), reshape=False, order=1), 0, 1)
 

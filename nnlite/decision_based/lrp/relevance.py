@@ -10,11 +10,15 @@ from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
+from ...chunks import in_chunks
 from ...network import Network
 from ..target import explained
 from .composites import AnyRule, Rules, rules_for
 from .form import Passing, Rule
 from .rules import epsilon
+
+OWN = (Rule, Passing)
+"""The rules that treat each sample for itself; a function may do what it likes."""
 
 
 @overload
@@ -91,9 +95,9 @@ def relevance(
     >>> relevance(net, np.array([[2.0, 1.0]]), rules=epsilon(0))
     array([[7., 1.]])
     """
+    if not all_layers and all(isinstance(rule, OWN) for rule in rules_for(network.to_scores().merged(), rules)):
+        return in_chunks(lambda x, target: ready(network, x, target, rules, start).to_input(), network, x, target)
     walk = ready(network, x, target, rules, start)
-    if not all_layers and all(isinstance(rule, (Rule, Passing)) for rule in walk.rules):
-        return walk.network.to_input(walk.a, walk.R, walk.rules)
     signals = walk.network.walk_back(walk.a, walk.R, walk.rules)
     for name, R_j, a_j in zip(walk.network.names, signals, walk.a, strict=False):
         if np.shape(R_j) != a_j.shape or getattr(R_j, "dtype", None) != a_j.dtype:
@@ -110,6 +114,10 @@ class Walk(NamedTuple):
     R: np.ndarray
     rules: list[AnyRule]
     target: Any
+
+    def to_input(self) -> np.ndarray:
+        """The relevance of the pixels alone."""
+        return self.network.to_input(self.a, self.R, self.rules)
 
 
 def ready(network: Network, x: np.ndarray, target: Any, rules: Rules, start: str) -> Walk:
