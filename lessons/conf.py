@@ -13,6 +13,7 @@ root_doc = "README"
 
 nb_custom_formats = {".md": ["executed.page", {}]}
 nb_execution_mode = "off"  # executed.py has done it
+nb_merge_streams = True  # what a fence prints is one block, however slowly it prints
 myst_enable_extensions = ["dollarmath", "amsmath", "smartquotes"]
 myst_heading_anchors = 3
 html_math_renderer = "mathml"
