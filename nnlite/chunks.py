@@ -64,12 +64,11 @@ def in_chunks(
 
     Where a chunk raises an error, the whole batch is computed at once: its error is the right one.
     """
-    at_once = threads()
     parts = slices(network, x)
     targets = _targets(target, len(x), parts) if len(parts) > 1 else None
     if targets is None:
         return compute(x, target)
-    errors = np.geterr()
+    at_once, errors = threads(), np.geterr()
 
     def one(part: slice, target: Any) -> np.ndarray:
         with np.errstate(**errors):
