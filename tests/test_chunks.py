@@ -168,9 +168,8 @@ def test_an_input_that_does_not_fit_is_the_error_of_the_layer(at_once):
 @pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", " 2", "²"])
 def test_threads_are_a_whole_number_above_0(value, monkeypatch):
     monkeypatch.setenv("NNLITE_THREADS", value)
-    for n in (1, N):
-        with pytest.raises(ValueError, match=r"NNLITE_THREADS is .*; set it to a whole number above 0"):
-            saliency(network(), batch(n))
+    with pytest.raises(ValueError, match=r"NNLITE_THREADS is .*; set it to a whole number above 0"):
+        saliency(network(), batch(N))
 
 
 def test_numpys_error_state_holds_in_the_chunks(at_once):
