@@ -3,7 +3,7 @@
     [ 256 samples ]  ->  [ 64 ] [ 64 ] [ 64 ] [ 64 ]  ->  NNLITE_THREADS threads  ->  [ 256 maps ]
 
 NNLITE_THREADS=1, 2, ... says how many chunks run at once; without it, one on each core that the process may use. The
-variable is read whenever a batch is cut. How the batch is cut depends on shapes alone, and within a chunk BLAS runs on one
+variable is read whenever a batch is cut. How it is cut depends on shapes alone, and within a chunk BLAS runs on one
 thread: the results are the same bits, whatever the number.
 
 Not cut: a batch that is one chunk anyway; samples so large that few fit into the cache (BLAS's own threads serve them);

@@ -117,7 +117,7 @@ def relu_pool(batch: int) -> Work:
 
     def call() -> tuple[np.ndarray, np.ndarray]:
         a = network.forward(x)
-        return a[-1], network.walk_back(a, dz, [gradient_rule] * 2)[0]
+        return a[-1], network.to_input(a, dz, [gradient_rule] * 2)
 
     return Work(call)
 
