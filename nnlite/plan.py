@@ -91,11 +91,6 @@ class Plan:
         ]
         return plan
 
-    @property
-    def has_rows(self) -> bool:
-        """Whether any layers run as one."""
-        return any(part.row is not None for part in self.parts)
-
     def pieces(self, row: Row, rules: Sequence[Rule], a: Sequence[np.ndarray]) -> list[Piece]:
         """How a row runs these rules of its layers, on these activations: piece by piece, from the top down.
 
