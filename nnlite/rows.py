@@ -268,5 +268,5 @@ def _weights(layer: Layer, dtype: np.dtype) -> list[np.ndarray]:
 
 
 def _flat(a: np.ndarray, size: int) -> np.ndarray:
-    """(N, size), contiguous."""
-    return np.ascontiguousarray(a).reshape(len(a), size)
+    """(N, size), contiguous, and one that can be written: for others Numba would compile the row a second time."""
+    return (np.ascontiguousarray(a) if a.flags.writeable else a.copy()).reshape(len(a), size)

@@ -219,6 +219,16 @@ def test_ties_go_to_the_first_in_a_row_too(size):
         assert np.array_equal(ours, theirs)
 
 
+def test_an_input_that_is_read_only_or_in_another_order_is_taken():
+    network, x = lenet()
+    expected = network.scores(x)
+    x.flags.writeable = False
+    assert network.scores(x).tobytes() == expected.tobytes()
+    turned = np.asfortranarray(x)
+    assert network.scores(turned).tobytes() == expected.tobytes()
+    assert network.scores(np.stack([x, x], axis=-1)[..., 0]).tobytes() == expected.tobytes()
+
+
 def test_a_list_that_was_changed_is_walked_as_it_is():
     network, x = lenet()
     rules, a = [gradient_rule] * len(network), network.forward(x)
