@@ -33,7 +33,8 @@ def draw(lines: Sequence[Line], path: Path) -> None:
         axes.barh(y, line.ratio.median - 1, 0.85, left=1, color=color, xerr=[[low], [high]], error_kw={"lw": 0.8})
         ahead = line.ratio.median >= 1
         axes.annotate(
-            line.against.partition(" ")[2], (line.ratio.high if ahead else line.ratio.low, y), (3 if ahead else -3, 0),
+            line.against.partition(" ")[2],
+            (max(line.ratio.high, line.goal or 0) if ahead else line.ratio.low, y), (3 if ahead else -3, 0),
             textcoords="offset points", ha="left" if ahead else "right", va="center_baseline", fontsize=6.5,
         )  # fmt: skip
         if line.goal is not None:
