@@ -112,7 +112,7 @@ def forward_numpy(
 ) -> np.ndarray:
     """z[n, k, y, x] = Σ_{c i j} W[k, c, i, j] a[n, c, y s − p + i d, x s − p + j d] + b[k]."""
     at = _windows(a.shape[2:], W.shape[2:], stride, padding, dilation)
-    matrix = _grouped(W, groups)
+    matrix = flat.grouped(W, groups)
     z = np.empty((len(a), len(W), *at.output), a.dtype)
     for block in _blocks(a.shape, at, a.itemsize):
         columns = _columns(gather(a[block], at), groups)
@@ -125,7 +125,7 @@ def backward_input_numpy(
 ) -> np.ndarray:
     """da[n, c, y s − p + i d, x s − p + j d] += W[k, c, i, j] dz[n, k, y, x]: the transpose of `forward` in a."""
     at = _windows(input_size, W.shape[2:], stride, padding, dilation)._replace(output=dz.shape[2:])
-    matrix = _grouped(W, groups).swapaxes(1, 2)
+    matrix = flat.grouped(W, groups).swapaxes(1, 2)
     channels = W.shape[1] * groups
     da = np.empty((len(dz), channels, *input_size), dz.dtype)
     for block in _blocks(da.shape, at, dz.itemsize):
@@ -195,11 +195,6 @@ backward_weights = either(backward_weights_numpy, backward_weights_numba)
 def _windows(input_size: Pair, size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Windows:
     output = tuple(map(output_size, input_size, size, stride, padding, dilation))
     return Windows(input_size, size, stride, padding, dilation, output)  # type: ignore[arg-type]
-
-
-def _grouped(W: np.ndarray, groups: int) -> np.ndarray:
-    """The filters as one matrix a group: (groups, K / groups, C / groups · kh · kw)."""
-    return W.reshape(groups, len(W) // groups, -1)
 
 
 def _columns(gathered: np.ndarray, groups: int) -> np.ndarray:

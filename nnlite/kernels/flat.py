@@ -36,7 +36,7 @@ def fits(at: Windows) -> bool:
 
 def forward(a: np.ndarray, W: np.ndarray, b: np.ndarray | None, at: Windows, groups: int) -> np.ndarray:
     """z = W @ columns + b: as `convolution.forward_numpy`."""
-    image, matrix, bias = _flattened(a, at), _grouped(W, groups), _bias(W, b)
+    image, matrix, bias = _flattened(a, at), grouped(W, groups), _bias(W, b)
     width = at.padded[1]
     z = np.empty((len(a), len(W), *at.output), a.dtype)
     for samples, rows in _blocks(a.shape, at, a.itemsize):
@@ -51,7 +51,7 @@ def backward_input(dz: np.ndarray, W: np.ndarray, at: Windows, groups: int) -> n
 
     (An infinite weight times a zero in a place that is cut off would give a NaN that is not there.)
     """
-    matrix, channels = _grouped(W, groups).swapaxes(1, 2), W.shape[1] * groups
+    matrix, channels = grouped(W, groups).swapaxes(1, 2), W.shape[1] * groups
     height, width = at.padded
     da = np.zeros((len(dz), channels, height * width), dz.dtype)
     for samples, rows in _blocks(da.shape, at, dz.itemsize):
@@ -159,7 +159,7 @@ def _flattened(a: np.ndarray, at: Windows) -> np.ndarray:
     return padded.reshape(*a.shape[:2], at.padded[0] * at.padded[1])
 
 
-def _grouped(W: np.ndarray, groups: int) -> np.ndarray:
+def grouped(W: np.ndarray, groups: int) -> np.ndarray:
     """The filters as one matrix a group: (groups, K / groups, C / groups · kh · kw)."""
     return W.reshape(groups, len(W) // groups, -1)
 

@@ -15,6 +15,7 @@ from enum import IntEnum
 
 import numpy as np
 
+from . import division
 from .dispatch import compiled, part
 
 
@@ -50,8 +51,8 @@ class Field(IntEnum):
 KIND, IN, OUT, C, H, W, K, OH, OW, KH, KW, SH, SW, PH, PW, DH, DW, WEIGHTS, BIAS, SHIFTS = map(int, Field)
 SAME, DENSE, CONV, RELU, MAX, MEAN = map(int, Kind)
 EXACT, PASS, POSITIVE, GUIDED, EPSILON, GROUPS = map(int, Mode)
-LARGEST = tuple(float(np.finfo(dtype).max) * 2.0**-20 for dtype in (np.float32, np.float64))
-"""Of an s in float32 and float64: step 3 could overflow from a larger one."""
+LARGEST = tuple(float(division.LARGEST[np.dtype(dtype)]) for dtype in (np.float32, np.float64))
+"""The bound of division.py in float32 and float64, as the compiled loops take it."""
 
 
 @compiled

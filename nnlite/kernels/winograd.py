@@ -36,6 +36,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .dispatch import backend, compiled, either
+from .settled import is_settled
 from .windows import Pair
 
 POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 0.75, -0.75, 1.5, -1.5)}  # m -> the points besides ∞, exact in binary
@@ -125,19 +126,11 @@ def _filters(W: np.ndarray, m: int, turned: bool) -> np.ndarray:
     if (m, turned) in mine:
         return mine[m, turned]
     U = transformed(W, m, turned)
-    if _is_settled(W) and U.nbytes + sum(u.nbytes for us in list(_kept.values()) for u in us.values()) <= KEPT_BYTES:
+    if is_settled(W) and U.nbytes + sum(u.nbytes for us in list(_kept.values()) for u in us.values()) <= KEPT_BYTES:
         if id(W) not in _kept:
             weakref.finalize(W, _kept.pop, id(W), None).atexit = False
         _kept.setdefault(id(W), mine)[m, turned] = U
     return U
-
-
-def _is_settled(W: np.ndarray) -> bool:
-    """Whether neither W nor an array that it is a view of can be written."""
-    owner: object = W
-    while isinstance(owner, np.ndarray) and not owner.flags.writeable:
-        owner = owner.base
-    return owner is None or isinstance(owner, bytes)
 
 
 # ---------------------------------------------------------------------------------------------- the plain form

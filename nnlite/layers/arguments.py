@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.settled import is_settled
+
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 Shape = tuple[int, ...]
 
@@ -36,15 +38,7 @@ def parameter(owner: str, name: str, value: Any, ndim: int, shape: Shape | None 
     if array.ndim != ndim or (shape is not None and array.shape != shape):
         expected = f"the shape {shape}" if shape is not None else f"{ndim} axes"
         raise ValueError(f"{owner}: {name} takes {expected}, and the shape {array.shape} came.")
-    return array if array.flags.c_contiguous and _is_settled(array) else frozen(array.copy())
-
-
-def _is_settled(array: np.ndarray) -> bool:
-    """Whether neither the array nor one that it is a view of can be written."""
-    owner: object = array
-    while isinstance(owner, np.ndarray) and not owner.flags.writeable:
-        owner = owner.base
-    return owner is None or isinstance(owner, bytes)
+    return array if array.flags.c_contiguous and is_settled(array) else frozen(array.copy())
 
 
 def sizes(owner: str, name: str, value: Any) -> Shape:
