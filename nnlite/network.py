@@ -17,7 +17,7 @@ from .kernels.row import Mode
 from .layers import BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Mask, Softmax
 from .layers.arguments import Shape, float_dtype, sizes
 from .plan import MODES, Activations, Part, Piece, Plan, describe, is_input
-from .rows import Run, is_finite
+from .rows import Row, Run, Ways, is_finite
 
 Rule = Callable[[Layer, np.ndarray, np.ndarray, Any], Any]
 """rule(layer, a_j, a_k, R_k) -> R_j: how one layer turns the signal above it into the signal below."""
@@ -168,6 +168,14 @@ class Network:
                     below = layer_by_layer(self.layers, a, R, rules, start, stop)
                 signals = [*below, *signals] if keep else below[:1]
         return signals
+
+    def in_one(self, x: np.ndarray, rules: Sequence[Rule]) -> tuple[Row, Ways] | None:
+        """The row that runs all layers, up and then down by these rules, and its ways; None where there is none.
+
+        `Row.through` then does in one call what `forward` and `to_input` do in two.
+        """
+        plan = self._plan(x)
+        return None if plan is None else plan.whole(rules, x)
 
     def _plan(self, x: Any) -> Plan | None:
         """The plan for this input; None where every layer runs for itself."""

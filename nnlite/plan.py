@@ -102,6 +102,16 @@ class Plan:
         known = tuple(own and tuple((kappa, id(layer)) for kappa, layer in own) for own in groups.values())
         return self._once((*ids, known), (rules, groups), lambda: _pieces(row, told, groups))
 
+    def whole(self, rules: Sequence[Rule], x: np.ndarray) -> tuple[Row, Ways] | None:
+        """The row that runs all layers by these rules, and its ways, where that can be told before the way up."""
+        row = self.parts[0].row if len(self.parts) == 1 else None
+        if row is None:
+            return None
+        ids = (id(row), *map(id, rules))
+        told, asked = self._once(ids, rules, lambda: _told_by(rules, row.layers))
+        positive = bool(asked) and x.size > 0 and x.min() >= 0
+        return self._once((*ids, positive), rules, lambda: _whole(row, rules, told, asked, positive))
+
     def _once(self, key: tuple[Any, ...], kept: Any, make: Callable[[], Any]) -> Any:
         """What was made for this key. `kept` is kept with it, so that the ids in the key stay those of its objects."""
         known = self._made.get(key)
@@ -154,6 +164,26 @@ def _pieces(row: Row, told: Sequence[tuple[Any, float]], answers: dict[int, Grou
     return pieces
 
 
+def _whole(
+    row: Row, rules: Sequence[Any], told: Sequence[tuple[Any, float]], asked: Sequence[int], positive: bool
+) -> tuple[Row, Ways] | None:
+    """`positive` says that no number of the input is below 0. Above a ReLU none is, and there a rule knows its groups.
+
+    (Whatever the numbers are then, the groups are the same: see `Rule.one_input`.)
+    """
+    groups: dict[int, Groups | None] = {}
+    for l, layer in enumerate(row.layers):
+        if l in asked:
+            if not positive:
+                return None
+            below, above = (np.ones((1, *shape), row.dtype) for shape in row.shapes[l : l + 2])
+            groups[l] = rules[l].in_groups(layer, below, above)
+        kind = KINDS[type(layer)]
+        positive = kind == Kind.RELU or (positive and kind in (Kind.SAME, Kind.MAX, Kind.MEAN))
+    pieces = _pieces(row, told, groups)
+    return (row, pieces[0].ways) if len(pieces) == 1 and pieces[0].ways is not None else None
+
+
 def _told(rule: Any, layer: Layer) -> tuple[Mode | None, float]:
     if hasattr(rule, "in_row"):
         return rule.in_row(layer) or (None, 0.0)
@@ -173,17 +203,18 @@ def describe(parts: Sequence[Part], names: Sequence[str], layers: Sequence[Layer
         place = "alone" if part.row is None else f"row {number}"
         for l in range(part.start, part.stop):
             why = f"({part.why})" if part.why else ""
-            lines.append((names[l], repr(layers[l]), place, _kernel(layers[l], shapes[l]), why))
+            lines.append((names[l], repr(layers[l]), place, _kernel(layers[l], shapes[l], part.row is not None), why))
     widths = [max((len(line[i]) for line in lines), default=0) for i in range(5)]
     return "\n".join("  ".join(f"{v:<{w}}" for v, w in zip(line, widths, strict=True)).rstrip() for line in lines)
 
 
-def _kernel(layer: Layer, below: Shape) -> str:
+def _kernel(layer: Layer, below: Shape, in_row: bool) -> str:
     """What runs this layer, in a few words."""
     if backend() == "numpy":
         return "NumPy"
     if isinstance(layer, Conv2d):
-        how = "shifted copies" if flat.fits(windows(layer, below[1:])) else "windows, gathered"
+        shifts = flat.fits(windows(layer, below[1:]))
+        how = "strips" if in_row else "shifted copies" if shifts else "windows, gathered"
         return f"{how}, and a matrix product"
     if isinstance(layer, MaxPool2d):
         return "2 × 2 side by side" if pooling.are_pairs(layer.windows(below)) else "window by window"

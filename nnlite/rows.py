@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .kernels import row as kernel
-from .kernels.flat import fits
 from .kernels.row import Field, Kind
 from .kernels.windows import Windows, output_size
-from .kernels.workspace import workspace
+from .kernels.workspace import aligned, workspace
 from .layers import AvgPool2d, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool, Identity, Layer, MaxPool2d, ReLU, Reshape
 from .layers.arguments import Shape
 
@@ -113,7 +112,7 @@ class Row:
 
     def up(self, x: np.ndarray) -> "Run":
         """All activations above x, one for each layer."""
-        memory = np.empty(self.numbers * len(x), self.dtype)
+        memory = aligned((self.numbers * len(x),), self.dtype)
         self._up(x, memory, self._nothing, keep=True)
         return Run(self, x, memory)
 
@@ -122,12 +121,23 @@ class Row:
         x, n = a.x, len(a.x)
         out = np.empty(x.shape, self.dtype)
         size = self.numbers * n if keep else self.numbers
-        memory = np.empty(size, self.dtype) if keep else workspace("signals", (size,), self.dtype)
+        memory = aligned((size,), self.dtype) if keep else workspace("signals", (size,), self.dtype)
         kernel.down(
             _flat(x, self.size), a.memory, _flat(R, self.size_above), memory, out.reshape(n, self.size), self.table,
             *ways, self.weights, self.counts, workspace("row", (self.work,), self.dtype), keep,
         )  # fmt: skip
         return [out, *self.views(out, memory, n)[:-1]] if keep else [out]
+
+    def through(self, x: np.ndarray, classes: np.ndarray, of_score: bool, ways: Ways) -> tuple[np.ndarray, np.ndarray]:
+        """The signal on x and the scores, up and down in one: see kernels/row.py."""
+        n = len(x)
+        out, scores = np.empty(x.shape, self.dtype), np.empty((n, self.size_above), self.dtype)
+        kernel.through(
+            _flat(x, self.size), classes, of_score, scores, workspace("activations", (self.numbers,), self.dtype),
+            workspace("signals", (self.numbers,), self.dtype), out.reshape(n, self.size), self.table, *ways,
+            self.weights, self.counts, workspace("row", (self.work,), self.dtype),
+        )  # fmt: skip
+        return out, scores
 
     def views(self, x: np.ndarray, memory: np.ndarray, n: int) -> list[np.ndarray]:
         """What lies in the memory, one array above each layer."""
@@ -208,9 +218,14 @@ def windows(layer: Layer, below: Shape) -> Windows:
 
 def _columns(layer: Conv2d, below: Shape, above: Shape) -> int:
     """How many numbers its columns hold, with what lies beside them."""
-    at, T = windows(layer, below), layer.W[0].size
-    f = (at.output[0] - 1) * at.padded[1] + at.output[1] if fits(at) else prod(at.output)
-    return below[0] * prod(at.padded) + (T + above[0]) * f
+    return _strips(layer, below) + layer.W[0].size * prod(above[1:])
+
+
+def _strips(layer: Conv2d, below: Shape) -> int:
+    """How many numbers its strips hold: a number of rows for each channel, phase and column of the windows."""
+    at = windows(layer, below)
+    rows = -(-at.padded[0] // at.stride[0])
+    return below[0] * at.stride[0] * at.size[1] * rows * at.output[1]
 
 
 def _starts(layers: Sequence[Layer], shapes: Sequence[Shape]) -> tuple[list[int], int]:
@@ -245,7 +260,7 @@ def _table(
                 (*at.size, *at.stride, *at.padding, *at.dilation), strict=True,
             )  # fmt: skip
         if isinstance(layer, Conv2d):
-            given[Field.SHIFTS] = fits(at)
+            given[Field.STRIPS] = _strips(layer, below)
             work = max(work, _columns(layer, below, above))
         if isinstance(layer, (Conv2d, Dense)):
             given |= {Field.WEIGHTS: weights, Field.BIAS: weights + layer.W.size}

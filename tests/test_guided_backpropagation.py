@@ -166,7 +166,8 @@ class TestLaws:
         x, start = inputs(network), np.eye(3)
         bare = Network([replace(y, b=None) if getattr(y, "b", None) is not None else y for y in network.layers])
         back = bare.walk_back(network.forward(x), start, rules_for(bare, guided_rule))[0]
-        assert np.array_equal(guided_backpropagation(network, x, [0, 1, 2]), back)
+        ours = guided_backpropagation(network, x, [0, 1, 2])  # it may run as a row, and sum in another order
+        assert np.abs(ours - back).max() <= 1e-14 * np.abs(back).max()
 
     def test_it_stops_where_deconvnet_or_the_gradient_stops(self, network: Network) -> None:
         a, R = np.array([[2.0, 2.0, -1.0, -1.0, 0.0]]), np.array([[3.0, -3.0, 3.0, -3.0, 3.0]])

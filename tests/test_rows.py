@@ -14,6 +14,7 @@ from nnlite.decision_based.deconvnet import deconvnet_rule
 from nnlite.decision_based.guided_backpropagation import guided_rule
 from nnlite.decision_based.lrp.composites import rules_for as lrp_rules
 from nnlite.decision_based.relu_rules import rules_for
+from nnlite.decision_based.target import explained, explanation
 from nnlite.layers import AvgPool2d, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool, Identity, MaxPool2d, ReLU, Tanh
 from nnlite.network import gradient_rule
 
@@ -106,6 +107,22 @@ def test_up_and_down_are_those_of_the_layers(drawn, method):
 
 
 @often
+@given(networks(), st.sampled_from(sorted(RULES)), st.sampled_from(["one", "score"]), st.sampled_from([None, 1]))
+def test_through_is_up_and_down_to_the_bit(drawn, method, start, target):
+    network, x = drawn
+    rules = RULES[method](network)
+    found = network.in_one(x, rules)
+    if found is None:  # a rule must see its input first, or has no place in a row
+        assert method not in ("gradient", "deconvnet", "guided", "lrp-zero", "lrp-epsilon")
+        return
+    f = explained(network, x, target)
+    two = network.to_input(f.a, f.ones * f.a[-1] if start == "score" else f.ones, rules)
+    assert np.array_equal(explanation(network, x, target, rules, start), two)
+    classes = np.full(len(x), -1 if target is None else target)
+    assert np.array_equal(found[0].through(x, classes, start == "score", found[1])[1], f.a[-1])
+
+
+@often
 @given(networks(), st.sampled_from([np.nan, np.inf, -np.inf]), st.integers(0, 2**32 - 1))
 def test_nan_and_infinity_come_out_as_numpy_has_them(drawn, value, seed):
     network, x = drawn
@@ -173,6 +190,18 @@ def test_what_a_row_cannot_run_runs_for_itself_and_the_rest_in_the_row(rules):
     expected = layer_by_layer(lambda: lrp.relevance(network, x, rules=rules, all_layers=True))
     for ours, theirs in zip(given, expected, strict=True):
         close(ours, theirs, np.float64)
+
+
+def test_a_rule_that_reads_signs_is_told_before_the_way_up_where_no_input_can_be_negative():
+    network, x = lenet()
+    rules = RULES["lrp-alpha-beta"](network)
+    assert network.in_one(x, rules) is not None
+    assert network.in_one(x - 0.5, rules) is None  # at the pixels
+    linear = Network([layer for layer in network if not isinstance(layer, ReLU)])
+    assert linear.in_one(x, RULES["lrp-alpha-beta"](linear)) is None  # above the first layer
+    for image in (x, x - 0.5):
+        ours = lrp.relevance(network, image, rules=lrp.alpha_beta(2, 1))
+        close(ours, layer_by_layer(lambda: lrp.relevance(network, image, rules=lrp.alpha_beta(2, 1))), x.dtype)  # noqa: B023
 
 
 def test_one_negative_pixel_takes_its_layer_out_of_the_row():
@@ -311,7 +340,7 @@ def test_the_plan_of_lenet_is_one_row():
     lines = models.load("lenet").plan((1, 1, 28, 28)).splitlines()
     assert len(lines) == 10
     assert all("row 1" in line for line in lines)
-    assert "shifted copies, and a matrix product" in lines[0]
+    assert "strips, and a matrix product" in lines[0]
     assert "2 × 2 side by side" in lines[2]
     with mock.patch.dict(os.environ, NNLITE_BACKEND="numpy"):
         assert all(line.endswith("alone  NumPy") for line in models.load("lenet").plan((1, 1, 28, 28)).splitlines())

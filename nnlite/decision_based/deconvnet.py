@@ -23,7 +23,7 @@ from ..plan import MODES
 from ..sheets import sheet
 from .inputs import activations
 from .relu_rules import rules_for
-from .target import explained
+from .target import explanation
 
 BLOCK = 2**24
 """How many activations `all_filters` holds at once (64 MB in float32), or those of one sample where that is more."""
@@ -95,8 +95,7 @@ def deconvnet(
     if layer is None:
         if filter is not None or position is not None:
             raise ValueError('filter and position choose within a layer; name it too, such as layer="conv1".')
-        f = explained(network, x, target)
-        return _back(f.network, f.a, f.ones)
+        return explanation(network, x, target, rules_for(network.to_scores(), deconvnet_rule))
     if target is not None:
         raise ValueError(f"target chooses a score and layer a hidden layer; give one of them, not {target!r} too.")
     part, a = _up_to(network, x, layer)

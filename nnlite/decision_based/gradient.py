@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..chunks import in_chunks
-from ..network import Network
-from .target import explained
+from ..network import Network, gradient_rule
+from .target import explanation
 
 
 def gradient(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
@@ -46,7 +46,8 @@ def gradient(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
     >>> gradient(net, np.array([[1.0, 1.0]]), target=1)
     array([[-2.,  3.]])
     """
-    return in_chunks(lambda x, target: explained(network, x, target).gradient(), network, x, target)
+    rules = [gradient_rule] * len(network.to_scores())
+    return in_chunks(lambda x, target: explanation(network, x, target, rules), network, x, target)
 
 
 def saliency(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:

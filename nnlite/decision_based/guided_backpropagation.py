@@ -17,7 +17,7 @@ from ..layers import Layer
 from ..network import Network
 from ..plan import MODES
 from .relu_rules import rules_for
-from .target import Explained, explained
+from .target import explanation
 
 
 def guided_rule(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, R_k: np.ndarray) -> np.ndarray:
@@ -61,8 +61,5 @@ def guided_backpropagation(network: Network, x: np.ndarray, target: Any = None) 
     >>> guided_backpropagation(net, np.array([[2.0, 1.0]]))     # the gradient is [[2., 7.]]
     array([[3., 6.]])
     """
-    return in_chunks(lambda x, target: _guided(explained(network, x, target)), network, x, target)
-
-
-def _guided(f: Explained) -> np.ndarray:
-    return f.network.to_input(f.a, f.ones, rules_for(f.network, guided_rule))
+    rules = rules_for(network.to_scores(), guided_rule)
+    return in_chunks(lambda x, target: explanation(network, x, target, rules), network, x, target)

@@ -1,13 +1,14 @@
 """What is explained: the class or the neuron is chosen, and the signal at the top is made."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..layers.arguments import Shape, is_integer
-from ..network import Network, gradient_rule
-from .inputs import activations
+from ..network import Network, Rule, gradient_rule
+from .inputs import activations, check_finite, check_input
 
 
 def explained_class(scores: np.ndarray, target: Any = None) -> np.ndarray:
@@ -32,8 +33,11 @@ def explained_class(scores: np.ndarray, target: Any = None) -> np.ndarray:
     if scores.ndim != 2:
         raise ValueError(f"A network is explained by its scores (N, K), and this one gives {scores.shape}.")
     n, classes = scores.shape
-    if target is None:
-        return scores.argmax(axis=1)
+    return scores.argmax(axis=1) if target is None else _given_class(n, classes, target)
+
+
+def _given_class(n: int, classes: int, target: Any) -> np.ndarray:
+    """The class that `target` gives for each of n samples, checked."""
     try:
         chosen = np.asarray(target)
     except ValueError:  # ragged, such as [[1], [2, 3]]
@@ -101,7 +105,7 @@ def explained(network: Network, x: np.ndarray, target: Any = None) -> Explained:
     >>> explained(net, np.array([[3.0]])).score, explained(net, np.array([[3.0]]), ("dense1", 1)).score
     (array([3.]), array([-6.]))
     """
-    if isinstance(target, (tuple, list)) and len(target) == 2 and isinstance(target[0], str):
+    if is_neuron(target):
         part = network[: network.index(target[0]) + 1]
         a = activations(part, x)
         return Explained(part, a, _at_neuron(a[-1], *target), target)
@@ -111,6 +115,58 @@ def explained(network: Network, x: np.ndarray, target: Any = None) -> Explained:
     ones = np.zeros(a[-1].shape, a[-1].dtype)
     ones[np.arange(len(ones)), classes] = 1
     return Explained(network, a, ones, classes)
+
+
+def explanation(network: Network, x: np.ndarray, target: Any, rules: Sequence[Rule], start: str = "one") -> np.ndarray:
+    """R on the input: from a signal at the top of what is explained, down by one rule a layer.
+
+    Parameters
+    ----------
+    network, x, target
+        As for `explained`.
+    rules
+        One for each layer of the network (without a Softmax at its end), bottom to top. For a neuron those of the
+        layers above it are not used.
+    start
+        The signal at the top: "one", or "score", the explained activation itself; 0 beside it.
+
+    Returns
+    -------
+    (N, ...), the shape of x.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `explained`.
+
+    >>> from nnlite.layers import Dense
+    >>> net = Network([Dense(np.array([[1.0, -2.0]]))])
+    >>> explanation(net, np.array([[3.0]]), 1, [gradient_rule], start="score")
+    array([[12.]])
+    """
+    R = None if is_neuron(target) else _in_one(network.to_scores(), x, target, rules, start)
+    if R is not None:
+        return R
+    f = explained(network, x, target)
+    R = f.ones * f.a[-1] if start == "score" else f.ones
+    return f.network.to_input(f.a, R, rules[: len(f.network)])
+
+
+def _in_one(network: Network, x: np.ndarray, target: Any, rules: Sequence[Rule], start: str) -> np.ndarray | None:
+    """The same in one call, for networks that run as one row."""
+    found = network.in_one(check_input(network, x), rules)
+    if found is None or len(found[0].shapes[-1]) != 1:
+        return None
+    row, ways = found
+    classes = np.full(len(x), -1) if target is None else _given_class(len(x), row.size_above, target)
+    R, scores = row.through(x, classes, start == "score", ways)
+    check_finite(network, scores)
+    return R
+
+
+def is_neuron(target: Any) -> bool:
+    """Whether `target` names a layer, as in ("conv2", 7), and not classes."""
+    return isinstance(target, (tuple, list)) and len(target) == 2 and isinstance(target[0], str)
 
 
 def neuron(shape: Shape, layer: str, index: Any) -> tuple[int, ...]:

@@ -8,7 +8,16 @@ would give is still there: `up` leaves all activations, `down` all signals. What
 table of integers (`Field`), its weights in one array; nnlite/rows.py writes both. The plain form of a row is the layers
 themselves, one after the other, and the tests tie the two.
 
-A convolution is that of flat.py where its shifts serve, else its windows are gathered; the products are BLAS's.
+A convolution goes by strips. A strip holds the numbers that one column of the windows reads, and nothing else:
+
+    image              strip 0     strip 1     windows of 2 × 2: element (i, j) of all of them
+    0  1  2  3         0 1  2      1  2  3     is strip j from row i on
+    4  5  6  7         4 5  6      5  6  7
+    8  9 10 11         8 9 10      9 10 11     (1, 0):  4 5 6 8 9 10
+
+So a column is one long copy, as in flat.py, but with no place that has to be cut off: the product writes straight to
+where the activation lies. Padding and strides are done with in the strips (at stride 2, one strip for the even rows
+and one for the odd). The way back adds the columns to the strips and the strips to the image. The products are BLAS's.
 """
 
 from enum import IntEnum
@@ -42,13 +51,14 @@ class Mode(IntEnum):
 class Field(IntEnum):
     """The columns of the table: sizes below (C, H, W) and above (K, OH, OW), the windows, and where things lie.
 
-    IN and OUT count the numbers of one sample that lie before the activation; IN is -1 for the input itself.
+    IN and OUT count the numbers of one sample that lie before the activation; IN is -1 for the input itself. STRIPS is
+    how many numbers the strips of a convolution hold.
     """
 
-    KIND, IN, OUT, C, H, W, K, OH, OW, KH, KW, SH, SW, PH, PW, DH, DW, WEIGHTS, BIAS, SHIFTS = range(20)
+    KIND, IN, OUT, C, H, W, K, OH, OW, KH, KW, SH, SW, PH, PW, DH, DW, WEIGHTS, BIAS, STRIPS = range(20)
 
 
-KIND, IN, OUT, C, H, W, K, OH, OW, KH, KW, SH, SW, PH, PW, DH, DW, WEIGHTS, BIAS, SHIFTS = map(int, Field)
+KIND, IN, OUT, C, H, W, K, OH, OW, KH, KW, SH, SW, PH, PW, DH, DW, WEIGHTS, BIAS, STRIPS = map(int, Field)
 SAME, DENSE, CONV, RELU, MAX, MEAN = map(int, Kind)
 EXACT, PASS, POSITIVE, GUIDED, EPSILON, GROUPS = map(int, Mode)
 LARGEST = tuple(float(division.LARGEST[np.dtype(dtype)]) for dtype in (np.float32, np.float64))
@@ -59,32 +69,11 @@ LARGEST = tuple(float(division.LARGEST[np.dtype(dtype)]) for dtype in (np.float3
 def up(x, activations, out, table, weights, counts, work, keep):  # type: ignore[no-untyped-def]
     """All activations of x (N, size), layer after layer; with keep=False only the last, into `out`."""
     n_samples, first = x.shape
-    own, zero = work[:first], x.dtype.type(0)
-    stride = n_samples if keep else 1
+    own, stride = work[:first], n_samples if keep else 1
     for n in range(n_samples):
         for i in range(first):
             own[i] = x[n, i]
-        place = n if keep else 0
-        a = own
-        for l in range(len(table)):
-            t = table[l]
-            if t[KIND] == SAME:
-                continue
-            size = t[K] * t[OH] * t[OW]
-            start = t[OUT] * stride + place * size
-            z = activations[start : start + size]
-            if t[KIND] == DENSE:
-                _dense(a, t, weights, z)
-            elif t[KIND] == CONV:
-                _convolution(a, t, weights, z, work[first:])
-            elif t[KIND] == RELU:
-                for i in range(size):
-                    z[i] = a[i] if (a[i] > 0) | (a[i] != a[i]) else zero  # a NaN stays one
-            elif t[KIND] == MAX:
-                _largest(a, t, z)
-            else:
-                _mean(a, t, counts, z)
-            a = z
+        a = _rise(own, activations, stride, n if keep else 0, table, weights, counts, work[first:])
         if not keep:
             for i in range(a.size):
                 out[n, i] = a[i]
@@ -99,48 +88,124 @@ def down(  # type: ignore[no-untyped-def]
     For Mode.GROUPS: kappas[l, g] is the κ of group g of layer l (0: there is none), changed[g] holds its weights.
     """
     n_samples, first = x.shape
-    above = work[first : 2 * first]
-    stride = n_samples if keep else 1
+    own, stride = work[:first], n_samples if keep else 1
     for n in range(n_samples):
         for i in range(first):
-            work[i] = x[n, i]
+            own[i] = x[n, i]
         place = n if keep else 0
-        last = R.shape[1]
-        start = table[len(table) - 1, OUT]
-        if start < 0:
-            for i in range(last):  # a slice assigned whole takes Numba seconds to compile
-                out[n, i] = R[n, i]
-            continue
-        dz = signals[start * stride + place * last : start * stride + (place + 1) * last]
-        for i in range(last):
+        dz = _top(signals, table, stride, place, R.shape[1], work[first:])
+        for i in range(R.shape[1]):
             dz[i] = R[n, i]
-        gated = False
-        for l in range(len(table) - 1, -1, -1):
-            t = table[l]
-            if t[KIND] == SAME or (t[KIND] == RELU and not keep and (modes[l] == PASS or gated)):
-                gated = False
-                continue  # the signal passes as it is, in its place
-            size, size_above = t[C] * t[H] * t[W], t[K] * t[OH] * t[OW]
-            z = activations[t[OUT] * n_samples + n * size_above : t[OUT] * n_samples + (n + 1) * size_above]
-            if t[IN] < 0:
-                a, da = work[:first], above
-            else:
-                a = activations[t[IN] * n_samples + n * size : t[IN] * n_samples + (n + 1) * size]
-                da = signals[t[IN] * stride + place * size : t[IN] * stride + (place + 1) * size]
-            if t[KIND] == RELU:
-                _gate(a, dz, da, modes[l])
-            elif t[KIND] == MAX:  # and the ReLU below it in the same pass
-                gated = l > 0 and table[l - 1, KIND] == RELU and modes[l - 1] == EXACT and not keep
-                _to_the_largest(a, t, dz, da, gated)
-            elif modes[l] == EPSILON:
-                _share(a, z, dz, epsilons[l], t, weights, counts, work[2 * first :], da)
-            elif modes[l] == GROUPS:
-                _share_by_groups(a, dz, epsilons[l], kappas[l], t, changed, counts, work[2 * first :], da)
-            else:
-                _linear_back(dz, t, weights, counts, work[2 * first :], da)
-            dz = da
+        dx = _descend(
+            own, activations, n_samples, n, dz, signals, stride, place,
+            table, modes, epsilons, kappas, changed, weights, counts, work[first:], keep,
+        )  # fmt: skip
         for i in range(first):
-            out[n, i] = dz[i]
+            out[n, i] = dx[i]
+
+
+@compiled
+def through(  # type: ignore[no-untyped-def]
+    x, classes, of_score, scores, activations, signals, out,
+    table, modes, epsilons, kappas, changed, weights, counts, work,
+):  # fmt: skip
+    """Up and down in one: the scores (N, K), and the signal on x (N, size) into `out`, sample after sample.
+
+    At the top of sample n the signal is 1 at class classes[n] (-1: the one with the highest score), or with `of_score`
+    its score; 0 elsewhere. Of the activations and the signals between nothing is kept.
+    """
+    n_samples, first = x.shape
+    own = work[:first]
+    for n in range(n_samples):
+        for i in range(first):
+            own[i] = x[n, i]
+        z = _rise(own, activations, 1, 0, table, weights, counts, work[first:])
+        chosen = classes[n]
+        if chosen < 0:
+            chosen = 0
+            for k in range(z.size):
+                chosen = k if z[k] > z[chosen] else chosen
+        dz = _top(signals, table, 1, 0, z.size, work[first:])
+        for k in range(z.size):
+            scores[n, k], dz[k] = z[k], 0
+        dz[chosen] = z[chosen] if of_score else 1
+        dx = _descend(
+            own, activations, 1, 0, dz, signals, 1, 0,
+            table, modes, epsilons, kappas, changed, weights, counts, work[first:], False,
+        )  # fmt: skip
+        for i in range(first):
+            out[n, i] = dx[i]
+
+
+# ----------------------------------------------------------------------------------------------- all layers, one sample
+
+
+@part
+def _rise(own, activations, stride, place, table, weights, counts, work):  # type: ignore[no-untyped-def]
+    """The activation at the top; those of layer l lie at OUT · stride + place · (their number)."""
+    a, zero = own, own.dtype.type(0)
+    for l in range(len(table)):
+        t = table[l]
+        if t[KIND] == SAME:
+            continue
+        size = t[K] * t[OH] * t[OW]
+        start = t[OUT] * stride + place * size
+        z = activations[start : start + size]
+        if t[KIND] == DENSE:
+            _dense(a, t, weights, z)
+        elif t[KIND] == CONV:
+            _convolution(a, t, weights, z, work)
+        elif t[KIND] == RELU:
+            for i in range(size):
+                z[i] = a[i] if (a[i] > 0) | (a[i] != a[i]) else zero  # a NaN stays one
+        elif t[KIND] == MAX:
+            _largest(a, t, z, work)
+        else:
+            _mean(a, t, counts, z)
+        a = z
+    return a
+
+
+@part
+def _top(signals, table, stride, place, size, above):  # type: ignore[no-untyped-def]
+    """Where the signal at the top lies."""
+    start = table[len(table) - 1, OUT]
+    return above[:size] if start < 0 else signals[start * stride + place * size :][:size]
+
+
+@part
+def _descend(  # type: ignore[no-untyped-def]
+    own, activations, a_stride, a_place, dz, signals, stride, place,
+    table, modes, epsilons, kappas, changed, weights, counts, work, keep,
+):  # fmt: skip
+    """The signal on the input, from dz at the top."""
+    above, work = work[: own.size], work[own.size :]
+    gated = False
+    for l in range(len(table) - 1, -1, -1):
+        t = table[l]
+        if t[KIND] == SAME or (t[KIND] == RELU and not keep and (modes[l] == PASS or gated)):
+            gated = False
+            continue  # the signal passes as it is, in its place
+        size, size_above = t[C] * t[H] * t[W], t[K] * t[OH] * t[OW]
+        z = activations[t[OUT] * a_stride + a_place * size_above :][:size_above]
+        if t[IN] < 0:
+            a, da = own, above
+        else:
+            a = activations[t[IN] * a_stride + a_place * size :][:size]
+            da = signals[t[IN] * stride + place * size :][:size]
+        if t[KIND] == RELU:
+            _gate(a, dz, da, modes[l])
+        elif t[KIND] == MAX:  # and the ReLU below it in the same pass
+            gated = l > 0 and table[l - 1, KIND] == RELU and modes[l - 1] == EXACT and not keep
+            _to_the_largest(a, t, dz, da, gated)
+        elif modes[l] == EPSILON:
+            _share(a, z, dz, epsilons[l], t, weights, counts, work, da)
+        elif modes[l] == GROUPS:
+            _share_by_groups(a, dz, epsilons[l], kappas[l], t, changed, counts, work, da)
+        else:
+            _linear_back(dz, t, weights, counts, work, da)
+        dz = da
+    return dz
 
 
 # ------------------------------------------------------------------------------------------------ one layer, one sample
@@ -203,104 +268,128 @@ def _dense_back(dz, t, weights, da):  # type: ignore[no-untyped-def]
 
 
 @part
-def _image(a, t, work):  # type: ignore[no-untyped-def]
-    """The image with its padding, and the memory behind it."""
-    if t[PH] == 0 and t[PW] == 0:
-        return a, work
-    height, width = t[H] + 2 * t[PH], t[W] + 2 * t[PW]
-    image = work[: t[C] * height * width]
-    image[:] = 0
-    for c in range(t[C]):
-        for y in range(t[H]):
-            row = image[(c * height + y + t[PH]) * width + t[PW] :]
-            source = a[(c * t[H] + y) * t[W] : (c * t[H] + y + 1) * t[W]]
-            for x in range(t[W]):
-                row[x] = source[x]
-    return image, work[t[C] * height * width :]
-
-
-@part
-def _columns(image, t, columns):  # type: ignore[no-untyped-def]
-    """The windows: shifted copies where they serve, else gathered."""
-    height, width = t[H] + 2 * t[PH], t[W] + 2 * t[PW]
-    f = columns.shape[1]
-    r = 0
-    for c in range(t[C]):
-        for i in range(t[KH]):
-            for j in range(t[KW]):
-                first = (c * height + i * t[DH]) * width + j * t[DW]
-                column = columns[r]
-                if t[SHIFTS]:
-                    source = image[first : first + f]
-                    for q in range(f):
-                        column[q] = source[q]
-                else:
-                    for y in range(t[OH]):
-                        for x in range(t[OW]):
-                            column[y * t[OW] + x] = image[first + y * t[SH] * width + x * t[SW]]
-                r += 1
-
-
-@part
 def _convolution(a, t, weights, z, work):  # type: ignore[no-untyped-def]
-    image, work = _image(a, t, work)
-    width, n_filters, T = t[W] + 2 * t[PW], t[K], t[C] * t[KH] * t[KW]
+    n_filters, T, f = t[K], t[C] * t[KH] * t[KW], t[OH] * t[OW]
     filters = weights[t[WEIGHTS] : t[WEIGHTS] + n_filters * T].reshape(n_filters, T)
-    f = (t[OH] - 1) * width + t[OW] if t[SHIFTS] else t[OH] * t[OW]
-    columns, full = work[: T * f].reshape(T, f), work[T * f : (T + n_filters) * f].reshape(n_filters, f)
-    _columns(image, t, columns)
-    np.dot(filters, columns, full)
-    step = width if t[SHIFTS] else t[OW]
+    columns, strips = work[: T * f].reshape(T, f), work[T * f : T * f + t[STRIPS]]
+    _to_strips(a, t, strips)
+    _to_columns(strips, t, columns)
+    np.dot(filters, columns, z.reshape(n_filters, f))
     for k in range(n_filters):
-        b = weights[t[BIAS] + k]
-        for y in range(t[OH]):
-            row, source = z[(k * t[OH] + y) * t[OW] :], full[k, y * step : y * step + t[OW]]
-            for x in range(t[OW]):
-                row[x] = source[x] + b
+        b, plane = weights[t[BIAS] + k], z[k * f : (k + 1) * f]
+        for i in range(f):
+            plane[i] += b
 
 
 @part
 def _convolution_back(dz, t, weights, da, work):  # type: ignore[no-untyped-def]
-    height, width = t[H] + 2 * t[PH], t[W] + 2 * t[PW]
-    n_filters, T = t[K], t[C] * t[KH] * t[KW]
+    n_filters, T, f = t[K], t[C] * t[KH] * t[KW], t[OH] * t[OW]
     filters = weights[t[WEIGHTS] : t[WEIGHTS] + n_filters * T].reshape(n_filters, T)
-    f = (t[OH] - 1) * width + t[OW] if t[SHIFTS] else t[OH] * t[OW]
-    step = width if t[SHIFTS] else t[OW]
-    padded = t[PH] > 0 or t[PW] > 0
-    image = work[: t[C] * height * width] if padded else da
-    work = work[t[C] * height * width :]
-    columns, full = work[: T * f].reshape(T, f), work[T * f : (T + n_filters) * f].reshape(n_filters, f)
-    for k in range(n_filters):
-        for y in range(t[OH]):
-            row, source = full[k, y * step : min(f, (y + 1) * step)], dz[(k * t[OH] + y) * t[OW] :]
-            for x in range(t[OW]):
-                row[x] = source[x]
-            for x in range(t[OW], row.size):
-                row[x] = 0
-    np.dot(filters.T, full, columns)
-    image[:] = 0
-    r = 0
+    columns, strips = work[: T * f].reshape(T, f), work[T * f : T * f + t[STRIPS]]
+    np.dot(filters.T, dz.reshape(n_filters, f), columns)
+    _from_columns(columns, t, strips)
+    _from_strips(strips, t, da)
+
+
+@part
+def _to_strips(a, t, strips):  # type: ignore[no-untyped-def]
+    """strips[c, phase, j, q, x] = a[c, q s + phase − p, x s − p + j d], zero outside the image."""
+    one = a.dtype.type(min(1, t[OW]))  # the compiler cannot know it: it would call memcpy for every few numbers
+    if t[PH] > 0 or t[PW] > 0:
+        strips[:] = 0
+    for c in range(t[C]):
+        for phase in range(t[SH]):
+            for j in range(t[KW]):
+                at, first, rows, n, ow, down, right = _inside(t, c, phase, j)
+                for _ in range(rows):
+                    strip = strips[at : at + n]
+                    if right == 1:
+                        row = a[first : first + n]
+                        for x in range(n):
+                            strip[x] = row[x] * one
+                    else:
+                        for x in range(n):
+                            strip[x] = a[first + x * right]
+                    at += ow
+                    first += down
+
+
+@part
+def _from_strips(strips, t, da):  # type: ignore[no-untyped-def]
+    """The transpose of `_to_strips`: every number is added where it was read."""
+    da[:] = 0
+    for c in range(t[C]):
+        for phase in range(t[SH]):
+            for j in range(t[KW]):
+                at, first, rows, n, ow, down, right = _inside(t, c, phase, j)
+                for _ in range(rows):
+                    strip = strips[at : at + n]
+                    if right == 1:
+                        row = da[first : first + n]
+                        for x in range(n):
+                            row[x] += strip[x]
+                    else:
+                        for x in range(n):
+                            da[first + x * right] += strip[x]
+                    at += ow
+                    first += down
+
+
+@part
+def _inside(t, c, phase, j):  # type: ignore[no-untyped-def]
+    """The part of a strip that lies inside the image.
+
+    Where it begins in the strips and in the image, its rows and their length, and the steps: to the next row in the
+    strips, in the image, and from number to number in it.
+    """
+    height, width, sh, sw, ph, ow = t[H], t[W], t[SH], t[SW], t[PH], t[OW]
+    above, shift = ph - phase, j * t[DW] - t[PW]
+    q, x = max(0, -(-above // sh)), max(0, -(shift // sw))
+    rows, n = (height + above + sh - 1) // sh - q, max(0, min(ow, (width - 1 - shift) // sw + 1) - x)
+    at = (((c * sh + phase) * t[KW] + j) * _rows(t) + q) * ow + x
+    return at, (c * height + q * sh - above) * width + shift + x * sw, rows, n, ow, sh * width, sw
+
+
+@part
+def _rows(t):  # type: ignore[no-untyped-def]
+    """The rows of a strip."""
+    return (t[H] + 2 * t[PH] + t[SH] - 1) // t[SH]
+
+
+@part
+def _to_columns(strips, t, columns):  # type: ignore[no-untyped-def]
+    """columns[c, i, j] is the strip of (c, j) from row i on, OH rows long."""
+    f, r = t[OH] * t[OW], 0
     for c in range(t[C]):
         for i in range(t[KH]):
             for j in range(t[KW]):
-                first = (c * height + i * t[DH]) * width + j * t[DW]
-                column = columns[r]
-                if t[SHIFTS]:
-                    target = image[first : first + f]
-                    for q in range(f):
-                        target[q] += column[q]
-                else:
-                    for y in range(t[OH]):
-                        for x in range(t[OW]):
-                            image[first + y * t[SH] * width + x * t[SW]] += column[y * t[OW] + x]
+                first = _first(t, c, i, j)
+                column, strip = columns[r], strips[first : first + f]
+                for x in range(f):
+                    column[x] = strip[x]
                 r += 1
-    if padded:
-        for c in range(t[C]):
-            for y in range(t[H]):
-                row = da[(c * t[H] + y) * t[W] :]
-                source = image[(c * height + y + t[PH]) * width + t[PW] :]
-                for x in range(t[W]):
-                    row[x] = source[x]
+
+
+@part
+def _from_columns(columns, t, strips):  # type: ignore[no-untyped-def]
+    """The transpose of `_to_columns`."""
+    f, r = t[OH] * t[OW], 0
+    strips[:] = 0
+    for c in range(t[C]):
+        for i in range(t[KH]):
+            for j in range(t[KW]):
+                first = _first(t, c, i, j)
+                column, strip = columns[r], strips[first : first + f]
+                for x in range(f):
+                    strip[x] += column[x]
+                r += 1
+
+
+@part
+def _first(t, c, i, j):  # type: ignore[no-untyped-def]
+    """Where the column of element (c, i, j) begins in the strips."""
+    down = i * t[DH]
+    return (((c * t[SH] + down % t[SH]) * t[KW] + j) * _rows(t) + down // t[SH]) * t[OW]
 
 
 @part
@@ -330,22 +419,40 @@ def _divide(R, z, epsilon, s):  # type: ignore[no-untyped-def]
 
 
 @part
-def _largest(a, t, z):  # type: ignore[no-untyped-def]
+def _largest(a, t, z, work):  # type: ignore[no-untyped-def]
+    if _are_pairs(t):
+        _largest_of_pairs(a, t, z, work)
+        return
     for c in range(t[K]):
         plane, out = a[c * t[H] * t[W] : (c + 1) * t[H] * t[W]], z[c * t[OH] * t[OW] : (c + 1) * t[OH] * t[OW]]
-        if t[KH] == t[KW] == t[SH] == t[SW] == 2 and t[PH] == t[PW] == 0:  # whole windows: there is no ceil_mode here
-            for y in range(t[OH]):
-                top, bottom = plane[2 * y * t[W] : (2 * y + 1) * t[W]], plane[(2 * y + 1) * t[W] : (2 * y + 2) * t[W]]
-                row = out[y * t[OW] : (y + 1) * t[OW]]
-                for x in range(t[OW]):
-                    p, q, r, s = top[2 * x], top[2 * x + 1], bottom[2 * x], bottom[2 * x + 1]
-                    upper = p if (p >= q) | (p != p) else q
-                    lower = r if (r >= s) | (r != r) else s
-                    row[x] = upper if (upper >= lower) | (upper != upper) else lower
-        else:
-            for y in range(t[OH]):
-                for x in range(t[OW]):
-                    out[y * t[OW] + x] = plane[_winner(plane, t, y, x)]
+        for y in range(t[OH]):
+            for x in range(t[OW]):
+                out[y * t[OW] + x] = plane[_winner(plane, t, y, x)]
+
+
+@part
+def _are_pairs(t):  # type: ignore[no-untyped-def]
+    """Whether the windows are 2 × 2, side by side; they are whole: a row of layers has no ceil_mode."""
+    return t[KH] == t[KW] == t[SH] == t[SW] == 2 and t[PH] == t[PW] == 0
+
+
+@part
+def _largest_of_pairs(a, t, z, work):  # type: ignore[no-untyped-def]
+    """Of two rows the larger numbers, then of all neighbours among these: long loops, which become SIMD."""
+    width, both = t[W], 2 * t[OW]
+    larger = work[: 2 * z.size]
+    at = 0
+    for c in range(t[K]):
+        first = c * t[H] * width
+        for _ in range(t[OH]):
+            top, bottom, of_both = a[first : first + both], a[first + width :][:both], larger[at : at + both]
+            for x in range(both):
+                of_both[x] = top[x] if (top[x] >= bottom[x]) | (top[x] != top[x]) else bottom[x]  # a NaN wins
+            at += both
+            first += 2 * width
+    for i in range(z.size):
+        p, q = larger[2 * i], larger[2 * i + 1]
+        z[i] = p if (p >= q) | (p != p) else q
 
 
 @part
@@ -356,7 +463,7 @@ def _to_the_largest(a, t, dz, da, gated):  # type: ignore[no-untyped-def]
     for c in range(t[K]):
         plane, given = a[c * t[H] * t[W] : (c + 1) * t[H] * t[W]], dz[c * t[OH] * t[OW] : (c + 1) * t[OH] * t[OW]]
         into = da[c * t[H] * t[W] : (c + 1) * t[H] * t[W]]
-        if t[KH] == t[KW] == t[SH] == t[SW] == 2 and t[PH] == t[PW] == 0:
+        if _are_pairs(t):
             for y in range(t[OH]):
                 top, bottom = plane[2 * y * t[W] : (2 * y + 1) * t[W]], plane[(2 * y + 1) * t[W] : (2 * y + 2) * t[W]]
                 into_top = into[2 * y * t[W] : (2 * y + 1) * t[W]]

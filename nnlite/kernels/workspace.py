@@ -11,7 +11,22 @@ import numpy as np
 
 KEPT_BYTES = 8 * 2**20  # a larger piece is fresh memory, and given back
 
+LINE = 64
+"""Bytes of a cache line: a vector that lies across two of them takes twice as long to read."""
+
 _kept = threading.local()
+
+
+def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An uninitialised array that begins with a cache line; what NumPy gives begins anywhere.
+
+    >>> aligned((2, 3), np.dtype(np.float32)).ctypes.data % LINE
+    0
+    """
+    size = prod(shape) * dtype.itemsize
+    memory = np.empty(size + LINE, np.uint8)
+    first = -memory.__array_interface__["data"][0] % LINE
+    return memory[first : first + size].view(dtype).reshape(shape)
 
 
 def workspace(purpose: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -22,8 +37,8 @@ def workspace(purpose: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarr
     """
     size = prod(shape) * dtype.itemsize
     if size > KEPT_BYTES:
-        return np.empty(shape, dtype)
+        return aligned(shape, dtype)
     piece = _kept.__dict__.get(purpose)
     if piece is None or piece.nbytes < size:
-        piece = _kept.__dict__[purpose] = np.empty(size, np.uint8)
+        piece = _kept.__dict__[purpose] = aligned((size,), np.dtype(np.uint8))
     return piece[:size].view(dtype).reshape(shape)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...chunks import in_chunks
 from ...network import Network
-from ..target import explained
+from ..target import explained, explanation, is_neuron
 from .composites import AnyRule, Rules, rules_for
 from .form import Passing, Rule
 from .rules import epsilon
@@ -95,8 +95,17 @@ def relevance(
     >>> relevance(net, np.array([[2.0, 1.0]]), rules=epsilon(0))
     array([[7., 1.]])
     """
-    if not all_layers and all(isinstance(rule, OWN) for rule in rules_for(network.to_scores().merged(), rules)):
-        return in_chunks(lambda x, target: ready(network, x, target, rules, start).to_input(), network, x, target)
+    merged = network.to_scores().merged()
+    each = rules_for(merged, rules)
+    if not all_layers and all(isinstance(rule, OWN) for rule in each):
+        _check_start(start)
+
+        def compute(x: np.ndarray, target: Any) -> np.ndarray:
+            if is_neuron(target):  # its own layers are merged: a BatchNorm above it is not
+                return ready(network, x, target, rules, start).to_input()
+            return explanation(merged, x, target, each, start)
+
+        return in_chunks(compute, network, x, target)
     walk = ready(network, x, target, rules, start)
     signals = walk.network.walk_back(walk.a, walk.R, walk.rules)
     for name, R_j, a_j in zip(walk.network.names, signals, walk.a, strict=False):
@@ -122,8 +131,7 @@ class Walk(NamedTuple):
 
 def ready(network: Network, x: np.ndarray, target: Any, rules: Rules, start: str) -> Walk:
     """Everything that a walk needs, from whatever `relevance` takes; the errors are those of `relevance`."""
-    if start not in ("score", "one"):
-        raise ValueError(f'start takes "score" or "one", and {start!r} came.')
+    _check_start(start)
     each = rules_for(network.to_scores().merged(), rules)
     f = explained(network, x, target)
     if len(f.network) > len(each):
@@ -133,3 +141,8 @@ def ready(network: Network, x: np.ndarray, target: Any, rules: Rules, start: str
     merged = f.network.merged()
     a = f.a if merged is f.network else merged.forward(x)
     return Walk(merged, a, f.ones * a[-1] if start == "score" else f.ones, each[: len(merged)], f.target)
+
+
+def _check_start(start: str) -> None:
+    if start not in ("score", "one"):
+        raise ValueError(f'start takes "score" or "one", and {start!r} came.')
