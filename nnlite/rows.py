@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .kernels import row as kernel
-from .kernels.row import Field, Kind
+from .kernels.row import Field, Kind, Start
 from .kernels.windows import Windows, output_size
 from .kernels.workspace import aligned, workspace
 from .layers import AvgPool2d, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool, Identity, Layer, MaxPool2d, ReLU, Reshape
@@ -128,12 +128,12 @@ class Row:
         )  # fmt: skip
         return [out, *self.views(out, memory, n)[:-1]] if keep else [out]
 
-    def through(self, x: np.ndarray, classes: np.ndarray, of_score: bool, ways: Ways) -> tuple[np.ndarray, np.ndarray]:
+    def through(self, x: np.ndarray, classes: np.ndarray, start: Start, ways: Ways) -> tuple[np.ndarray, np.ndarray]:
         """The signal on x and the scores, up and down in one: see kernels/row.py."""
         n = len(x)
         out, scores = np.empty(x.shape, self.dtype), np.empty((n, self.size_above), self.dtype)
         kernel.through(
-            _flat(x, self.size), classes, of_score, scores, workspace("activations", (self.numbers,), self.dtype),
+            _flat(x, self.size), classes, int(start), scores, workspace("activations", (self.numbers,), self.dtype),
             workspace("signals", (self.numbers,), self.dtype), out.reshape(n, self.size), self.table, *ways,
             self.weights, self.counts, workspace("row", (self.work,), self.dtype),
         )  # fmt: skip

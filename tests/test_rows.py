@@ -15,6 +15,7 @@ from nnlite.decision_based.guided_backpropagation import guided_rule
 from nnlite.decision_based.lrp.composites import rules_for as lrp_rules
 from nnlite.decision_based.relu_rules import rules_for
 from nnlite.decision_based.target import explained, explanation
+from nnlite.kernels.row import Start
 from nnlite.layers import AvgPool2d, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool, Identity, MaxPool2d, ReLU, Tanh
 from nnlite.network import gradient_rule
 
@@ -119,7 +120,7 @@ def test_through_is_up_and_down_to_the_bit(drawn, method, start, target):
     two = network.to_input(f.a, f.ones * f.a[-1] if start == "score" else f.ones, rules)
     assert np.array_equal(explanation(network, x, target, rules, start), two)
     classes = np.full(len(x), -1 if target is None else target)
-    assert np.array_equal(found[0].through(x, classes, start == "score", found[1])[1], f.a[-1])
+    assert np.array_equal(found[0].through(x, classes, Start.ONE, found[1])[1], f.a[-1])
 
 
 @often

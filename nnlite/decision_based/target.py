@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.row import Start
 from ..layers.arguments import Shape, is_integer
 from ..network import Network, Rule, gradient_rule
 from .inputs import activations, check_finite, check_input
@@ -144,24 +145,30 @@ def explanation(network: Network, x: np.ndarray, target: Any, rules: Sequence[Ru
     >>> explanation(net, np.array([[3.0]]), 1, [gradient_rule], start="score")
     array([[12.]])
     """
-    R = None if is_neuron(target) else _in_one(network.to_scores(), x, target, rules, start)
-    if R is not None:
-        return R
+    at_top = Start.SCORE if start == "score" else Start.ONE
+    done = None if is_neuron(target) else in_one(network.to_scores(), x, target, rules, at_top)
+    if done is not None:
+        return done[0]
     f = explained(network, x, target)
     R = f.ones * f.a[-1] if start == "score" else f.ones
     return f.network.to_input(f.a, R, rules[: len(f.network)])
 
 
-def _in_one(network: Network, x: np.ndarray, target: Any, rules: Sequence[Rule], start: str) -> np.ndarray | None:
-    """The same in one call, for networks that run as one row."""
+def in_one(
+    network: Network, x: np.ndarray, target: Any, rules: Sequence[Rule], start: Start
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """R on the input and the scores (N, K), up and down in one call; None for networks that do not run as one row.
+
+    Parameters, Raises: as `explanation`; the target is no neuron, and the network has no Softmax at its end.
+    """
     found = network.in_one(check_input(network, x), rules)
     if found is None or len(found[0].shapes[-1]) != 1:
         return None
     row, ways = found
     classes = np.full(len(x), -1) if target is None else _given_class(len(x), row.size_above, target)
-    R, scores = row.through(x, classes, start == "score", ways)
+    R, scores = row.through(x, classes, start, ways)
     check_finite(network, scores)
-    return R
+    return R, scores
 
 
 def is_neuron(target: Any) -> bool:

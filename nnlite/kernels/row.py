@@ -48,6 +48,17 @@ class Mode(IntEnum):
     EXACT, PASS, POSITIVE, GUIDED, EPSILON, GROUPS = range(6)
 
 
+class Start(IntEnum):
+    """The signal at the top, where class c is chosen.
+
+    ONE              1 at c, 0 elsewhere
+    SCORE            z_c at c, 0 elsewhere
+    LOG_PROBABILITY  [k = c] − p_k with p = softmax(z): the gradient of log p_c
+    """
+
+    ONE, SCORE, LOG_PROBABILITY = range(3)
+
+
 class Field(IntEnum):
     """The columns of the table: sizes below (C, H, W) and above (K, OH, OW), the windows, and where things lie.
 
@@ -61,6 +72,7 @@ class Field(IntEnum):
 KIND, IN, OUT, C, H, W, K, OH, OW, KH, KW, SH, SW, PH, PW, DH, DW, WEIGHTS, BIAS, STRIPS = map(int, Field)
 SAME, DENSE, CONV, RELU, MAX, MEAN = map(int, Kind)
 EXACT, PASS, POSITIVE, GUIDED, EPSILON, GROUPS = map(int, Mode)
+ONE, SCORE, LOG_PROBABILITY = map(int, Start)
 LARGEST = tuple(float(division.LARGEST[np.dtype(dtype)]) for dtype in (np.float32, np.float64))
 """The bound of division.py in float32 and float64, as the compiled loops take it."""
 
@@ -106,13 +118,13 @@ def down(  # type: ignore[no-untyped-def]
 
 @compiled
 def through(  # type: ignore[no-untyped-def]
-    x, classes, of_score, scores, activations, signals, out,
+    x, classes, begin, scores, activations, signals, out,
     table, modes, epsilons, kappas, changed, weights, counts, work,
 ):  # fmt: skip
     """Up and down in one: the scores (N, K), and the signal on x (N, size) into `out`, sample after sample.
 
-    At the top of sample n the signal is 1 at class classes[n] (-1: the one with the highest score), or with `of_score`
-    its score; 0 elsewhere. Of the activations and the signals between nothing is kept.
+    The class of sample n is classes[n] (-1: the one with the highest score), and the signal at the top what `begin`, a
+    Start, says. Of the activations and the signals between nothing is kept.
     """
     n_samples, first = x.shape
     own = work[:first]
@@ -127,8 +139,8 @@ def through(  # type: ignore[no-untyped-def]
                 chosen = k if z[k] > z[chosen] else chosen
         dz = _top(signals, table, 1, 0, z.size, work[first:])
         for k in range(z.size):
-            scores[n, k], dz[k] = z[k], 0
-        dz[chosen] = z[chosen] if of_score else 1
+            scores[n, k] = z[k]
+        _begin(z, chosen, begin, dz)
         dx = _descend(
             own, activations, 1, 0, dz, signals, 1, 0,
             table, modes, epsilons, kappas, changed, weights, counts, work[first:], False,
@@ -174,6 +186,19 @@ def _top(signals, table, stride, place, size, above):  # type: ignore[no-untyped
 
 
 @part
+def _begin(z, chosen, begin, dz):  # type: ignore[no-untyped-def]
+    dz[:] = 0
+    if begin == LOG_PROBABILITY:
+        largest, total = z.max(), z.dtype.type(0)
+        for k in range(z.size):
+            dz[k] = -np.exp(z[k] - largest)
+            total -= dz[k]
+        for k in range(z.size):
+            dz[k] /= total
+    dz[chosen] += z[chosen] if begin == SCORE else 1
+
+
+@part
 def _descend(  # type: ignore[no-untyped-def]
     own, activations, a_stride, a_place, dz, signals, stride, place,
     table, modes, epsilons, kappas, changed, weights, counts, work, keep,
@@ -197,7 +222,7 @@ def _descend(  # type: ignore[no-untyped-def]
             _gate(a, dz, da, modes[l])
         elif t[KIND] == MAX:  # and the ReLU below it in the same pass
             gated = l > 0 and table[l - 1, KIND] == RELU and modes[l - 1] == EXACT and not keep
-            _to_the_largest(a, t, dz, da, gated)
+            _to_the_largest(a, t, z, dz, da, gated)
         elif modes[l] == EPSILON:
             _share(a, z, dz, epsilons[l], t, weights, counts, work, da)
         elif modes[l] == GROUPS:
@@ -297,10 +322,11 @@ def _to_strips(a, t, strips):  # type: ignore[no-untyped-def]
     one = a.dtype.type(min(1, t[OW]))  # the compiler cannot know it: it would call memcpy for every few numbers
     if t[PH] > 0 or t[PW] > 0:
         strips[:] = 0
-    for c in range(t[C]):
-        for phase in range(t[SH]):
-            for j in range(t[KW]):
-                at, first, rows, n, ow, down, right = _inside(t, c, phase, j)
+    for phase in range(t[SH]):
+        for j in range(t[KW]):
+            start, corner, rows, n, ow, down, right = _inside(t, phase, j)
+            for c in range(t[C]):
+                at, first = start + c * (t[STRIPS] // t[C]), corner + c * t[H] * t[W]
                 for _ in range(rows):
                     strip = strips[at : at + n]
                     if right == 1:
@@ -318,10 +344,11 @@ def _to_strips(a, t, strips):  # type: ignore[no-untyped-def]
 def _from_strips(strips, t, da):  # type: ignore[no-untyped-def]
     """The transpose of `_to_strips`: every number is added where it was read."""
     da[:] = 0
-    for c in range(t[C]):
-        for phase in range(t[SH]):
-            for j in range(t[KW]):
-                at, first, rows, n, ow, down, right = _inside(t, c, phase, j)
+    for phase in range(t[SH]):
+        for j in range(t[KW]):
+            start, corner, rows, n, ow, down, right = _inside(t, phase, j)
+            for c in range(t[C]):
+                at, first = start + c * (t[STRIPS] // t[C]), corner + c * t[H] * t[W]
                 for _ in range(rows):
                     strip = strips[at : at + n]
                     if right == 1:
@@ -336,8 +363,8 @@ def _from_strips(strips, t, da):  # type: ignore[no-untyped-def]
 
 
 @part
-def _inside(t, c, phase, j):  # type: ignore[no-untyped-def]
-    """The part of a strip that lies inside the image.
+def _inside(t, phase, j):  # type: ignore[no-untyped-def]
+    """The part of a strip that lies inside the image, for channel 0.
 
     Where it begins in the strips and in the image, its rows and their length, and the steps: to the next row in the
     strips, in the image, and from number to number in it.
@@ -346,8 +373,8 @@ def _inside(t, c, phase, j):  # type: ignore[no-untyped-def]
     above, shift = ph - phase, j * t[DW] - t[PW]
     q, x = max(0, -(-above // sh)), max(0, -(shift // sw))
     rows, n = (height + above + sh - 1) // sh - q, max(0, min(ow, (width - 1 - shift) // sw + 1) - x)
-    at = (((c * sh + phase) * t[KW] + j) * _rows(t) + q) * ow + x
-    return at, (c * height + q * sh - above) * width + shift + x * sw, rows, n, ow, sh * width, sw
+    at = ((phase * t[KW] + j) * _rows(t) + q) * ow + x
+    return at, (q * sh - above) * width + shift + x * sw, rows, n, ow, sh * width, sw
 
 
 @part
@@ -359,37 +386,39 @@ def _rows(t):  # type: ignore[no-untyped-def]
 @part
 def _to_columns(strips, t, columns):  # type: ignore[no-untyped-def]
     """columns[c, i, j] is the strip of (c, j) from row i on, OH rows long."""
-    f, r = t[OH] * t[OW], 0
+    f, size, r = t[OH] * t[OW], _rows(t) * t[OW], 0
     for c in range(t[C]):
         for i in range(t[KH]):
-            for j in range(t[KW]):
-                first = _first(t, c, i, j)
+            first = _first(t, c, i)
+            for _ in range(t[KW]):
                 column, strip = columns[r], strips[first : first + f]
                 for x in range(f):
                     column[x] = strip[x]
+                first += size
                 r += 1
 
 
 @part
 def _from_columns(columns, t, strips):  # type: ignore[no-untyped-def]
     """The transpose of `_to_columns`."""
-    f, r = t[OH] * t[OW], 0
+    f, size, r = t[OH] * t[OW], _rows(t) * t[OW], 0
     strips[:] = 0
     for c in range(t[C]):
         for i in range(t[KH]):
-            for j in range(t[KW]):
-                first = _first(t, c, i, j)
+            first = _first(t, c, i)
+            for _ in range(t[KW]):
                 column, strip = columns[r], strips[first : first + f]
                 for x in range(f):
                     strip[x] += column[x]
+                first += size
                 r += 1
 
 
 @part
-def _first(t, c, i, j):  # type: ignore[no-untyped-def]
-    """Where the column of element (c, i, j) begins in the strips."""
+def _first(t, c, i):  # type: ignore[no-untyped-def]
+    """Where the column of element (c, i, 0) begins in the strips."""
     down = i * t[DH]
-    return (((c * t[SH] + down % t[SH]) * t[KW] + j) * _rows(t) + down // t[SH]) * t[OW]
+    return ((c * t[SH] + down % t[SH]) * t[KW] * _rows(t) + down // t[SH]) * t[OW]
 
 
 @part
@@ -456,36 +485,56 @@ def _largest_of_pairs(a, t, z, work):  # type: ignore[no-untyped-def]
 
 
 @part
-def _to_the_largest(a, t, dz, da, gated):  # type: ignore[no-untyped-def]
+def _to_the_largest(a, t, z, dz, da, gated):  # type: ignore[no-untyped-def]
     """dz to the winner of each window; with `gated` only where the winner is above 0, as a ReLU below lets through."""
+    if _are_pairs(t) and not _has_nan(z):
+        _to_the_largest_of_pairs(a, t, z, dz, da, gated)
+        return
     da[:] = 0
-    zero = dz.dtype.type(0)
     for c in range(t[K]):
         plane, given = a[c * t[H] * t[W] : (c + 1) * t[H] * t[W]], dz[c * t[OH] * t[OW] : (c + 1) * t[OH] * t[OW]]
         into = da[c * t[H] * t[W] : (c + 1) * t[H] * t[W]]
-        if _are_pairs(t):
-            for y in range(t[OH]):
-                top, bottom = plane[2 * y * t[W] : (2 * y + 1) * t[W]], plane[(2 * y + 1) * t[W] : (2 * y + 2) * t[W]]
-                into_top = into[2 * y * t[W] : (2 * y + 1) * t[W]]
-                into_bottom = into[(2 * y + 1) * t[W] : (2 * y + 2) * t[W]]
-                row = given[y * t[OW] : (y + 1) * t[OW]]
-                for x in range(t[OW]):
-                    p, q, r, s = top[2 * x], top[2 * x + 1], bottom[2 * x], bottom[2 * x + 1]
-                    left, lower_left = (p >= q) | (p != p), (r >= s) | (r != r)
-                    upper, lower = p if left else q, r if lower_left else s
-                    above = (upper >= lower) | (upper != upper)
-                    g = row[x] if (not gated) | ((upper if above else lower) > 0) else zero
-                    into_top[2 * x] = g if above & left else zero
-                    into_top[2 * x + 1] = g if above & (not left) else zero
-                    into_bottom[2 * x] = g if lower_left & (not above) else zero
-                    into_bottom[2 * x + 1] = g if not (above | lower_left) else zero
-        else:
-            for y in range(t[OH]):
-                for x in range(t[OW]):
-                    if given[y * t[OW] + x] != 0:
-                        winner = _winner(plane, t, y, x)
-                        if not gated or plane[winner] > 0:
-                            into[winner] += given[y * t[OW] + x]
+        for y in range(t[OH]):
+            for x in range(t[OW]):
+                if given[y * t[OW] + x] != 0:
+                    winner = _winner(plane, t, y, x)
+                    if not gated or plane[winner] > 0:
+                        into[winner] += given[y * t[OW] + x]
+
+
+@part
+def _to_the_largest_of_pairs(a, t, z, dz, da, gated):  # type: ignore[no-untyped-def]
+    """The first that equals the largest takes g, and leaves zero for the others: no branch, so it becomes SIMD."""
+    width, ow, zero = t[W], t[OW], dz.dtype.type(0)
+    if t[H] > 2 * t[OH] or width > 2 * ow:
+        da[:] = 0
+    at = 0
+    for c in range(t[K]):
+        first = c * t[H] * width
+        for _ in range(t[OH]):
+            top, bottom = a[first : first + 2 * ow], a[first + width :][: 2 * ow]
+            into_top, into_bottom = da[first : first + 2 * ow], da[first + width :][: 2 * ow]
+            largest, given = z[at : at + ow], dz[at : at + ow]
+            for x in range(ow):
+                m = largest[x]
+                g = given[x] if (not gated) | (m > 0) else zero
+                into_top[2 * x] = g if top[2 * x] == m else zero
+                g = zero if top[2 * x] == m else g
+                into_top[2 * x + 1] = g if top[2 * x + 1] == m else zero
+                g = zero if top[2 * x + 1] == m else g
+                into_bottom[2 * x] = g if bottom[2 * x] == m else zero
+                into_bottom[2 * x + 1] = zero if bottom[2 * x] == m else g
+            at += ow
+            first += 2 * width
+
+
+@part
+def _has_nan(z):  # type: ignore[no-untyped-def]
+    """(A NaN is not equal to itself.)"""
+    found = 0
+    for i in range(z.size):
+        found += z[i] != z[i]
+    return found > 0
 
 
 @part

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from ..decision_based.inputs import activations, like_input
-from ..decision_based.target import Explained, explained, explained_class
+from ..decision_based.target import Explained, explained, explained_class, in_one
+from ..kernels.row import Start
 from ..layers.arguments import number
-from ..network import Network
+from ..network import Network, gradient_rule
 from ..training.losses import log_softmax
 
 Objective = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -112,6 +113,10 @@ class LogProbability:
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         scores = self.network.to_scores()
+        done = in_one(scores, x, self.target, [gradient_rule] * len(scores), Start.LOG_PROBABILITY)
+        if done is not None:
+            gradient, z = done
+            return log_softmax(z)[np.arange(len(x)), explained_class(z, self.target)], gradient
         a = activations(scores, x)
         log_p = log_softmax(a[-1])
         chosen = np.arange(len(x)), explained_class(a[-1], self.target)
