@@ -357,11 +357,11 @@ class TestExtremes:
     seed=st.integers(0, 10**6), dtype=st.sampled_from([np.float32, np.float64]), special=st.booleans(),
     maps=st.tuples(*[st.integers(1, 3)] * 2, *[st.integers(3, 8)] * 2), patch=st.tuples(*[st.integers(1, 3)] * 2),
     filters=st.integers(1, 4), kernel=st.tuples(*[st.integers(1, 3)] * 2), padding=st.tuples(*[st.integers(0, 3)] * 2),
-    size=st.tuples(*[st.integers(1, 9)] * 2), count=st.integers(0, 5),
+    size=st.tuples(*[st.integers(1, 9)] * 2), count=st.integers(0, 5), pool=st.tuples(*[st.integers(1, 3)] * 2),
 )  # fmt: skip
 def test_the_two_forms_of_each_kernel(
     seed: int, dtype: Any, special: bool, maps: Any, patch: Any, filters: int, kernel: Any, padding: Any, size: Any,
-    count: int,
+    count: int, pool: Any,
 ) -> None:  # fmt: skip
     draw = np.random.default_rng(seed)
     a = draw.normal(size=maps).astype(dtype)
@@ -380,12 +380,15 @@ def test_the_two_forms_of_each_kernel(
     z = layer.forward(a)
     size = tuple(min(k, n) for k, n in zip(size, z.shape[2:], strict=True))
     above = np.array([draw.integers(0, n - k + 1, count) for n, k in zip(z.shape[2:], size, strict=True)])
-    given = (a, z, layer.W, padding, changed, sample, inside, above, size)
+    pool = tuple(map(min, pool, size))  # what is left of the windows is whole
+    size = tuple(k // p * p for k, p in zip(size, pool, strict=True))
+    given = (a, z, layer.W, padding, changed, sample, inside, above, size, pool)
     with np.errstate(invalid="ignore"):
         one, other = patches.changed_convolution_numpy(*given), patches.changed_convolution_numba(*given)
         whole = a[sample]
         patches.paste_numpy(whole, changed, inside)
-        expected = patches.crop_numpy(layer.forward(whole), np.arange(count), above, size, 0.0) if count else one
+        reached = patches.crop_numpy(layer.forward(whole), np.arange(count), above, size, 0.0) if count else one
+        expected = MaxPool2d(pool).forward(reached) if count else one
     tolerance = {"rtol": 0, "atol": 1e-12 if dtype == np.float64 else 1e-4}
     np.testing.assert_allclose(one, expected, **tolerance)
     np.testing.assert_allclose(other, expected, **tolerance)

@@ -81,12 +81,19 @@ def plan(network: Network, a: Sequence[np.ndarray], at: Patches) -> tuple[list[S
     """A step for each layer that goes patch by patch, where the last patches lie, and how many numbers a copy takes."""
     steps: list[Step] = []
     numbers = 2 * a[0].shape[1] * prod(at.size)
+    pooled = -1  # the pooling that a convolution has done with, a ReLU may stand between
     for i, layer in enumerate(network):
         below, above = a[i : i + 2]
-        planned = _step(layer, below, above, at, network.layers[i + 1 :])
+        following = network.layers[i + 1 :]
+        planned = _step(layer, below, above, at, following)
         if planned is None:
             break
         before, (step, at, cut) = at, planned
+        if i == pooled:
+            step = _pass
+        elif isinstance(step, _Changes):
+            step, distance = step.and_pooling(at, following)
+            pooled = i + distance
         steps.append(step)
         numbers = max(numbers, below.shape[1] * (prod(before.size) + prod(cut)) + above.shape[1] * prod(at.size))
     return steps, at, numbers
@@ -111,7 +118,7 @@ def _step(
         reached, needed = _reach(at, above.shape[2:], layer.W.shape[2:], layer.stride, layer.padding, layer.dilation)
         if _few_changes(layer, at, reached) and _comparable(below, at) and np.isfinite(above).all():
             reached = _with_whole_windows(reached, above, following)
-            return _changes(layer, below, above, at, reached), reached, (0, 0)
+            return _Changes(layer, below, above, at, reached), reached, (0, 0)
         return _again(replace(layer, padding=0), below, at, needed), reached, needed.size
     if isinstance(layer, (MaxPool2d, AvgPool2d)):
         return _pooled(layer, above, below, at)
@@ -204,14 +211,40 @@ def _comparable(a: np.ndarray, at: Patches) -> bool:
     return bool((outside >= size.max(axis=(1, 2))[at.sample] / 16).all())
 
 
-def _changes(layer: Conv2d, below: np.ndarray, above: np.ndarray, at: Patches, reached: Patches) -> Step:
+@dataclass(frozen=True, eq=False)
+class _Changes:
     """z + W ∗ (what has changed), for a convolution that few changes reach."""
 
-    def step(patch: np.ndarray, now: slice) -> np.ndarray:
-        a, z = at[now], reached[now]
-        return changed_convolution(below, above, layer.W, layer.padding, patch, a.sample, a.corner, z.corner, z.size)
+    layer: Conv2d
+    below: np.ndarray
+    above: np.ndarray
+    at: Patches
+    reached: Patches
+    pool: Pair = (1, 1)
 
-    return step
+    def __call__(self, patch: np.ndarray, now: slice) -> np.ndarray:
+        a, z = self.at[now], self.reached[now]
+        return changed_convolution(
+            self.below, self.above, self.layer.W, self.layer.padding,
+            patch, a.sample, a.corner, z.corner, z.size, self.pool,
+        )  # fmt: skip
+
+    def and_pooling(self, at: Patches, following: Sequence[Layer]) -> tuple["_Changes", int]:
+        """With the max-pooling that follows, if its windows lie side by side and whole in the patches, and where it is.
+
+        A ReLU between the two may then run after the pooling, on fewer numbers: max(0, max a) = max max(0, a).
+        """
+        distance = next((i for i, layer in enumerate(following, 1) if type(layer) is not ReLU), 0)
+        pool = following[distance - 1] if distance else None
+        if type(pool) is MaxPool2d and pool.size == pool.stride and pool.padding == (0, 0):
+            size = np.array(pool.size)[:, None]
+            if not (at.corner % size).any() and not (np.array(at.size)[:, None] % size).any():
+                return replace(self, pool=_pair(size)), distance
+        return self, 0
+
+
+def _pass(patch: np.ndarray, now: slice) -> np.ndarray:
+    return patch
 
 
 def _transposed(

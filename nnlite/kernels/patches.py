@@ -20,7 +20,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from . import convolution
-from .dispatch import compiled, either
+from .dispatch import compiled, either, part
 from .windows import Pair
 
 # ---------------------------------------------------------------------------------------------- the plain form
@@ -49,18 +49,21 @@ def paste_numpy(part: np.ndarray, patch: np.ndarray, corner: np.ndarray) -> np.n
 
 def changed_convolution_numpy(
     a: np.ndarray, z: np.ndarray, W: np.ndarray, padding: Pair,
-    patch: np.ndarray, sample: np.ndarray, corner: np.ndarray, above: np.ndarray, size: Pair,
+    patch: np.ndarray, sample: np.ndarray, corner: np.ndarray, above: np.ndarray, size: Pair, pool: Pair = (1, 1),
 ) -> np.ndarray:  # fmt: skip
     """z + W ∗ Δ with Δ = patch − a in the patches and 0 elsewhere: its parts with the corners `above`, (P, K, *size).
 
-    z (N, K, oh, ow) is the convolution of a (N, C, H, W), its bias included; stride, dilation and groups are 1.
+    z (N, K, oh, ow) is the convolution of a (N, C, H, W), its bias included; stride, dilation and groups are 1. Of
+    windows of the size `pool` side by side only the largest is kept: (P, K, size / pool).
     """
     change = patch - crop_numpy(a, sample, corner, patch.shape[2:], 0.0)
     margin = np.array(W.shape[2:]) - 1  # how far a window reaches before the patch, and behind it
     reached = convolution.forward(change, W, None, (1, 1), tuple(margin), (1, 1), 1)
     first = corner + (np.array(padding) - margin)[:, None]
     unchanged = crop_numpy(z, sample, above, size, 0.0)
-    return unchanged + crop_numpy(reached, np.arange(len(patch)), above - first, size, 0.0)
+    changed = unchanged + crop_numpy(reached, np.arange(len(patch)), above - first, size, 0.0)
+    (oh, ow), (ph, pw) = size, pool
+    return changed.reshape(*changed.shape[:2], oh // ph, ph, ow // pw, pw).max(axis=(3, 5))
 
 
 # ----------------------------------------------------------------------------------------------- the fast form
@@ -102,11 +105,11 @@ def _paste_loops(part, patch, corner):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _changed_loops(a, z, runs, kw, ph, pw, patch, sample, corner, above, total, out):  # type: ignore[no-untyped-def]
+def _changed_loops(  # type: ignore[no-untyped-def]
+    a, z, runs, kw, ph, pw, patch, sample, corner, above, oh, ow, total, pool, out
+):
     n_patches, n_channels, h, w = patch.shape
-    _, n_filters, oh, ow = out.shape
-    kh = runs.shape[1]
-    filters, area = np.uint64(n_filters), np.uint64(oh * ow)
+    n_filters, kh = out.shape[1], runs.shape[1]
     change = np.zeros(n_channels + 1, patch.dtype)
     channel = np.zeros(n_channels + 1, np.int64)
     for p in range(n_patches):
@@ -114,7 +117,9 @@ def _changed_loops(a, z, runs, kw, ph, pw, patch, sample, corner, above, total, 
         down, right = top + ph - above_top, left + pw - above_left - (kw - 1)
         for y in range(oh):
             of_row = z[n, above_top + y, above_left * n_filters : (above_left + ow) * n_filters]
-            total[y * ow * n_filters : (y + 1) * ow * n_filters] = of_row
+            own = total[y * ow * n_filters : (y + 1) * ow * n_filters]
+            for i in range(ow * n_filters):
+                own[i] = of_row[i]
         for y in range(h):
             for x in range(w):
                 found = 0
@@ -136,10 +141,32 @@ def _changed_loops(a, z, runs, kw, ph, pw, patch, sample, corner, above, total, 
                             of_other = runs[channel[f + 1], i, begin:end]
                             for q in range(end - begin):
                                 row[q] += one * of_one[q] + other * of_other[q]
-        flat = out[p].reshape(out[p].size)
-        for k in range(filters):
-            for q in range(area):
-                flat[k * area + q] = total[q * filters + k]
+        _write(total, ow, pool, out[p])
+
+
+@part
+def _write(total, ow, pool, out):  # type: ignore[no-untyped-def]
+    """The largest of each window, and its filters first: out (K, OH, OW)."""
+    n_filters, height, width = out.shape
+    filters, area, length, step = np.uint64(n_filters), np.uint64(height * width), ow * n_filters, np.uint64(pool[1])
+    flat = out.reshape(out.size)
+    for y in range(height):
+        row = total[y * pool[0] * length :][:length]
+        for i in range(1, pool[0]):
+            other = total[(y * pool[0] + i) * length :][:length]
+            for q in range(length):
+                row[q] = _larger(row[q], other[q])
+        for x in range(np.uint64(width)):
+            for k in range(filters):
+                best = row[x * step * filters + k]
+                for j in range(np.uint64(1), step):
+                    best = _larger(best, row[(x * step + j) * filters + k])
+                flat[k * area + np.uint64(y * width) + x] = best
+
+
+@part
+def _larger(p, q):  # type: ignore[no-untyped-def]
+    return q if (q > p) | (q != q) else p  # a NaN wins
 
 
 def crop_numba(a: np.ndarray, sample: np.ndarray, corner: np.ndarray, size: Pair, fill: float) -> np.ndarray:
@@ -157,7 +184,7 @@ def paste_numba(part: np.ndarray, patch: np.ndarray, corner: np.ndarray) -> np.n
 
 def changed_convolution_numba(
     a: np.ndarray, z: np.ndarray, W: np.ndarray, padding: Pair,
-    patch: np.ndarray, sample: np.ndarray, corner: np.ndarray, above: np.ndarray, size: Pair,
+    patch: np.ndarray, sample: np.ndarray, corner: np.ndarray, above: np.ndarray, size: Pair, pool: Pair = (1, 1),
 ) -> np.ndarray:  # fmt: skip
     """As `changed_convolution_numpy`, compiled.
 
@@ -167,9 +194,9 @@ def changed_convolution_numba(
     runs = np.ascontiguousarray(W[:, :, :, ::-1].transpose(1, 2, 3, 0)).reshape(channels, kh, kw * filters)
     rows = np.ascontiguousarray(z.transpose(0, 2, 3, 1)).reshape(len(z), z.shape[2], z.shape[3] * filters)
     total = np.empty(size[0] * size[1] * filters, patch.dtype)
-    out = np.empty((len(patch), filters, *size), patch.dtype)
+    out = np.empty((len(patch), filters, size[0] // pool[0], size[1] // pool[1]), patch.dtype)
     a, patch, corner, above = map(np.ascontiguousarray, (a, patch, corner, above))
-    _changed_loops(a, rows, runs, kw, *padding, patch, sample, corner, above, total, out)
+    _changed_loops(a, rows, runs, kw, *padding, patch, sample, corner, above, *size, total, pool, out)
     return out
 
 
