@@ -272,7 +272,7 @@ def _table(
         for field, value in given.items():
             line[field] = value
     largest = max(map(prod, shapes))
-    return table, np.concatenate([np.zeros(0, dtype), *counts]), 2 * prod(shapes[0]) + 3 * largest + work
+    return table, np.concatenate([np.zeros(0, dtype), *counts]), 3 * largest + work
 
 
 def _weights(layer: Layer, dtype: np.dtype) -> list[np.ndarray]:

@@ -80,12 +80,9 @@ LARGEST = tuple(float(division.LARGEST[np.dtype(dtype)]) for dtype in (np.float3
 @compiled
 def up(x, activations, out, table, weights, counts, work, keep):  # type: ignore[no-untyped-def]
     """All activations of x (N, size), layer after layer; with keep=False only the last, into `out`."""
-    n_samples, first = x.shape
-    own, stride = work[:first], n_samples if keep else 1
+    n_samples, stride = len(x), len(x) if keep else 1
     for n in range(n_samples):
-        for i in range(first):
-            own[i] = x[n, i]
-        a = _rise(own, activations, stride, n if keep else 0, table, weights, counts, work[first:])
+        a = _rise(x[n], activations, stride, n if keep else 0, table, weights, counts, work)
         if not keep:
             for i in range(a.size):
                 out[n, i] = a[i]
@@ -99,21 +96,16 @@ def down(  # type: ignore[no-untyped-def]
 
     For Mode.GROUPS: kappas[l, g] is the κ of group g of layer l (0: there is none), changed[g] holds its weights.
     """
-    n_samples, first = x.shape
-    own, stride = work[:first], n_samples if keep else 1
+    n_samples, stride = len(x), len(x) if keep else 1
     for n in range(n_samples):
-        for i in range(first):
-            own[i] = x[n, i]
         place = n if keep else 0
-        dz = _top(signals, table, stride, place, R.shape[1], work[first:])
+        dz = _top(signals, table, stride, place, R.shape[1], out[n])
         for i in range(R.shape[1]):
             dz[i] = R[n, i]
-        dx = _descend(
-            own, activations, n_samples, n, dz, signals, stride, place,
-            table, modes, epsilons, kappas, changed, weights, counts, work[first:], keep,
+        _descend(
+            x[n], activations, n_samples, n, dz, signals, stride, place, out[n],
+            table, modes, epsilons, kappas, changed, weights, counts, work, keep,
         )  # fmt: skip
-        for i in range(first):
-            out[n, i] = dx[i]
 
 
 @compiled
@@ -126,36 +118,30 @@ def through(  # type: ignore[no-untyped-def]
     The class of sample n is classes[n] (-1: the one with the highest score), and the signal at the top what `begin`, a
     Start, says. Of the activations and the signals between nothing is kept.
     """
-    n_samples, first = x.shape
-    own = work[:first]
-    for n in range(n_samples):
-        for i in range(first):
-            own[i] = x[n, i]
-        z = _rise(own, activations, 1, 0, table, weights, counts, work[first:])
+    for n in range(len(x)):
+        z = _rise(x[n], activations, 1, 0, table, weights, counts, work)
         chosen = classes[n]
         if chosen < 0:
             chosen = 0
             for k in range(z.size):
                 chosen = k if z[k] > z[chosen] else chosen
-        dz = _top(signals, table, 1, 0, z.size, work[first:])
         for k in range(z.size):
             scores[n, k] = z[k]
+        dz = _top(signals, table, 1, 0, z.size, out[n])
         _begin(z, chosen, begin, dz)
-        dx = _descend(
-            own, activations, 1, 0, dz, signals, 1, 0,
-            table, modes, epsilons, kappas, changed, weights, counts, work[first:], False,
+        _descend(
+            x[n], activations, 1, 0, dz, signals, 1, 0, out[n],
+            table, modes, epsilons, kappas, changed, weights, counts, work, False,
         )  # fmt: skip
-        for i in range(first):
-            out[n, i] = dx[i]
 
 
 # ----------------------------------------------------------------------------------------------- all layers, one sample
 
 
 @part
-def _rise(own, activations, stride, place, table, weights, counts, work):  # type: ignore[no-untyped-def]
+def _rise(x, activations, stride, place, table, weights, counts, work):  # type: ignore[no-untyped-def]
     """The activation at the top; those of layer l lie at OUT · stride + place · (their number)."""
-    a, zero = own, own.dtype.type(0)
+    a, zero = x, x.dtype.type(0)
     for l in range(len(table)):
         t = table[l]
         if t[KIND] == SAME:
@@ -179,10 +165,10 @@ def _rise(own, activations, stride, place, table, weights, counts, work):  # typ
 
 
 @part
-def _top(signals, table, stride, place, size, above):  # type: ignore[no-untyped-def]
-    """Where the signal at the top lies."""
+def _top(signals, table, stride, place, size, out):  # type: ignore[no-untyped-def]
+    """Where the signal at the top lies; in `out` where it is that on the input."""
     start = table[len(table) - 1, OUT]
-    return above[:size] if start < 0 else signals[start * stride + place * size :][:size]
+    return out if start < 0 else signals[start * stride + place * size :][:size]
 
 
 @part
@@ -200,12 +186,11 @@ def _begin(z, chosen, begin, dz):  # type: ignore[no-untyped-def]
 
 @part
 def _descend(  # type: ignore[no-untyped-def]
-    own, activations, a_stride, a_place, dz, signals, stride, place,
+    x, activations, a_stride, a_place, dz, signals, stride, place, out,
     table, modes, epsilons, kappas, changed, weights, counts, work, keep,
 ):  # fmt: skip
-    """The signal on the input, from dz at the top."""
-    above, work = work[: own.size], work[own.size :]
-    gated = False
+    """The signal on the input into `out`, from dz at the top."""
+    gated, arrived = False, table[len(table) - 1, OUT] < 0
     for l in range(len(table) - 1, -1, -1):
         t = table[l]
         if t[KIND] == SAME or (t[KIND] == RELU and not keep and (modes[l] == PASS or gated)):
@@ -214,7 +199,7 @@ def _descend(  # type: ignore[no-untyped-def]
         size, size_above = t[C] * t[H] * t[W], t[K] * t[OH] * t[OW]
         z = activations[t[OUT] * a_stride + a_place * size_above :][:size_above]
         if t[IN] < 0:
-            a, da = own, above
+            a, da, arrived = x, out, True
         else:
             a = activations[t[IN] * a_stride + a_place * size :][:size]
             da = signals[t[IN] * stride + place * size :][:size]
@@ -230,7 +215,9 @@ def _descend(  # type: ignore[no-untyped-def]
         else:
             _linear_back(dz, t, weights, counts, work, da)
         dz = da
-    return dz
+    if not arrived:
+        for i in range(out.size):
+            out[i] = dz[i]
 
 
 # ------------------------------------------------------------------------------------------------ one layer, one sample
