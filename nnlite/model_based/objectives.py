@@ -15,6 +15,7 @@ So the slides' three forms differ only in what is summed, and in what stands bef
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -182,16 +183,15 @@ class _Sum:
     terms: tuple[tuple[float, Objective], ...]
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        value, gradient = np.zeros(len(x), x.dtype), np.zeros(x.shape, x.dtype)
-        for weight, f in self.terms:
-            if weight:
-                one, its_gradient = f(x)
-                if weight != 1:
-                    one, its_gradient = weight * one, weight * its_gradient
-                value, gradient = value + one, gradient + its_gradient
-        return value, gradient
+        found = [(weight, *f(x)) for weight, f in self.terms if weight]
+        if not found:
+            return np.zeros(len(x), x.dtype), np.zeros(x.shape, x.dtype)
+        values, gradients = zip(*[(w * f, w * g) if w != 1 else (f, g) for w, f, g in found], strict=True)
+        return reduce(np.add, values), reduce(np.add, gradients)
 
     def draw(self, rng: np.random.Generator) -> Objective:
+        if not any(hasattr(f, "draw") for _, f in self.terms):
+            return self
         terms = tuple((weight, drawn(f, rng)) for weight, f in self.terms)
         same = all(f is its_draw for (_, f), (_, its_draw) in zip(self.terms, terms, strict=True))
         return self if same else replace(self, terms=terms)
