@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks                         everything (about five minutes)
     python -m tests.benchmarks --only lrp --batch 1    the rows whose name holds "lrp", at batch 1
-    python -m tests.benchmarks --heavy                 VGG-16 too (about as long again, and gigabytes)
+    python -m tests.benchmarks --heavy                 VGG-16 and a whole training too (minutes more, and gigabytes)
 
 Run it from the top of the repository. What is not installed is left out. The pieces:
 
@@ -58,7 +58,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, nargs="+", default=[], metavar="N", help="other batches than 1 and 256")
     parser.add_argument("--rounds", type=int, default=7, help="how often everybody's turn comes (default: 7)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1], help="numbers of threads (default: 1)")
-    parser.add_argument("--heavy", action="store_true", help="occlusion of VGG-16 too")
+    parser.add_argument("--heavy", action="store_true", help="occlusion of VGG-16 and a whole training too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured")
     parser.add_argument("--figure", type=Path, metavar="FILE", help="draw the ratios, as .png or .svg")
     return parser.parse_args(arguments)

@@ -63,6 +63,7 @@ ROWS = (
         {"images": 1, "steps": 2}, {"torch": (5, 5), "jax": (3, 3)}, 5e-3,
     ),
     Row("training", "training step", ({"batch": 64, "steps": 20},), {"batch": 2, "steps": 1}, {"torch": (1,)}, 1e-3),
+    Row("whole-training", "a whole training", ({"epochs": 8},), {"epochs": 1}, {"torch": (1,)}, 1e-3, heavy=True),
     Row(
         "occlusion", "occlusion 5 × 5", ({"stride": 1},), {"stride": 5},
         {"captum best": (8,), "captum default": (40,)}, 1e-4,

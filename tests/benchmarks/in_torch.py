@@ -60,9 +60,9 @@ def activation_maximization(images: int, steps: int) -> Work:
     return Work(call, check=lambda: call(w.COMPARED_STEPS))
 
 
-def training(batch: int, steps: int) -> Work:
+def training(batch: int, steps: int, epochs: int = 1) -> Work:
     torch = load("torch")
-    network, images, classes, order = w.training(batch, steps)
+    network, images, classes, order = w.training(batch, steps, epochs)
     module, x, labels = to_torch(network), torch.from_numpy(images), torch.from_numpy(classes)
     begin = {name: value.clone() for name, value in module.state_dict().items()}
 
@@ -75,7 +75,11 @@ def training(batch: int, steps: int) -> Work:
             optimizer.step()
         return tuple((p.T if p.ndim == 2 else p).detach() for p in module.parameters())
 
-    return Work(call, steps)
+    return Work(call, steps * epochs)
+
+
+def whole_training(epochs: int) -> Work:
+    return Work(training(*w.WHOLE, epochs).call, check=training(w.WHOLE[0], 20).call)
 
 
 def occlusion(stride: int) -> Work:
@@ -234,6 +238,7 @@ SIDES: dict[str, dict[str, Callable[..., Work]]] = {
         "saliency": saliency,
         "activation-maximization": activation_maximization,
         "training": training,
+        "whole-training": whole_training,
         "vgg16-occlusion": vgg16_occlusion,
         "convolution": convolution,
     },

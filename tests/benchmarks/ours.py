@@ -75,17 +75,30 @@ def activation_maximization(images: int, steps: int) -> Work:
     return Work(call, check=lambda: call(w.COMPARED_STEPS))
 
 
-def training(batch: int, steps: int) -> Work:
-    network, x, labels, _ = w.training(batch, steps)
+def training(batch: int, steps: int, epochs: int = 1) -> Work:
+    network, x, labels, _ = w.training(batch, steps, epochs)
     schedule = Constant(w.TRAINING_RATE)
 
     def call() -> tuple[np.ndarray, ...]:
         trained = fit(
-            network, x, labels, epochs=1, batch_size=batch, optimizer=Adam(), schedule=schedule, seed=0, progress=False
+            network,
+            x,
+            labels,
+            epochs=epochs,
+            batch_size=batch,
+            optimizer=Adam(),
+            schedule=schedule,
+            seed=0,
+            progress=False,
         )
         return tuple(trained.network.parameters.values())
 
-    return Work(call, steps)
+    return Work(call, steps * epochs)
+
+
+def whole_training(epochs: int) -> Work:
+    """Compared are the first steps: over thousands, differences in rounding grow."""
+    return Work(training(*w.WHOLE, epochs).call, check=training(w.WHOLE[0], 20).call)
 
 
 def occlusion(stride: int) -> Work:
@@ -134,6 +147,7 @@ SIDES: dict[str, dict[str, Callable[..., Work]]] = {
         "smoothgrad": smoothgrad,
         "activation-maximization": activation_maximization,
         "training": training,
+        "whole-training": whole_training,
         "occlusion": occlusion,
         "vgg16-occlusion": vgg16_occlusion,
         "convolution": convolution,

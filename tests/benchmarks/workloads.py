@@ -20,6 +20,8 @@ RATE, WEIGHT = 0.05, 0.001
 COMPARED_STEPS = 20
 """How many of its steps are compared: once p is near 1, Adam makes whole steps of gradients that are rounding."""
 TRAINING_RATE = 1e-3
+WHOLE = 64, 625
+"""A whole training: the samples of a batch, and the steps of an epoch. 40,000 digits, as the shipped lenet saw."""
 WINDOW = 5
 DRAWS, LEVEL = 50, 0.15
 """Of SmoothGrad."""
@@ -113,11 +115,14 @@ def start_images(images: int) -> np.ndarray:
     return np.random.default_rng(2).random((images, 1, 28, 28)).astype(np.float32)
 
 
-def training(batch: int, steps: int) -> tuple[Network, np.ndarray, np.ndarray, np.ndarray]:
-    """A fresh lenet, digits, labels, and the samples of each step (steps, batch), as `fit` draws them with seed 0."""
+def training(batch: int, steps: int, epochs: int = 1) -> tuple[Network, np.ndarray, np.ndarray, np.ndarray]:
+    """A fresh lenet, digits, labels, and the samples of each step, as `fit` draws them with seed 0.
+
+    Each epoch has so many steps: the samples are (epochs · steps, batch).
+    """
     samples = batch * steps
-    order = np.random.default_rng([0, 0, 0]).permutation(samples).reshape(steps, batch)
-    return models.build("lenet"), *digits(samples, seed=2), order
+    order = [np.random.default_rng([0, epoch, 0]).permutation(samples) for epoch in range(epochs)]
+    return models.build("lenet"), *digits(samples, seed=2), np.concatenate(order).reshape(-1, batch)
 
 
 def feature_maps(channels: int, size: int, samples: int = 1) -> np.ndarray:
