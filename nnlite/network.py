@@ -332,11 +332,19 @@ class Network:
     def __getitem__(self, which: slice | int | str) -> "Network | Layer":
         """network[0] and network["conv1"] are layers; network[:3] is the network of the first three."""
         if isinstance(which, slice):
-            start, _, step = which.indices(len(self.layers))
+            start, stop, step = which.indices(len(self.layers))
             if step != 1:
                 raise ValueError("A slice of a network takes neighbouring layers: network[start:stop].")
-            return Network(self.layers[which], self.names[which], self.input_shape if start == 0 else None, self.info)
+            if (start, stop) not in self._slices:
+                shape = self.input_shape if start == 0 else None
+                self._slices[start, stop] = Network(self.layers[which], self.names[which], shape, self.info)
+            return self._slices[start, stop]
         return self.layers[self.index(which) if isinstance(which, str) else which]
+
+    @cached_property
+    def _slices(self) -> dict[tuple[int, int], "Network"]:
+        """Those that have been made: each is the same network, with its plans, at the next call."""
+        return {}
 
     def index(self, name: str) -> int:
         """The position of the layer with this name."""

@@ -14,7 +14,7 @@ import numpy as np
 from .kernels import row as kernel
 from .kernels.row import Field, Kind, Start
 from .kernels.windows import Windows, output_size
-from .kernels.workspace import aligned, workspace
+from .kernels.workspace import LINE, aligned, workspace
 from .layers import AvgPool2d, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool, Identity, Layer, MaxPool2d, ReLU, Reshape
 from .layers.arguments import Shape
 
@@ -130,12 +130,12 @@ class Row:
 
     def through(self, x: np.ndarray, classes: np.ndarray, start: Start, ways: Ways) -> tuple[np.ndarray, np.ndarray]:
         """The signal on x and the scores, up and down in one: see kernels/row.py."""
-        n = len(x)
+        n, room = len(x), -(-self.numbers * self.dtype.itemsize // LINE) * LINE // self.dtype.itemsize
         out, scores = np.empty(x.shape, self.dtype), np.empty((n, self.size_above), self.dtype)
+        memory = workspace("through", (2 * room + self.work,), self.dtype)
         kernel.through(
-            _flat(x, self.size), classes, int(start), scores, workspace("activations", (self.numbers,), self.dtype),
-            workspace("signals", (self.numbers,), self.dtype), out.reshape(n, self.size), self.table, *ways,
-            self.weights, self.counts, workspace("row", (self.work,), self.dtype),
+            _flat(x, self.size), classes, int(start), scores, memory[:room], memory[room : 2 * room],
+            out.reshape(n, self.size), self.table, *ways, self.weights, self.counts, memory[2 * room :],
         )  # fmt: skip
         return out, scores
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -168,6 +169,14 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
     return {"network": Network(row), "x": x, "fill": fill, "size": size, "stride": stride, "memory": memory}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def patch_by_patch() -> Iterator[None]:
+    """Whether it pays or not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(patch_steps, "PAYS", -np.inf)
+        yield
+
+
 @pytest.mark.parametrize("few", [0, 64], ids=["again", "changes"])
 @settings(deadline=None, derandomize=True, max_examples=150)
 @given(case=cases())
@@ -285,6 +294,17 @@ class TestWhatIsSaved:
         shapes = {a.shape[1:] for a, _ in seen} - {X.shape[1:]}  # x itself may run in a row
         assert shapes == {(2, 6, 5)}  # 3 × 3 around 2 × 1 is 4 × 3, and sees 6 × 5
 
+    @pytest.mark.parametrize(("size", "layers"), [(5, 6), (8, 0), (28, 0)])
+    def test_a_window_too_large_to_pay_runs_whole_copies(
+        self, size: int, layers: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(patch_steps, "PAYS", 1 / 3)
+        network = models.load("lenet")
+        x = np.random.default_rng(0).random((1, 1, 28, 28)).astype(np.float32)
+        at = patch_steps.Patches(np.zeros(1, int), np.full((2, 1), (28 - size) // 2), (size, size))
+        assert len(patch_steps.plan(network, network.forward(x), at)[0]) == layers
+        check(network, x, 0.0, (size, size), (4, 4))
+
     @pytest.mark.parametrize("few", [0, 64])
     @pytest.mark.parametrize("memory", [1, 50_000, 400_000])
     def test_the_memory_is_bounded(self, few: int, memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -358,10 +378,11 @@ class TestExtremes:
     maps=st.tuples(*[st.integers(1, 3)] * 2, *[st.integers(3, 8)] * 2), patch=st.tuples(*[st.integers(1, 3)] * 2),
     filters=st.integers(1, 4), kernel=st.tuples(*[st.integers(1, 3)] * 2), padding=st.tuples(*[st.integers(0, 3)] * 2),
     size=st.tuples(*[st.integers(1, 9)] * 2), count=st.integers(0, 5), pool=st.tuples(*[st.integers(1, 3)] * 2),
+    least=st.sampled_from([-np.inf, 0.0]),
 )  # fmt: skip
 def test_the_two_forms_of_each_kernel(
     seed: int, dtype: Any, special: bool, maps: Any, patch: Any, filters: int, kernel: Any, padding: Any, size: Any,
-    count: int, pool: Any,
+    count: int, pool: Any, least: float,
 ) -> None:  # fmt: skip
     draw = np.random.default_rng(seed)
     a = draw.normal(size=maps).astype(dtype)
@@ -382,13 +403,13 @@ def test_the_two_forms_of_each_kernel(
     above = np.array([draw.integers(0, n - k + 1, count) for n, k in zip(z.shape[2:], size, strict=True)])
     pool = tuple(map(min, pool, size))  # what is left of the windows is whole
     size = tuple(k // p * p for k, p in zip(size, pool, strict=True))
-    given = (a, z, layer.W, padding, changed, sample, inside, above, size, pool)
+    given = (a, z, layer.W, padding, changed, sample, inside, above, size, pool, least)
     with np.errstate(invalid="ignore"):
         one, other = patches.changed_convolution_numpy(*given), patches.changed_convolution_numba(*given)
         whole = a[sample]
         patches.paste_numpy(whole, changed, inside)
         reached = patches.crop_numpy(layer.forward(whole), np.arange(count), above, size, 0.0) if count else one
-        expected = MaxPool2d(pool).forward(reached) if count else one
+        expected = np.maximum(MaxPool2d(pool).forward(reached), dtype(least)) if count else one
     tolerance = {"rtol": 0, "atol": 1e-12 if dtype == np.float64 else 1e-4}
     np.testing.assert_allclose(one, expected, **tolerance)
     np.testing.assert_allclose(other, expected, **tolerance)

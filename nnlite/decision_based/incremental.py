@@ -25,9 +25,9 @@ import numpy as np
 
 from ..layers import Mask
 from ..network import Network
-from .patch_steps import Patches, everything, plan
+from .patch_steps import LOCAL, Patches, everything, plan
 
-NEAR = 2**20
+NEAR = 2**22
 """How many bytes the patches of one small block may take: they stay near the processor."""
 
 
@@ -66,7 +66,7 @@ def of_covered(
     room = np.array(x.shape[2:])[:, None] - np.array(windows.size)[:, None]
     within = Patches(windows.sample, np.minimum(windows.corner, room), windows.size)  # the last ones stick out
     steps, ends, numbers = plan(network, a, within)
-    reached, rest = a[len(steps)], network.layers[len(steps) :]
+    reached, rest = a[len(steps)], network[len(steps) :]
     whole = [z[0].size for z in a[len(steps) :]]
     most = max(below + above for below, above in zip([whole[0], *whole], whole))  # noqa: B905
     near = max(1, min(NEAR, memory // 2) // (numbers * x.itemsize))
@@ -83,9 +83,16 @@ def of_covered(
                 z = step(z, now)
             parts.append(everything(ends[now], reached).of_changed(reached, z, ends[now]))
         z = np.concatenate(parts) if len(parts) > 1 else parts[0]
-        for layer in rest:
-            z = layer.forward(z)
-        yield copies[first:last], z
+        yield copies[first:last], _above(rest, z)
+
+
+def _above(rest: Network, z: np.ndarray) -> np.ndarray:
+    """What the rest of the network makes of whole copies; where no layer has maps, by one product for all of them."""
+    if any(type(layer) in LOCAL for layer in rest):
+        return rest.output(z)
+    for layer in rest:
+        z = layer.forward(z)
+    return z
 
 
 def _windows(

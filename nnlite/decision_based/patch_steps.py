@@ -50,6 +50,10 @@ FEW_FILTERS = 64
 """Up to so many, a convolution's changes can be cheaper one at a time than its outputs by one matrix product."""
 
 
+PAYS = 1 / 3
+"""The least part of all products that must be saved: what is cut out and laid over costs time too."""
+
+
 @dataclass(frozen=True, eq=False)
 class Patches:
     """Where patches lie: in which sample's map (P,), from which row and column on (2, P), and one size for all."""
@@ -78,25 +82,44 @@ Step = Callable[[np.ndarray, slice], np.ndarray]
 
 
 def plan(network: Network, a: Sequence[np.ndarray], at: Patches) -> tuple[list[Step], Patches, int]:
-    """A step for each layer that goes patch by patch, where the last patches lie, and how many numbers a copy takes."""
-    steps: list[Step] = []
-    numbers = 2 * a[0].shape[1] * prod(at.size)
-    pooled = -1  # the pooling that a convolution has done with, a ReLU may stand between
+    """A step for each layer that goes patch by patch, where the last patches lie, and how many numbers a copy takes.
+
+    There are none where they would not save a part of the products that pays.
+    """
+    start, steps, saved = at, list[Step](), 0
+    least = numbers = 2 * a[0].shape[1] * prod(at.size)
+    pooled = -1  # the pooling that a convolution has done with, and with the ReLU between the two
     for i, layer in enumerate(network):
         below, above = a[i : i + 2]
         following = network.layers[i + 1 :]
+        free = i > pooled  # to go on with whole copies
+        if free and at.size == below.shape[2:]:
+            break
         planned = _step(layer, below, above, at, following)
-        if planned is None:
+        if planned is None or (free and planned[2] == below.shape[2:] and planned[1].size == above.shape[2:]):
             break
         before, (step, at, cut) = at, planned
-        if i == pooled:
-            step = _pass
+        if not free:
+            step, cut = _pass, (0, 0)
         elif isinstance(step, _Changes):
             step, distance = step.and_pooling(at, following)
             pooled = i + distance
         steps.append(step)
+        by_input = isinstance(step, _Changes) or isinstance(layer, ConvTranspose2d)
+        saved += _products(layer, below, above) - _weights(layer) * prod((before if by_input else at).size)
         numbers = max(numbers, below.shape[1] * (prod(before.size) + prod(cut)) + above.shape[1] * prod(at.size))
+    if saved < PAYS * sum(map(_products, network, a, a[1:])):
+        return [], start, least
     return steps, at, numbers
+
+
+def _products(layer: Layer, below: np.ndarray, above: np.ndarray) -> int:
+    """How many products a layer takes for one sample: each place of a map takes each of its weights once."""
+    return _weights(layer) * prod((below if isinstance(layer, ConvTranspose2d) else above).shape[2:])
+
+
+def _weights(layer: Layer) -> int:
+    return layer.W.size if hasattr(layer, "W") else 0
 
 
 def _step(
@@ -110,8 +133,6 @@ def _step(
         return lambda patch, now: layer.forward(patch), at, (0, 0)
     if type(layer) not in LOCAL:
         return None
-    if at.size == below.shape[2:]:
-        return lambda patch, now: layer.forward(patch), everything(at, above), (0, 0)
     if isinstance(layer, ConvTranspose2d):
         return _transposed(layer, above, below, at)
     if isinstance(layer, Conv2d):
@@ -221,25 +242,26 @@ class _Changes:
     at: Patches
     reached: Patches
     pool: Pair = (1, 1)
+    least: float = -np.inf
 
     def __call__(self, patch: np.ndarray, now: slice) -> np.ndarray:
         a, z = self.at[now], self.reached[now]
         return changed_convolution(
             self.below, self.above, self.layer.W, self.layer.padding,
-            patch, a.sample, a.corner, z.corner, z.size, self.pool,
+            patch, a.sample, a.corner, z.corner, z.size, self.pool, self.least,
         )  # fmt: skip
 
     def and_pooling(self, at: Patches, following: Sequence[Layer]) -> tuple["_Changes", int]:
         """With the max-pooling that follows, if its windows lie side by side and whole in the patches, and where it is.
 
-        A ReLU between the two may then run after the pooling, on fewer numbers: max(0, max a) = max max(0, a).
+        A ReLU between the two may run after the pooling, on fewer numbers: max(0, max a) = max max(0, a).
         """
         distance = next((i for i, layer in enumerate(following, 1) if type(layer) is not ReLU), 0)
         pool = following[distance - 1] if distance else None
         if type(pool) is MaxPool2d and pool.size == pool.stride and pool.padding == (0, 0):
             size = np.array(pool.size)[:, None]
             if not (at.corner % size).any() and not (np.array(at.size)[:, None] % size).any():
-                return replace(self, pool=_pair(size)), distance
+                return replace(self, pool=_pair(size), least=0.0 if distance > 1 else -np.inf), distance
         return self, 0
 
 

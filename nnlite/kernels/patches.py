@@ -50,11 +50,12 @@ def paste_numpy(part: np.ndarray, patch: np.ndarray, corner: np.ndarray) -> np.n
 def changed_convolution_numpy(
     a: np.ndarray, z: np.ndarray, W: np.ndarray, padding: Pair,
     patch: np.ndarray, sample: np.ndarray, corner: np.ndarray, above: np.ndarray, size: Pair, pool: Pair = (1, 1),
+    least: float = -np.inf,
 ) -> np.ndarray:  # fmt: skip
     """z + W ∗ Δ with Δ = patch − a in the patches and 0 elsewhere: its parts with the corners `above`, (P, K, *size).
 
     z (N, K, oh, ow) is the convolution of a (N, C, H, W), its bias included; stride, dilation and groups are 1. Of
-    windows of the size `pool` side by side only the largest is kept: (P, K, size / pool).
+    windows of the size `pool` side by side only the largest is kept, or `least` if that is larger: (P, K, size / pool).
     """
     change = patch - crop_numpy(a, sample, corner, patch.shape[2:], 0.0)
     margin = np.array(W.shape[2:]) - 1  # how far a window reaches before the patch, and behind it
@@ -63,7 +64,9 @@ def changed_convolution_numpy(
     unchanged = crop_numpy(z, sample, above, size, 0.0)
     changed = unchanged + crop_numpy(reached, np.arange(len(patch)), above - first, size, 0.0)
     (oh, ow), (ph, pw) = size, pool
-    return changed.reshape(*changed.shape[:2], oh // ph, ph, ow // pw, pw).max(axis=(3, 5))
+    return np.maximum(
+        changed.reshape(*changed.shape[:2], oh // ph, ph, ow // pw, pw).max(axis=(3, 5)), z.dtype.type(least)
+    )
 
 
 # ----------------------------------------------------------------------------------------------- the fast form
@@ -106,7 +109,7 @@ def _paste_loops(part, patch, corner):  # type: ignore[no-untyped-def]
 
 @compiled
 def _changed_loops(  # type: ignore[no-untyped-def]
-    a, z, runs, kw, ph, pw, patch, sample, corner, above, oh, ow, total, pool, out
+    a, z, runs, kw, ph, pw, patch, sample, corner, above, oh, ow, total, pool, least, out
 ):
     n_patches, n_channels, h, w = patch.shape
     n_filters, kh = out.shape[1], runs.shape[1]
@@ -141,12 +144,12 @@ def _changed_loops(  # type: ignore[no-untyped-def]
                             of_other = runs[channel[f + 1], i, begin:end]
                             for q in range(end - begin):
                                 row[q] += one * of_one[q] + other * of_other[q]
-        _write(total, ow, pool, out[p])
+        _write(total, ow, pool, least, out[p])
 
 
 @part
-def _write(total, ow, pool, out):  # type: ignore[no-untyped-def]
-    """The largest of each window, and its filters first: out (K, OH, OW)."""
+def _write(total, ow, pool, least, out):  # type: ignore[no-untyped-def]
+    """The largest of each window, or `least`, and its filters first: out (K, OH, OW)."""
     n_filters, height, width = out.shape
     filters, area, length, step = np.uint64(n_filters), np.uint64(height * width), ow * n_filters, np.uint64(pool[1])
     flat = out.reshape(out.size)
@@ -158,8 +161,8 @@ def _write(total, ow, pool, out):  # type: ignore[no-untyped-def]
                 row[q] = _larger(row[q], other[q])
         for x in range(np.uint64(width)):
             for k in range(filters):
-                best = row[x * step * filters + k]
-                for j in range(np.uint64(1), step):
+                best = least
+                for j in range(step):
                     best = _larger(best, row[(x * step + j) * filters + k])
                 flat[k * area + np.uint64(y * width) + x] = best
 
@@ -185,6 +188,7 @@ def paste_numba(part: np.ndarray, patch: np.ndarray, corner: np.ndarray) -> np.n
 def changed_convolution_numba(
     a: np.ndarray, z: np.ndarray, W: np.ndarray, padding: Pair,
     patch: np.ndarray, sample: np.ndarray, corner: np.ndarray, above: np.ndarray, size: Pair, pool: Pair = (1, 1),
+    least: float = -np.inf,
 ) -> np.ndarray:  # fmt: skip
     """As `changed_convolution_numpy`, compiled.
 
@@ -196,7 +200,9 @@ def changed_convolution_numba(
     total = np.empty(size[0] * size[1] * filters, patch.dtype)
     out = np.empty((len(patch), filters, size[0] // pool[0], size[1] // pool[1]), patch.dtype)
     a, patch, corner, above = map(np.ascontiguousarray, (a, patch, corner, above))
-    _changed_loops(a, rows, runs, kw, *padding, patch, sample, corner, above, *size, total, pool, out)
+    _changed_loops(
+        a, rows, runs, kw, *padding, patch, sample, corner, above, *size, total, pool, z.dtype.type(least), out
+    )
     return out
 
 

@@ -175,7 +175,9 @@ def _top(signals, table, stride, place, size, out):  # type: ignore[no-untyped-d
 def _begin(z, chosen, begin, dz):  # type: ignore[no-untyped-def]
     dz[:] = 0
     if begin == LOG_PROBABILITY:
-        largest, total = z.max(), z.dtype.type(0)
+        largest, total = z[0], z.dtype.type(0)
+        for k in range(1, z.size):
+            largest = z[k] if z[k] > largest else largest
         for k in range(z.size):
             dz[k] = -np.exp(z[k] - largest)
             total -= dz[k]
