@@ -104,9 +104,10 @@ def _winners_loops(a, where, kh, kw, sh, sw, ph, pw):  # type: ignore[no-untyped
     n_samples, n_channels, oh, ow = where.shape
     for n in range(n_samples):
         for c in range(n_channels):
+            plane = a[n, c]
             for y in range(oh):
                 for x in range(ow):
-                    row, col = _winner(a[n, c], y, x, kh, kw, sh, sw, ph, pw)
+                    row, col = _winner(plane, y, x, kh, kw, sh, sw, ph, pw)
                     where[n, c, y, x] = row * a.shape[3] + col
 
 
@@ -127,9 +128,10 @@ def _max_forward_loops(a, z, kh, kw, sh, sw, ph, pw):  # type: ignore[no-untyped
     n_samples, n_channels, oh, ow = z.shape
     for n in range(n_samples):
         for c in range(n_channels):
+            plane = a[n, c]
             for y in range(oh):
                 for x in range(ow):
-                    z[n, c, y, x] = a[n, c][_winner(a[n, c], y, x, kh, kw, sh, sw, ph, pw)]
+                    z[n, c, y, x] = plane[_winner(plane, y, x, kh, kw, sh, sw, ph, pw)]
 
 
 @compiled
@@ -137,10 +139,11 @@ def _max_backward_loops(a, dz, da, kh, kw, sh, sw, ph, pw):  # type: ignore[no-u
     n_samples, n_channels, oh, ow = dz.shape
     for n in range(n_samples):
         for c in range(n_channels):
+            plane, into = a[n, c], da[n, c]
             for y in range(oh):
                 for x in range(ow):
                     if dz[n, c, y, x] != 0:
-                        da[n, c][_winner(a[n, c], y, x, kh, kw, sh, sw, ph, pw)] += dz[n, c, y, x]
+                        into[_winner(plane, y, x, kh, kw, sh, sw, ph, pw)] += dz[n, c, y, x]
 
 
 @compiled
