@@ -129,7 +129,7 @@ class Row:
         return [out, *self.views(out, memory, n)[:-1]] if keep else [out]
 
     def through(self, x: np.ndarray, classes: np.ndarray, start: Start, ways: Ways) -> tuple[np.ndarray, np.ndarray]:
-        """The signal on x and the scores, up and down in one: see kernels/row.py."""
+        """The signal on x and the scores, up and down in one. A class of -1 becomes the one with the highest score."""
         n, room = len(x), -(-self.numbers * self.dtype.itemsize // LINE) * LINE // self.dtype.itemsize
         out, scores = np.empty(x.shape, self.dtype), np.empty((n, self.size_above), self.dtype)
         memory = workspace("through", (2 * room + self.work,), self.dtype)

@@ -156,8 +156,10 @@ def explanation(network: Network, x: np.ndarray, target: Any, rules: Sequence[Ru
 
 def in_one(
     network: Network, x: np.ndarray, target: Any, rules: Sequence[Rule], start: Start
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """R on the input and the scores (N, K), up and down in one call; None for networks that do not run as one row.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """R on the input, the scores (N, K) and the classes (N,), up and down in one call.
+
+    None for networks that do not run as one row.
 
     Parameters, Raises: as `explanation`; the target is no neuron, and the network has no Softmax at its end.
     """
@@ -168,7 +170,7 @@ def in_one(
     classes = np.full(len(x), -1) if target is None else _given_class(len(x), row.size_above, target)
     R, scores = row.through(x, classes, start, ways)
     check_finite(network, scores)
-    return R, scores
+    return R, scores, classes
 
 
 def is_neuron(target: Any) -> bool:

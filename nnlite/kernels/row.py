@@ -115,8 +115,8 @@ def through(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Up and down in one: the scores (N, K), and the signal on x (N, size) into `out`, sample after sample.
 
-    The class of sample n is classes[n] (-1: the one with the highest score), and the signal at the top what `begin`, a
-    Start, says. Of the activations and the signals between nothing is kept.
+    The class of sample n is classes[n] (-1: the one with the highest score, which is written there), and the signal at
+    the top what `begin`, a Start, says. Of the activations and the signals between nothing is kept.
     """
     for n in range(len(x)):
         z = _rise(x[n], activations, 1, 0, table, weights, counts, work)
@@ -125,6 +125,7 @@ def through(  # type: ignore[no-untyped-def]
             chosen = 0
             for k in range(z.size):
                 chosen = k if z[k] > z[chosen] else chosen
+            classes[n] = chosen
         for k in range(z.size):
             scores[n, k] = z[k]
         dz = _top(signals, table, 1, 0, z.size, out[n])

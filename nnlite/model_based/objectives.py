@@ -116,8 +116,8 @@ class LogProbability:
         scores = self.network.to_scores()
         done = in_one(scores, x, self.target, [gradient_rule] * len(scores), Start.LOG_PROBABILITY)
         if done is not None:
-            gradient, z = done
-            return log_softmax(z)[np.arange(len(x)), explained_class(z, self.target)], gradient
+            gradient, z, classes = done
+            return log_softmax(z)[np.arange(len(x)), classes], gradient
         a = activations(scores, x)
         log_p = log_softmax(a[-1])
         chosen = np.arange(len(x)), explained_class(a[-1], self.target)
