@@ -130,7 +130,12 @@ def test_nan_and_infinity_come_out_as_numpy_has_them(drawn, value, seed):
     if not x.size:
         return
     x.reshape(-1)[seed % x.size] = value
-    for ours, theirs in zip(network.forward(x), layer_by_layer(lambda: network.forward(x)), strict=True):
+    a = network.forward(x)
+    for ours, theirs in zip(a, layer_by_layer(lambda: network.forward(x)), strict=True):
+        close(ours, theirs, x.dtype)
+    rules, R = [gradient_rule] * len(network), np.ones_like(a[-1])  # a NaN wins its pooling on the way back too
+    expected = layer_by_layer(lambda: network.walk_back(list(a), R, rules))
+    for ours, theirs in zip(network.walk_back(a, R, rules), expected, strict=True):
         close(ours, theirs, x.dtype)
 
 
@@ -247,6 +252,16 @@ def test_ties_go_to_the_first_in_a_row_too(size):
     expected = layer_by_layer(lambda: network.walk_back(list(a), dz, [gradient_rule] * 3))
     for ours, theirs in zip(network.walk_back(a, dz, [gradient_rule] * 3), expected, strict=True):
         assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_nan_wins_two_by_two_windows_on_the_way_back(dtype):
+    network = Network([MaxPool2d(2), Flatten(), Dense(np.ones((20, 2)))]).astype(dtype)
+    x = np.random.default_rng(0).normal(size=(3, 1, 8, 10)).astype(dtype)
+    x[0].reshape(-1)[[0, 3, 14, 17, 26, 27, 44, 45, 55]] = np.nan  # in each place of a window, and two in one
+    a, R, rules = network.forward(x), np.ones((3, 2), dtype), [gradient_rule] * 3
+    back = network.walk_back(a, R, rules)[0]
+    assert np.array_equal(back, layer_by_layer(lambda: network.walk_back(list(a), R, rules)[0]))
 
 
 def test_an_input_that_is_read_only_or_in_another_order_is_taken():

@@ -1,5 +1,9 @@
 """One step of Adam: both moments, and the parameter.
 
+    g ──────────┬─────────────────┐
+                v                 v
+    m ── mean of g ──> m'   v ── mean of g² ──> v'        w' = w − length · m' / (√v' / root + eps)
+
 NumPy makes an array for every operation; compiled, there is none between the old values and the new. The operations
 and their order are the same, and so are the bits.
 """
