@@ -111,7 +111,8 @@ def _targets(target: Any, n: int, parts: list[slice]) -> list[Any] | None:
     many = isinstance(target, (list, tuple)) or np.ndim(target) > 0
     if not many or (len(target) == 2 and isinstance(target[0], str)):  # a class, or a neuron
         return [target] * len(parts)
-    return [target[part] for part in parts] if len(target) == n else None
+    sliced = isinstance(target, (list, tuple, np.ndarray)) and len(target) == n
+    return [target[part] for part in parts] if sliced else None
 
 
 @functools.cache

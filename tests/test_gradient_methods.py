@@ -10,6 +10,8 @@ import pytest
 
 from nnlite import Network
 from nnlite.decision_based import gradient, gradient_times_input, saliency, sensitivity
+from nnlite.decision_based.deconvnet import deconvnet
+from nnlite.decision_based.guided_backpropagation import guided_backpropagation
 from nnlite.layers import (
     AvgPool2d,
     BatchNorm,
@@ -166,3 +168,25 @@ def test_saliency_takes_the_strongest_channel() -> None:
 def test_bad_input_is_refused(method: Callable, x: Any, target: Any, kind: Any, message: str) -> None:
     with pytest.raises(kind, match=message):
         method(BY_HAND, x, target)
+
+
+@pytest.mark.parametrize("method", [gradient, guided_backpropagation, deconvnet])
+def test_a_neuron_above_the_softmax_is_explained_by_the_rules_of_its_own_layers(method: Any) -> None:
+    network = Network([Dense(np.eye(2)), ReLU(), Dense(np.eye(2)), Softmax()])
+    p = np.exp([2.0, 1.0]) / np.exp([2.0, 1.0]).sum()
+    slope = p[1] * np.array([-p[0], 1 - p[1]])  # ∂p_1/∂x
+    expected = slope if method is gradient else np.maximum(0, slope)
+    np.testing.assert_allclose(method(network, np.array([[2.0, 1.0]]), ("softmax1", 1)), [expected], rtol=1e-12)
+
+
+@pytest.mark.parametrize("target", [None, 0])
+def test_a_network_without_classes_is_an_error(target: Any) -> None:
+    network = Network([Dense(np.ones((6, 5))), ReLU(), Dense(np.ones((5, 0)))])
+    with pytest.raises(ValueError, match=r"scores \(N, K\), and this one gives \(2, 0\)"):
+        gradient(network, np.ones((2, 6)), target)
+
+
+def test_a_masked_array_is_refused() -> None:
+    x = np.ma.masked_array([[1.0, 2.0]], [[True, False]])
+    with pytest.raises(TypeError, match=r"takes a NumPy array of shape \(N, ...\), and MaskedArray came"):
+        gradient(Network([Dense(np.ones((2, 2)))]), x)

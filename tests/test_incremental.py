@@ -186,6 +186,35 @@ def test_equal_to_the_plain_form(few: int, case: dict[str, Any]) -> None:
         check(**case)
 
 
+@st.composite
+def pooled_cases(draw: st.DrawFn) -> dict[str, Any]:
+    """Convolutions, each with a pooling by windows side by side, and perhaps ReLUs between: they go as one step."""
+    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    row, channels = list[Layer](), draw(st.integers(1, 2))
+    shape = (channels, draw(st.integers(10, 16)), draw(st.integers(10, 16)))
+    for _ in range(2):
+        W = rng.normal(size=(draw(st.integers(1, 4)), channels, draw(st.integers(1, 3)), draw(st.integers(1, 3))))
+        bias = rng.normal(size=len(W)) if draw(st.booleans()) else None
+        padding = draw(st.integers(0, 1)), draw(st.integers(0, 1))
+        row += [
+            Conv2d(W, bias, padding=padding),
+            *[ReLU()] * draw(st.integers(0, 2)),
+            MaxPool2d(draw(st.integers(1, 2))),
+        ]
+        channels = len(W)
+    features = int(np.prod(Network(row).output_shape((1, *shape))))
+    size = draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    x = rng.random((draw(st.integers(1, 2)), *shape)) - draw(st.sampled_from([0.0, 0.5]))
+    network = Network([*row, Flatten(), Dense(rng.normal(size=(features, 3)))])
+    return {"network": network, "x": x, "fill": draw(st.sampled_from([0.0, 0.7])), "size": size, "stride": (1, 1)}
+
+
+@settings(deadline=None, derandomize=True, max_examples=100)
+@given(case=pooled_cases())
+def test_pooled_before_it_is_written(case: dict[str, Any]) -> None:
+    check(**case)
+
+
 @settings(deadline=None, derandomize=True, max_examples=40)
 @given(case=cases())
 def test_equal_to_the_plain_form_on_the_numpy_backend(case: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from ..kernels.row import Mode
 from ..layers import Layer, Mask
 from ..layers.arguments import Shape, is_integer
-from ..network import Network
+from ..network import Network, Rule
 from ..plan import MODES
 from ..sheets import sheet
 from .inputs import activations
@@ -95,7 +95,7 @@ def deconvnet(
     if layer is None:
         if filter is not None or position is not None:
             raise ValueError('filter and position choose within a layer; name it too, such as layer="conv1".')
-        return explanation(network, x, target, rules_for(network.to_scores(), deconvnet_rule))
+        return explanation(network, x, target, _rules)
     if target is not None:
         raise ValueError(f"target chooses a score and layer a hidden layer; give one of them, not {target!r} too.")
     part, a = _up_to(network, x, layer)
@@ -200,7 +200,11 @@ def filters_grid(maps: np.ndarray, columns: int | None = None, gap: float = 0.0)
 
 
 def _back(network: Network, a: list[np.ndarray], R: np.ndarray) -> np.ndarray:
-    return network.to_input(a, R, rules_for(network, deconvnet_rule))
+    return network.to_input(a, R, _rules(network))
+
+
+def _rules(network: Network) -> list[Rule]:
+    return rules_for(network, deconvnet_rule)
 
 
 def _up_to(network: Network, x: np.ndarray, layer: str) -> tuple[Network, list[np.ndarray]]:

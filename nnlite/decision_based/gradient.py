@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..chunks import in_chunks
-from ..network import Network, gradient_rule
+from ..network import Network, Rule, gradient_rule
 from .target import explanation
 
 
@@ -46,8 +46,11 @@ def gradient(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
     >>> gradient(net, np.array([[1.0, 1.0]]), target=1)
     array([[-2.,  3.]])
     """
-    rules = [gradient_rule] * len(network.to_scores())
-    return in_chunks(lambda x, target: explanation(network, x, target, rules), network, x, target)
+    return in_chunks(lambda x, target: explanation(network, x, target, _rules), network, x, target)
+
+
+def _rules(network: Network) -> list[Rule]:
+    return [gradient_rule] * len(network)
 
 
 def saliency(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:

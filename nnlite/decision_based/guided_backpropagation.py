@@ -14,7 +14,7 @@ import numpy as np
 from ..chunks import in_chunks
 from ..kernels.row import Mode
 from ..layers import Layer
-from ..network import Network
+from ..network import Network, Rule
 from ..plan import MODES
 from .relu_rules import rules_for
 from .target import explanation
@@ -61,5 +61,8 @@ def guided_backpropagation(network: Network, x: np.ndarray, target: Any = None) 
     >>> guided_backpropagation(net, np.array([[2.0, 1.0]]))     # the gradient is [[2., 7.]]
     array([[3., 6.]])
     """
-    rules = rules_for(network.to_scores(), guided_rule)
-    return in_chunks(lambda x, target: explanation(network, x, target, rules), network, x, target)
+    return in_chunks(lambda x, target: explanation(network, x, target, _rules), network, x, target)
+
+
+def _rules(network: Network) -> list[Rule]:
+    return rules_for(network, guided_rule)

@@ -20,7 +20,7 @@ def check_input(network: Network, x: np.ndarray) -> np.ndarray:
         x is not floating-point, not in the dtype of the network, lacks the batch axis, does not fit the layers,
         or holds a NaN or an infinity.
     """
-    if not isinstance(x, np.ndarray):
+    if not isinstance(x, np.ndarray) or isinstance(x, np.ma.MaskedArray):
         raise TypeError(f"x takes a NumPy array of shape (N, ...), and {type(x).__name__} came; use np.asarray.")
     if (x.shape, x.dtype) not in network.known_inputs:
         _check_kind(network, x)

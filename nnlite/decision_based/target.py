@@ -1,6 +1,6 @@
 """What is explained: the class or the neuron is chosen, and the signal at the top is made."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ def explained_class(scores: np.ndarray, target: Any = None) -> np.ndarray:
     >>> explained_class(scores), explained_class(scores, 2)
     (array([1, 0]), array([2, 2]))
     """
-    if scores.ndim != 2:
+    if scores.ndim != 2 or not scores.shape[1]:
         raise ValueError(f"A network is explained by its scores (N, K), and this one gives {scores.shape}.")
     n, classes = scores.shape
     return scores.argmax(axis=1) if target is None else _given_class(n, classes, target)
@@ -118,16 +118,18 @@ def explained(network: Network, x: np.ndarray, target: Any = None) -> Explained:
     return Explained(network, a, ones, classes)
 
 
-def explanation(network: Network, x: np.ndarray, target: Any, rules: Sequence[Rule], start: str = "one") -> np.ndarray:
+def explanation(
+    network: Network, x: np.ndarray, target: Any, rules_for: Callable[[Network], Sequence[Rule]], start: str = "one"
+) -> np.ndarray:
     """R on the input: from a signal at the top of what is explained, down by one rule a layer.
 
     Parameters
     ----------
     network, x, target
         As for `explained`.
-    rules
-        One for each layer of the network (without a Softmax at its end), bottom to top. For a neuron those of the
-        layers above it are not used.
+    rules_for
+        What gives the rules of a network, one for each layer, bottom to top: of the network without a Softmax at its
+        end, or of its layers up to the neuron.
     start
         The signal at the top: "one", or "score", the explained activation itself; 0 beside it.
 
@@ -142,16 +144,18 @@ def explanation(network: Network, x: np.ndarray, target: Any, rules: Sequence[Ru
 
     >>> from nnlite.layers import Dense
     >>> net = Network([Dense(np.array([[1.0, -2.0]]))])
-    >>> explanation(net, np.array([[3.0]]), 1, [gradient_rule], start="score")
+    >>> explanation(net, np.array([[3.0]]), 1, lambda network: [gradient_rule] * len(network), start="score")
     array([[12.]])
     """
     at_top = Start.SCORE if start == "score" else Start.ONE
-    done = None if is_neuron(target) else in_one(network.to_scores(), x, target, rules, at_top)
-    if done is not None:
-        return done[0]
+    if not is_neuron(target):
+        scores = network.to_scores()
+        done = in_one(scores, x, target, rules_for(scores), at_top)
+        if done is not None:
+            return done[0]
     f = explained(network, x, target)
     R = f.ones * f.a[-1] if start == "score" else f.ones
-    return f.network.to_input(f.a, R, rules[: len(f.network)])
+    return f.network.to_input(f.a, R, rules_for(f.network))
 
 
 def in_one(
@@ -161,10 +165,11 @@ def in_one(
 
     None for networks that do not run as one row.
 
-    Parameters, Raises: as `explanation`; the target is no neuron, and the network has no Softmax at its end.
+    Parameters, Raises: as `explanation`; `rules` are those of the layers, the target is no neuron, and the network has
+    no Softmax at its end.
     """
     found = network.in_one(check_input(network, x), rules)
-    if found is None or len(found[0].shapes[-1]) != 1:
+    if found is None or len(found[0].shapes[-1]) != 1 or not found[0].size_above:  # no classes: an error, elsewhere
         return None
     row, ways = found
     classes = np.full(len(x), -1) if target is None else _given_class(len(x), row.size_above, target)

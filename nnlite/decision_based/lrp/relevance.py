@@ -103,7 +103,7 @@ def relevance(
         def compute(x: np.ndarray, target: Any) -> np.ndarray:
             if is_neuron(target):  # its own layers are merged: a BatchNorm above it is not
                 return ready(network, x, target, rules, start).to_input()
-            return explanation(merged, x, target, each, start)
+            return explanation(merged, x, target, lambda _: each, start)
 
         return in_chunks(compute, network, x, target)
     walk = ready(network, x, target, rules, start)
