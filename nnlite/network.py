@@ -332,18 +332,20 @@ class Network:
     def __getitem__(self, which: slice | int | str) -> "Network | Layer":
         """network[0] and network["conv1"] are layers; network[:3] is the network of the first three."""
         if isinstance(which, slice):
-            start, stop, step = which.indices(len(self.layers))
+            start, _, step = which.indices(len(self.layers))
             if step != 1:
                 raise ValueError("A slice of a network takes neighbouring layers: network[start:stop].")
-            if (start, stop) not in self._slices:
-                shape = self.input_shape if start == 0 else None
-                self._slices[start, stop] = Network(self.layers[which], self.names[which], shape, self.info)
-            return self._slices[start, stop]
+            return Network(self.layers[which], self.names[which], self.input_shape if start == 0 else None, self.info)
         return self.layers[self.index(which) if isinstance(which, str) else which]
 
+    def part(self, start: int, stop: int) -> "Network":
+        """network[start:stop], made once: what is found out about it, such as its plan, is there at the next call."""
+        if (start, stop) not in self._parts:
+            self._parts[start, stop] = self[start:stop]
+        return self._parts[start, stop]
+
     @cached_property
-    def _slices(self) -> dict[tuple[int, int], "Network"]:
-        """Those that have been made: each is the same network, with its plans, at the next call."""
+    def _parts(self) -> dict[tuple[int, int], "Network"]:
         return {}
 
     def index(self, name: str) -> int:

@@ -107,7 +107,7 @@ class Plan:
         row = self.parts[0].row if len(self.parts) == 1 else None
         if row is None:
             return None
-        ids = (id(row), *map(id, rules))
+        ids, rules = (id(row), *map(id, rules)), tuple(rules)
         told, asked = self._once(ids, rules, lambda: _told_by(rules, row.layers))
         positive = bool(asked) and x.size > 0 and x.min() >= 0
         return self._once((*ids, positive), rules, lambda: _whole(row, rules, told, asked, positive))

@@ -174,6 +174,8 @@ def can_hold(layer: Layer, below: Shape, above: Shape, dtype: np.dtype) -> str:
         return f"a row knows no {type(layer).__name__}"
     if layer.dtype not in (None, dtype):
         return f"its weights are {layer.dtype}"
+    if max(len(below), len(above)) > 3:
+        return "it has more axes than (C, H, W)"
     if isinstance(layer, Conv2d):
         if layer.groups != 1:
             return "it has groups"

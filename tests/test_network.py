@@ -427,3 +427,11 @@ def test_what_is_no_layer_is_refused():
         Network([ReLU(), np.tanh])
     with pytest.raises(TypeError, match=r"and <class .*ReLU'> came"):
         Network([ReLU])
+
+
+def test_a_part_is_made_once_and_a_slice_anew() -> None:
+    network = Network([Dense(np.eye(2)), ReLU(), Dense(np.eye(2))], info={"seen": 1})
+    assert network.part(0, 2) is network.part(0, 2)
+    assert network.part(1, 3).names == network[1:3].names
+    network[:2].info["seen"] = 2
+    assert network[:2].info == network.part(0, 2).info == {"seen": 1}

@@ -16,7 +16,19 @@ from nnlite.decision_based.lrp.composites import rules_for as lrp_rules
 from nnlite.decision_based.relu_rules import rules_for
 from nnlite.decision_based.target import explained, explanation
 from nnlite.kernels.row import Start
-from nnlite.layers import AvgPool2d, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool, Identity, MaxPool2d, ReLU, Tanh
+from nnlite.layers import (
+    AvgPool2d,
+    Conv2d,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    Identity,
+    MaxPool2d,
+    ReLU,
+    Reshape,
+    Tanh,
+)
 from nnlite.network import gradient_rule
 
 pytestmark = pytest.mark.skipif(os.environ.get("NNLITE_BACKEND") == "numpy", reason="rows are of the Numba backend")
@@ -322,6 +334,24 @@ def test_the_plan_says_why_a_layer_stands_alone(layers, why):
     text = Network(layers).plan((1, 2, 6, 6))
     assert "alone" in text
     assert f"({why})" in text
+
+
+def test_what_has_more_axes_than_an_image_stands_alone():
+    network = Network([Reshape((2, 2, 2, 2)), ReLU(), Identity(), ReLU(), Flatten(), Dense(np.ones((16, 2))), ReLU()])
+    x = np.random.default_rng(0).normal(size=(3, 16))
+    assert "more axes than (C, H, W)" in network.plan((3, 16))
+    close(network.output(x), layer_by_layer(lambda: network.output(x)), x.dtype)
+
+
+def test_rules_that_were_freed_are_not_taken_for_others():
+    network, x = lenet()
+    rules = RULES["gradient"](network)
+    plan = network._plan(x)
+    network.in_one(x, rules)
+    kept = [kept for kept, _ in plan._made.values()]
+    assert all(rule in kept[-1] for rule in rules)
+    rules.clear()
+    assert len(kept[-1]) == 10
 
 
 def test_other_values_keep_the_plan_and_give_what_a_fresh_network_gives():

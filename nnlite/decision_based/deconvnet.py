@@ -209,7 +209,7 @@ def _rules(network: Network) -> list[Rule]:
 
 def _up_to(network: Network, x: np.ndarray, layer: str) -> tuple[Network, list[np.ndarray]]:
     """The layers up to this one, and their activations."""
-    part = network[: network.index(layer) + 1]
+    part = network.part(0, network.index(layer) + 1)
     return part, activations(part, x)
 
 

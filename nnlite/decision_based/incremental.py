@@ -66,7 +66,7 @@ def of_covered(
     room = np.array(x.shape[2:])[:, None] - np.array(windows.size)[:, None]
     within = Patches(windows.sample, np.minimum(windows.corner, room), windows.size)  # the last ones stick out
     steps, ends, numbers = plan(network, a, within)
-    reached, rest = a[len(steps)], network[len(steps) :]
+    reached, rest = a[len(steps)], network.part(len(steps), len(network))
     whole = [z[0].size for z in a[len(steps) :]]
     most = max(below + above for below, above in zip([whole[0], *whole], whole))  # noqa: B905
     near = max(1, min(NEAR, memory // 2) // (numbers * x.itemsize))

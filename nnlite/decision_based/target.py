@@ -107,7 +107,7 @@ def explained(network: Network, x: np.ndarray, target: Any = None) -> Explained:
     (array([3.]), array([-6.]))
     """
     if is_neuron(target):
-        part = network[: network.index(target[0]) + 1]
+        part = network.part(0, network.index(target[0]) + 1)
         a = activations(part, x)
         return Explained(part, a, _at_neuron(a[-1], *target), target)
     network = network.to_scores()

@@ -186,8 +186,8 @@ class _Sum:
         found = [(weight, *f(x)) for weight, f in self.terms if weight]
         if not found:
             return np.zeros(len(x), x.dtype), np.zeros(x.shape, x.dtype)
-        values, gradients = zip(*[(w * f, w * g) if w != 1 else (f, g) for w, f, g in found], strict=True)
-        return reduce(np.add, values), reduce(np.add, gradients)
+        values, gradients = zip(*[(w * v, w * g) if w != 1 else (v, g) for w, v, g in found], strict=True)
+        return reduce(np.add, values, np.zeros(len(x), x.dtype)), reduce(np.add, gradients)
 
     def draw(self, rng: np.random.Generator) -> Objective:
         if not any(hasattr(f, "draw") for _, f in self.terms):
