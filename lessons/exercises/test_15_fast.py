@@ -11,13 +11,13 @@ def multiplications(image, filters, window):
     raise NotImplementedError
 
 
-def shift(i, j, width):
-    """15.2  By how much the copy is shifted that holds element (i, j) of all windows of the flattened image."""
+def cut_off(image, window):
+    """15.2  How many places from the first window to the last belong to no window; both (rows, columns)."""
     raise NotImplementedError
 
 
-def cut_off(image, window):
-    """15.3  How many places from the first window to the last belong to no window; both (rows, columns)."""
+def strip(image, width, j):
+    """15.3  What column j of a window of this width reads, over all windows: a list; image is a list of its rows."""
     raise NotImplementedError
 
 
@@ -36,13 +36,13 @@ def test_multiplications():
     assert verdict, verdict
 
 
-def test_shift():
-    verdict = check("shift", shift)
+def test_cut_off():
+    verdict = check("cut_off", cut_off)
     assert verdict, verdict
 
 
-def test_cut_off():
-    verdict = check("cut_off", cut_off)
+def test_strip():
+    verdict = check("strip", strip)
     assert verdict, verdict
 
 

@@ -1,10 +1,9 @@
 """Lesson 15: fast, and still readable."""
 
-from typing import Any
-
 from .exercise import Exercise, Mistake
 
 Pair = tuple[int, int]
+Image = list[list[float]]
 
 
 def multiplications(image: tuple[int, int, int], filters: int, window: Pair) -> int:
@@ -14,15 +13,16 @@ def multiplications(image: tuple[int, int, int], filters: int, window: Pair) -> 
     return filters * places * channels * kh * kw
 
 
-def shift(i: int, j: int, width: int) -> int:
-    return i * width + j
-
-
 def cut_off(image: Pair, window: Pair) -> int:
     (height, width), (kh, kw) = image, window
     oh, ow = height - kh + 1, width - kw + 1
     computed = (oh - 1) * width + ow
     return computed - oh * ow
+
+
+def strip(image: Image, width: int, j: int) -> list[float]:
+    places = len(image[0]) - width + 1
+    return [pixel for row in image for pixel in row[j : j + places]]
 
 
 def reached(first: int, last: int, window: int, stride: int, outputs: int) -> list[int]:
@@ -41,13 +41,15 @@ def _convolutions() -> list[tuple]:
     return [((1, 28, 28), 8, (5, 5)), ((8, 12, 12), 16, (5, 5)), ((3, 6, 9), 4, (3, 2))]
 
 
-def _elements() -> list[tuple]:
-    return [(0, 3, 28), (2, 1, 28), (4, 4, 12)]
-
-
 def _images() -> list[tuple]:
     """One row of windows, where nothing is cut off, too."""
     return [((3, 4), (2, 2)), ((28, 28), (5, 5)), ((5, 9), (5, 3)), ((7, 6), (2, 4))]
+
+
+def _strips() -> list[tuple]:
+    """The image of the lesson, a window as wide as the image, and one that is not square."""
+    image = [[0.0, 1.0, 2.0, 3.0], [4.0, 5.0, 6.0, 7.0], [8.0, 9.0, 10.0, 11.0]]
+    return [(image, 2, 0), (image, 2, 1), (image, 3, 2), (image, 4, 3), ([row[:3] for row in image[:2]], 2, 1)]
 
 
 def _changes() -> list[tuple]:
@@ -88,6 +90,18 @@ def _computed(image: Pair, window: Pair) -> int:
     return (height - kh) * width + width - kw + 1
 
 
+def _to_the_edge(image: Image, width: int, j: int) -> list[float]:
+    return [pixel for row in image for pixel in row[j:]]
+
+
+def _always_the_first(image: Image, width: int, j: int) -> list[float]:
+    return strip(image, width, 0)
+
+
+def _as_wide_as_the_window(image: Image, width: int, j: int) -> list[float]:
+    return [pixel for row in image for pixel in row[j : j + width]]
+
+
 def _unclipped(first: int, last: int, window: int, stride: int, outputs: int) -> list[int]:
     return [-(-(first - window + 1) // stride), last // stride]
 
@@ -116,14 +130,6 @@ def _directly(output: Pair, m: int) -> int:
     return output[0] * output[1] * 9
 
 
-def _wrong_order(i: int, j: int, width: int) -> int:
-    return i + j * width
-
-
-def _by_window(i: int, j: int, width: int) -> Any:
-    return i * 5 + j
-
-
 EXERCISES = (
     Exercise(
         name="multiplications",
@@ -144,29 +150,6 @@ EXERCISES = (
             ),
             Mistake(_one_channel, "A window goes through all channels: times the number of channels."),
             Mistake(_one_short, "One place is missing: a window as large as the image fits once, not zero times."),
-        ),
-    ),
-    Exercise(
-        name="shift",
-        lesson=15,
-        question="An image is flattened row by row. By how much is the copy shifted that holds element (i, j) of all "
-        "windows, at stride 1? shift(i, j, width) -> an integer; width is that of the image.",
-        answer=shift,
-        cases=_elements,
-        hints=(
-            "Take the first window. Its element (i, j) is the pixel in row i and column j of the image.",
-            "One row further down in the image is `width` places further on in the flattened one.",
-        ),
-        mistakes=(
-            Mistake(_wrong_order, "You counted column by column. NumPy keeps an image row by row: i counts width."),
-            Mistake(
-                _by_window,
-                "You counted the places within the window. A row further down is a whole row of the image further on.",
-            ),
-            Mistake(
-                lambda i, j, width: i * (width - 4) + j,
-                "You took the number of windows in a row. The copy is of the image, and a row of that is wider.",
-            ),
         ),
     ),
     Exercise(
@@ -192,6 +175,30 @@ EXERCISES = (
                 "Places are cut off between two rows of windows. Behind the last row there are none: oh − 1 times.",
             ),
             Mistake(_computed, "This is how many places are computed. Subtract those that are windows, oh · ow."),
+        ),
+    ),
+    Exercise(
+        name="strip",
+        lesson=15,
+        question="What does column j of a window read, over all windows, at stride 1? strip(image, width, j) -> a list "
+        "of the pixels, image row after image row; image is a list of its rows, width that of the window.",
+        answer=strip,
+        cases=_strips,
+        hints=(
+            "A window of this width stands in len(row) − width + 1 places of an image row.",
+            "In the first place, column j of the window lies on pixel j.",
+        ),
+        mistakes=(
+            Mistake(
+                _to_the_edge,
+                "You took each row to its end. The last window begins len(row) − width places from the left, and its "
+                "column j reads no further than j behind that.",
+            ),
+            Mistake(_always_the_first, "This is strip 0. Column j of the window begins at pixel j of each row."),
+            Mistake(
+                _as_wide_as_the_window,
+                "You took as many pixels as the window is wide. It is as many as it has places: len(row) − width + 1.",
+            ),
         ),
     ),
     Exercise(
