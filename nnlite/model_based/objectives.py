@@ -115,9 +115,14 @@ class LogProbability:
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         scores = self.network.to_scores()
         done = in_one(scores, x, self.target, [gradient_rule] * len(scores), Start.LOG_PROBABILITY)
-        if done is not None:
-            gradient, z, classes = done
-            return log_softmax(z)[np.arange(len(x)), classes], gradient
+        if done is None:
+            return self.step_by_step(x)
+        gradient, z, classes = done
+        return log_softmax(z)[np.arange(len(x)), classes], gradient
+
+    def step_by_step(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same: up, the signal at the top, and down."""
+        scores = self.network.to_scores()
         a = activations(scores, x)
         log_p = log_softmax(a[-1])
         chosen = np.arange(len(x)), explained_class(a[-1], self.target)
