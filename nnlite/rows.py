@@ -204,7 +204,7 @@ def can_stand_for(other: Layer, layer: Layer) -> bool:
         alike = (other.W.shape, other._at) == (layer.W.shape, layer._at)
     else:
         return False
-    return alike and other.dtype == layer.dtype and all(np.isfinite(value).all() for value in other.arrays.values())
+    return alike and other.dtype == layer.dtype and is_finite(other)
 
 
 def windows(layer: Layer, below: Shape) -> Windows:

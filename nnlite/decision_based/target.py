@@ -168,10 +168,11 @@ def in_one(
     Parameters, Raises: as `explanation`; `rules` are those of the layers, the target is no neuron, and the network has
     no Softmax at its end.
     """
-    found = network.in_one(check_input(network, x), rules)
+    found = network.in_one(x, rules)  # first: where there is none, `explained` checks x
     if found is None or len(found[0].shapes[-1]) != 1 or not found[0].size_above:  # no classes: an error, elsewhere
         return None
     row, ways = found
+    check_input(network, x)
     classes = np.full(len(x), -1) if target is None else _given_class(len(x), row.size_above, target)
     R, scores = row.through(x, classes, start, ways)
     check_finite(network, scores)

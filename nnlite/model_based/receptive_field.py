@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..decision_based.target import neuron
+from ..decision_based.target import is_neuron, neuron
 from ..layers.arguments import Shape, sizes
 from ..network import Network
 from .tiles import sight
@@ -32,7 +32,7 @@ def receptive_field(network: Network, target: Any, shape: Shape | None = None) -
     """
     image = image_shape(network, shape)
     whole = slice(0, image[1]), slice(0, image[2])
-    if not isinstance(target, (tuple, list)) or len(target) != 2 or not isinstance(target[0], str):
+    if not is_neuron(target):
         return whole
     part, index = network[: network.index(target[0]) + 1], target[1]
     place = neuron(part.output_shape((1, *image))[1:], target[0], index)
