@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from . import layers
 from ._version import __version__
-from .network import Network, load
+from .files import load
+from .network import Network
 
 if TYPE_CHECKING:
     from . import datasets, decision_based, model_based, models, plots, training, uncertainty

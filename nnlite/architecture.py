@@ -67,3 +67,14 @@ def default_names(layers: Iterable[Layer]) -> tuple[str, ...]:
 
 def _count(layer: Layer) -> int:
     return sum(prod(value.shape) for value in layer.parameters.values())
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text as a table, each column as wide as its longest entry.
+
+    >>> print(columns([("conv1", "strips"), ("relu", "one pass")]))
+    conv1  strips
+    relu   one pass
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(f"{v:<{w}}" for v, w in zip(row, widths, strict=True)).rstrip() for row in rows)

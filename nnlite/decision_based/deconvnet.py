@@ -15,12 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.row import Mode
 from ..layers import Layer, Mask
 from ..layers.arguments import Shape, is_integer
-from ..network import Network, Rule
-from ..plan import MODES
+from ..network import Network
 from ..sheets import sheet
+from ..walk import LocalRule
 from .inputs import activations
 from .relu_rules import rules_for
 from .target import explanation
@@ -32,9 +31,6 @@ BLOCK = 2**24
 def deconvnet_rule(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, R_k: np.ndarray) -> np.ndarray:
     """R_j = max(0, R_k): the rule of DeConvNet on a ReLU."""
     return np.maximum(R_k, 0)
-
-
-MODES[deconvnet_rule] = Mode.POSITIVE
 
 
 def deconvnet(
@@ -200,16 +196,16 @@ def filters_grid(maps: np.ndarray, columns: int | None = None, gap: float = 0.0)
 
 
 def _back(network: Network, a: list[np.ndarray], R: np.ndarray) -> np.ndarray:
-    return network.to_input(a, R, _rules(network))
+    return network.walk_back(a, R, _rules(network))[0]
 
 
-def _rules(network: Network) -> list[Rule]:
+def _rules(network: Network) -> list[LocalRule]:
     return rules_for(network, deconvnet_rule)
 
 
 def _up_to(network: Network, x: np.ndarray, layer: str) -> tuple[Network, list[np.ndarray]]:
     """The layers up to this one, and their activations."""
-    part = network.part(0, network.index(layer) + 1)
+    part = network[: network.index(layer) + 1]
     return part, activations(part, x)
 
 

@@ -40,7 +40,8 @@ from ..layers import (
     Tanh,
 )
 from ..layers.arguments import frozen
-from ..network import Network, Rule
+from ..network import Network
+from ..walk import LocalRule
 from .inputs import like_input
 from .target import explained
 
@@ -116,7 +117,7 @@ def deeplift(
     return m * (x - r[0])
 
 
-def rules_for(network: Network, a: Sequence[np.ndarray], r: Sequence[np.ndarray], rule: str = "rescale") -> list[Rule]:
+def rules_for(network: Network, a: Sequence[np.ndarray], r: Sequence[np.ndarray], rule: str = "rescale") -> list[LocalRule]:
     """One rule for each layer, bottom to top, with the reference's activations r bound.
 
     Raises
@@ -124,7 +125,7 @@ def rules_for(network: Network, a: Sequence[np.ndarray], r: Sequence[np.ndarray]
     ValueError
         DeepLIFT has no rule for a layer (or, with rule="linear", the layer is not linear).
     """
-    rules: list[Rule] = []
+    rules: list[LocalRule] = []
     parts: Pair | None = None  # Δ⁺ and Δ⁻ where the walk up stands, for RevealCancel; None: (Δ)⁺ and (Δ)⁻
     for i, (name, layer) in enumerate(zip(network.names, network, strict=True)):
         if rule == "linear" and not isinstance(layer, (*SUMS, *ONE_TO_ONE)):
@@ -146,7 +147,7 @@ def rules_for(network: Network, a: Sequence[np.ndarray], r: Sequence[np.ndarray]
     return rules
 
 
-def _nonlinear(layer: Layer, r_j: np.ndarray, r_k: np.ndarray, parts: Pair | None) -> Rule:
+def _nonlinear(layer: Layer, r_j: np.ndarray, r_k: np.ndarray, parts: Pair | None) -> LocalRule:
     if isinstance(layer, MaxPool2d):
         return partial(_max_pooling, r_j=r_j, r_k=r_k)
     if parts is None:

@@ -17,7 +17,8 @@ from ..layers import AvgPool2d, GlobalAvgPool, Layer
 from ..layers.arguments import frozen
 from ..network import Network
 from . import lrp
-from .lrp.composites import LINEAR, WITHOUT_WEIGHTS, passes, winner_takes_all
+from .lrp.composites import without_weights
+from .lrp.rule import passes, winner_takes_all
 from .target import explained
 
 RULES = lrp.Composite(convolution=lrp.z_plus(), dense=lrp.z_plus(), batchnorm=passes)
@@ -82,7 +83,7 @@ def excitation_backpropagation(
     P = f.ones / f.ones.sum(axis=tuple(range(1, f.ones.ndim)), keepdims=True)
     if contrastive:
         top = _top(part, rules)
-        P = part[top + 1 :].walk_back(a[top + 1 :], P, rules[top + 1 :])[0]
+        P = part.walk_back(a, P, rules, down_to=top + 1)[top + 1]
         P = rules[top](part[top], a[top], a[top + 1], P) - rules[top](_dual(part[top]), a[top], -a[top + 1], P)
         part, a, rules = part[:top], a[: top + 1], rules[:top]
     return part.walk_back(a, P, rules)[0]
@@ -95,7 +96,7 @@ def _dual(layer: Any) -> Layer:
 
 def _top(network: Network, rules: list[Any]) -> int:
     """The topmost layer with weights, where only layers that pass lie above it."""
-    top = max((i for i, layer in enumerate(network) if isinstance(layer, LINEAR)), default=-1)
+    top = max((i for i, layer in enumerate(network) if layer.weighted), default=-1)
     between = [i for i in range(top + 1, len(network)) if not _only_passes(network[i], rules[i])]
     if top < 0 or between:
         reason = "there are none" if top < 0 else f"layer {network.names[between[0]]} lies between"
@@ -107,12 +108,12 @@ def _top(network: Network, rules: list[Any]) -> int:
 
 
 def _only_passes(layer: Layer, rule: Any) -> bool:
-    return type(layer) in WITHOUT_WEIGHTS and rule is not winner_takes_all
+    return without_weights(layer) is not None and rule is not winner_takes_all
 
 
 def _need_nonnegative(network: Network, a: list[np.ndarray]) -> None:
     for name, layer, a_j in zip(network.names, network, a, strict=False):
-        if isinstance(layer, (*LINEAR, AvgPool2d, GlobalAvgPool)) and a_j.size and a_j.min() < 0:
+        if (layer.weighted or isinstance(layer, (AvgPool2d, GlobalAvgPool))) and a_j.size and a_j.min() < 0:
             raise ValueError(
                 f"Excitation backpropagation divides by activations ≥ 0, and {a_j.min():g} came to layer {name}. Use "
                 "pixels ≥ 0 and ReLUs, or begin above such layers: network[l:] at its input network.forward(x)[l]."

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..chunks import in_chunks
-from ..network import Network, Rule, gradient_rule
+from ..network import Network
+from ..walk import gradient_rule
 from .target import explanation
 
 
@@ -46,11 +46,7 @@ def gradient(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
     >>> gradient(net, np.array([[1.0, 1.0]]), target=1)
     array([[-2.,  3.]])
     """
-    return in_chunks(lambda x, target: explanation(network, x, target, _rules), network, x, target)
-
-
-def _rules(network: Network) -> list[Rule]:
-    return [gradient_rule] * len(network)
+    return explanation(network, x, target, lambda network: [gradient_rule] * len(network))
 
 
 def saliency(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:

@@ -11,11 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..chunks import in_chunks
-from ..kernels.row import Mode
 from ..layers import Layer
-from ..network import Network, Rule
-from ..plan import MODES
+from ..network import Network
 from .relu_rules import rules_for
 from .target import explanation
 
@@ -23,9 +20,6 @@ from .target import explanation
 def guided_rule(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, R_k: np.ndarray) -> np.ndarray:
     """R_j = max(0, R_k) where a_j > 0, else 0: the rule of guided backpropagation on a ReLU."""
     return np.where((a_j > 0) & (R_k > 0), R_k, R_k.dtype.type(0))
-
-
-MODES[guided_rule] = Mode.GUIDED
 
 
 def guided_backpropagation(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
@@ -61,8 +55,4 @@ def guided_backpropagation(network: Network, x: np.ndarray, target: Any = None) 
     >>> guided_backpropagation(net, np.array([[2.0, 1.0]]))     # the gradient is [[2., 7.]]
     array([[3., 6.]])
     """
-    return in_chunks(lambda x, target: explanation(network, x, target, _rules), network, x, target)
-
-
-def _rules(network: Network) -> list[Rule]:
-    return rules_for(network, guided_rule)
+    return explanation(network, x, target, lambda network: rules_for(network, guided_rule))

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..layers.arguments import DTYPES
 from ..network import Network
+from ..walk import activations_of
 
 
 def check_input(network: Network, x: np.ndarray) -> np.ndarray:
@@ -22,9 +23,7 @@ def check_input(network: Network, x: np.ndarray) -> np.ndarray:
     """
     if not isinstance(x, np.ndarray) or isinstance(x, np.ma.MaskedArray):
         raise TypeError(f"x takes a NumPy array of shape (N, ...), and {type(x).__name__} came; use np.asarray.")
-    if (x.shape, x.dtype) not in network.known_inputs:
-        _check_kind(network, x)
-        network.known_inputs.add((x.shape, x.dtype))
+    _check_kind(network, x)
     if not np.isfinite(x).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
         raise ValueError(f"x must be finite, and x[{_listed(where)}] is {x[where]}.")
@@ -46,7 +45,6 @@ def _check_kind(network: Network, x: np.ndarray) -> None:
     if network.input_shape is not None and x.shape[1:] != network.input_shape:
         advice = " Add the batch axis: x[None]." if x.shape == network.input_shape else ""
         raise ValueError(f"x takes the shape (N, {_listed(network.input_shape)}), and {x.shape} came.{advice}")
-    network.output_shape(x.shape)
 
 
 def activations(network: Network, x: np.ndarray) -> list[np.ndarray]:
@@ -57,7 +55,7 @@ def activations(network: Network, x: np.ndarray) -> list[np.ndarray]:
     TypeError, ValueError
         As `check_input`; or the output holds a NaN or an infinity.
     """
-    a = network.forward(check_input(network, x))
+    a = activations_of(network, check_input(network, x))
     check_finite(network, a[-1])
     return a
 

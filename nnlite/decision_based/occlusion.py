@@ -3,8 +3,7 @@
     d_p   = f_c(x) − f_c(x with the window at position p filled)
     map_i = mean of d_p over the windows p that cover pixel i
 
-No gradient is needed: any network is asked as it is (where it has convolutions, only what a window can reach is run
-again: `incremental.py`). But a covered image is a new image. It may look like another digit, and then the drop tells
+No gradient is needed: any network is asked as it is. (A compiled one runs again only what a window can reach.) But a covered image is a new image. It may look like another digit, and then the drop tells
 about the cover as much as about x: `predicted` says at each position what the network takes the covered image for.
 """
 
@@ -17,7 +16,7 @@ from ..kernels import free_rounding
 from ..layers import Softmax
 from ..layers.arguments import count, generator, number, pair
 from ..network import Network
-from .incremental import of_covered
+from ..walk import scores_of_covered
 from .inputs import check_finite, like_input
 from .target import Explained, explained
 
@@ -111,8 +110,7 @@ def occlusion(
 
     Returns
     -------
-    An `Occlusion`. Only what a window can reach is computed, and nothing for a window that changes no pixel; the drops
-    are those of running the network on every covered copy, up to rounding.
+    An `Occlusion`. Nothing is computed for a window that changes no pixel: its drop is 0.
 
     Raises
     ------
@@ -120,8 +118,7 @@ def occlusion(
         x does not fit the network or is no batch of images, a target is not a class, the window is larger than the
         image, the stride larger than the window, or an option is none of those above.
 
-    Source: Zeiler and Fergus 2013, "Visualizing and understanding convolutional networks", sec. 4.2; Nakandala et al.
-    2019, "Incremental and approximate inference for faster occlusion-based deep CNN explanations", sec. 3.
+    Source: Zeiler and Fergus 2013, "Visualizing and understanding convolutional networks", sec. 4.2.
 
     >>> from nnlite import Network
     >>> from nnlite.layers import Dense, Flatten
@@ -148,7 +145,7 @@ def occlusion(
 
     silent = None if progress is None else not progress
     with tqdm(total=places, unit="window", delay=0 if progress else DELAY, disable=silent) as bar:
-        for copies, z in of_covered(f.network, f.a, filled, rows, columns, memory):
+        for copies, z in scores_of_covered(f.network, x, filled, rows, columns, memory):
             of = copies % len(x)
             covered, predicted[copies] = _measure(f, z, of, score == "probability")
             drops[copies] = at_x[of] - covered

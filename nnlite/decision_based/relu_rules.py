@@ -9,10 +9,11 @@ of any other nonlinearity (LeakyReLU, tanh, sigmoid), for which the papers give 
 """
 
 from ..layers import ReLU
-from ..network import Network, Rule, gradient_rule
+from ..network import Network
+from ..walk import LocalRule, gradient_rule
 
 
-def rules_for(network: Network, relu: Rule) -> list[Rule]:
+def rules_for(network: Network, relu: LocalRule) -> list[LocalRule]:
     """One rule for each layer, bottom to top: `relu` on every ReLU, the exact backward pass on all others.
 
     >>> rules_for(Network([ReLU()]), gradient_rule) == [gradient_rule]

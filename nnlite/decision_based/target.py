@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.row import Start
 from ..layers.arguments import Shape, is_integer
-from ..network import Network, Rule, gradient_rule
-from .inputs import activations, check_finite, check_input
+from ..network import Network
+from ..walk import LocalRule, activations_of, gradient_rule, walk
+from .inputs import check_finite, check_input
 
+STARTS = ("one", "score")
 
 def explained_class(scores: np.ndarray, target: Any = None) -> np.ndarray:
     """The class that is explained for each sample: (N,) integers.
@@ -34,10 +35,10 @@ def explained_class(scores: np.ndarray, target: Any = None) -> np.ndarray:
     if scores.ndim != 2 or not scores.shape[1]:
         raise ValueError(f"A network is explained by its scores (N, K), and this one gives {scores.shape}.")
     n, classes = scores.shape
-    return scores.argmax(axis=1) if target is None else _given_class(n, classes, target)
+    return scores.argmax(axis=1) if target is None else given_class(n, classes, target)
 
 
-def _given_class(n: int, classes: int, target: Any) -> np.ndarray:
+def given_class(n: int, classes: int, target: Any) -> np.ndarray:
     """The class that `target` gives for each of n samples, checked."""
     try:
         chosen = np.asarray(target)
@@ -49,6 +50,67 @@ def _given_class(n: int, classes: int, target: Any) -> np.ndarray:
     if chosen.size and chosen.view(np.uint64).max() >= classes:  # both ends in one pass: without a sign, -1 is large
         raise ValueError(f"target takes classes from 0 to {classes - 1}, and {target!r} came.")
     return chosen if chosen.shape else np.full(n, chosen)
+
+
+# ------------------------------------------------------------------------------------------ the signal at the top
+
+
+@dataclass(frozen=True, eq=False)
+class AtClass:
+    """The signal at the scores of the chosen classes, 0 beside them: 1, or with start="score" the score itself.
+
+    >>> AtClass(1)(np.array([[3.0, -2.0]])), AtClass(1, "score")(np.array([[3.0, -2.0]]))
+    (array([[0., 1.]]), array([[ 0., -2.]]))
+    """
+
+    target: Any = None
+    start: str = "one"
+
+    def __call__(self, z: np.ndarray) -> np.ndarray:
+        classes = explained_class(z, self.target)
+        ones = np.zeros(z.shape, z.dtype)
+        ones[np.arange(len(ones)), classes] = 1
+        return ones * z if self.start == "score" else ones
+
+
+@dataclass(frozen=True, eq=False)
+class AtNeuron:
+    """The signal at one neuron of a layer, or at a whole feature map: 1, or with start="score" what it gives.
+
+    >>> AtNeuron("dense1", 0)(np.array([[3.0, -2.0]]))
+    array([[1., 0.]])
+    """
+
+    layer: str
+    index: Any
+    start: str = "one"
+
+    def __call__(self, z: np.ndarray) -> np.ndarray:
+        ones = np.zeros(z.shape, z.dtype)
+        at: Any = (slice(None), *neuron(z.shape[1:], self.layer, self.index))
+        ones[at] = 1
+        return ones * z if self.start == "score" else ones
+
+
+def aimed(network: Network, target: Any = None, start: str = "one") -> tuple[Network, AtClass | AtNeuron]:
+    """The layers from the input to what `target` names, and the signal there.
+
+    Parameters
+    ----------
+    network, target
+        As for `explained`.
+    start
+        The signal at the top: "one", or "score", the explained activation itself; 0 beside it.
+    """
+    if start not in STARTS:
+        raise ValueError(f"start: expected one of {', '.join(map(repr, STARTS))}, got {start!r}.")
+    if not is_neuron(target):
+        return network.to_scores(), AtClass(target, start)
+    stop = network.index(target[0]) + 1
+    return network.prepared(("part", stop), lambda: network[:stop]), AtNeuron(*target, start)
+
+
+# ---------------------------------------------------------------------------------------------- what is explained
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +141,7 @@ class Explained:
 
     def gradient(self, at: int = 0) -> np.ndarray:
         """∂f / ∂a[at]: the walk back from the top, as far as that activation."""
-        above, a = (self.network[at:], self.a[at:]) if at else (self.network, self.a)
-        return above.to_input(a, self.ones, [gradient_rule] * len(above))
+        return self.network.walk_back(self.a, self.ones, [gradient_rule] * len(self.network), down_to=at)[at]
 
 
 def explained(network: Network, x: np.ndarray, target: Any = None) -> Explained:
@@ -106,20 +167,18 @@ def explained(network: Network, x: np.ndarray, target: Any = None) -> Explained:
     >>> explained(net, np.array([[3.0]])).score, explained(net, np.array([[3.0]]), ("dense1", 1)).score
     (array([3.]), array([-6.]))
     """
-    if is_neuron(target):
-        part = network.part(0, network.index(target[0]) + 1)
-        a = activations(part, x)
-        return Explained(part, a, _at_neuron(a[-1], *target), target)
-    network = network.to_scores()
-    a = activations(network, x)
-    classes = explained_class(a[-1], target)
-    ones = np.zeros(a[-1].shape, a[-1].dtype)
-    ones[np.arange(len(ones)), classes] = 1
-    return Explained(network, a, ones, classes)
+    part, top = aimed(network, target)
+    a = activations_of(part, check_input(part, x))
+    check_finite(part, a[-1])
+    return Explained(part, a, top(a[-1]), target if is_neuron(target) else explained_class(a[-1], target))
 
 
 def explanation(
-    network: Network, x: np.ndarray, target: Any, rules_for: Callable[[Network], Sequence[Rule]], start: str = "one"
+    network: Network,
+    x: np.ndarray,
+    target: Any,
+    rules_for: Callable[[Network], Sequence[LocalRule]],
+    start: str = "one",
 ) -> np.ndarray:
     """R on the input: from a signal at the top of what is explained, down by one rule a layer.
 
@@ -147,36 +206,10 @@ def explanation(
     >>> explanation(net, np.array([[3.0]]), 1, lambda network: [gradient_rule] * len(network), start="score")
     array([[12.]])
     """
-    at_top = Start.SCORE if start == "score" else Start.ONE
-    if not is_neuron(target):
-        scores = network.to_scores()
-        done = in_one(scores, x, target, rules_for(scores), at_top)
-        if done is not None:
-            return done[0]
-    f = explained(network, x, target)
-    R = f.ones * f.a[-1] if start == "score" else f.ones
-    return f.network.to_input(f.a, R, rules_for(f.network))
-
-
-def in_one(
-    network: Network, x: np.ndarray, target: Any, rules: Sequence[Rule], start: Start
-) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """R on the input, the scores (N, K) and the classes (N,), up and down in one call.
-
-    None for networks that do not run as one row.
-
-    Parameters, Raises: as `explanation`; `rules` are those of the layers, the target is no neuron, and the network has
-    no Softmax at its end.
-    """
-    found = network.in_one(x, rules)  # first: where there is none, `explained` checks x
-    if found is None or len(found[0].shapes[-1]) != 1 or not found[0].size_above:  # no classes: an error, elsewhere
-        return None
-    row, ways = found
-    check_input(network, x)
-    classes = np.full(len(x), -1) if target is None else _given_class(len(x), row.size_above, target)
-    R, scores = row.through(x, classes, start, ways)
-    check_finite(network, scores)
-    return R, scores, classes
+    part, top = aimed(network, target, start)
+    a, R = walk(part, check_input(part, x), top, rules_for(part))
+    check_finite(part, a[-1])
+    return R[0]
 
 
 def is_neuron(target: Any) -> bool:
@@ -203,11 +236,3 @@ def neuron(shape: Shape, layer: str, index: Any) -> tuple[int, ...]:
             f"each axis; {index!r} came."
         )
     return place
-
-
-def _at_neuron(a: np.ndarray, layer: str, index: Any) -> np.ndarray:
-    """1 at the index of every sample: a whole feature map, or one place."""
-    ones = np.zeros_like(a)
-    at: Any = (slice(None), *neuron(a.shape[1:], layer, index))
-    ones[at] = 1
-    return ones

@@ -19,6 +19,8 @@ class ReLU(Layer):
     array([0., 0., 2.])
     """
 
+    pointwise = True
+
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)
         return np.maximum(a, 0)
@@ -38,6 +40,7 @@ class LeakyReLU(Layer):
     array([-0.1,  2. ])
     """
 
+    pointwise = True
     slope: float = 0.01
 
     def __post_init__(self) -> None:
@@ -62,6 +65,8 @@ class Tanh(Layer):
     array([0.])
     """
 
+    pointwise = True
+
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)
         return np.tanh(a)
@@ -80,6 +85,8 @@ class Sigmoid(Layer):
     >>> Sigmoid().forward(np.array([0.0, -1000.0]))
     array([0.5, 0. ])
     """
+
+    pointwise = True
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)

@@ -32,6 +32,7 @@ class BatchNorm(Layer):
     var: np.ndarray
     eps: float = 1e-5
     trained = ("gamma", "beta")
+    linear = pointwise = True
 
     def __post_init__(self) -> None:
         gamma = parameter("BatchNorm", "gamma", self.gamma, ndim=1)

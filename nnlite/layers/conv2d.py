@@ -21,6 +21,7 @@ class _Convolution(Layer):
     dilation: int | Pair = 1
     groups: int = 1
     trained = ("W", "b")
+    weighted = linear = True
 
     @property
     def filters(self) -> int:

@@ -25,6 +25,7 @@ class Dense(Layer):
     W: np.ndarray
     b: np.ndarray | None = None
     trained = ("W", "b")
+    weighted = linear = True
 
     def __post_init__(self) -> None:
         W = parameter("Dense", "W", self.W, ndim=2)

@@ -44,6 +44,7 @@ class Mask(Layer):
     """
 
     m: np.ndarray
+    linear = pointwise = True
 
     def __post_init__(self) -> None:
         self._set(m=parameter("Mask", "m", self.m, max(1, np.ndim(self.m))))

@@ -51,6 +51,18 @@ class Layer:
     trained: ClassVar[tuple[str, ...]] = ()
     """The names of the arrays that training changes."""
 
+    weighted: ClassVar[bool] = False
+    """It has weights W and a bias b: z = W a + b in some form."""
+
+    linear: ClassVar[bool] = False
+    """z is affine in a."""
+
+    pointwise: ClassVar[bool] = False
+    """Each z_k is made of the one a_k in its place."""
+
+    reshapes: ClassVar[bool] = False
+    """The same numbers in another shape."""
+
     def forward(self, a: np.ndarray) -> np.ndarray:
         """The activations above, from the activations `a` below."""
         raise NotImplementedError

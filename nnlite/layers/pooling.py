@@ -91,6 +91,7 @@ class AvgPool2d(_Pooling):
     """
 
     count_include_pad: bool = True
+    linear = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -128,6 +129,8 @@ class GlobalAvgPool(Layer):
     >>> GlobalAvgPool().forward(np.array([[[[1.0, 5.0], [0.0, 2.0]]]]))
     array([[[[2.]]]])
     """
+
+    linear = True
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)

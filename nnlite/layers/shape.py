@@ -13,6 +13,8 @@ from .layer import Layer
 class _Reshaping(Layer):
     """The same numbers in another shape; the way back gives them the old one."""
 
+    linear = reshapes = True
+
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)
         return a.reshape(self.output_shape(a.shape))
@@ -61,6 +63,8 @@ class Reshape(_Reshaping):
 @dataclass(frozen=True, eq=False, repr=False)
 class Identity(Layer):
     """z = a. It stands where a layer was taken out, so that the others keep their places."""
+
+    linear = pointwise = True
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)

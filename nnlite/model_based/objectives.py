@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from ..decision_based.inputs import activations, like_input
-from ..decision_based.target import Explained, explained, explained_class, in_one
-from ..kernels.row import Start
+from ..decision_based.inputs import check_finite, check_input, like_input
+from ..decision_based.target import aimed, explained_class
 from ..layers.arguments import number
-from ..network import Network, gradient_rule
+from ..network import Network
 from ..training.losses import log_softmax
+from ..walk import Signal, gradient_rule, walk
 
 Objective = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """f(x) -> (the values (N,), the gradient in x, in the shape and dtype of x)."""
@@ -57,9 +57,15 @@ class Through:
     f: Objective
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        a = activations(self.network, x)
-        value, top = self.f(a[-1])
-        return value, Explained(self.network, a, top, None).gradient()
+        values: list[np.ndarray] = []
+
+        def top(z: np.ndarray) -> np.ndarray:
+            value, gradient = self.f(z)
+            values.append(value)
+            return gradient
+
+        gradient = _climbed(self.network, x, top)[1]
+        return values[0], gradient
 
     def draw(self, rng: np.random.Generator) -> Objective:
         f = drawn(self.f, rng)
@@ -87,8 +93,9 @@ class Score:
     target: Any
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        f = explained(self.network, x, self.target)
-        return f.score, f.gradient()
+        part, top = aimed(self.network, self.target)
+        z, gradient = _climbed(part, x, top)
+        return (top(z) * z).sum(axis=tuple(range(1, z.ndim))), gradient
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,22 +120,31 @@ class LogProbability:
     target: Any
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        scores = self.network.to_scores()
-        done = in_one(scores, x, self.target, [gradient_rule] * len(scores), Start.LOG_PROBABILITY)
-        if done is None:
-            return self.step_by_step(x)
-        gradient, z, classes = done
-        return log_softmax(z)[np.arange(len(x)), classes], gradient
+        z, gradient = _climbed(self.network.to_scores(), x, AtLogProbability(self.target))
+        return log_softmax(z)[np.arange(len(x)), explained_class(z, self.target)], gradient
 
-    def step_by_step(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The same: up, the signal at the top, and down."""
-        scores = self.network.to_scores()
-        a = activations(scores, x)
-        log_p = log_softmax(a[-1])
-        chosen = np.arange(len(x)), explained_class(a[-1], self.target)
-        top = -np.exp(log_p)
-        top[chosen] += 1
-        return log_p[chosen], Explained(scores, a, top, None).gradient()
+
+@dataclass(frozen=True, eq=False)
+class AtLogProbability:
+    """∂ log p(ω_c | x) / ∂f_k = [k = c] − p_k: the signal at the top where a probability is to rise.
+
+    >>> AtLogProbability(0)(np.array([[0.0, 0.0]]))
+    array([[ 0.5, -0.5]])
+    """
+
+    target: Any
+
+    def __call__(self, z: np.ndarray) -> np.ndarray:
+        top = -np.exp(log_softmax(z))
+        top[np.arange(len(z)), explained_class(z, self.target)] += 1
+        return top
+
+
+def _climbed(network: Network, x: np.ndarray, top: Signal) -> tuple[np.ndarray, np.ndarray]:
+    """The output, and the gradient in x of what `top` says of it."""
+    a, g = walk(network, check_input(network, x), top, [gradient_rule] * len(network))
+    check_finite(network, a[-1])
+    return a[-1], g[0]
 
 
 @dataclass(frozen=True, eq=False)

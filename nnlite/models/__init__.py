@@ -5,8 +5,8 @@ recipes.py          what each was trained on, and how
 """
 
 from ..datasets.folders import package_file
+from ..files import load as load_file
 from ..network import Network
-from ..network import load as load_file
 from .architectures import BUILDERS, build
 from .recipes import HELD_OUT_DIGITS, HELD_OUT_SEED, IMAGES, LOSSES, RECIPES, Recipe, digits
 

@@ -1,15 +1,16 @@
-"""The steps of LRP: z, s, c and R for every group and term of a rule (lrp_forms.py)."""
+"""The steps of LRP: z, s, c and R for every group and term of a rule (lrp_words.py)."""
 
 from dataclasses import replace
 
 import numpy as np
 
-from ..decision_based.lrp import Part, Relative, Rule
-from ..decision_based.lrp.form import Passing
+from ..decision_based.lrp import Part, Relative, Rule, minus, rules
+from ..decision_based.lrp.form import Prepared, four_steps
+from ..decision_based.lrp.rule import PASSING
 from ..layers import MaxPool2d
 from .expressions import Tree, add, mul, num, sym
 from .gradient_steps import layer_arrays, product
-from .lrp_forms import Form, GroupForm, R, group_forms, weights
+from .lrp_words import Form, GroupForm, R, group_forms, weights
 from .printing import formula
 from .sources import Source, source
 from .trace import Recorded, Step, Written
@@ -32,15 +33,14 @@ def steps(of: Recorded) -> Written:
         The rule is a function of the user's own, or one without a formula here.
     """
     arrays = {"R_k": of.R_k, "R_j": of.R_j, **layer_arrays(of)}
-    if isinstance(of.rule, Passing):
+    if of.rule in PASSING:
         return Written(arrays, [_passing(of)])
-    if not isinstance(of.rule, Rule):
-        raise ValueError(f"{of.rule!r} cannot be stepped through: a rule is one of nnlite.decision_based.lrp.")
-    if of.rule.name == "z_bounds":
-        bounds = {"l_j": of.rule.options["low"], "h_j": of.rule.options["high"]}
-        arrays |= {name: np.broadcast_to(bound, of.a_j.shape) for name, bound in bounds.items()}
+    if not isinstance(of.rule, (Rule, Prepared)):
+        raise ValueError(f"{of.rule!r} cannot be stepped through: give a rule in the words of lrp.Rule.")
+    inputs = [term.input for group in rule_of(of).groups for term in group.terms]
+    arrays |= {f"{m.symbol}_j": np.broadcast_to(m.bound, of.a_j.shape) for m in inputs if isinstance(m, minus)}
     first, second, third, shares = _own_z(of), [], [], []
-    for group, part in zip(group_forms(of.rule, of.layer), of.step.parts, strict=True):
+    for group, part in zip(_forms(of), of.step.parts, strict=True):
         arrays |= {f"z{group.mark}_k": part.z[0], f"s{group.mark}_k": part.s[0]}
         first.append(_z(of, group))
         second += _s(of, group, part, arrays)
@@ -53,9 +53,21 @@ def steps(of: Recorded) -> Written:
     return Written(arrays, [*first, *second, *third, last])
 
 
+def rule_of(of: Recorded) -> Rule:
+    """The rule of the layer, where it was prepared for the layer too."""
+    return of.rule.rule if isinstance(of.rule, Prepared) else of.rule
+
+
+def _forms(of: Recorded) -> list[GroupForm]:
+    try:
+        return group_forms(rule_of(of), of.layer)
+    except ValueError as error:
+        raise ValueError(f"{of.rule!r} cannot be stepped through: {error}") from None
+
+
 def _own_z(of: Recorded) -> list[Step]:
-    """The layer's z itself, for the rule that asks for its sign."""
-    if of.rule.name != "generalized_gamma":
+    """The layer's z itself, for a rule that asks for its sign."""
+    if not any(callable(group.kappa) for group in rule_of(of).groups):
         return []
     w, b = weights(of.layer)
     own = GroupForm((Form(sym("a", "j"), w),), b)
@@ -73,7 +85,7 @@ def _z(of: Recorded, group: GroupForm) -> Step:
 
 def _s(of: Recorded, group: GroupForm, part: Part, arrays: dict[str, np.ndarray]) -> list[Step]:
     """s; and before it ε, where that is in proportion to the root mean square of z."""
-    z, size = sym(f"z{group.mark}", "k"), of.rule.stabilizer
+    z, size = sym(f"z{group.mark}", "k"), rule_of(of).stabilizer
     before = []
     denominator: Tree = ["stab", z, num(size, "ε")] if size and not isinstance(size, Relative) else z
     if isinstance(size, Relative):
@@ -104,7 +116,7 @@ def _c(of: Recorded, group: GroupForm, term: Form) -> Step:
 
 def _passing(of: Recorded) -> Step:
     """The step of a layer that divides nothing."""
-    code: tuple[Source, ...] = (source(of.rule.pass_on),)
+    code: tuple[Source, ...] = (source(of.rule),)
     if not isinstance(of.layer, MaxPool2d):
         return Step("R", "j", R, "R ← R", "passes unchanged", code)
     tree = ["sum", "k", ["when", ["wins", "a"], R, num(0)]]
@@ -114,9 +126,10 @@ def _passing(of: Recorded) -> Step:
 
 def _sources(of: Recorded, number: int) -> tuple[Source, ...]:
     """The line of the form that computes a step, and what it calls."""
-    form = source(Rule, f"# step {number}")
+    form = source(four_steps, f"# step {number}")
     if number == 1:
-        return form, source(of.rule.groups), source(type(of.layer).forward)
+        made = getattr(rules, rule_of(of).name, None)
+        return form, *([] if made is None else [source(made)]), source(type(of.layer).forward)
     return (form, source(type(of.layer).backward)) if number == 3 else (form,)
 
 

@@ -5,13 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from ..decision_based.lrp.form import Passing, Rule
-from ..decision_based.lrp.form import Step as LrpStep
+from ..decision_based.lrp import Rule
+from ..decision_based.lrp import Step as LrpStep
+from ..decision_based.lrp.form import Prepared
+from ..decision_based.lrp.rule import PASSING, name_of, step_of
 from ..decision_based.registry import METHODS
 from ..decision_based.target import explained
 from ..layers import Dropout, Flatten, Identity, Mask, ReLU, Reshape
 from ..layers.arguments import Shape
-from ..network import Network, gradient_rule
+from ..network import Network
+from ..walk import gradient_rule
 from .expressions import array_name, symbols
 from .geometry import Geometry, geometry
 from .sources import source
@@ -70,7 +73,7 @@ def _recorded(walk: Walk, signals: list[np.ndarray], l: int) -> Recorded:
     """What one rule was given and what it gave; LRP's rules give their whole step."""
     layer, rule = walk.network.layers[l], walk.rules[l]
     a_j, a_k, R_j, R_k = walk.a[l], walk.a[l + 1], signals[l], signals[l + 1]
-    step = rule.step(layer, a_j, a_k, R_k) if isinstance(rule, (Rule, Passing)) else None
+    step = step_of(rule, layer, a_j, a_k, R_k) if isinstance(rule, (Rule, Prepared)) or rule in PASSING else None
     shapes = geometry(layer, a_j.shape[1:], a_k.shape[1:])
     return Recorded(layer, rule, a_j[0], a_k[0], R_k[0], R_j[0], step, shapes)
 
@@ -110,7 +113,7 @@ def _books(step: LrpStep) -> Books:
 def _rule(of: Recorded) -> str:
     """The rule of a layer in one line."""
     if of.step is not None:
-        return repr(of.rule)
+        return name_of(of.rule)
     rule = of.rule.func if isinstance(of.rule, partial) else of.rule
     return "exact backward pass" if rule is gradient_rule else rule.__name__.strip("_").replace("_", " ")
 

@@ -9,12 +9,12 @@ import numpy as np
 from ..decision_based.deconvnet import deconvnet_rule
 from ..decision_based.deeplift import rules_for as deeplift_rules
 from ..decision_based.guided_backpropagation import guided_rule
-from ..decision_based.lrp import Composite, Rule
-from ..decision_based.lrp.relevance import ready
+from ..decision_based.lrp import LRP, Composite, Rule
 from ..decision_based.registry import METHODS
 from ..decision_based.relu_rules import rules_for
 from ..decision_based.target import explained
-from ..network import Network, gradient_rule
+from ..network import Network
+from ..walk import gradient_rule
 from . import deeplift_steps, gradient_steps, lrp_steps
 from .expressions import Tree, mul, sym
 from .trace import Recorded, Written
@@ -44,8 +44,9 @@ class Walk(NamedTuple):
 
 
 def _lrp(network: Network, x: np.ndarray, target: Any, rules: Any) -> Walk:
-    walk = ready(network, x, target, rules, "score")
-    return Walk(walk.network, walk.a, walk.R, walk.rules, walk.target, "R", lrp_steps.steps)
+    network_walked, a, R, on_layers = LRP(network, rules).steps(x, target)
+    chosen = explained(network, x, target).target
+    return Walk(network_walked, a, R[-1], on_layers, chosen, "R", lrp_steps.steps)
 
 
 def _gradient(network: Network, x: np.ndarray, target: Any) -> Walk:

@@ -6,7 +6,8 @@ import numpy as np
 
 from .. import kernels
 from ..layers import Layer, MaxPool2d, ReLU
-from ..network import Network, Rule, gradient_rule, layer_by_layer
+from ..network import Network
+from ..walk import LocalRule, gradient_rule
 
 
 def parameter_gradients(network: Network, a: Sequence[np.ndarray], dz: np.ndarray) -> dict[str, np.ndarray]:
@@ -50,7 +51,7 @@ def parameter_gradients(network: Network, a: Sequence[np.ndarray], dz: np.ndarra
     lowest = next((i for i, layer in enumerate(network) if layer.parameters), None)
     if lowest is None:
         return {}
-    signals = [*layer_by_layer(network.layers, a, dz, _rules(network.layers), lowest + 1, len(network)), dz]
+    signals = network.walk_back(a, dz, _rules(network.layers), down_to=lowest + 1)[lowest + 1 :]
     return {
         f"{name}.{key}": gradient
         for name, layer, a_j, dz_k in zip(
@@ -61,13 +62,13 @@ def parameter_gradients(network: Network, a: Sequence[np.ndarray], dz: np.ndarra
     }
 
 
-def _rules(layers: Sequence[Layer]) -> list[Rule]:
+def _rules(layers: Sequence[Layer]) -> list[LocalRule]:
     """The backward pass of every layer; where a max-pooling stands on a ReLU, the ReLU's gate is passed above both.
 
     The largest of max(0, a) is above 0 exactly where the ReLU lets its winner through, and above the pooling there are
     fewer numbers to look at: the signal below is the same, bit for bit.
     """
-    rules: list[Rule] = [gradient_rule] * len(layers)
+    rules: list[LocalRule] = [gradient_rule] * len(layers)
     for l in range(len(layers) - 1):
         if type(layers[l]) is ReLU and type(layers[l + 1]) is MaxPool2d:
             rules[l : l + 2] = _through, _gated

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..layers import Layer
-from ..network import Network, gradient_rule
+from ..network import Network
+from ..walk import gradient_rule
 from .backpropagation import parameter_gradients
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels
+from .. import files, kernels
 from ..layers.arguments import is_integer
 from ..network import Network
 from .accuracy import blocks
@@ -65,7 +65,7 @@ class Plan:
 
     def settings(self) -> dict[str, Any]:
         """What must be the same for a run to go on from a checkpoint and reach the same bits: JSON-able."""
-        architecture, arrays = self.network.description()
+        architecture, arrays = files.description(self.network)
         return {
             "seed": int(self.seed),
             "epochs": int(self.epochs),

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..decision_based import lrp
 from ..decision_based.target import explained
-from ..network import gradient_rule
+from ..walk import gradient_rule
 from .case import Case
 from .table import differences
 from .variants import AFTERWARDS, CHANNELS, Variant, names, variants

@@ -16,10 +16,10 @@ from ..decision_based.excitation_backpropagation import excitation_backpropagati
 from ..decision_based.gradient import gradient
 from ..decision_based.guided_backpropagation import guided_backpropagation
 from ..decision_based.integrated_gradients import integrated_gradients
-from ..decision_based.lrp.composites import passes
+from ..decision_based.lrp.rule import passes
 from ..decision_based.occlusion import occlusion
 from ..decision_based.registry import METHODS
-from ..network import gradient_rule
+from ..walk import gradient_rule
 from .case import POOLING, Case
 from .conventions import (
     gamma_with_plain_bias,

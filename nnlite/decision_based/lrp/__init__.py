@@ -1,18 +1,19 @@
 """Layer-wise relevance propagation: the explained score, divided among the pixels.
 
-relevance.py    the walk from the score to the pixels
-ledger.py       the same walk with its books: where the score went
+relevance.py    the walk from the score to the pixels, and its books
+ledger.py       the books: where the score went
 rules.py        the rules, one function each
-form.py         the one form behind them: z, s, c, R
+rule.py         the words that they are written in: a rule is data
+form.py         the four steps that evaluate it: z, s, c, R
 composites.py   which rule for which layer
 presets.py      composites by name
 elementwise.py  every rule again in plain loops: what the tests hold the others to
 """
 
-from . import elementwise
+from . import elementwise, rules
 from .composites import Composite, everywhere
-from .form import Group, Part, Relative, Rule, Step, Term
-from .ledger import Entry, Ledger, ledger
+from .form import Part, Step
+from .ledger import Entry, Ledger
 from .presets import (
     EpsilonAlpha2Beta1,
     EpsilonAlpha2Beta1Flat,
@@ -22,7 +23,30 @@ from .presets import (
     deep_taylor,
     montavon2019,
 )
-from .relevance import relevance
+from .relevance import LRP, ledger, relevance
+from .rule import (
+    A_MINUS,
+    A_PLUS,
+    NEGATIVE,
+    ONE,
+    ONES,
+    POSITIVE,
+    SAME,
+    SQUARE,
+    A,
+    Box,
+    Change,
+    Group,
+    Input,
+    NonNegative,
+    Relative,
+    Rule,
+    Term,
+    favour,
+    minus,
+    where_negative,
+    where_positive,
+)
 from .rules import (
     alpha_beta,
     epsilon,
@@ -37,6 +61,24 @@ from .rules import (
 )
 
 __all__ = [
+    "A",
+    "A_MINUS",
+    "A_PLUS",
+    "LRP",
+    "NEGATIVE",
+    "ONE",
+    "ONES",
+    "POSITIVE",
+    "SAME",
+    "SQUARE",
+    "Box",
+    "Change",
+    "Input",
+    "NonNegative",
+    "favour",
+    "minus",
+    "where_negative",
+    "where_positive",
     "Composite",
     "Entry",
     "EpsilonAlpha2Beta1",

@@ -3,58 +3,21 @@
 A rule that suits the pixels does not suit the scores. presets.py holds those that have a name.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from types import FunctionType
 from typing import Any, Union
-from weakref import WeakKeyDictionary
 
-import numpy as np
-
-from ...kernels.row import Mode
-from ...layers import (
-    AvgPool2d,
-    BatchNorm,
-    Conv2d,
-    ConvTranspose2d,
-    Dense,
-    Dropout,
-    Flatten,
-    GlobalAvgPool,
-    Identity,
-    Layer,
-    LeakyReLU,
-    Mask,
-    MaxPool2d,
-    ReLU,
-    Reshape,
-    Sigmoid,
-    Softmax,
-    Tanh,
-)
+from ...layers import BatchNorm, Conv2d, ConvTranspose2d, Layer, MaxPool2d, Softmax
 from ...network import Network
-from .form import Passing, Rule
+from ...walk import LocalRule
+from .rule import PASSING, Rule, name_of, passes, reshapes, winner_takes_all
 from .rules import epsilon, zero
 
-AnyRule = Callable[[Layer, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""rule(layer, a, z, R_k) -> R_j: a Rule, a Passing, or any function."""
-
-Rules = Union[AnyRule, "Composite", Sequence[AnyRule | None]]
+Rules = Union[LocalRule, "Composite", Sequence[LocalRule | None]]
 """What may be given as `rules`: one for every layer with weights, a Composite, or a list."""
 
-LINEAR = (Dense, Conv2d, ConvTranspose2d)
 CONVOLUTIONS = (Conv2d, ConvTranspose2d)
-
-passes = Passing("passes", lambda layer, a, R: R, Mode.PASS)
-reshapes = Passing("passes", lambda layer, a, R: R.reshape(a.shape), Mode.PASS)
-winner_takes_all = Passing("winner takes all", lambda layer, a, R: layer.backward(a, R), Mode.EXACT)
-
-WITHOUT_WEIGHTS: dict[type[Layer], Any] = {
-    **dict.fromkeys((ReLU, LeakyReLU, Tanh, Sigmoid, Dropout, Mask, Identity), passes),
-    **dict.fromkeys((Flatten, Reshape), reshapes),
-    MaxPool2d: winner_takes_all,
-}
-"""What every composite does on the layers that divide nothing."""
 
 
 @dataclass(frozen=True)
@@ -84,17 +47,17 @@ class Composite:
     zero()
     """
 
-    first: AnyRule | None = None
-    first_convolution: AnyRule | None = None
-    last: AnyRule | None = None
-    lower: AnyRule | None = None
-    upper: AnyRule | None = None
-    convolution: AnyRule | None = None
-    dense: AnyRule | None = None
-    pooling: AnyRule = zero()
-    batchnorm: AnyRule = epsilon(1e-6)
+    first: LocalRule | None = None
+    first_convolution: LocalRule | None = None
+    last: LocalRule | None = None
+    lower: LocalRule | None = None
+    upper: LocalRule | None = None
+    convolution: LocalRule | None = None
+    dense: LocalRule | None = None
+    pooling: LocalRule = zero()
+    batchnorm: LocalRule = epsilon(1e-6)
 
-    def rules_for(self, network: Network) -> list[AnyRule]:
+    def rules_for(self, network: Network) -> list[LocalRule]:
         """One rule for each layer, bottom to top.
 
         Raises
@@ -102,14 +65,14 @@ class Composite:
         ValueError
             A layer has no rule: no field fits it, or LRP has none for its kind.
         """
-        linear = [i for i, layer in enumerate(network) if isinstance(layer, LINEAR)]
-        convolutions = [i for i in linear if isinstance(network[i], CONVOLUTIONS)]
-        return [self._rule(i, network, linear, convolutions) for i in range(len(network))]
+        weighted = _weighted(network)
+        convolutions = [i for i in weighted if isinstance(network[i], CONVOLUTIONS)]
+        return [self._rule(i, network, weighted, convolutions) for i in range(len(network))]
 
-    def _rule(self, i: int, network: Network, linear: list[int], convolutions: list[int]) -> AnyRule:
+    def _rule(self, i: int, network: Network, weighted: list[int], convolutions: list[int]) -> LocalRule:
         layer = network[i]
-        if isinstance(layer, LINEAR):
-            number, count = linear.index(i), len(linear)
+        if layer.weighted:
+            number, count = weighted.index(i), len(weighted)
             in_lower_half = number - 1 < (count - 2) // 2
             fitting = [
                 self.first if number == 0 and (count > 1 or self.last is None) else None,
@@ -125,17 +88,18 @@ class Composite:
                     f"{', '.join(field.name for field in fields(self))}."
                 )
             return rule
-        if isinstance(layer, (AvgPool2d, GlobalAvgPool)):
-            return self.pooling
         if isinstance(layer, BatchNorm):
             return self.batchnorm
-        if type(layer) in WITHOUT_WEIGHTS:
-            return WITHOUT_WEIGHTS[type(layer)]
+        rule = without_weights(layer)
+        if rule is not None:
+            return rule
+        if layer.linear:
+            return self.pooling
         advice = " A Softmax is left out only at the end of a network." if isinstance(layer, Softmax) else ""
         raise ValueError(f"LRP has no rule for layer {network.names[i]} ({layer!r}).{advice}")
 
     def __repr__(self) -> str:
-        given = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) is not f.default]
+        given = [f"{f.name}={name_of(getattr(self, f.name))}" for f in fields(self) if getattr(self, f.name) is not f.default]
         return f"Composite({', '.join(given)})"
 
 
@@ -148,21 +112,27 @@ def everywhere(rule: Rule) -> Composite:
     return Composite(convolution=rule, dense=rule, pooling=zero(rule.options.get("stabilizer", 0.0)))
 
 
-REMEMBERED = 16
-_KNOWN: "WeakKeyDictionary[Network, dict[int, tuple[Rules, list[AnyRule]]]]" = WeakKeyDictionary()
-"""The rules of each layer, by network and by what was given; that is kept too, so that its id stays its own."""
+def without_weights(layer: Layer) -> LocalRule | None:
+    """What every composite does on a layer that divides nothing; None on all others.
+
+    >>> from nnlite.layers import ReLU
+    >>> without_weights(ReLU()).__name__
+    'passes'
+    """
+    if isinstance(layer, MaxPool2d):
+        return winner_takes_all
+    if layer.reshapes:
+        return reshapes
+    return passes if layer.pointwise and not isinstance(layer, BatchNorm) else None
 
 
-def rules_for(network: Network, rules: Rules) -> list[AnyRule]:
+def rules_for(network: Network, rules: Rules) -> list[LocalRule]:
     """One rule for each layer of the network, bottom to top, from whatever `relevance` takes as `rules`."""
-    if not isinstance(rules, (Rule, Composite)):
-        return [_checked(rule) for rule in _chosen(network, rules)]
-    known = _KNOWN.setdefault(network, {})
-    if id(rules) not in known:
-        if len(known) >= REMEMBERED:
-            known.clear()
-        known[id(rules)] = rules, [_checked(rule) for rule in _chosen(network, rules)]
-    return known[id(rules)][1]
+    return [_checked(rule) for rule in _chosen(network, rules)]
+
+
+def _weighted(network: Network) -> list[int]:
+    return [i for i, layer in enumerate(network) if layer.weighted]
 
 
 def _chosen(network: Network, rules: Rules) -> Sequence[Any]:
@@ -175,25 +145,25 @@ def _chosen(network: Network, rules: Rules) -> Sequence[Any]:
     if not isinstance(rules, (list, tuple)):
         raise TypeError(f"rules takes a rule, a Composite or a list of rules, and {rules!r} came.")
     usual = everywhere(epsilon()).rules_for(network)
-    linear = [i for i, layer in enumerate(network) if isinstance(layer, LINEAR)]
-    if len(rules) == len(linear):
-        places = dict(zip(linear, rules, strict=True))
+    weighted = _weighted(network)
+    if len(rules) == len(weighted):
+        places = dict(zip(weighted, rules, strict=True))
         rules = [places.get(i) for i in range(len(network))]
     if len(rules) != len(network):
         raise ValueError(
-            f"rules takes {len(linear)} rules (one for each layer with weights) or {len(network)} (one for each "
+            f"rules takes {len(weighted)} rules (one for each layer with weights) or {len(network)} (one for each "
             f"layer), and {len(rules)} came."
         )
-    missing = [network.names[i] for i in linear if rules[i] is None]
+    missing = [network.names[i] for i in weighted if rules[i] is None]
     if missing:
         raise ValueError(f"The layers {', '.join(missing)} have weights and need a rule; None came.")
     return [default if rule is None else rule for default, rule in zip(usual, rules, strict=True)]
 
 
-def _checked(rule: Any) -> AnyRule:
+def _checked(rule: Any) -> LocalRule:
     """The rule; TypeError where it cannot be called as one (`epsilon` makes rules and is none, `epsilon()` is one)."""
     if not callable(rule):
         raise TypeError(f"A rule is one of nnlite.decision_based.lrp or a function, and {rule!r} came.")
-    if isinstance(rule, FunctionType) and rule.__module__.startswith(__package__):
+    if isinstance(rule, FunctionType) and rule.__module__.startswith(__package__) and rule not in PASSING:
         raise TypeError(f"lrp.{rule.__name__} makes rules and is none itself; call it: lrp.{rule.__name__}().")
     return rule

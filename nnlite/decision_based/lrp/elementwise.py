@@ -16,7 +16,7 @@ import numpy as np
 
 from ...layers import AvgPool2d, Conv2d, ConvTranspose2d, Dense, GlobalAvgPool, Layer
 from ...layers.arguments import Shape
-from .form import Relative, Rule
+from .rule import Relative, Rule
 
 Array = np.ndarray
 

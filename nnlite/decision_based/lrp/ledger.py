@@ -1,4 +1,4 @@
-"""The ledger of an LRP walk: why it does not sum to the output.
+"""The ledger of an LRP walk, as `lrp.ledger` gives it: why it does not sum to the output.
 
 For every layer, exact to rounding:   Σ R_k = Σ R_j + to the bias + to ε + dropped.
 """
@@ -9,11 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...network import Network
-from .composites import Rules
-from .form import Passing, Rule, Step, per_sample
-from .relevance import ready
-from .rules import epsilon
+from .form import per_sample
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,40 +84,6 @@ class Ledger:
         )
 
     __str__ = table
-
-
-def ledger(
-    network: Network, x: np.ndarray, target: Any = None, *, rules: Rules = epsilon(), start: str = "score"
-) -> Ledger:
-    """Why it does not sum to the output: for every layer Σ R_k = Σ R_j + to the bias + to ε + dropped.
-
-    Parameters, Raises: as `relevance`; the rules must be those of rules.py (a function of your own keeps no books).
-
-    Returns
-    -------
-    A `Ledger`, which holds the relevances of all layers too; print it to see the table of the first sample.
-
-    Source: Bach et al. 2015, eq. 2 (conservation from layer to layer) and eq. 57 (the share of the bias).
-
-    >>> from nnlite import Network
-    >>> from nnlite.layers import Dense
-    >>> net = Network([Dense(np.array([[3.0], [-1.0]]), np.array([1.0]))])
-    >>> print(ledger(net, np.array([[2.0, 1.0]]), rules=epsilon(0)))
-    layer   rule                Σ R above  Σ R below      bias         ε   dropped
-    dense1  epsilon(epsilon=0)   6.000000   5.000000  1.000000  0.000000  0.000000
-    score   to pixels            6.000000   5.000000  1.000000  0.000000  0.000000
-    """
-    walk = ready(network, x, target, rules, start)
-    strangers = [rule for rule in walk.rules if not isinstance(rule, (Rule, Passing))]
-    if strangers:
-        raise TypeError(f"A ledger needs the rules of nnlite.decision_based.lrp, and {strangers[0]!r} came.")
-    relevances = walk.network.walk_back(walk.a, walk.R, walk.rules)
-    sums = [per_sample(values) for values in relevances]
-    entries = []
-    for l, (name, layer, rule) in enumerate(zip(walk.network.names, walk.network, walk.rules, strict=True)):
-        step: Step = rule.step(layer, walk.a[l], walk.a[l + 1], relevances[l + 1])  # type: ignore[attr-defined]
-        entries.append(Entry(name, repr(rule), sums[l + 1], sums[l], step.bias, step.stabilizer, step.dropped))
-    return Ledger(tuple(entries), tuple(relevances), walk.target)
 
 
 def _six_digits(number: float) -> str:

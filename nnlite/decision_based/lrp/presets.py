@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from .composites import Composite, passes
-from .form import Rule
+from .composites import Composite
+from .rule import Rule, passes
 from .rules import alpha_beta, epsilon, flat, gamma, generalized_gamma, relative, w_squared, z_bounds, z_plus, zero
 
 

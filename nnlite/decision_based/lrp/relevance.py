@@ -3,22 +3,113 @@
     signal at the top   the explained score itself
     local rule          z, s, c, R: the four steps of form.py, by the rule of the layer
 
-ledger.py walks the same way and also tells, layer by layer, where the rest went.
+`LRP(network, rules)` prepares once, the changed layers of every rule, and is called often; `relevance` is its one-line
+shortcut. ledger.py walks the same way and also tells, layer by layer, where the rest went.
 """
 
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 
-from ...chunks import in_chunks
 from ...network import Network
-from ..target import explained, explanation, is_neuron
-from .composites import AnyRule, Rules, rules_for
-from .form import Passing, Rule
+from ...walk import LocalRule, walk
+from ..inputs import check_finite, check_input
+from ..target import aimed, explained_class, is_neuron
+from .composites import Rules, rules_for
+from .ledger import Entry, Ledger, per_sample
+from .rule import PASSING, Rule, name_of, step_of
 from .rules import epsilon
 
-OWN = (Rule, Passing)
-"""The rules that treat each sample for itself; a function may do what it likes."""
+
+class LRP:
+    """R = LRP(network, rules)(x): the rules of each layer chosen and their changed layers made once.
+
+    Parameters
+    ----------
+    network, rules, start
+        As for `relevance`.
+
+    Attributes
+    ----------
+    network
+        The network that is walked: without a Softmax at its end, every BatchNorm merged that can be.
+    rules
+        The rule of each of its layers, bottom to top.
+
+    >>> from nnlite.layers import Dense
+    >>> lrp = LRP(Network([Dense(np.array([[3.0], [-1.0]]))]), epsilon(0))
+    >>> lrp(np.array([[2.0, 1.0]])), lrp.layers(np.array([[2.0, 1.0]]))[1]
+    (array([[ 6., -1.]]), array([[5.]]))
+    """
+
+    def __init__(self, network: Network, rules: Rules = epsilon(), start: str = "score") -> None:
+        aimed(network, None, start)
+        self._given, self.start = network, start
+        self.network = network.to_scores().merged()
+        self.rules: list[LocalRule] = rules_for(self.network, rules)
+        self._on_layers = [_on(rule, layer) for rule, layer in zip(self.rules, self.network, strict=True)]
+
+    def __call__(self, x: np.ndarray, target: Any = None) -> np.ndarray:
+        """The relevance of the pixels, in the shape of x."""
+        network, top, rules = self._walk(target)
+        a, R = walk(network, check_input(network, x), top, rules)
+        check_finite(network, a[-1])
+        _check_signal(network, a, R, 0)
+        return R[0]
+
+    def layers(self, x: np.ndarray, target: Any = None) -> list[np.ndarray]:
+        """The relevance of every layer: from the pixels, [0], to the scores."""
+        return self.steps(x, target)[2]
+
+    def steps(self, x: np.ndarray, target: Any = None) -> tuple[Network, list[np.ndarray], list[np.ndarray], list[Any]]:
+        """The network that was walked, every activation, every relevance, and the rule of each layer."""
+        network, top, rules = self._walk(target)
+        a, R = walk(network, check_input(network, x), top, rules, keep=True)
+        check_finite(network, a[-1])
+        for l in range(len(network)):
+            _check_signal(network, a, R, l)
+        return network, a, R, rules
+
+    def ledger(self, x: np.ndarray, target: Any = None) -> Ledger:
+        """Where the score went, layer by layer: see `ledger`."""
+        strangers = [rule for rule in self.rules if not isinstance(rule, Rule) and rule not in PASSING]
+        if strangers:
+            raise TypeError(f"A ledger needs rules in the words of lrp.Rule, got {strangers[0]!r}.")
+        network, a, R, rules = self.steps(x, target)
+        sums = [per_sample(values) for values in R]
+        entries = []
+        for l, (name, layer, rule) in enumerate(zip(network.names, network, rules, strict=True)):
+            step = step_of(rule, layer, a[l], a[l + 1], R[l + 1])
+            entries.append(Entry(name, name_of(rule), sums[l + 1], sums[l], step.bias, step.stabilizer, step.dropped))
+        return Ledger(tuple(entries), tuple(R), target if is_neuron(target) else explained_class(a[-1], target))
+
+    def _walk(self, target: Any) -> tuple[Network, Any, list[Any]]:
+        """What is walked: the network, the signal at its top, and its rules, which are those of the whole network."""
+        if not is_neuron(target):
+            return self.network, aimed(self.network, target, self.start)[1], self._on_layers
+        part, top = aimed(self._given, target, self.start)
+        if len(part) > len(self.network):
+            raise ValueError(
+                f"LRP divides scores, not probabilities; {target!r} is above the Softmax. Choose a layer below."
+            )
+        part = part.merged()  # a BatchNorm above the neuron is not merged into it
+        same = [
+            ready if layer is known else _on(rule, layer)
+            for layer, known, ready, rule in zip(part, self.network, self._on_layers, self.rules)  # noqa: B905
+        ]
+        return part, top, same
+
+
+def _on(rule: LocalRule, layer: Any) -> Any:
+    return rule.on(layer) if isinstance(rule, Rule) else rule
+
+
+def _check_signal(network: Network, a: list[np.ndarray], R: list[Any], l: int) -> None:
+    if np.shape(R[l]) != a[l].shape or getattr(R[l], "dtype", None) != a[l].dtype:
+        got = f"{R[l].shape} {R[l].dtype}" if isinstance(R[l], np.ndarray) else repr(R[l])
+        raise ValueError(
+            f"The rule of layer {network.names[l]} must give R_j as {a[l].shape} {a[l].dtype}, got {got}."
+        )
 
 
 @overload
@@ -95,54 +186,34 @@ def relevance(
     >>> relevance(net, np.array([[2.0, 1.0]]), rules=epsilon(0))
     array([[7., 1.]])
     """
-    merged = network.to_scores().merged()
-    each = rules_for(merged, rules)
-    if not all_layers and all(isinstance(rule, OWN) for rule in each):
-        _check_start(start)
-
-        def compute(x: np.ndarray, target: Any) -> np.ndarray:
-            if is_neuron(target):  # its own layers are merged: a BatchNorm above it is not
-                return ready(network, x, target, rules, start).to_input()
-            return explanation(merged, x, target, lambda _: each, start)
-
-        return in_chunks(compute, network, x, target)
-    walk = ready(network, x, target, rules, start)
-    signals = walk.network.walk_back(walk.a, walk.R, walk.rules)
-    for name, R_j, a_j in zip(walk.network.names, signals, walk.a, strict=False):
-        if np.shape(R_j) != a_j.shape or getattr(R_j, "dtype", None) != a_j.dtype:
-            came = f"{R_j.shape} {R_j.dtype}" if isinstance(R_j, np.ndarray) else repr(R_j)
-            raise ValueError(f"The rule of layer {name} must give R_j as {a_j.shape} {a_j.dtype}, and {came} came.")
-    return signals if all_layers else signals[0]
+    prepared = prepare(network, rules, start)
+    return prepared.layers(x, target) if all_layers else prepared(x, target)
 
 
-class Walk(NamedTuple):
-    """The network that is walked, its activations, the relevance at the top, a rule a layer, and what is explained."""
+def ledger(
+    network: Network, x: np.ndarray, target: Any = None, *, rules: Rules = epsilon(), start: str = "score"
+) -> Ledger:
+    """Why it does not sum to the output: for every layer Σ R_k = Σ R_j + to the bias + to ε + dropped.
 
-    network: Network
-    a: list[np.ndarray]
-    R: np.ndarray
-    rules: list[AnyRule]
-    target: Any
+    Parameters, Raises: as `relevance`; the rules must be written in the words of rule.py (a function keeps no books).
 
-    def to_input(self) -> np.ndarray:
-        """The relevance of the pixels alone."""
-        return self.network.to_input(self.a, self.R, self.rules)
+    Returns
+    -------
+    A `Ledger`, which holds the relevances of all layers too; print it to see the table of the first sample.
 
+    Source: Bach et al. 2015, eq. 2 (conservation from layer to layer) and eq. 57 (the share of the bias).
 
-def ready(network: Network, x: np.ndarray, target: Any, rules: Rules, start: str) -> Walk:
-    """Everything that a walk needs, from whatever `relevance` takes; the errors are those of `relevance`."""
-    _check_start(start)
-    each = rules_for(network.to_scores().merged(), rules)
-    f = explained(network, x, target)
-    if len(f.network) > len(each):
-        raise ValueError(
-            f"LRP divides scores, not probabilities; {target!r} is above the Softmax. Choose a layer below."
-        )
-    merged = f.network.merged()
-    a = f.a if merged is f.network else merged.forward(x)
-    return Walk(merged, a, f.ones * a[-1] if start == "score" else f.ones, each[: len(merged)], f.target)
+    >>> from nnlite import Network
+    >>> from nnlite.layers import Dense
+    >>> net = Network([Dense(np.array([[3.0], [-1.0]]), np.array([1.0]))])
+    >>> print(ledger(net, np.array([[2.0, 1.0]]), rules=epsilon(0)))
+    layer   rule                Σ R above  Σ R below      bias         ε   dropped
+    dense1  epsilon(epsilon=0)   6.000000   5.000000  1.000000  0.000000  0.000000
+    score   to pixels            6.000000   5.000000  1.000000  0.000000  0.000000
+    """
+    return prepare(network, rules, start).ledger(x, target)
 
 
-def _check_start(start: str) -> None:
-    if start not in ("score", "one"):
-        raise ValueError(f'start takes "score" or "one", and {start!r} came.')
+def prepare(network: Network, rules: Rules, start: str) -> LRP:
+    """LRP(network, rules, start); a compiled network makes it once."""
+    return network.prepared((LRP, rules, start), lambda: LRP(network, rules, start))

@@ -1,23 +1,37 @@
-"""Every LRP rule for a layer with weights, as groups of terms (a′, layer′).
+"""Every LRP rule for a layer with weights, in the words of rule.py.
 
 p⁺ = max(p, 0), p⁻ = min(p, 0); a are the activations below, z_k = Σ_j a_j w_jk + b_k above.
 elementwise.py writes each of them out with every index; the tests tie the two.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from ...layers import Layer
 from ...layers.arguments import frozen
-from ...layers.layer import remembered
-from .form import Group, Relative, Rule, Term, unchanged
-
-Change = Callable[[np.ndarray], np.ndarray]
-"""What becomes of weights, or of a bias. Equal changes are the same key."""
+from .rule import (
+    A_MINUS,
+    A_PLUS,
+    NEGATIVE,
+    ONE,
+    ONES,
+    POSITIVE,
+    SQUARE,
+    A,
+    Box,
+    Change,
+    Group,
+    NonNegative,
+    Relative,
+    Rule,
+    Term,
+    favour,
+    minus,
+    where_negative,
+    where_positive,
+)
 
 
 def zero(stabilizer: float = 0.0) -> Rule:
@@ -32,9 +46,7 @@ def zero(stabilizer: float = 0.0) -> Rule:
     >>> zero()(layer, a, layer.forward(a), np.array([[5.0]]))
     array([[ 6., -1.]])
     """
-
-    options = _options(stabilizer=stabilizer)
-    return Rule("zero", "a_j w_jk / z_k", unchanged, options, stabilizer, needs_weights=False)
+    return Rule("zero", [Group([Term(A)])], **_options(stabilizer))
 
 
 def epsilon(epsilon: float | Relative = 1e-6, stabilizer: float = 0.0) -> Rule:
@@ -53,16 +65,13 @@ def epsilon(epsilon: float | Relative = 1e-6, stabilizer: float = 0.0) -> Rule:
     >>> epsilon(1.0)(layer, a, layer.forward(a), np.array([[6.0]]))
     array([[ 6., -1.]])
     """
-
-    options = _options(stabilizer=stabilizer)
-    more = options.get("stabilizer", 0.0)
+    given = _options(stabilizer)
     if isinstance(epsilon, Relative):
-        size: float | Relative = replace(epsilon, plus=epsilon.plus + more)
+        size: float | Relative = replace(epsilon, plus=epsilon.plus + given["stabilizer"])
     else:
         epsilon = _number("epsilon", epsilon, least=0)
-        size = epsilon + more
-    formula = "a_j w_jk / (z_k + ε sgn z_k)"
-    return Rule("epsilon", formula, unchanged, {"epsilon": epsilon, **options}, size, needs_weights=False)
+        size = epsilon + given["stabilizer"]
+    return Rule("epsilon", [Group([Term(A)])], size, options={"epsilon": epsilon, **given["options"]})
 
 
 def relative(factor: float) -> Relative:
@@ -89,13 +98,8 @@ def gamma(gamma: float = 0.25, stabilizer: float = 0.0) -> Rule:
     array([[12., -1.]])
     """
     gamma = _number("gamma", gamma, least=0)
-
-    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
-        _need_nonnegative(a, layer, "gamma", "generalized_gamma, which takes any sign")
-        return [Group([Term(a, _with(layer, _Favour(_plus, gamma), _Favour(_plus, gamma)))])]
-
-    formula = "a_j (w_jk + γ w⁺_jk) / Σ"
-    return Rule("gamma", formula, groups, _options(gamma=gamma, stabilizer=stabilizer), stabilizer, one_input=True)
+    groups = [Group([Term(A, favour(gamma), favour(gamma))])]
+    return Rule("gamma", groups, needs=NonNegative("generalized_gamma"), **_options(stabilizer, gamma=gamma))
 
 
 def generalized_gamma(gamma: float = 0.25, stabilizer: float = 0.0) -> Rule:
@@ -113,15 +117,9 @@ def generalized_gamma(gamma: float = 0.25, stabilizer: float = 0.0) -> Rule:
     array([[ 0.667, -0.833]])
     """
     gamma = _number("gamma", gamma, least=0)
-
-    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
-        plus, minus = _Favour(_plus, gamma), _Favour(_minus, gamma)
-        favour_plus = _by_sign(a, _with(layer, plus, plus), _with(layer, minus))
-        favour_minus = _by_sign(a, _with(layer, minus, minus), _with(layer, plus))
-        return [Group(favour_plus, (z > 0).astype(z.dtype)), Group(favour_minus, (z < 0).astype(z.dtype))]
-
-    formula = "(p_jk + γ p⁺_jk) / Σ where z_k > 0, (p_jk + γ p⁻_jk) / Σ where z_k < 0"
-    return Rule("generalized_gamma", formula, groups, _options(gamma=gamma, stabilizer=stabilizer), stabilizer)
+    up, down = favour(gamma), favour(gamma, NEGATIVE)
+    groups = [Group(_by_sign(up, down), where_positive), Group(_by_sign(down, up), where_negative)]
+    return Rule("generalized_gamma", groups, **_options(stabilizer, gamma=gamma))
 
 
 def z_plus(stabilizer: float = 0.0) -> Rule:
@@ -134,13 +132,8 @@ def z_plus(stabilizer: float = 0.0) -> Rule:
     >>> z_plus()(layer, a, layer.forward(a), np.array([[5.0]]))
     array([[5., 0.]])
     """
-
-    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
-        _need_nonnegative(a, layer, "z_plus", "alpha_beta(1, 0), which takes any sign")
-        return [Group([Term(a, _with(layer, _plus))])]
-
-    formula = "a_j w⁺_jk / Σ_j a_j w⁺_jk"
-    return Rule("z_plus", formula, groups, _options(stabilizer=stabilizer), stabilizer, one_input=True)
+    groups = [Group([Term(A, POSITIVE, None)])]
+    return Rule("z_plus", groups, needs=NonNegative("alpha_beta(1, 0)"), **_options(stabilizer))
 
 
 def alpha_beta(alpha: float = 2.0, beta: float = 1.0, stabilizer: float = 0.0) -> Rule:
@@ -158,16 +151,11 @@ def alpha_beta(alpha: float = 2.0, beta: float = 1.0, stabilizer: float = 0.0) -
     """
     alpha, beta = _number("alpha", alpha, least=1), _number("beta", beta, least=0)
     if abs(alpha - beta - 1) > 1e-9:
-        raise ValueError(f"alpha_beta needs α − β = 1, and α = {alpha}, β = {beta} came.")
-
-    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
-        above = _by_sign(a, _with(layer, _plus, _plus), _with(layer, _minus))
-        below = _by_sign(a, _with(layer, _minus, _minus), _with(layer, _plus))
-        return [Group(above, alpha), Group(below, -beta)] if beta else [Group(above, alpha)]
-
-    formula = "α (a_j w_jk)⁺ / Σ⁺ − β (a_j w_jk)⁻ / Σ⁻"
-    options = _options(alpha=alpha, beta=beta, stabilizer=stabilizer)
-    return Rule("alpha_beta", formula, groups, options, stabilizer, one_input=True)
+        raise ValueError(f"alpha_beta: expected α − β = 1, got α = {alpha}, β = {beta}.")
+    groups = [Group(_by_sign(POSITIVE, NEGATIVE), alpha)]
+    if beta:
+        groups.append(Group(_by_sign(NEGATIVE, POSITIVE), -beta))
+    return Rule("alpha_beta", groups, **_options(stabilizer, alpha=alpha, beta=beta))
 
 
 def z_bounds(low: Any = 0.0, high: Any = 1.0, stabilizer: float = 0.0) -> Rule:
@@ -190,21 +178,12 @@ def z_bounds(low: Any = 0.0, high: Any = 1.0, stabilizer: float = 0.0) -> Rule:
     array([[0.5, 0.5]])
     """
     if not all(np.asarray(bound).dtype.kind in "iuf" and np.isfinite(bound).all() for bound in (low, high)):
-        raise ValueError(f"z_bounds takes finite bounds, and low = {low!r}, high = {high!r} came.")
+        raise ValueError(f"z_bounds: expected finite bounds, got low = {low!r}, high = {high!r}.")
     if not np.all(np.asarray(low) < np.asarray(high)):
-        raise ValueError(f"z_bounds needs low < high, and low = {low}, high = {high} came.")
-
-    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
-        l, h = _bound("low", low, a), _bound("high", high, a)
-        if np.any(a < l) or np.any(a > h):
-            raise ValueError(
-                f"z_bounds takes inputs in [{np.min(low):g}, {np.max(high):g}], and {a.min():g} to {a.max():g} came to "
-                f"{layer!r}; give the bounds of your pixels, or use w_squared, which needs none."
-            )
-        return [Group([Term(a - l, _with(layer, _plus)), Term(a - h, _with(layer, _minus))])]
-
-    formula = "(a_j w_jk − l_j w⁺_jk − h_j w⁻_jk) / Σ"
-    return Rule("z_bounds", formula, groups, _options(low=low, high=high, stabilizer=stabilizer), stabilizer)
+        raise ValueError(f"z_bounds: expected low < high, got low = {low}, high = {high}.")
+    low, high = (bound if isinstance(bound, Real) else frozen(np.array(bound)) for bound in (low, high))
+    groups = [Group([Term(minus(low, "l"), POSITIVE, None), Term(minus(high, "h"), NEGATIVE, None)])]
+    return Rule("z_bounds", groups, needs=Box(low, high), **_options(stabilizer, low=low, high=high))
 
 
 def w_squared(stabilizer: float = 0.0) -> Rule:
@@ -217,11 +196,7 @@ def w_squared(stabilizer: float = 0.0) -> Rule:
     >>> w_squared()(layer, a, layer.forward(a), np.array([[5.0]]))
     array([[4.5, 0.5]])
     """
-
-    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
-        return [Group([Term(np.ones_like(a), _with(layer, np.square))])]
-
-    return Rule("w_squared", "w²_jk / Σ_j w²_jk", groups, _options(stabilizer=stabilizer), stabilizer)
+    return Rule("w_squared", [Group([Term(ONE, SQUARE, None)])], **_options(stabilizer))
 
 
 def flat(stabilizer: float = 0.0) -> Rule:
@@ -234,76 +209,22 @@ def flat(stabilizer: float = 0.0) -> Rule:
     >>> flat()(layer, a, layer.forward(a), np.array([[5.0]]))
     array([[2.5, 2.5]])
     """
-
-    def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
-        return [Group([Term(np.ones_like(a), _with(layer, np.ones_like))])]
-
-    return Rule("flat", "1 / Σ_j 1", groups, _options(stabilizer=stabilizer), stabilizer)
+    return Rule("flat", [Group([Term(ONE, ONES, None)])], **_options(stabilizer))
 
 
-# --------------------------------------------------------------------------------------------- layers made over
+def _by_sign(of_plus: Change, of_minus: Change) -> list[Term]:
+    """What the products p_jk = a_j w_jk of one sign bring: a⁺ by one change, a⁻ by the other; the bias with the first."""
+    return [Term(A_PLUS, of_plus, of_plus), Term(A_MINUS, of_minus, None)]
 
 
-@remembered
-def _with(layer: Any, W: Change, b: Change | None = None) -> Layer:
-    """The layer with the weights W(w) and the bias b(b), or none. It is made once, and kept with the layer."""
-    return replace(layer, W=frozen(W(layer.W)), b=None if b is None or layer.b is None else frozen(b(layer.b)))
-
-
-def _plus(values: np.ndarray) -> np.ndarray:
-    """p⁺ = max(p, 0)."""
-    return np.maximum(values, 0)
-
-
-def _minus(values: np.ndarray) -> np.ndarray:
-    """p⁻ = min(p, 0)."""
-    return np.minimum(values, 0)
-
-
-@dataclass(frozen=True)
-class _Favour:
-    """p + γ p⁺, or p + γ p⁻."""
-
-    part: Change
-    gamma: float
-
-    def __call__(self, values: np.ndarray) -> np.ndarray:
-        return values + self.gamma * self.part(values)
-
-
-def _by_sign(a: np.ndarray, plus: Layer, minus: Layer) -> Sequence[Term]:
-    """plus(a⁺) and minus(a⁻). Above a ReLU no input is negative: then the second brings nothing."""
-    if a.size and a.min() >= 0:  # a NaN is not
-        return [Term(a, plus), Term(np.zeros_like(a), minus, vanishes=True)]
-    return [Term(_plus(a), plus), Term(_minus(a), minus)]
-
-
-# -------------------------------------------------------------------------------------------------- the checks
-
-
-def _options(**values: Any) -> dict[str, Any]:
-    """The options of a rule; a stabilizer of 0 goes without saying."""
-    values["stabilizer"] = _number("stabilizer", values["stabilizer"], least=0)
-    return {name: value for name, value in values.items() if name != "stabilizer" or value}
+def _options(stabilizer: float, **values: Any) -> dict[str, Any]:
+    """The stabilizer and the options of a rule; a stabilizer of 0 goes without saying."""
+    stabilizer = _number("stabilizer", stabilizer, least=0)
+    return {"stabilizer": stabilizer, "options": values | ({"stabilizer": stabilizer} if stabilizer else {})}
 
 
 def _number(name: str, value: Any, least: float) -> float:
     """A finite number from `least` as Python's own: NumPy's scalars would turn float32 into float64."""
     if not isinstance(value, Real) or isinstance(value, bool) or not least <= float(value) < np.inf:
-        raise ValueError(f"{name} takes a finite number from {least}, and {value!r} came.")
+        raise ValueError(f"{name}: expected a finite number from {least}, got {value!r}.")
     return value if type(value) is int else float(value)
-
-
-def _bound(name: str, bound: Any, a: np.ndarray) -> np.ndarray:
-    try:
-        return np.broadcast_to(np.asarray(bound, a.dtype), a.shape)
-    except ValueError:
-        raise ValueError(
-            f"z_bounds: {name} takes a number or an array that broadcasts over one input {a.shape[1:]}, "
-            f"and the shape {np.shape(bound)} came."
-        ) from None
-
-
-def _need_nonnegative(a: np.ndarray, layer: Layer, rule: str, instead: str) -> None:
-    if a.size and a.min() < 0:
-        raise ValueError(f"{rule} needs inputs ≥ 0, and {a.min():g} came to {layer!r}; use {instead}.")

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ... import kernels
-from ...network import Network, gradient_rule
+from ...network import Network
+from ...walk import gradient_rule
 from ...training.backpropagation import parameter_gradients
 from ...training.loop import Moment, Parameters, updated
 from ...training.optimizers import Memories, Optimizer

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import storage
+from ... import files, storage
 from ...decision_based.inputs import activations
 from ...layers.arguments import count, float_dtype, frozen, generator
 from ...network import Network
@@ -138,12 +138,12 @@ class Generator:
         return {"decoder": self.decoder} | ({} if self.encoder is None else {"encoder": self.encoder})
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        return join(**{key: network.description()[1] for key, network in self._networks().items()}) | {
+        return join(**{key: files.description(network)[1] for key, network in self._networks().items()}) | {
             "codes": self.codes
         }
 
     def _description(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        networks = {key: network.description()[0] for key, network in self._networks().items()}
+        networks = {key: files.description(network)[0] for key, network in self._networks().items()}
         return {"name": self.name, "networks": networks, "info": self.info}, self._arrays()
 
 
@@ -167,7 +167,7 @@ def load_file(path: str | os.PathLike) -> Generator:
 def _from_description(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Generator:
     arrays = {key: frozen(value.astype(np.float32)) for key, value in arrays.items()}
     networks = {
-        key: Network.from_description(described, part(arrays, key)) for key, described in header["networks"].items()
+        key: files.from_description(described, part(arrays, key)) for key, described in header["networks"].items()
     }
     return Generator(header["name"], networks["decoder"], networks.get("encoder"), arrays["codes"], header["info"])
 

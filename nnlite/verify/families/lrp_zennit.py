@@ -13,9 +13,9 @@ import numpy as np
 
 from ...decision_based import lrp
 from ...decision_based.excitation_backpropagation import excitation_backpropagation
-from ...decision_based.lrp.composites import passes
+from ...decision_based.lrp.rule import passes
 from ...layers import Conv2d, ConvTranspose2d, Softmax
-from ...network import gradient_rule
+from ...walk import gradient_rule
 from ..case import LINEAR, POOLING, Case, array
 from ..conventions import w_squared_with_bias
 from ..libraries import load

@@ -19,11 +19,10 @@ Source: Nakandala et al. 2019, "Incremental and approximate inference for faster
 explanations", SIGMOD, sec. 3.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from ..layers import Mask
 from ..network import Network
 from .patch_steps import LOCAL, Patches, everything, plan
 
@@ -38,6 +37,7 @@ def of_covered(
     rows: Sequence[slice],
     columns: Sequence[slice],
     memory: int,
+    rest_of: Callable[[int], Network],
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The output of the network for every copy of the batch with a window covered, some copies at a time.
 
@@ -51,6 +51,8 @@ def of_covered(
         The windows; each row with each column. All have one size, except that the last may stick out.
     memory
         How many bytes the activations of the copies of one block may take; one copy runs in any case.
+    rest_of
+        The layers from a place on, as a compiled network.
 
     Yields
     ------
@@ -59,14 +61,14 @@ def of_covered(
         equal to its sample is left out.
     """
     x = a[0]
-    drawn = any(isinstance(layer, Mask) and len(layer.m) > 1 for layer in network)
+    drawn = network.batch > 1
     copies, windows = _windows(x, filled, rows, columns, all_of_them=drawn)
     if not len(copies):
         return
     room = np.array(x.shape[2:])[:, None] - np.array(windows.size)[:, None]
     within = Patches(windows.sample, np.minimum(windows.corner, room), windows.size)  # the last ones stick out
     steps, ends, numbers = plan(network, a, within)
-    reached, rest = a[len(steps)], network.part(len(steps), len(network))
+    reached, rest = a[len(steps)], rest_of(len(steps))
     whole = [z[0].size for z in a[len(steps) :]]
     most = max(below + above for below, above in zip([whole[0], *whole], whole))  # noqa: B905
     near = max(1, min(NEAR, memory // 2) // (numbers * x.itemsize))

@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.patches import changed_convolution, crop, paste
 from ..kernels.windows import Pair
 from ..layers import (
     AvgPool2d,
@@ -39,6 +38,7 @@ from ..layers import (
     Tanh,
 )
 from ..network import Network
+from .patches import changed_convolution, crop, paste
 
 PLACE_BY_PLACE = (ReLU, LeakyReLU, Tanh, Sigmoid, Softmax, BatchNorm, Identity, Dropout)
 """Layers whose output at a place of the map depends on the input at that place alone. Not their subclasses."""

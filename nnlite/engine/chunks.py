@@ -12,7 +12,7 @@ a draw with a mask for each sample; layers of your own, which may do what they l
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from itertools import pairwise
@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .kernels import backend
-from .layers import KINDS, Mask
+from ..kernels import backend
+from ..layers import KINDS
+from . import lowering
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-    from .network import Network
+    from ..network import Network
 
 CHUNK = 2**20
 """About how many numbers all activations of a chunk hold together."""
@@ -58,33 +59,37 @@ def threads() -> int:
 
 
 def in_chunks(
-    compute: Callable[[np.ndarray, Any], np.ndarray], network: "Network", x: np.ndarray, target: Any = None
-) -> np.ndarray:
-    """compute(x, target), where `compute` gives something for each sample that depends on that sample alone.
+    compute: Callable[[np.ndarray, Any], tuple[list[np.ndarray], list[np.ndarray]]],
+    parts: Sequence[slice],
+    x: np.ndarray,
+    top: Any,
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """compute(x, top), the output and the signal on x, chunk by chunk; each sample's depends on that sample alone.
 
     Where a chunk raises an error, the whole batch is computed at once: its error is the right one.
     """
-    parts = slices(network, x)
-    targets = _targets(target, len(x), parts) if len(parts) > 1 else None
-    if targets is None:
-        return compute(x, target)
+    tops = [None if top is None else lowering.cut(top, part, len(x)) for part in parts] if len(parts) > 1 else []
+    if not tops or (top is not None and tops[0] is None):
+        return compute(x, top)
     at_once, errors = threads(), np.geterr()
 
-    def one(part: slice, target: Any) -> np.ndarray:
+    def one(part: slice, its_top: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
         with np.errstate(**errors):
-            return compute(x[part], target)
+            return compute(x[part], its_top)
 
     contexts = [copy_context() for _ in parts]
     try:
         with _blas(backend()).limit(limits=1, user_api="blas"):
             if at_once == 1:
-                return np.concatenate(list(map(one, parts, targets)))
-            with ThreadPoolExecutor(min(at_once, len(parts))) as pool:
-                runs = (context.run for context in contexts)
-                done = pool.map(lambda run, *given: run(one, *given), runs, parts, targets)
-                return np.concatenate(list(done))
+                done = list(map(one, parts, tops))
+            else:
+                with ThreadPoolExecutor(min(at_once, len(parts))) as pool:
+                    runs = (context.run for context in contexts)
+                    done = list(pool.map(lambda run, *given: run(one, *given), runs, parts, tops))
     except Exception:
-        return compute(x, target)
+        return compute(x, top)
+    a, R = ([np.concatenate(each) for each in zip(*side, strict=True)] for side in zip(*done, strict=True))
+    return a, R
 
 
 def slices(network: "Network", x: Any) -> list[slice]:
@@ -92,7 +97,7 @@ def slices(network: "Network", x: Any) -> list[slice]:
     n = len(x) if isinstance(x, np.ndarray) and x.ndim > 1 else 0
     if n < 2 * LEAST or not all(type(layer) in OWN for layer in network):
         return [slice(0, n)]
-    if any(isinstance(layer, Mask) and len(layer.m) > 1 for layer in network):
+    if network.batch > 1:  # masks were drawn for this batch
         return [slice(0, n)]
     try:
         numbers = sum(map(prod, network.shapes((1, *x.shape[1:]))))
@@ -104,15 +109,6 @@ def slices(network: "Network", x: Any) -> list[slice]:
     count = -(-n // fit)
     edges = [n * i // count for i in range(count + 1)]
     return [slice(start, stop) for start, stop in pairwise(edges)]
-
-
-def _targets(target: Any, n: int, parts: list[slice]) -> list[Any] | None:
-    """What is explained in each chunk; None where `target` is neither for all samples nor one for each."""
-    many = isinstance(target, (list, tuple)) or np.ndim(target) > 0
-    if not many or (len(target) == 2 and isinstance(target[0], str)):  # a class, or a neuron
-        return [target] * len(parts)
-    sliced = isinstance(target, (list, tuple, np.ndarray)) and len(target) == n
-    return [target[part] for part in parts] if sliced else None
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 """A row of layers as the compiled kernel wants it: one table, one array of weights; and what may stand in it.
 
-The layers say everything; this file only writes it down. plan.py chooses which layers run as a row.
+The layers say everything; this file only writes it down. segments.py chooses which layers run as a row.
 """
 
 from collections.abc import Sequence
@@ -11,18 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .kernels import row as kernel
-from .kernels.row import Field, Kind, Start
-from .kernels.windows import Windows, output_size
-from .kernels.workspace import LINE, aligned, workspace
-from .layers import AvgPool2d, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool, Identity, Layer, MaxPool2d, ReLU, Reshape
-from .layers.arguments import Shape
-
-KINDS: dict[type[Layer], Kind] = {
-    Dense: Kind.DENSE, Conv2d: Kind.CONV, ReLU: Kind.RELU, MaxPool2d: Kind.MAX, AvgPool2d: Kind.MEAN,
-    GlobalAvgPool: Kind.MEAN, Flatten: Kind.SAME, Reshape: Kind.SAME, Identity: Kind.SAME, Dropout: Kind.SAME,
-}  # fmt: skip
-"""The layers that a row can hold; a Dropout that is not drawn passes everything."""
+from ..kernels.windows import Windows, output_size
+from ..kernels.workspace import LINE, aligned, workspace
+from ..layers import AvgPool2d, Conv2d, Dense, GlobalAvgPool, Layer, MaxPool2d
+from ..layers.arguments import Shape
+from . import row as kernel
+from .lowering import KINDS
+from .row import Field, Kind, Start
 
 MOST_NUMBERS = 2**18
 """In the columns of one convolution, an activation, or an array of weights: more would not stay in the cache."""

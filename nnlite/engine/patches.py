@@ -19,9 +19,9 @@ explanations", sec. 3.
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from . import convolution
-from .dispatch import compiled, either, part
-from .windows import Pair
+from ..kernels import convolution
+from ..kernels.dispatch import compiled, either, part
+from ..kernels.windows import Pair
 
 # ---------------------------------------------------------------------------------------------- the plain form
 

@@ -5,7 +5,7 @@
 
 On small images the calls between the layers cost more than the layers do; a row costs one. Every number that a layer
 would give is still there: `up` leaves all activations, `down` all signals. What a layer is stands in one line of a
-table of integers (`Field`), its weights in one array; nnlite/rows.py writes both. The plain form of a row is the layers
+table of integers (`Field`), its weights in one array; rows.py writes both. The plain form of a row is the layers
 themselves, one after the other, and the tests tie the two.
 
 A convolution goes by strips. A strip holds the numbers that one column of the windows reads, and nothing else:
@@ -24,8 +24,8 @@ from enum import IntEnum
 
 import numpy as np
 
-from . import division
-from .dispatch import compiled, part
+from ..kernels import division
+from ..kernels.dispatch import compiled, part
 
 
 class Kind(IntEnum):

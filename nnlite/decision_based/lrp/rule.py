@@ -1,0 +1,344 @@
+"""The words that every LRP rule is written in: a rule is data, evaluated by form.py, printed by the stepper.
+
+    Rule    groups, a stabilizer, and what the rule needs of its inputs
+    Group   terms that share one denominator, and the part κ of the relevance that they divide
+    Term    an input made of a:       A, A_PLUS, A_MINUS, ONE, minus(l)
+            a change of the weights:  SAME, POSITIVE, NEGATIVE, SQUARE, ONES, favour(γ), favour(γ, NEGATIVE)
+            and one of the bias, None where it is left out
+
+So LRP-γ is Rule("gamma", [Group([Term(A, favour(γ), favour(γ))])]). A rule of your own, in the same words, is walked,
+booked, stepped through, pickled and compared like those of rules.py.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ...layers import Layer
+from .form import Prepared, Step
+
+# ------------------------------------------------------------------------------------------ what becomes of weights
+
+
+@dataclass(frozen=True)
+class Change:
+    """What becomes of each weight p: part(p), or with γ p + γ part(p). `symbol` is how part(p) is written."""
+
+    part: Callable[[np.ndarray], np.ndarray]
+    symbol: str
+    gamma: float | None = None
+
+    def __call__(self, p: np.ndarray) -> np.ndarray:
+        return self.part(p) if self.gamma is None else p + self.gamma * self.part(p)
+
+
+def same(p: np.ndarray) -> np.ndarray:
+    """p itself."""
+    return p
+
+
+def positive(p: np.ndarray) -> np.ndarray:
+    """p⁺ = max(p, 0)."""
+    return np.maximum(p, 0)
+
+
+def negative(p: np.ndarray) -> np.ndarray:
+    """p⁻ = min(p, 0)."""
+    return np.minimum(p, 0)
+
+
+SAME, POSITIVE, NEGATIVE = Change(same, "p"), Change(positive, "p⁺"), Change(negative, "p⁻")
+SQUARE, ONES = Change(np.square, "p²"), Change(np.ones_like, "1")
+
+
+def favour(gamma: float, change: Change = POSITIVE) -> Change:
+    """p + γ p⁺, or p + γ p⁻.
+
+    >>> favour(0.5)(np.array([2.0, -2.0])), favour(0.5, NEGATIVE)(np.array([2.0, -2.0]))
+    (array([ 3., -2.]), array([ 2., -3.]))
+    """
+    return Change(change.part, change.symbol, gamma)
+
+
+# ---------------------------------------------------------------------------------------- what the layer is fed
+
+
+@dataclass(frozen=True)
+class Input:
+    """a′, made of the activations a below; None where a′ is known to be zero everywhere."""
+
+    symbol: str
+    make: Callable[[np.ndarray], np.ndarray | None]
+
+    def __call__(self, a: np.ndarray) -> np.ndarray | None:
+        return self.make(a)
+
+
+def rising(a: np.ndarray) -> np.ndarray:
+    """a⁺ = max(a, 0): a itself where no input is negative."""
+    return a if a.size and a.min() >= 0 else np.maximum(a, 0)
+
+
+def falling(a: np.ndarray) -> np.ndarray | None:
+    """a⁻ = min(a, 0); None where no input is negative. (What is not computed would add exact zeros.)"""
+    return None if a.size and a.min() >= 0 else np.minimum(a, 0)
+
+
+A, A_PLUS, A_MINUS, ONE = Input("a", same), Input("a⁺", rising), Input("a⁻", falling), Input("1", np.ones_like)
+
+
+@dataclass(frozen=True, eq=False)
+class minus:
+    """a − l: the distance from a bound, a number or an array that broadcasts over one input."""
+
+    bound: Any
+    symbol: str = "l"
+
+    def __call__(self, a: np.ndarray) -> np.ndarray:
+        return a - bound_like(self.bound, a)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, minus) and self.symbol == other.symbol and same_value(self.bound, other.bound)
+
+    def __hash__(self) -> int:
+        return hash((self.symbol, np.asarray(self.bound, np.float64).tobytes()))
+
+
+def bound_like(bound: Any, a: np.ndarray) -> np.ndarray:
+    """A bound for every input of a.
+
+    Raises
+    ------
+    ValueError
+        It does not broadcast over one input.
+    """
+    try:
+        return np.broadcast_to(np.asarray(bound, a.dtype), a.shape)
+    except ValueError:
+        raise ValueError(
+            f"expected a bound that is a number or broadcasts over one input {a.shape[1:]}, got the shape "
+            f"{np.shape(bound)}; give one such as (C, 1, 1)."
+        ) from None
+
+
+# ------------------------------------------------------------------------------------------- what a group divides
+
+
+def where_positive(z: np.ndarray) -> np.ndarray:
+    """κ = 1 where the layer's own z is above 0."""
+    return (z > 0).astype(z.dtype)
+
+
+def where_negative(z: np.ndarray) -> np.ndarray:
+    """κ = 1 where the layer's own z is below 0."""
+    return (z < 0).astype(z.dtype)
+
+
+@dataclass(frozen=True)
+class Relative:
+    """A stabilizer of `factor` times the root mean square of z, sample by sample, and `plus` a constant."""
+
+    factor: float
+    plus: float = 0.0
+
+    def __call__(self, z: np.ndarray) -> np.ndarray:
+        axes = tuple(range(1, z.ndim))
+        m = np.abs(z).max(axis=axes, keepdims=True)  # z² may overflow, or vanish, where (z / m)² does not
+        rms = m * np.sqrt(((z / np.where(m > 0, m, 1)) ** 2).mean(axis=axes, keepdims=True))
+        return (self.factor * rms + self.plus).astype(z.dtype)
+
+    def __repr__(self) -> str:
+        return f"relative({self.factor})"
+
+
+# ------------------------------------------------------------------------------------------- what a rule needs of a
+
+
+@dataclass(frozen=True)
+class NonNegative:
+    """a ≥ 0; `instead` names the rule that takes any sign."""
+
+    instead: str
+
+    def __call__(self, a: np.ndarray, rule: "Rule", layer: Layer) -> None:
+        if a.size and a.min() < 0:
+            raise ValueError(
+                f"{rule.name} needs inputs ≥ 0, got {a.min():g} at {layer!r}; use {self.instead}, which takes any sign."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """l ≤ a ≤ h."""
+
+    low: Any
+    high: Any
+
+    def __call__(self, a: np.ndarray, rule: "Rule", layer: Layer) -> None:
+        l, h = bound_like(self.low, a), bound_like(self.high, a)
+        if np.any(a < l) or np.any(a > h):
+            raise ValueError(
+                f"{rule.name} takes inputs in [{np.min(l):g}, {np.max(h):g}], got {a.min():g} to {a.max():g} at "
+                f"{layer!r}; give the bounds of your pixels, or use w_squared, which needs none."
+            )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Box) and same_value(self.low, other.low) and same_value(self.high, other.high)
+
+    def __hash__(self) -> int:
+        return hash(Box)
+
+
+# ---------------------------------------------------------------------------------------------------- the rule
+
+
+@dataclass(frozen=True)
+class Term:
+    """layer′(a′): a layer with changed weights W(w) and bias b(b), fed a changed input."""
+
+    input: Callable[[np.ndarray], np.ndarray | None] = A
+    W: Change = SAME
+    b: Change | None = SAME
+
+    @property
+    def keeps_weights(self) -> bool:
+        """Whether layer′ is the layer itself."""
+        return self.W == SAME and self.b == SAME
+
+
+@dataclass(frozen=True)
+class Group:
+    """Terms that share one denominator, and the part κ of the relevance that they divide: a number, or κ(z)."""
+
+    terms: tuple[Term, ...]
+    kappa: float | Callable[[np.ndarray], np.ndarray] = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "terms", tuple(self.terms))
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """An LRP rule: callable as rule(layer, a, z, R_k) -> R_j on any layer with weights.
+
+    Attributes
+    ----------
+    name
+        What it is called: the function in rules.py that made it, and the one in elementwise.py that writes it out.
+    groups
+        What it divides the relevance by.
+    stabilizer
+        Added to each denominator with the sign of z (sgn 0 = +1): a number, or `Relative`.
+    needs
+        What it needs of its inputs, called as needs(a, rule, layer): `NonNegative`, `Box` or None.
+    options
+        What the function that made it was given, for its repr and for elementwise.py.
+
+    >>> from nnlite.layers import Dense
+    >>> layer, a = Dense(np.array([[3.0], [-1.0]])), np.array([[2.0, 1.0]])
+    >>> absolute = Rule("absolute", [Group([Term(A, POSITIVE, None)], 0.5), Group([Term(A, NEGATIVE, None)], 0.5)])
+    >>> absolute(layer, a, layer.forward(a), np.array([[4.0]]))
+    array([[2., 2.]])
+    """
+
+    name: str
+    groups: tuple[Group, ...]
+    stabilizer: float | Relative = 0.0
+    needs: Callable[[np.ndarray, "Rule", Layer], None] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "groups", tuple(self.groups))
+
+    @cached_property
+    def needs_weights(self) -> bool:
+        """Whether the rule changes weights; zero and ε do not, and fit average pooling and BatchNorm too."""
+        return not all(term.keeps_weights for group in self.groups for term in group.terms)
+
+    def on(self, layer: Layer) -> Prepared:
+        """This rule on one layer, its changed layers made.
+
+        Raises
+        ------
+        TypeError
+            The rule changes weights, and the layer has none.
+        """
+        return Prepared(self, layer)
+
+    def step(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> Step:
+        """The layer's four steps, with the shares of bias, stabilizer and what was dropped."""
+        return self.on(layer).step(layer, a, z, R)
+
+    def __call__(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
+        return self.on(layer)(layer, a, z, R)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other or not isinstance(other, Rule):
+            return self is other
+        alike = (self.name, self.groups, self.stabilizer, self.needs) == (
+            other.name, other.groups, other.stabilizer, other.needs
+        )  # fmt: skip
+        return alike and same_value(dict(self.options), dict(other.options))
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.groups, self.stabilizer))
+
+    def __repr__(self) -> str:
+        return f"{self.name}({', '.join(f'{key}={_short(value)}' for key, value in self.options.items())})"
+
+
+def passes(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
+    """R_j = R_k: each neuron of a pointwise layer has one input, which gets all."""
+    return R
+
+
+def reshapes(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
+    """R_j = R_k, in the shape below."""
+    return R.reshape(a.shape)
+
+
+def winner_takes_all(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
+    """Max-pooling: the winner of each window gets what the window got."""
+    return layer.backward(a, R)
+
+
+PASSING: dict[Any, str] = {passes: "passes", reshapes: "passes", winner_takes_all: "winner takes all"}
+"""The rules of layers that divide nothing, and how the ledger calls them."""
+
+
+def name_of(rule: Any) -> str:
+    """A rule in a few words."""
+    known = rule in PASSING if callable(rule) and getattr(rule, "__hash__", None) else False
+    return PASSING[rule] if known else repr(rule)
+
+
+def step_of(rule: Any, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> Step:
+    """One layer's step with its books, by a `Rule` or one of PASSING.
+
+    Raises
+    ------
+    TypeError
+        The rule is a function of the user's own: it keeps no books.
+    """
+    if isinstance(rule, (Rule, Prepared)):
+        return rule.step(layer, a, z, R)
+    if rule in PASSING:
+        return Step(R, rule(layer, a, z, R))
+    raise TypeError(f"Books need rules in the words of lrp.Rule, got {rule!r}.")
+
+
+def same_value(one: Any, other: Any) -> bool:
+    """Whether two options are equal: numbers, arrays by their contents, and dicts of them."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same_value(one[key], other[key]) for key in one)
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return np.array_equal(np.asarray(one), np.asarray(other))
+    return bool(one == other)
+
+
+def _short(value: Any) -> Any:
+    """An option on one line: an array by its shape."""
+    return f"array{list(value.shape)}" if isinstance(value, np.ndarray) and value.ndim else value

@@ -1,0 +1,120 @@
+"""Networks made of a network: without its Softmax, merged, drawn, in another dtype, with other parameters, a part.
+
+Each is a new network; a compiled one gives compiled ones. `Network` has them as methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from copy import copy, deepcopy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .layers import BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Softmax
+from .layers.arguments import Shape, float_dtype
+
+if TYPE_CHECKING:
+    from .network import Network
+
+
+def part(network: Network, which: slice) -> Network:
+    """The layers of a slice as a network: neighbours, with their names.
+
+    Raises
+    ------
+    ValueError
+        The slice leaves layers out.
+    """
+    start, _, step = which.indices(len(network))
+    if step != 1:
+        raise ValueError("A slice of a network takes neighbouring layers: network[start:stop].")
+    shape = network.input_shape if start == 0 else None
+    return _as_prepared(network, type(network)(network.layers[which], network.names[which], shape, network.info))
+
+
+def to_scores(network: Network) -> Network:
+    """The network without a Softmax at its end; itself where there is none."""
+    return network[:-1] if network.layers and isinstance(network.layers[-1], Softmax) else network
+
+
+def merged(network: Network) -> Network:
+    """The network with every BatchNorm folded into the Dense or Conv2d directly before it.
+
+    An Identity stands in place of the BatchNorm, so that all layers keep their positions and names.
+    """
+    layers = list(network.layers)
+    for i in range(1, len(layers)):
+        before, layer = layers[i - 1 : i + 1]
+        if isinstance(layer, BatchNorm) and isinstance(before, (Dense, Conv2d)):
+            layers[i - 1 : i + 1] = layer.merge(before), Identity()
+    return network if tuple(layers) == network.layers else _with(network, layers)
+
+
+def sample(network: Network, rng: np.random.Generator, shape: Shape) -> Network:
+    """A draw: the network with a fixed mask in place of every Dropout.
+
+    Parameters
+    ----------
+    network
+        Any network.
+    rng
+        Where the randomness comes from.
+    shape
+        The shape of the input. With its batch axis (N, ...) each sample gets masks of its own; without (as
+        `input_shape`), or with N = 1, one draw serves every sample.
+    """
+    if not any(isinstance(layer, Dropout) for layer in network):
+        return network
+    shape = (1, *shape) if tuple(shape) == network.input_shape else tuple(shape)
+    layers: list[Layer] = []
+    for layer in network:
+        layers.append(layer.draw(rng, shape, network.dtype) if isinstance(layer, Dropout) else layer)
+        shape = layer.output_shape(shape)
+    return _with_values(network, layers)
+
+
+def astype(network: Network, dtype: Any) -> Network:
+    """The network in float32 or float64."""
+    float_dtype(dtype, "astype")
+    return _with(network, [layer.astype(dtype) for layer in network])
+
+
+def with_parameters(network: Network, parameters: Mapping[str, np.ndarray]) -> Network:
+    """The network with other values for some of its `parameters`, by the same names.
+
+    Raises
+    ------
+    ValueError
+        There is no such parameter, or it has another shape.
+    """
+    present = network.parameters
+    unknown = set(parameters) - set(present)
+    if unknown:
+        raise ValueError(f"There are no parameters {sorted(unknown)}; the parameters are {list(present)}.")
+    for name, value in parameters.items():
+        if np.shape(value) != present[name].shape:
+            raise ValueError(f"{name}: expected the shape {present[name].shape}, got {np.shape(value)}.")
+    layers = []
+    for name, layer in zip(network.names, network, strict=True):
+        own = {key: parameters[f"{name}.{key}"] for key in layer.parameters if f"{name}.{key}" in parameters}
+        layers.append(replace(layer, **own) if own else layer)
+    alike = all(getattr(value, "dtype", None) == present[name].dtype for name, value in parameters.items())
+    return _with_values(network, layers) if alike else _with(network, layers)
+
+
+def _with(network: Network, layers: Iterable[Layer]) -> Network:
+    return _as_prepared(network, type(network)(layers, network.names, network.input_shape, network.info))
+
+
+def _with_values(network: Network, layers: Iterable[Layer]) -> Network:
+    """A network that differs in the values of arrays alone: its names and shapes need no other check."""
+    other = copy(network)
+    kept = {name: network.__dict__[name] for name in ("names", "input_shape", "info")}
+    other.__dict__ = deepcopy(kept) | {"layers": tuple(layers)}
+    return other if network.program is None else network.program.like(other)
+
+
+def _as_prepared(network: Network, other: Network) -> Network:
+    return other if network.program is None else other.compile()
