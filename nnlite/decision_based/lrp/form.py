@@ -69,14 +69,15 @@ def four_steps(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """z, s and R_j of one group, from its (a′, layer′) and the relevance κ R that it divides; size and lost as in `Part`.
 
-    z need not be given: a layer on its own input has been computed already, on the way up.
+    z is given where it is known: a layer on its own input has been computed already, on the way up.
     """
     if z is None:
         z = total(layer.forward(a) for a, layer in fed)  # step 1
     size = stabilizer(z) if callable(stabilizer) else z.dtype.type(stabilizer)
-    s, lost = divide(R, z, size)  # step 2: R / (z + size · sgn z), and 0 where that cannot be divided
+    s, lost = divide(R, z, size)  # step 2: s = R / (z + size · sgn z), and 0 where nothing can be divided
     c = [layer.backward(a, s) for a, layer in fed]  # step 3
-    return z, s, total(a * c_a for (a, _), c_a in zip(fed, c, strict=True)), size, lost  # step 4
+    R_j = total(a * c_a for (a, _), c_a in zip(fed, c, strict=True))  # step 4
+    return z, s, R_j, size, lost
 
 
 @dataclass(frozen=True, eq=False)
