@@ -50,7 +50,7 @@ MISTAKES = {
 def test_a_mistake_is_one_clear_error(name, mistake):
     arguments, kind, words = MISTAKES[mistake]
     with pytest.raises(kind) as error:
-        explain(name, NET, *arguments)
+        explain(NET, arguments[0], name, *arguments[1:])
     assert type(error.value) is kind
     message = str(error.value)
     assert "\n" not in message
@@ -60,12 +60,12 @@ def test_a_mistake_is_one_clear_error(name, mistake):
 @pytest.mark.parametrize("name", METHODS)
 def test_a_layer_to_explain_at_that_is_not_there(name):
     with pytest.raises(ValueError, match=r"There is no layer 'conv9'; the layers are conv1, relu1"):
-        explain(name, NET, X, at="conv9")
+        explain(NET, X, name, at="conv9")
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_an_empty_batch_gives_an_empty_map(name):
-    assert len(explain(name, NET, X[:0])) == 0
+    assert len(explain(NET, X[:0], name)) == 0
 
 
 # ------------------------------------------------------------------------------------- what the methods share
@@ -77,7 +77,7 @@ NAN = NET.with_parameters({**NET.parameters, "conv1.b": np.full(16, np.nan, np.f
 @pytest.mark.parametrize("name", ["gradient", "deconvnet", "occlusion", "lrp-epsilon", "deeplift", "simple-taylor"])
 def test_a_nan_in_what_is_explained_is_an_error_for_classes_and_neurons(name, target):
     with pytest.raises(ValueError, match=r"hold a NaN or an infinity; check the network's weights"):
-        explain(name, NAN, X, target)
+        explain(NAN, X, name, target)
 
 
 @pytest.mark.parametrize("method", [deconvnet, all_filters])

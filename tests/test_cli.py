@@ -478,7 +478,7 @@ def test_explain_at_a_hidden_layer(tmp_path, capsys):
     for name, layer in (("lrp-epsilon", "relu2"), ("gradient", "dense1")):
         out = tmp_path / f"{name}.npy"
         assert cli.main(["explain", "strokes:4", "--method", name, "--at", layer, "--out", str(out)]) == 0
-        assert np.array_equal(np.load(out), explain(name, network, x, at=layer))
+        assert np.array_equal(np.load(out), explain(network, x, name, at=layer))
         assert cli.main(["explain", "strokes:4", "--method", name, "--at", layer, "--out", f"{out}.png"]) == 0
     assert cli.main(["explain", "strokes:4", "--at", "conv9", "--out", str(out)]) == 2
     assert "no layer 'conv9'" in capsys.readouterr().err

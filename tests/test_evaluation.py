@@ -54,7 +54,7 @@ def flipped_by_loops(x, R, counts, fill, mode, order, size):
 @pytest.mark.parametrize("order", ["most", "least"])
 @pytest.mark.parametrize("size", [1, 2])
 def test_the_curve_is_that_of_the_pictures_made_one_by_one(mode, order, size):
-    R = explain("integrated-gradients", NET, X).round(1)  # rounded: some are equal
+    R = explain(NET, X, "integrated-gradients").round(1)  # rounded: some are equal
     found = pixel_flipping(NET, X, R, mode=mode, order=order, size=size, fill=0.25, steps=100)
     places = {1: 20, 2: 6}[size]
     assert np.allclose(found.share, np.arange(places + 1) / places)
@@ -87,7 +87,7 @@ def test_no_order_of_a_weighted_sum_has_a_larger_aopc_than_the_order_of_its_prod
 
 def test_a_true_order_beats_a_random_one_and_that_the_reversed_one_on_digits():
     x, _ = datasets.strokes(20, seed=1)
-    R = explain("lrp-gamma", LENET, x)
+    R = explain(LENET, x, "lrp-gamma")
     true, reverse = (pixel_flipping(LENET, x, R, order=order, steps=14) for order in ("most", "least"))
     random = pixel_flipping(LENET, x, np.random.default_rng(0).random(x.shape), steps=14)
     assert true.aopc.mean() > random.aopc.mean() + 2 > reverse.aopc.mean() + 4
@@ -176,7 +176,7 @@ def test_no_samples_are_no_curves_no_infidelities_and_no_gaps():
 
 
 def test_infidelity_of_squares_is_its_formula_written_out():
-    R = explain("integrated-gradients", NET, X, 1)
+    R = explain(NET, X, "integrated-gradients", 1)
     found = infidelity(NET, X, R, 1, size=(2, 3))
     for n in range(3):
         squares = []
@@ -209,7 +209,7 @@ def test_a_weighted_sum_has_no_infidelity():
 
 
 def test_scaling_is_the_best_factor_and_undoes_any_other():
-    R = explain("lrp-z-plus", NET, X)
+    R = explain(NET, X, "lrp-z-plus")
     best = infidelity(NET, X, R, scaled=True)
     np.testing.assert_allclose(infidelity(NET, X, -7.5 * R, scaled=True), best, rtol=1e-9)
     assert (best <= infidelity(NET, X, R) + 1e-12).all()
@@ -257,7 +257,7 @@ def test_deeplift_is_complete_on_any_network_and_the_gap_is_the_difference():
     np.testing.assert_allclose(found.divided, NET.scores(X)[range(3), c] - at_black)
     zero = completeness(NET, X, "lrp-zero")
     np.testing.assert_allclose(zero.divided, NET.scores(X)[range(3), c])
-    np.testing.assert_allclose(zero.gap, zero.divided - explain("lrp-zero", NET, X).sum(axis=(1, 2, 3)))
+    np.testing.assert_allclose(zero.gap, zero.divided - explain(NET, X, "lrp-zero").sum(axis=(1, 2, 3)))
 
 
 def test_nothing_divided_into_nothing_is_complete():

@@ -188,10 +188,10 @@ def test_both_are_their_formulas_written_out():
     )
     in_units = max_sensitivity(NET, X, "lrp-epsilon", neighbours=near, relative=False)
     for n in range(4):
-        R = explain("lrp-epsilon", NET, X[n : n + 1], c[n])[0]
+        R = explain(NET, X[n : n + 1], "lrp-epsilon", c[n])[0]
         ratios, distances = [], []
         for k in range(5):
-            R_k = explain("lrp-epsilon", NET, near[k, n : n + 1], c[n])[0]
+            R_k = explain(NET, near[k, n : n + 1], "lrp-epsilon", c[n])[0]
             step = sum((near[k, n, j] - X[n, j]) ** 2 for j in range(6)) ** 0.5
             ratios.append(sum(abs(R[j] - R_k[j]) for j in range(6)) / step)
             distances.append(sum((R[j] - R_k[j]) ** 2 for j in range(6)) ** 0.5)
@@ -237,7 +237,7 @@ def test_neighbours_stay_between_the_least_and_largest_pixel_and_in_the_radius()
     assert near.max() <= 1
     assert 0.19 < np.abs(near - DIGITS).max() <= 0.2 + 1e-6
     assert near.dtype == np.float32
-    explain("lrp-montavon2019", LENET, near[0])  # whose z^B takes pixels in [0, 1] alone
+    explain(LENET, near[0], "lrp-montavon2019")  # whose z^B takes pixels in [0, 1] alone
 
 
 def test_a_map_that_was_zero_and_a_batch_that_is_its_samples():

@@ -88,7 +88,7 @@ def test_a_4_without_its_angle_is_often_a_1_and_that_is_found_there():
     assert ones.sum() >= 5
     network = margin(LENET, 4, 1)
     truth = PEN[ones] == 0
-    by_gradient = mass_accuracy(explain("gradient-times-input", network, X[ones]), truth).mean()
+    by_gradient = mass_accuracy(explain(network, X[ones], "gradient-times-input"), truth).mean()
     assert by_gradient > mass_accuracy(X[ones], truth).mean() + 0.05  # more than the ink itself
 
 
@@ -110,8 +110,8 @@ def test_a_margin_is_the_difference_of_two_scores_and_so_is_its_explanation():
     scores = network.scores(x)
     np.testing.assert_allclose(why.scores(x)[:, 0], scores[:, 4] - scores[:, 9])
     for name in ("gradient", "gradient-times-input", "integrated-gradients", "lrp-zero", "occlusion"):
-        difference = explain(name, network, x, 4) - explain(name, network, x, 9)
-        np.testing.assert_allclose(explain(name, why, x), difference, atol=1e-9)
+        difference = explain(network, x, name, 4) - explain(network, x, name, 9)
+        np.testing.assert_allclose(explain(why, x, name), difference, atol=1e-9)
     softmax = Network([*network, Softmax()])
     np.testing.assert_allclose(margin(softmax, 4, 9).scores(x), why.scores(x))
     assert why.input_shape == (1, 28, 28)

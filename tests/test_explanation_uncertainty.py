@@ -10,10 +10,10 @@ from nnlite import Network, models
 from nnlite.datasets import strokes
 from nnlite.decision_based import lrp
 from nnlite.decision_based.registry import METHODS
-from nnlite.decision_based.registry import explain as explain_one
+from nnlite.decision_based.registry import explain
 from nnlite.layers import Dense, Dropout, Flatten, ReLU
 from nnlite.uncertainty import dropout_draws, predict
-from nnlite.uncertainty.explanations import ExplanationDraws, explain
+from nnlite.uncertainty.explanations import ExplanationDraws, explanations
 from nnlite.uncertainty.pictures import certainty_colours, picture
 
 mpl.use("Agg")
@@ -46,8 +46,8 @@ class TestLaws:
     def test_the_same_network_many_times_has_no_spread(self, dtype):
         network = models.load("lenet").astype(dtype)
         x = X.astype(dtype)
-        R = explain([network] * 7, x, "lrp-epsilon")
-        alone = explain_one("lrp-epsilon", network, x)
+        R = explanations([network] * 7, x, "lrp-epsilon")
+        alone = explain(network, x, "lrp-epsilon")
         assert R.std.max() == 0
         assert np.array_equal(R.mean, alone)
         assert np.array_equal(R.quantile(0.3), alone)
@@ -56,13 +56,13 @@ class TestLaws:
         assert {M.dtype for M in (R.mean, R.std, R.quantile(0.1), R.signal_to_noise, R.agreement)} == {np.dtype(dtype)}
 
     def test_mean_and_std_are_numpys(self):
-        R = explain(dropout_draws(DROPOUT, 9), X)
+        R = explanations(dropout_draws(DROPOUT, 9), X)
         assert np.abs(R.mean - R.maps.mean(axis=0, dtype=np.float64)).max() < 1e-6
         assert np.abs(R.std - R.maps.std(axis=0, dtype=np.float64)).max() < 1e-6
 
     def test_the_mean_gradient_is_the_gradient_of_the_mean_score(self):
         networks, c, h = dense_networks(), 1, 1e-6
-        mean = explain(networks, self.x, "gradient", c).mean
+        mean = explanations(networks, self.x, "gradient", c).mean
 
         def score(x):
             return np.mean([network.scores(x)[:, c] for network in networks], axis=0)
@@ -74,7 +74,7 @@ class TestLaws:
 
     def test_the_mean_of_conserved_relevance_is_conserved(self):
         networks = dense_networks()
-        R = explain(networks, self.x, "lrp-zero")
+        R = explanations(networks, self.x, "lrp-zero")
         scores = np.mean([n.scores(self.x) for n in networks], axis=0)
         expected = scores[np.arange(5), R.target]
         assert np.abs(R.mean.sum(axis=1) - expected).max() < 1e-12
@@ -82,12 +82,12 @@ class TestLaws:
     def test_it_is_conserved_through_the_masks_of_a_dropout_too(self):
         layers = dense_networks(1)[0].layers
         draws = dropout_draws(Network([*layers[:2], Dropout(0.5), layers[2]], input_shape=(6,)), 20)
-        R = explain(draws, self.x, "lrp-zero", 2)
+        R = explanations(draws, self.x, "lrp-zero", 2)
         score = np.mean([f.scores(self.x)[:, 2] for f in draws], axis=0)
         assert np.abs(R.mean.sum(axis=1) - score).max() < 1e-12
 
     def test_quantiles_go_from_least_to_largest(self):
-        R = explain(dropout_draws(DROPOUT, 11), X, "gradient")
+        R = explanations(dropout_draws(DROPOUT, 11), X, "gradient")
         assert np.array_equal(R.quantile(0), R.maps.min(axis=0))
         assert np.array_equal(R.quantile(1), R.maps.max(axis=0))
         assert np.array_equal(R.quantile(0.5), np.median(R.maps, axis=0))
@@ -97,7 +97,7 @@ class TestLaws:
         assert np.array_equal(R.union(), R.quantile(0.95))
 
     def test_intersection_and_union_count_the_networks(self):
-        R = explain(dropout_draws(DROPOUT, 41), X)
+        R = explanations(dropout_draws(DROPOUT, 41), X)
         positive, negative = (R.maps > 0).mean(axis=0), (R.maps < 0).mean(axis=0)
         assert (positive[R.intersection() > 0] >= 0.95).all()
         assert (positive[R.union() > 0] > 0).all()
@@ -113,7 +113,7 @@ class TestLaws:
 
     def test_more_draws_come_nearer_to_the_mean_of_very_many(self):
         def mean(n, seed):
-            return explain(dropout_draws(DROPOUT, n, rng=seed), X[:1], "gradient", 4).mean
+            return explanations(dropout_draws(DROPOUT, n, rng=seed), X[:1], "gradient", 4).mean
 
         many = mean(500, 1)
         few, more = (np.mean([np.abs(mean(n, seed) - many).mean() for seed in (10, 11, 12)]) for n in (4, 64))
@@ -126,31 +126,31 @@ class TestTheTarget:
         x = X[1:]  # nearly a 9: the draws do not all say the same class
         said = predict(draws, x)
         assert len(set(said.probabilities.argmax(axis=2).ravel())) > 1
-        R = explain(draws, x, "gradient")
+        R = explanations(draws, x, "gradient")
         assert np.array_equal(R.target, said.classes)
         for f, R_t in zip(draws, R.maps, strict=True):
-            assert np.array_equal(R_t, explain_one("gradient", f, x, said.classes))
+            assert np.array_equal(R_t, explain(f, x, "gradient", said.classes))
 
     def test_a_class_for_all_one_for_each_and_a_neuron(self):
         draws = dropout_draws(DROPOUT, 3)
-        R = explain(draws, X, "gradient", [4, 9])
-        assert np.array_equal(R.maps[:, 1], explain(draws, X, "gradient", 9).maps[:, 1])
-        assert not explain(draws, X, "gradient", ("conv2", 3)).std.any()  # below the dropout all draws are one network
+        R = explanations(draws, X, "gradient", [4, 9])
+        assert np.array_equal(R.maps[:, 1], explanations(draws, X, "gradient", 9).maps[:, 1])
+        assert not explanations(draws, X, "gradient", ("conv2", 3)).std.any()  # below the dropout all draws are one network
 
     @pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.fits(DROPOUT)])
     def test_every_method_that_fits(self, name):
-        R = explain(dropout_draws(DROPOUT, 2), X[:1], name)
+        R = explanations(dropout_draws(DROPOUT, 2), X[:1], name)
         assert R.maps.shape[:2] == (2, 1)
         assert R.maps.shape[-2:] == (28, 28)
         assert R.maps.dtype == np.float32
 
     def test_any_function(self):
         draws = dropout_draws(DROPOUT, 3)
-        by_hand = explain(draws, X, lambda f, x, c: lrp.relevance(f, x, c, rules=lrp.epsilon(1e-6)))
-        assert np.array_equal(by_hand.maps, explain(draws, X, "lrp-epsilon").maps)
+        by_hand = explanations(draws, X, lambda f, x, c: lrp.relevance(f, x, c, rules=lrp.epsilon(1e-6)))
+        assert np.array_equal(by_hand.maps, explanations(draws, X, "lrp-epsilon").maps)
 
     def test_the_same_seed_gives_the_same_bits(self):
-        a, b, c = (explain(dropout_draws(DROPOUT, 4, rng=seed), X).maps for seed in (5, 5, 6))
+        a, b, c = (explanations(dropout_draws(DROPOUT, 4, rng=seed), X).maps for seed in (5, 5, 6))
         assert np.array_equal(a, b)
         assert not np.array_equal(a, c)
 
@@ -159,38 +159,38 @@ class TestBadInput:
     def test_networks(self):
         net = models.load("lenet")
         with pytest.raises(TypeError, match="one network came"):
-            explain(net, X)
+            explanations(net, X)
         with pytest.raises(ValueError, match="none came"):
-            explain([], X)
+            explanations([], X)
         with pytest.raises(ValueError, match="positive integer, and 0 came"):
-            explain(dropout_draws(DROPOUT, 0), X)
+            explanations(dropout_draws(DROPOUT, 0), X)
         with pytest.raises(ValueError, match="has none"):
-            explain(dropout_draws(net), X)
+            explanations(dropout_draws(net), X)
 
     def test_networks_that_are_not_of_one_family(self):
         with pytest.raises(ValueError, match=r"\(N, 1, 8, 8\)"):
-            explain([models.load("lenet"), models.load("tiny")], X)
+            explanations([models.load("lenet"), models.load("tiny")], X)
         nine = Network([Flatten(), Dense(np.zeros((784, 9), np.float32))], input_shape=(1, 28, 28))
         with pytest.raises(ValueError, match="same classes"):
-            explain([models.load("lenet"), nine], X, target=3)
+            explanations([models.load("lenet"), nine], X, target=3)
 
     def test_methods(self):
         draws = dropout_draws(DROPOUT, 2)
         with pytest.raises(ValueError, match="no method 'lrp'; the methods are gradient"):
-            explain(draws, X, "lrp")
+            explanations(draws, X, "lrp")
         with pytest.raises(ValueError, match=r"cam does not fit .* those that do: gradient"):
-            explain(draws, X, "cam")
+            explanations(draws, X, "cam")
         with pytest.raises(ValueError, match="a map for each of 2 samples"):
-            explain(draws, X, lambda f, x, c: x[:1])
+            explanations(draws, X, lambda f, x, c: x[:1])
         with pytest.raises(ValueError, match="one shape"):
-            explain(draws, X, lambda f, x, c: x if f is draws[0] else x[:, :, :2])
+            explanations(draws, X, lambda f, x, c: x if f is draws[0] else x[:, :, :2])
         with pytest.raises(ValueError, match="network 0 for sample 1 holds a NaN"):
-            explain(draws, X, lambda f, x, c: np.where(np.arange(2)[:, None, None, None] == 1, np.float32(np.nan), x))
+            explanations(draws, X, lambda f, x, c: np.where(np.arange(2)[:, None, None, None] == 1, np.float32(np.nan), x))
 
     @pytest.mark.parametrize("target", [10, -1, [4, 9, 9], 1.5, ("conv9", 1)])
     def test_targets(self, target):
         with pytest.raises(ValueError, match=r"target takes|no layer"):
-            explain(dropout_draws(DROPOUT, 2), X, target=target)
+            explanations(dropout_draws(DROPOUT, 2), X, target=target)
 
     @pytest.mark.parametrize("q", [-0.1, 1.1, np.nan, "half"])
     def test_quantiles(self, q):
@@ -224,7 +224,7 @@ class TestPicture:
         assert np.array_equal(certainty_colours(9 * one, 0 * one, one, 1.0), certainty_colours(one, 0 * one, one, 1.0))
 
     def test_it_draws_one_sample_of_the_batch(self):
-        R = explain(dropout_draws(DROPOUT, 4), X)
+        R = explanations(dropout_draws(DROPOUT, 4), X)
         figure = picture(R, X, 1, title="why?")
         big = figure.subfigs[0].axes[0].images[0].get_array()
         assert big.shape == (28, 28, 3)
@@ -233,12 +233,12 @@ class TestPicture:
 
     def test_maps_without_channels_and_an_empty_picture(self):
         black = np.zeros_like(X)
-        figure = picture(explain(dropout_draws(DROPOUT, 3), black, "saliency"), black)
+        figure = picture(explanations(dropout_draws(DROPOUT, 3), black, "saliency"), black)
         assert figure.subfigs[0].axes[0].images[0].get_array().dtype == np.uint8
         plt.close(figure)
 
     def test_errors(self):
-        R = explain(dropout_draws(DROPOUT, 2), X)
+        R = explanations(dropout_draws(DROPOUT, 2), X)
         with pytest.raises(ValueError, match="sample takes an integer from 0 to 1"):
             picture(R, X, 2)
         with pytest.raises(ValueError, match="picture takes maps"):
@@ -248,7 +248,7 @@ class TestPicture:
 
 
 def test_the_picture_of_what_is_no_sample():
-    R = explain(dropout_draws(DROPOUT, 2), X)
+    R = explanations(dropout_draws(DROPOUT, 2), X)
     for sample in (0.5, True, 2, -1):
         with pytest.raises(ValueError, match="sample takes an integer from 0 to 1"):
             picture(R, X, sample)

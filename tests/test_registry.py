@@ -40,14 +40,14 @@ def test_what_does_not_fit_says_what_it_needs():
     for model, name in misfits:
         network = models.load(model)
         with pytest.raises(ValueError, match=r"layers|feature maps|ends|convolution"):
-            explain(name, network, np.ones((1, *network.input_shape), np.float32))
+            explain(network, np.ones((1, *network.input_shape), np.float32), name)
 
 
 @every_fitting
 @pytest.mark.filterwarnings("error")
 def test_every_method_explains_every_network(network, x, name):
     before = x.copy()
-    R = explain(name, network, x)
+    R = explain(network, x, name)
     assert R.shape == ((len(x), *x.shape[2:]) if name in WITHOUT_CHANNELS else x.shape)
     assert R.dtype == np.float32
     assert np.isfinite(R).all()
@@ -58,14 +58,14 @@ def test_every_method_explains_every_network(network, x, name):
 @every_fitting
 def test_a_target_is_the_class_that_is_explained(network, x, name):
     predicted = network.predict(x[:3])
-    assert np.array_equal(explain(name, network, x[:3], predicted), explain(name, network, x[:3]))
-    assert not np.array_equal(explain(name, network, x[:3], (predicted + 1) % 10), explain(name, network, x[:3]))
+    assert np.array_equal(explain(network, x[:3], name, predicted), explain(network, x[:3], name))
+    assert not np.array_equal(explain(network, x[:3], name, (predicted + 1) % 10), explain(network, x[:3], name))
 
 
 @every_fitting
 def test_a_batch_gives_what_its_samples_give_one_by_one(network, x, name):
-    R = explain(name, network, x)
-    alone = np.concatenate([explain(name, network, x[n : n + 1]) for n in range(len(x))])
+    R = explain(network, x, name)
+    alone = np.concatenate([explain(network, x[n : n + 1], name) for n in range(len(x))])
     assert np.abs(R - alone).max() <= 1e-4 * np.abs(R).max()
 
 
@@ -87,7 +87,7 @@ def test_the_names():
 
 def test_an_unknown_name(network, x):
     with pytest.raises(ValueError, match=r"There is no method 'lrp-gama'; the methods are gradient, .*lrp-gamma"):
-        explain("lrp-gama", network, x)
+        explain(network, x, "lrp-gama")
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -97,13 +97,13 @@ def test_every_method_explains_a_hidden_layer_and_a_hidden_neuron(name):
     a = network.forward(x)
     if name == "occlusion-flip":  # 1 − v is for pixels: activations beyond 1 have no opposite
         with pytest.raises(ValueError, match=r"takes pixels in \[0, 1\]"):
-            explain(name, network, x, at="relu1")
+            explain(network, x, name, at="relu1")
     else:
-        at = explain(name, network, x, at="relu1")
+        at = explain(network, x, name, at="relu1")
         assert at.shape in (a[2].shape, (2, *a[2].shape[2:]))
     if name == "cam":  # it needs the pooling and the dense layer above
         return
-    R = explain(name, network, x, ("conv2", (3, 7, 7)))
+    R = explain(network, x, name, ("conv2", (3, 7, 7)))
     assert R.shape in (x.shape, (2, *x.shape[2:]))
     assert np.isfinite(R).all()
     reach = np.zeros(x.shape[2:], bool)  # the pixels that this place of conv2 can see
@@ -116,12 +116,12 @@ def test_a_hidden_layer_of_lrp_is_that_of_the_whole_walk():
     network = models.load("lenet")
     x = datasets.strokes(2, seed=models.HELD_OUT_SEED)[0]
     whole = lrp.relevance(network, x, rules=lrp.montavon2019(), all_layers=True)
-    assert np.array_equal(explain("lrp-montavon2019", network, x, at="pool1"), whole[network.index("pool1") + 1])
+    assert np.array_equal(explain(network, x, "lrp-montavon2019", at="pool1"), whole[network.index("pool1") + 1])
 
 
 @pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.meaning == "difference"])
 def test_what_divides_the_difference_to_black_does_so(network, x, name):
-    R, whole = explain(name, network, x), divided("difference", network, x)
+    R, whole = explain(network, x, name), divided("difference", network, x)
     gap = np.abs(R.reshape(len(x), -1).sum(axis=1) - whole)
     assert (gap <= (0.05 if name == "integrated-gradients" else 1e-4) * (1 + np.abs(whole))).all()
 
@@ -139,6 +139,6 @@ def test_a_taylor_map_without_a_root_says_so():
 
 def test_a_layer_that_is_not_there_or_above(network, x):
     with pytest.raises(ValueError, match="There is no layer 'conv9'"):
-        explain("gradient", network, x, at="conv9")
+        explain(network, x, "gradient", at="conv9")
     with pytest.raises(ValueError, match="not below what is explained"):
-        explain("gradient", network, x, at=network.names[-1])
+        explain(network, x, "gradient", at=network.names[-1])

@@ -62,7 +62,7 @@ def test_every_method_explains_a_draw() -> None:
     x = datasets.strokes(2, seed=1)[0]
     draw = dropout_draws(network, 1)[0]
     for method in ("gradient", "lrp-epsilon", "occlusion"):
-        assert np.isfinite(explain(method, draw, x)).all()
+        assert np.isfinite(explain(draw, x, method)).all()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from nnlite.commands import uncertainty
 from nnlite.datasets import strokes
 from nnlite.uncertainty import dropout_draws, predict
 from nnlite.uncertainty.evidential import evidence
-from nnlite.uncertainty.explanations import explain
+from nnlite.uncertainty.explanations import explanations
 
 mpl.use("Agg")
 
@@ -49,7 +49,7 @@ def test_what_it_prints_is_what_the_library_computes(command):
     code, out, err = command("strokes:54 --draws 20 --seed 3 --out u.png")
     assert (code, err) == (0, "")
     draws = dropout_draws(models.load("lenet_dropout"), 20, rng=3)
-    said, R = predict(draws, X), explain(draws, X)
+    said, R = predict(draws, X), explanations(draws, X)
     c = int(said.classes[0])
     assert "image      strokes:54, a 4" in out
     assert value(out, "predicted") == pytest.approx([c, said.mean[0, c], said.std[0, c]], abs=1e-4)
@@ -62,7 +62,7 @@ def test_what_it_prints_is_what_the_library_computes(command):
 
 def test_the_maps_themselves(command):
     assert command("strokes:54 --draws 5 --method gradient --target 4 --out maps.npy")[0] == 0
-    R = explain(dropout_draws(models.load("lenet_dropout"), 5), X, "gradient", 4)
+    R = explanations(dropout_draws(models.load("lenet_dropout"), 5), X, "gradient", 4)
     assert np.array_equal(np.load("maps.npy"), R.maps)
 
 

@@ -19,8 +19,7 @@ import numpy as np
 
 from .. import plots
 from ..decision_based import lrp
-from ..decision_based.registry import MEANINGS, METHODS, divided
-from ..decision_based.registry import explain as compute
+from ..decision_based.registry import MEANINGS, METHODS, divided, explain
 from ..decision_based.target import explained
 from ..training import softmax
 from . import checks, outputs
@@ -65,7 +64,7 @@ def run(options: argparse.Namespace) -> None:
     if ledger is not None and options.at is None:
         R = ledger.relevances[0]
     else:
-        R = compute(options.method, network, x, f.target, at=options.at)
+        R = explain(network, x, options.method, f.target, at=options.at)
     predicted = int(network.predict(x)[0])
     what = f"class {f.target[0]}" if options.neuron is None else f"neuron {options.neuron}"
     print(f"image      {options.image}" + ("" if label is None else f", a {label}"))

@@ -22,11 +22,10 @@ import numpy as np
 
 from .. import Network, models, plots
 from ..datasets.letters import LETTERS, letters
-from ..decision_based.registry import MEANINGS, METHODS, divided
-from ..decision_based.registry import explain as explain_one
+from ..decision_based.registry import MEANINGS, METHODS, divided, explain
 from ..uncertainty import Networks, Prediction, dropout_draws, predict
 from ..uncertainty.evidential import evidence
-from ..uncertainty.explanations import explain
+from ..uncertainty.explanations import explanations
 from ..uncertainty.pictures import picture
 from ..uncertainty.shifts import rotated
 from . import checks, outputs
@@ -109,7 +108,7 @@ Answer = tuple[list[str], np.ndarray, Callable[[], Any]]
 def _spread(options: argparse.Namespace, networks: Networks, x: np.ndarray) -> Answer:
     """A family of networks: what it predicts, and its explanations."""
     said = predict(networks, x)
-    R = explain(networks, x, options.method, options.target)
+    R = explanations(networks, x, options.method, options.target)
     c = int(np.ravel(R.target)[0])
     method, scores = METHODS[options.method], np.array([network.scores(x)[0, c] for network in networks])
     lines = [
@@ -147,7 +146,7 @@ def _evidence(options: argparse.Namespace, networks: Networks, x: np.ndarray) ->
     found = evidence(network, x)
     belief, u, p = found.belief[0], float(found.uncertainty[0]), found.probabilities[0]
     c = int(p.argmax()) if options.target is None else options.target
-    R = explain_one(options.method, network, x, c)
+    R = explain(network, x, options.method, c)
     lines = [
         f"network    {options.model}, one: its explanation has no spread",
         f"predicted  {p.argmax()}, probability {p.max():.4f}",

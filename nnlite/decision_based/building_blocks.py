@@ -17,11 +17,11 @@ from ..layers.arguments import count, generator
 from ..network import Network
 from . import lrp
 from .lrp.composites import Rules
-from .target import explained
+from .target import Target, explained
 
 
 def layer_shares(
-    network: Network, x: np.ndarray, target: Any = None, *, layer: str, rules: Rules | None = None
+    network: Network, x: np.ndarray, target: Target = None, *, layer: str, rules: Rules | None = None
 ) -> np.ndarray:
     """R = A ⊙ ∂f_c / ∂A, or the relevance of A by LRP: A the activations above the layer of that name.
 
@@ -65,7 +65,7 @@ def layer_shares(
 
 
 def channel_shares(
-    network: Network, x: np.ndarray, target: Any = None, *, layer: str, rules: Rules | None = None
+    network: Network, x: np.ndarray, target: Target = None, *, layer: str, rules: Rules | None = None
 ) -> np.ndarray:
     """Σ_yx R_kyx: the share of each channel, (N, K).
 
@@ -82,7 +82,7 @@ def channel_shares(
 
 
 def position_shares(
-    network: Network, x: np.ndarray, target: Any = None, *, layer: str, rules: Rules | None = None
+    network: Network, x: np.ndarray, target: Target = None, *, layer: str, rules: Rules | None = None
 ) -> np.ndarray:
     """Σ_k R_kyx: the share of each position, (N, h, w).
 
@@ -123,7 +123,7 @@ class Factors:
 def factors(
     network: Network,
     x: np.ndarray,
-    target: Any = None,
+    target: Target = None,
     *,
     layer: str,
     n: int,

@@ -28,12 +28,12 @@ from ..layers import (
 from ..layers.arguments import DTYPES, pair
 from ..network import Network
 from .guided_backpropagation import guided_backpropagation
-from .target import Explained, explained
+from .target import Explained, Target, explained
 
 INTERPOLATIONS = ("bilinear", "nearest")
 
 
-def cam(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
+def cam(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:
     """L_c = Σ_k w_kc A_k: A_k the feature maps that the global average pooling takes, w_kc the weights of class c.
 
     The mean of the map is the score up to the bias of the class: f_c = mean(L_c) + b_c.
@@ -73,7 +73,7 @@ def cam(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
 
 
 def grad_cam(
-    network: Network, x: np.ndarray, target: Any = None, *, layer: str | None = None, relu: bool = True
+    network: Network, x: np.ndarray, target: Target = None, *, layer: str | None = None, relu: bool = True
 ) -> np.ndarray:
     """L_c = (Σ_k α_kc A_k)⁺ with α_kc = 1/(h w) Σ_positions ∂f_c / ∂A_k.
 
@@ -123,7 +123,7 @@ def grad_cam(
 def guided_grad_cam(
     network: Network,
     x: np.ndarray,
-    target: Any = None,
+    target: Target = None,
     *,
     layer: str | None = None,
     interpolation: str = "bilinear",

@@ -22,7 +22,7 @@ from ..sheets import sheet
 from ..walk import LocalRule
 from .inputs import activations
 from .relu_rules import rules_for
-from .target import explanation
+from .target import Target, explanation
 
 BLOCK = 2**24
 """How many activations `all_filters` holds at once (64 MB in float32), or those of one sample where that is more."""
@@ -36,7 +36,7 @@ def deconvnet_rule(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, R_k: np.ndarr
 def deconvnet(
     network: Network,
     x: np.ndarray,
-    target: Any = None,
+    target: Target = None,
     *,
     layer: str | None = None,
     filter: int | None = None,

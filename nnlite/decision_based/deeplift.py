@@ -43,7 +43,7 @@ from ..layers.arguments import frozen
 from ..network import Network
 from ..walk import LocalRule
 from .inputs import like_input
-from .target import explained
+from .target import Target, explained
 
 SUMS = (Dense, Conv2d, ConvTranspose2d, AvgPool2d, GlobalAvgPool)
 """Linear layers that add several inputs: here the rising and the falling ones meet."""
@@ -67,7 +67,7 @@ class Pair(NamedTuple):
 
 
 def deeplift(
-    network: Network, x: np.ndarray, target: Any = None, *, reference: Any = None, rule: str = "rescale"
+    network: Network, x: np.ndarray, target: Target = None, *, reference: Any = None, rule: str = "rescale"
 ) -> np.ndarray:
     """R_i = m_i (x_i − x′_i), with Σ_i R_i = f_c(x) − f_c(x′).
 

@@ -19,14 +19,14 @@ from ..network import Network
 from . import lrp
 from .lrp.composites import without_weights
 from .lrp.rule import passes, winner_takes_all
-from .target import explained
+from .target import Target, explained
 
 RULES = lrp.Composite(convolution=lrp.z_plus(), dense=lrp.z_plus(), batchnorm=passes)
 """As in LRP, but a BatchNorm on its own passes: its neurons have one input each, which gets all."""
 
 
 def excitation_backpropagation(
-    network: Network, x: np.ndarray, target: Any = None, *, contrastive: bool = False
+    network: Network, x: np.ndarray, target: Target = None, *, contrastive: bool = False
 ) -> np.ndarray:
     """P(a_j) = Σ_k (a_j w⁺_jk / Σ_j a_j w⁺_jk) P(a_k), from P = 1 at the class c. Σ P = 1.
 

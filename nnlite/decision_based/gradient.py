@@ -13,10 +13,10 @@ import numpy as np
 
 from ..network import Network
 from ..walk import gradient_rule
-from .target import explanation
+from .target import Target, explanation
 
 
-def gradient(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
+def gradient(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:
     """g_i = ∂f_c / ∂x_i, exactly.
 
     Parameters
@@ -49,7 +49,7 @@ def gradient(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
     return explanation(network, x, target, lambda network: [gradient_rule] * len(network))
 
 
-def saliency(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
+def saliency(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:
     """S = max over channels of |∂f_c / ∂x|.
 
     Parameters, Raises: as `gradient`.
@@ -70,7 +70,7 @@ def saliency(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
     return g.max(axis=1) if g.ndim == 4 else g
 
 
-def sensitivity(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
+def sensitivity(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:
     """R_i = (∂f_c / ∂x_i)².
 
     Parameters, Returns, Raises: as `gradient`. The sum is ‖∇f_c‖², not the score.
@@ -85,7 +85,7 @@ def sensitivity(network: Network, x: np.ndarray, target: Any = None) -> np.ndarr
     return gradient(network, x, target) ** 2
 
 
-def gradient_times_input(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
+def gradient_times_input(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:
     """R_i = x_i ∂f_c / ∂x_i.
 
     Parameters, Returns, Raises: as `gradient`. On a ReLU network it is LRP-0; without biases it sums

@@ -14,7 +14,7 @@ import numpy as np
 from ..layers import Layer
 from ..network import Network
 from .relu_rules import rules_for
-from .target import explanation
+from .target import Target, explanation
 
 
 def guided_rule(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, R_k: np.ndarray) -> np.ndarray:
@@ -22,7 +22,7 @@ def guided_rule(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, R_k: np.ndarray)
     return np.where((a_j > 0) & (R_k > 0), R_k, R_k.dtype.type(0))
 
 
-def guided_backpropagation(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
+def guided_backpropagation(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:
     """R_j = Σ_k w_jk R_k on linear layers, R_j = [a_j > 0] max(0, R_k) on ReLUs, from 1 at f_c.
 
     Where no weight is negative nothing is cut off, and it is the gradient. Other nonlinearities than ReLU keep their

@@ -18,7 +18,7 @@ from ..network import Network
 from .copies import copies_at_once, target_of_copies
 from .gradient import gradient
 from .inputs import like_input
-from .target import Explained, explained
+from .target import Explained, Target, explained
 
 GradientLike = Callable[[Network, np.ndarray, Any], np.ndarray]
 """method(network, x, target) -> a signal in the shape of x."""
@@ -27,7 +27,7 @@ GradientLike = Callable[[Network, np.ndarray, Any], np.ndarray]
 def integrated_gradients(
     network: Network,
     x: np.ndarray,
-    target: Any = None,
+    target: Target = None,
     *,
     baseline: Any = None,
     steps: int = 50,
@@ -88,7 +88,7 @@ def integrated_gradients(
 
 
 def completeness_gap(
-    network: Network, x: np.ndarray, R: np.ndarray, target: Any = None, *, baseline: Any = None
+    network: Network, x: np.ndarray, R: np.ndarray, target: Target = None, *, baseline: Any = None
 ) -> np.ndarray:
     """f_c(x) − f_c(x') − Σ R for each sample: what an explanation R leaves unexplained.
 

@@ -14,7 +14,7 @@ from ..layers.arguments import number
 from ..network import Network
 from . import lrp
 from .inputs import check_input, like_input
-from .target import Explained, explained
+from .target import Explained, Target, explained
 
 WHICH = ("positive", "negative", "top")
 DEFAULT_RULES = lrp.montavon2019()
@@ -52,7 +52,7 @@ def mask_by_relevance(
     network: Network,
     x: np.ndarray,
     R: np.ndarray,
-    target: Any = None,
+    target: Target = None,
     *,
     which: str = "positive",
     percent: float = 10.0,

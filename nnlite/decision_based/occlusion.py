@@ -18,7 +18,7 @@ from ..layers.arguments import count, generator, number, pair
 from ..network import Network
 from ..walk import scores_of_covered
 from .inputs import check_finite, like_input
-from .target import Explained, explained
+from .target import Explained, Target, explained
 
 DELAY = 2.0  # seconds before a progress bar appears
 
@@ -56,7 +56,7 @@ class Occlusion:
 def occlusion(
     network: Network,
     x: np.ndarray,
-    target: Any = None,
+    target: Target = None,
     *,
     size: int | tuple[int, int] | None = None,
     stride: int | tuple[int, int] = 1,

@@ -1,5 +1,6 @@
 """Every decision-based method by name. A method written here appears in the tour, in `nnlite explain` and the docs."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -29,7 +30,7 @@ from .guided_backpropagation import guided_backpropagation
 from .integrated_gradients import integrated_gradients
 from .occlusion import occlusion
 from .smoothgrad import smoothgrad, smoothgrad_squared, vargrad
-from .target import explained
+from .target import Target, explained
 from .taylor import simple_taylor
 
 
@@ -46,7 +47,7 @@ class Method:
     meaning
         How its map is read: one of MEANINGS.
     compute
-        compute(network, x, target) -> a map for each sample.
+        compute(network, x, target, **options) -> a map for each sample.
     rules
         For LRP: the rule or composite; then `lrp.ledger` keeps its books.
     fits
@@ -58,7 +59,7 @@ class Method:
     name: str
     formula: str
     meaning: str
-    compute: Callable[[Network, np.ndarray, Any], np.ndarray]
+    compute: Callable[..., np.ndarray]
     rules: Any = None
     fits: Callable[[Network], bool] = lambda network: True
     note: Callable[[Network, np.ndarray, Any], list[str]] | None = None
@@ -76,7 +77,7 @@ MEANINGS = {
 """The ways to read a map."""
 
 
-def divided(meaning: str, network: Network, x: np.ndarray, target: Any = None) -> np.ndarray | None:
+def divided(meaning: str, network: Network, x: np.ndarray, target: Target = None) -> np.ndarray | None:
     """What the sum of such a map is held against, (N,): the score, or its difference to black; None without a sum."""
     f = explained(network, x, target)
     if meaning == "difference":
@@ -91,8 +92,8 @@ def _anything(network: Network) -> bool:
 def _lrp(
     name: str, rules: lrp.Rule | lrp.Composite, formula: str, fits: Callable[[Network], bool] = _anything
 ) -> Method:
-    def compute(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
-        return lrp.relevance(network, x, target, rules=rules)
+    def compute(network: Network, x: np.ndarray, target: Target = None, **options: Any) -> np.ndarray:
+        return lrp.relevance(network, x, target, **{"rules": rules, **options})
 
     return Method(name, formula, "score", compute, rules, fits)
 
@@ -119,23 +120,23 @@ def _is_rectified(network: Network) -> bool:
     return not any(isinstance(layer, (Tanh, LeakyReLU)) for layer in network)
 
 
-def _cam(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
+def _cam(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:
     return upsampled(cam(network, x, target), x.shape[2:])
 
 
-def _grad_cam(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
-    return upsampled(grad_cam(network, x, target), x.shape[2:])
+def _grad_cam(network: Network, x: np.ndarray, target: Target = None, **options: Any) -> np.ndarray:
+    return upsampled(grad_cam(network, x, target, **options), x.shape[2:])
 
 
-def _occlusion(network: Network, x: np.ndarray, target: Any = None, **options: Any) -> np.ndarray:
+def _occlusion(network: Network, x: np.ndarray, target: Target = None, **options: Any) -> np.ndarray:
     return occlusion(network, x, target, **options).map
 
 
-def _simple_taylor(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
-    return simple_taylor(network, x, target).R
+def _simple_taylor(network: Network, x: np.ndarray, target: Target = None, **options: Any) -> np.ndarray:
+    return simple_taylor(network, x, target, **options).R
 
 
-def _about_the_root(network: Network, x: np.ndarray, target: Any = None) -> list[str]:
+def _about_the_root(network: Network, x: np.ndarray, target: Target = None) -> list[str]:
     """Whether there was a root, and what the expansion there leaves over."""
     t = simple_taylor(network, x, target)
     return [
@@ -219,21 +220,25 @@ METHODS: dict[str, Method] = {
 """Every method by name."""
 
 
-def explain(name: str, network: Network, x: np.ndarray, target: Any = None, *, at: str | None = None) -> np.ndarray:
-    """The map of the method with this name, on the input or at a hidden layer.
+def explain(
+    network: Network, x: np.ndarray, method: str, target: Target = None, *, at: str | None = None, **options: Any
+) -> np.ndarray:
+    """The map of the method with this name, on the input or at a hidden layer: the one entry by name.
 
     Parameters
     ----------
-    name
-        One of METHODS.
     network, x
         Any network and a batch for it.
+    method
+        One of METHODS, such as "lrp-epsilon".
     target
         A class, one for each sample, None for the predicted class, or a neuron such as ("conv2", 7): see
         `target.explained`.
     at
         None: which pixels. The name of a layer: which of its activations. LRP walks down as far as that layer by the
         rules of the whole network; every other method runs on the layers above it.
+    options
+        Those of the method's own function, such as steps=20 for "integrated-gradients".
 
     Returns
     -------
@@ -242,22 +247,30 @@ def explain(name: str, network: Network, x: np.ndarray, target: Any = None, *, a
     Raises
     ------
     TypeError, ValueError
-        There is no method or layer of that name, the method does not fit the network, or x or target does not.
+        There is no method or layer of that name, the method does not fit the network, or x, target or an option does
+        not.
 
     >>> from nnlite.layers import Dense, ReLU
     >>> net = Network([Dense(np.array([[3.0, 1.0], [-2.0, 1.0]])), ReLU(), Dense(np.array([[1.0], [2.0]]))])
-    >>> explain("gradient", net, np.ones((1, 2))), explain("gradient", net, np.ones((1, 2)), at="relu1")
+    >>> explain(net, np.ones((1, 2)), "gradient"), explain(net, np.ones((1, 2)), "gradient", at="relu1")
     (array([[5., 0.]]), array([[1., 2.]]))
     """
-    if name not in METHODS:
-        raise ValueError(f"There is no method {name!r}; the methods are {', '.join(METHODS)}.")
-    method = METHODS[name]
+    if isinstance(network, str):  # the order of version 0.1: explain(name, network, x, target)
+        warnings.warn(
+            "explain(name, network, x) is now explain(network, x, name); the old order goes with version 0.3.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        network, x, method = x, method, network  # type: ignore[assignment]
+    if method not in METHODS:
+        raise ValueError(f"There is no method {method!r}; the methods are {', '.join(METHODS)}.")
+    chosen = METHODS[method]
     if at is None:
-        return method.compute(network, x, target)
+        return chosen.compute(network, x, target, **options)
     f = explained(network, x, target)
     position = network.index(at) + 1
     if position >= len(f.a) - 1:
         raise ValueError(f"Layer {at} is not below what is explained; the layers below are {f.network.names[:-1]}.")
-    if method.rules is not None:
-        return lrp.relevance(network, x, f.target, rules=method.rules, all_layers=True)[position]
-    return method.compute(network[position:], f.a[position], f.target)
+    if chosen.rules is not None:
+        return lrp.relevance(network, x, f.target, rules=chosen.rules, all_layers=True)[position]
+    return chosen.compute(network[position:], f.a[position], f.target, **options)

@@ -17,7 +17,7 @@ from ..layers.arguments import count, generator, number
 from ..network import Network
 from .copies import copies_at_once, target_of_copies
 from .gradient import gradient
-from .target import explained
+from .target import Target, explained
 
 GradientLike = Callable[[Network, np.ndarray, Any], np.ndarray]
 """method(network, x, target) -> a map for each sample."""
@@ -26,7 +26,7 @@ GradientLike = Callable[[Network, np.ndarray, Any], np.ndarray]
 def smoothgrad(
     network: Network,
     x: np.ndarray,
-    target: Any = None,
+    target: Target = None,
     *,
     method: GradientLike = gradient,
     n: int = 50,
@@ -84,7 +84,7 @@ def smoothgrad(
 def smoothgrad_squared(
     network: Network,
     x: np.ndarray,
-    target: Any = None,
+    target: Target = None,
     *,
     method: GradientLike = gradient,
     n: int = 50,
@@ -110,7 +110,7 @@ def smoothgrad_squared(
 def vargrad(
     network: Network,
     x: np.ndarray,
-    target: Any = None,
+    target: Target = None,
     *,
     method: GradientLike = gradient,
     n: int = 50,

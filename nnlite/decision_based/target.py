@@ -13,7 +13,10 @@ from .inputs import check_finite, check_input
 
 STARTS = ("one", "score")
 
-def explained_class(scores: np.ndarray, target: Any = None) -> np.ndarray:
+Target = int | np.integer | Sequence[int] | np.ndarray | tuple[str, Any] | None
+"""What is explained: a class, a class for each sample, a neuron such as ("conv2", 7), or None: the predicted class."""
+
+def explained_class(scores: np.ndarray, target: Target = None) -> np.ndarray:
     """The class that is explained for each sample: (N,) integers.
 
     Parameters
@@ -63,7 +66,7 @@ class AtClass:
     (array([[0., 1.]]), array([[ 0., -2.]]))
     """
 
-    target: Any = None
+    target: Target = None
     start: str = "one"
 
     def __call__(self, z: np.ndarray) -> np.ndarray:
@@ -92,7 +95,7 @@ class AtNeuron:
         return ones * z if self.start == "score" else ones
 
 
-def aimed(network: Network, target: Any = None, start: str = "one") -> tuple[Network, AtClass | AtNeuron]:
+def aimed(network: Network, target: Target = None, start: str = "one") -> tuple[Network, AtClass | AtNeuron]:
     """The layers from the input to what `target` names, and the signal there.
 
     Parameters
@@ -144,7 +147,7 @@ class Explained:
         return self.network.walk_back(self.a, self.ones, [gradient_rule] * len(self.network), down_to=at)[at]
 
 
-def explained(network: Network, x: np.ndarray, target: Any = None) -> Explained:
+def explained(network: Network, x: np.ndarray, target: Target = None) -> Explained:
     """The score or the neuron that `target` names, ready to be walked back from.
 
     Parameters

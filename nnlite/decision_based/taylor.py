@@ -17,7 +17,7 @@ from ..network import Network
 from . import lrp
 from .gradient import gradient
 from .inputs import like_input
-from .target import explained
+from .target import Target, explained
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class TaylorExpansion:
 
 
 def simple_taylor(
-    network: Network, x: np.ndarray, target: Any = None, *, toward: Any = 0.0, steps: int = 100
+    network: Network, x: np.ndarray, target: Target = None, *, toward: Any = 0.0, steps: int = 100
 ) -> TaylorExpansion:
     """R = (x − x̃) · ∇f(x̃), at the root x̃ of f nearest to x on the segment from x toward black.
 
@@ -109,7 +109,7 @@ def simple_taylor(
     return TaylorExpansion(R, root, f_root, remainder.astype(x.dtype), found)
 
 
-def deep_taylor(network: Network, x: np.ndarray, target: Any = None, *, low: Any = 0.0, high: Any = 1.0) -> np.ndarray:
+def deep_taylor(network: Network, x: np.ndarray, target: Target = None, *, low: Any = 0.0, high: Any = 1.0) -> np.ndarray:
     """R_j = Σ_k (a_j w⁺_jk / Σ_j a_j w⁺_jk) R_k on hidden layers; z^B on the pixels, or w² where they have no bounds.
 
     Each neuron is expanded at a root of its own, and these have closed forms: toward a ≥ 0 it is z⁺, toward pixels in

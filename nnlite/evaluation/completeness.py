@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..decision_based.registry import METHODS, divided
-from ..decision_based.target import explained
+from ..decision_based.target import Target, explained
 from ..network import Network
 from .maps import explainer
 
@@ -46,7 +46,7 @@ class Completeness:
         return np.where(self.gap == 0, 0, part).astype(self.divided.dtype)
 
 
-def completeness(network: Network, x: np.ndarray, method: str, target: Any = None) -> Completeness:
+def completeness(network: Network, x: np.ndarray, method: str, target: Target = None) -> Completeness:
     """Σ R of a method's map, beside what the map divides.
 
     Parameters

@@ -18,7 +18,7 @@ import numpy as np
 from ..decision_based.copies import copies_at_once, target_of_copies
 from ..decision_based.inputs import like_input
 from ..decision_based.occlusion import filling
-from ..decision_based.target import Explained, explained
+from ..decision_based.target import Explained, Target, explained
 from ..layers.arguments import count, number
 from ..network import Network
 from .maps import on_pixels
@@ -69,7 +69,7 @@ def pixel_flipping(
     network: Network,
     x: np.ndarray,
     R: np.ndarray,
-    target: Any = None,
+    target: Target = None,
     *,
     mode: str = "deletion",
     order: str = "most",

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..decision_based.target import explained, explained_class
+from ..decision_based.target import Target, explained, explained_class
 from ..layers import Dense
 from ..layers.arguments import frozen
 from ..network import Network
@@ -88,7 +88,7 @@ def rank_accuracy(R: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return (np.take_along_axis(inside, order, axis=1) & first).sum(axis=1) / sizes
 
 
-def erase_strokes(network: Network, x: np.ndarray, pen: np.ndarray, target: Any = None) -> Erased:
+def erase_strokes(network: Network, x: np.ndarray, pen: np.ndarray, target: Target = None) -> Erased:
     """Set each pen stroke's pixels to 0, one stroke at a time, and ask the network what is left.
 
     Parameters

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..decision_based.copies import copies_at_once, target_of_copies
 from ..decision_based.occlusion import occlusion
-from ..decision_based.target import explained
+from ..decision_based.target import Target, explained
 from ..layers.arguments import count, flag, generator, number
 from ..network import Network
 from .maps import on_pixels
@@ -24,7 +24,7 @@ def infidelity(
     network: Network,
     x: np.ndarray,
     R: np.ndarray,
-    target: Any = None,
+    target: Target = None,
     *,
     change: str = "squares",
     size: int | tuple[int, int] | None = None,

@@ -1,13 +1,12 @@
 """What is tested: a map, brought to one number a pixel, or a method, by its name or as a function."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..decision_based.masking import relevance_map
-from ..decision_based.registry import METHODS, explain
+from ..decision_based.registry import METHODS
 from ..network import Network
 
 Explainer = Callable[[Network, np.ndarray, Any], np.ndarray]
@@ -43,7 +42,7 @@ def explainer(method: str | Explainer) -> Explainer:
     """
     if not callable(method) and not (isinstance(method, str) and method in METHODS):
         raise ValueError(f"There is no method {method!r}; the methods are {', '.join(METHODS)}, or a function.")
-    compute: Any = method if callable(method) else partial(explain, method)
+    compute: Any = method if callable(method) else METHODS[method].compute
 
     def checked(network: Network, x: np.ndarray, target: Any) -> np.ndarray:
         R = compute(network, x, target)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..decision_based.target import explained
+from ..decision_based.target import Target, explained
 from ..layers.arguments import flag, generator
 from ..network import Network
 from .maps import Explainer, explainer
@@ -88,7 +88,7 @@ def randomization(
     network: Network,
     x: np.ndarray,
     method: str | Explainer,
-    target: Any = None,
+    target: Target = None,
     *,
     cascade: bool = True,
     rng: np.random.Generator | int = 0,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..decision_based.copies import copies_at_once, target_of_copies
-from ..decision_based.target import Explained, explained
+from ..decision_based.target import Explained, Target, explained
 from ..layers.arguments import count, flag, generator, number
 from ..network import Network
 from .maps import Explainer, explainer
@@ -23,7 +23,7 @@ def continuity(
     network: Network,
     x: np.ndarray,
     method: str | Explainer,
-    target: Any = None,
+    target: Target = None,
     *,
     radius: float = 0.05,
     n: int = 10,
@@ -84,7 +84,7 @@ def max_sensitivity(
     network: Network,
     x: np.ndarray,
     method: str | Explainer,
-    target: Any = None,
+    target: Target = None,
     *,
     radius: float = 0.05,
     n: int = 10,

@@ -11,6 +11,9 @@ pictures.py      an explanation and how sure it is, as one picture
 shifts.py        digits turned, blended, noise: where uncertainty should rise, and how well it tells them
 """
 
+import warnings
+from typing import Any
+
 from .calibration import (
     Reliability,
     brier_score,
@@ -22,11 +25,19 @@ from .calibration import (
 from .diagram import reliability_diagram
 from .draws import Networks, dropout_draws
 from .evidential import Evidence, EvidentialLoss, evidence, evidential_loss
-from .explanations import ExplanationDraws, explain
+from .explanations import ExplanationDraws, explanations
 from .pictures import picture
 from .prediction import Prediction, mc_dropout, predict
 from .shifts import auroc, blended, noise, rotated
 from .temperature import temperature
+
+
+def __getattr__(name: str) -> Any:
+    if name == "explain":  # as version 0.1 called it
+        warnings.warn("uncertainty.explain is now explanations; the old name goes with version 0.3.", DeprecationWarning, stacklevel=2)
+        return explanations
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "Evidence",
@@ -42,7 +53,7 @@ __all__ = [
     "evidence",
     "evidential_loss",
     "expected_calibration_error",
-    "explain",
+    "explanations",
     "maximum_calibration_error",
     "mc_dropout",
     "negative_log_likelihood",

@@ -110,7 +110,7 @@ class ExplanationDraws:
         return self.quantile(q)
 
 
-def explain(
+def explanations(
     networks: Networks, x: np.ndarray, method: str | Explainer = "lrp-epsilon", target: Any = None
 ) -> ExplanationDraws:
     """R_t = method(f_t, x, c) for each network, with one class c for all.
@@ -146,7 +146,7 @@ def explain(
 
     >>> from nnlite.layers import Dense
     >>> f = [Network([Dense(np.array([[w, 0.0], [1.0, 0.0]]))]) for w in (1.0, 3.0)]
-    >>> R = explain(f, np.array([[2.0, 1.0]]), "gradient-times-input")
+    >>> R = explanations(f, np.array([[2.0, 1.0]]), "gradient-times-input")
     >>> R.mean, R.std, R.target
     (array([[4., 1.]]), array([[2., 0.]]), array([0]))
     """

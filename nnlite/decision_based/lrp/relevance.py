@@ -14,7 +14,7 @@ import numpy as np
 from ...network import Network
 from ...walk import LocalRule, walk
 from ..inputs import check_finite, check_input
-from ..target import aimed, explained_class, is_neuron
+from ..target import Target, aimed, explained_class, is_neuron
 from .composites import Rules, rules_for
 from .ledger import Entry, Ledger, per_sample
 from .rule import PASSING, Rule, name_of, step_of
@@ -49,7 +49,7 @@ class LRP:
         self.rules: list[LocalRule] = rules_for(self.network, rules)
         self._on_layers = [_on(rule, layer) for rule, layer in zip(self.rules, self.network, strict=True)]
 
-    def __call__(self, x: np.ndarray, target: Any = None) -> np.ndarray:
+    def __call__(self, x: np.ndarray, target: Target = None) -> np.ndarray:
         """The relevance of the pixels, in the shape of x."""
         network, top, rules = self._walk(target)
         a, R = walk(network, check_input(network, x), top, rules)
@@ -57,11 +57,11 @@ class LRP:
         _check_signal(network, a, R, 0)
         return R[0]
 
-    def layers(self, x: np.ndarray, target: Any = None) -> list[np.ndarray]:
+    def layers(self, x: np.ndarray, target: Target = None) -> list[np.ndarray]:
         """The relevance of every layer: from the pixels, [0], to the scores."""
         return self.steps(x, target)[2]
 
-    def steps(self, x: np.ndarray, target: Any = None) -> tuple[Network, list[np.ndarray], list[np.ndarray], list[Any]]:
+    def steps(self, x: np.ndarray, target: Target = None) -> tuple[Network, list[np.ndarray], list[np.ndarray], list[Any]]:
         """The network that was walked, every activation, every relevance, and the rule of each layer."""
         network, top, rules = self._walk(target)
         a, R = walk(network, check_input(network, x), top, rules, keep=True)
@@ -70,7 +70,7 @@ class LRP:
             _check_signal(network, a, R, l)
         return network, a, R, rules
 
-    def ledger(self, x: np.ndarray, target: Any = None) -> Ledger:
+    def ledger(self, x: np.ndarray, target: Target = None) -> Ledger:
         """Where the score went, layer by layer: see `ledger`."""
         strangers = [rule for rule in self.rules if not isinstance(rule, Rule) and rule not in PASSING]
         if strangers:
@@ -116,7 +116,7 @@ def _check_signal(network: Network, a: list[np.ndarray], R: list[Any], l: int) -
 def relevance(
     network: Network,
     x: np.ndarray,
-    target: Any = None,
+    target: Target = None,
     *,
     rules: Rules = epsilon(),
     start: str = "score",
@@ -128,7 +128,7 @@ def relevance(
 def relevance(
     network: Network,
     x: np.ndarray,
-    target: Any = None,
+    target: Target = None,
     *,
     rules: Rules = epsilon(),
     start: str = "score",
@@ -139,7 +139,7 @@ def relevance(
 def relevance(
     network: Network,
     x: np.ndarray,
-    target: Any = None,
+    target: Target = None,
     *,
     rules: Rules = epsilon(),
     start: str = "score",
@@ -191,7 +191,7 @@ def relevance(
 
 
 def ledger(
-    network: Network, x: np.ndarray, target: Any = None, *, rules: Rules = epsilon(), start: str = "score"
+    network: Network, x: np.ndarray, target: Target = None, *, rules: Rules = epsilon(), start: str = "score"
 ) -> Ledger:
     """Why it does not sum to the output: for every layer Σ R_k = Σ R_j + to the bias + to ε + dropped.
 
