@@ -384,7 +384,7 @@ def test_a_place_that_cannot_be_written_to_is_refused_before_any_work(command, l
     code, out, err = command(line)
     assert (code, out) == (2, "")
     assert re.fullmatch(
-        r"nnlite: --out takes a file in a folder that can be written to, and /proc/o[.](png|npz) cannot .*\n", err
+        r"nnlite: --out: /proc/o[.](png|npz): nothing can be written to the folder /proc [(].*[)]; choose .*\n", err
     )
 
 
@@ -403,7 +403,7 @@ def test_a_write_that_fails_leaves_the_older_file(command, monkeypatch):
     Path("heat.png").write_bytes(b"older")
     monkeypatch.setattr("os.fsync", full)
     code, _, err = command("explain uci:17 --model tiny --out heat.png")
-    assert (code, err) == (2, "nnlite: No space left on device\n")
+    assert (code, err) == (2, "nnlite: heat.png: No space left on device\n")
     assert contents(Path()) == {"heat.png": b"older"}
 
 
