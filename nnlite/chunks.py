@@ -7,8 +7,8 @@ variable is read whenever a batch is cut. How it is cut depends on shapes alone,
 thread: the results are the same bits, whatever the number.
 
 Samples so large that few fit into the cache are cut only where NNLITE_MEMORY demands it, and the chunks run one after
-the other (BLAS's own threads serve them). Not cut: a batch that is one chunk anyway; a draw with a mask for each sample;
-layers of your own, which may do what they like.
+the other (BLAS's own threads serve them). Not cut: a batch that is one chunk anyway; a draw with a mask for each
+sample; layers of your own, which may do what they like.
 """
 
 import functools

@@ -102,7 +102,7 @@ def read_npz(path: str | os.PathLike, expected: str = "an .npz of arrays", *, st
             raise ValueError("its members are compressed, and nnlite compresses none")
         if stored and size > path.stat().st_size:
             raise ValueError("its members are larger than the file")
-        claim(size, str(path))
+        claim(size, "what it unpacks to")
         arrays = {}
         for member in members:
             with file.open(member) as one:
@@ -115,8 +115,10 @@ def _read(path: Path, expected: str) -> Iterator[None]:
     """Whatever goes wrong within is a ValueError about this file."""
     try:
         yield
-    except (TooLarge, PermissionError):
+    except PermissionError:
         raise
+    except TooLarge as error:
+        raise TooLarge(f"{path}: {error}") from None
     except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds for bytes that make no sense
         raise ValueError(
             f"{path}: expected {expected}; this is truncated, altered or another kind of file "
@@ -135,7 +137,7 @@ def _array(file: IO[bytes], size: int, more: int = 0) -> np.ndarray:
     held = size - file.tell()
     if prod(shape) * dtype.itemsize != held:
         raise ValueError(f"an array claims the shape {shape} and holds {held} bytes")
-    claim(held + more * prod(shape), f"An array of the shape {shape}")
+    claim(held + more * prod(shape), f"an array of the shape {shape}")
     file.seek(0)
     return npy.read_array(file, allow_pickle=False)
 

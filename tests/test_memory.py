@@ -97,7 +97,9 @@ def test_a_sparse_npy_is_refused_by_its_header(tmp_path):
         file.write(npy(10_000, 15_000))
         file.truncate(128 + 10_000 * 15_000)
     said, grown = measured("picture", path)
-    assert "An array of the shape (10000, 15000) needs 1.3G of memory, and NNLITE_MEMORY allows 200.0M" in said
+    assert (
+        "sparse.npy: an array of the shape (10000, 15000) needs 1.3G of memory, and NNLITE_MEMORY allows 200.0M" in said
+    )
     assert grown < 30
 
 
@@ -114,7 +116,7 @@ def test_the_budget_can_be_raised(tmp_path, monkeypatch):
     path = tmp_path / "photo.png"
     Image.new("L", (600, 600), 255).save(path)
     monkeypatch.setenv("NNLITE_MEMORY", "10M")
-    with pytest.raises(memory.TooLarge, match="needs 12.4M of memory.* set NNLITE_MEMORY higher"):
+    with pytest.raises(memory.TooLarge, match=r"needs 12\.4M of memory.* set NNLITE_MEMORY higher"):
         pictures.read(path)
     monkeypatch.setenv("NNLITE_MEMORY", "13M")
     assert pictures.read(path).shape == (600, 600)
@@ -141,7 +143,7 @@ def test_an_idx_that_states_more_than_the_budget_is_refused_before_it_is_unpacke
         for _ in range(600):
             file.write(bytes(1_000_000))
     said, grown = measured("idx", path)
-    assert "of the shape (600, 1000000), needs 1.1G of memory, and NNLITE_MEMORY allows 200.0M" in said
+    assert "bomb.gz: an array of the shape (600, 1000000) needs 1.1G of memory, and NNLITE_MEMORY allows 200.0M" in said
     assert grown < 30
 
 

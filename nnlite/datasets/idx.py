@@ -67,7 +67,7 @@ def read_idx(path: str | os.PathLike[str], *, dtype: Any = None, ndim: int | Non
             if ndim is not None and len(shape) != ndim:
                 raise _wrong(path, "number of dimensions", ndim, f"{len(shape)} (shape {shape})")
             size = math.prod(shape) * item.itemsize
-            claim(2 * size, f"{path}, of the shape {shape},")  # the bytes, and the array
+            claim(2 * size, f"{path}: an array of the shape {shape}")  # the bytes, and the array
             content = file.read(size + 1)  # one more than there should be, not all of what a few bytes unpack to
     except (OSError, EOFError, zlib.error) as error:
         raise _wrong(path, "content", "a whole gzip file", f"a damaged one ({error})") from error
