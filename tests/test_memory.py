@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nnlite import Network, load, memory, pictures
-from nnlite.decision_based import saliency
+from nnlite import Network, datasets, load, memory, pictures
+from nnlite.datasets.letters import letters
+from nnlite.decision_based import saliency, upsampled
 from nnlite.layers import Conv2d, ConvTranspose2d, Dense, Flatten, GlobalAvgPool, ReLU
+from nnlite.model_based.deepdream import resized
 
 MEASURE = """
 import resource, sys
@@ -205,3 +207,21 @@ def test_a_batch_that_exceeds_the_budget_is_done_in_parts(monkeypatch, n):
         again.forward(x)
     np.testing.assert_allclose(again.scores(x), scores, rtol=1e-12)
     np.testing.assert_allclose(saliency(again, x), R, rtol=1e-12)
+
+
+# ------------------------------------------------------------------------------------------------- what is drawn here
+
+LARGE = {
+    "strokes": lambda: datasets.strokes(10**7),
+    "letters": lambda: letters(2**40),
+    "textures": lambda: datasets.textures(10**7),
+    "a texture": lambda: datasets.textures(1, size=10**5),
+    "an enlarged map": lambda: upsampled(np.ones((1, 4, 4)), 10**5),
+    "an enlarged picture": lambda: resized(np.ones((1, 3, 4, 4)), (10**5, 10**5)),
+}
+
+
+@pytest.mark.parametrize("make", LARGE.values(), ids=LARGE)
+def test_more_than_the_budget_is_not_drawn(make):
+    with pytest.raises(memory.TooLarge, match=r"needs .*G of memory, and NNLITE_MEMORY allows"):
+        make()
