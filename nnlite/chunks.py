@@ -23,7 +23,7 @@ import numpy as np
 
 from .kernels import backend
 from .layers import KINDS, Mask
-from .memory import fitting
+from .memory import TooLarge, fitting
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
@@ -63,14 +63,13 @@ def in_chunks(
 ) -> np.ndarray:
     """compute(x, target), where `compute` gives something for each sample that depends on that sample alone.
 
-    Where a chunk raises an error, the whole batch is computed at once: its error is the right one.
+    Where a chunk raises an error, the whole batch is computed at once if there is memory for it: its error is the right
+    one.
     """
     parts = slices(network, x)
     targets = _targets(target, len(x), parts) if len(parts) > 1 else None
     if targets is None:
         return compute(x, target)
-    if network.room(x[parts[0]].shape) > CHUNK * x.itemsize:
-        return np.concatenate([compute(x[part], one) for part, one in zip(parts, targets, strict=True)])
     at_once, errors = threads(), np.geterr()
 
     def one(part: slice, target: Any) -> np.ndarray:
@@ -79,6 +78,8 @@ def in_chunks(
 
     contexts = [copy_context() for _ in parts]
     try:
+        if network.room(x[parts[0]].shape) > CHUNK * x.itemsize:
+            return np.concatenate(list(map(one, parts, targets)))
         with _blas(backend()).limit(limits=1, user_api="blas"):
             if at_once == 1:
                 return np.concatenate(list(map(one, parts, targets)))
@@ -86,19 +87,24 @@ def in_chunks(
                 runs = (context.run for context in contexts)
                 done = pool.map(lambda run, *given: run(one, *given), runs, parts, targets)
                 return np.concatenate(list(done))
-    except Exception:
-        return compute(x, target)
+    except Exception as error:
+        try:
+            return compute(x, target)
+        except TooLarge:
+            raise error from None
 
 
 def slices(network: "Network", x: Any) -> list[slice]:
     """Where a batch is cut: chunks of about the same size, one chunk where it stays whole."""
     n = len(x) if isinstance(x, np.ndarray) and x.ndim > 1 else 0
-    if n < 2 or not all(type(layer) in OWN for layer in network):
-        return [slice(0, n)]
-    if any(isinstance(layer, Mask) and len(layer.m) > 1 for layer in network):
+    if n < 2:
         return [slice(0, n)]
     room = max(1, network.room((1, *x.shape[1:])))
     fit = CHUNK * x.itemsize // room
+    if n <= fit or not all(type(layer) in OWN for layer in network):
+        return [slice(0, n)]
+    if any(isinstance(layer, Mask) and len(layer.m) > 1 for layer in network):
+        return [slice(0, n)]
     if fit < LEAST or n < 2 * LEAST:
         fit = fitting(2 * room, n)
     count = -(-n // fit)

@@ -199,14 +199,18 @@ def test_a_batch_that_exceeds_the_budget_is_done_in_parts(monkeypatch, n):
     rng = np.random.default_rng(0)
     conv = Conv2d(rng.normal(size=(4, 1, 3, 3)))
     net = Network([conv, ReLU(), GlobalAvgPool(), Flatten(), Dense(rng.normal(size=(4, 3)))])
-    x = rng.random((n, 1, 150, 150))
+    x = rng.random((n, 1, 250, 250))
     scores, R = net.scores(x), saliency(net, x)
-    monkeypatch.setenv("NNLITE_MEMORY", "6M")
+    monkeypatch.setenv("NNLITE_MEMORY", "16M")
     again = Network(net.layers)
     with pytest.raises(ValueError, match="A forward pass of inputs"):
         again.forward(x)
     np.testing.assert_allclose(again.scores(x), scores, rtol=1e-12)
     np.testing.assert_allclose(saliency(again, x), R, rtol=1e-12)
+
+    x[n - 1, 0, 3, 4] = np.nan
+    with pytest.raises(ValueError, match=rf"x must be finite, and x\[{n - 1}, 0, 3, 4\] is nan"):
+        saliency(again, x)
 
 
 # ------------------------------------------------------------------------------------------------- what is drawn here
