@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import read_npy, regular
+from .disk import read_npy, regular
 from .memory import TooLarge, claim
 
 LARGE = 400  # pixels: a longer side is made about this long, by whole blocks

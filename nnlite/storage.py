@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .files import read_npz, write_bytes
+from .disk import read_npz, write_bytes
 
 VERSION = 1
 HEADER = "header.json"

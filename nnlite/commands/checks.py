@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import Network, datasets, load, models, pictures
-from ..files import check_place
+from ..disk import check_place
 
 DIGITS = {"uci": "uci", "strokes": "strokes", "mnist-test": "mnist", "mnist-train": "mnist"}
 """The prefixes of NAME:NUMBER and their data sets; all but mnist-train are held-out digits."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..files import check_place
+from ..disk import check_place
 from .folders import data_folder
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..files import read_npz
+from ..disk import read_npz
 from .folders import package_file
 
 SPLITS = ("train", "test", "all")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import storage
-from ..files import check_place
+from ..disk import check_place
 from ..layers.arguments import frozen
 from .optimizers import Memories
 

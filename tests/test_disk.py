@@ -15,7 +15,7 @@ import pytest
 from nnlite import Network, load, pictures
 from nnlite.datasets import fetch_mnist
 from nnlite.datasets.idx import read_idx
-from nnlite.files import write_bytes
+from nnlite.disk import write_bytes
 from nnlite.layers import Dense, ReLU
 from nnlite.model_based import experts
 from nnlite.model_based.generators.generator import load_file as load_generator
@@ -41,7 +41,7 @@ def run(code, *arguments, **environment):
 KILLED = """
 import os, signal, sys, time
 from pathlib import Path
-from nnlite.files import write_bytes
+from nnlite.disk import write_bytes
 
 place = Path(sys.argv[1])
 most = 0
@@ -95,7 +95,7 @@ def test_many_writers_at_once_do_not_disturb_each_other(tmp_path):
 @posix
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o027])
 def test_a_new_file_has_the_permissions_that_the_umask_leaves(tmp_path, mask):
-    code = f"import os, sys; os.umask({mask}); from nnlite.files import write_bytes; write_bytes(sys.argv[1], b'')"
+    code = f"import os, sys; os.umask({mask}); from nnlite.disk import write_bytes; write_bytes(sys.argv[1], b'')"
     run(code, tmp_path / "file")
     assert mode(tmp_path / "file") == 0o666 & ~mask
 
