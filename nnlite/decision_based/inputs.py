@@ -120,6 +120,23 @@ def like_input(x: np.ndarray, value: Any, name: str, *, also: str = "") -> np.nd
     return np.broadcast_to(np.asarray(value, x.dtype), x.shape)
 
 
+def several_like_input(x: np.ndarray, value: Any, name: str) -> list[np.ndarray]:
+    """One or several inputs to compare x with, in its shape: None (zero), what `like_input` takes, or a list of these.
+
+    An array with the shape of x is one for each sample, never a stack of several: otherwise a stack of N would change
+    its meaning with the size of the batch.
+
+    >>> several_like_input(np.ones((2, 3)), [0, np.array([1.0, 2.0, 3.0])], "baseline")[1]
+    array([[1., 2., 3.],
+           [1., 2., 3.]])
+    """
+    if isinstance(value, (list, tuple)) and not value:
+        raise ValueError(f"{name} takes a list of one or more, and an empty one came.")
+    each = value if isinstance(value, (list, tuple)) else [0 if value is None else value]
+    also = ", or a list of these to average over (list(stack) for a stack)"
+    return [like_input(x, one, name, also=also) for one in each]
+
+
 def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
     """Whether an array of this shape can be spread over the other."""
     return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape[::-1], to[::-1]))  # noqa: B905
