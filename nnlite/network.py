@@ -15,7 +15,7 @@ from .chunks import in_chunks
 from .kernels import backend
 from .kernels.row import Mode
 from .layers import BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Mask, Softmax
-from .layers.arguments import Shape, float_dtype, sizes
+from .layers.arguments import Shape, float_dtype, sizes, unmasked
 from .plan import MODES, Activations, Part, Piece, Plan, describe, is_input
 from .rows import Row, Run, Ways, is_finite
 
@@ -102,7 +102,7 @@ class Network:
         ValueError
             x has a shape or dtype that a layer cannot take; the message names the layer.
         """
-        plan = self._plan(x)
+        plan = self._plan(unmasked("x", x))
         a = Activations(x)
         for part in self._layer_by_layer if plan is None else plan.parts:
             if part.row is None:
@@ -117,7 +117,7 @@ class Network:
         return in_chunks(lambda x, _: self._output(x), self, x)
 
     def _output(self, x: np.ndarray) -> np.ndarray:
-        plan = self._plan(x)
+        plan = self._plan(unmasked("x", x))
         for part in self._layer_by_layer if plan is None else plan.parts:
             x = self._one(part.start, x) if part.row is None else part.row.output(x)
         return x

@@ -25,7 +25,7 @@ from ..layers import (
     Sigmoid,
     Tanh,
 )
-from ..layers.arguments import DTYPES, pair
+from ..layers.arguments import DTYPES, pair, unmasked
 from ..network import Network
 from .guided_backpropagation import guided_backpropagation
 from .target import Explained, explained
@@ -214,7 +214,7 @@ def upsampled(L: np.ndarray, size: int | tuple[int, ...], interpolation: str = "
     """
     if interpolation not in INTERPOLATIONS:
         raise ValueError(f"interpolation takes {' or '.join(map(repr, INTERPOLATIONS))}, and {interpolation!r} came.")
-    if not isinstance(L, np.ndarray):
+    if not isinstance(unmasked("L", L), np.ndarray):
         raise TypeError(f"upsampled takes a NumPy array of maps (N, h, w), and {type(L).__name__} came.")
     if L.dtype not in DTYPES:
         raise ValueError(f"upsampled takes float32 or float64 maps, and {L.dtype} came; use L.astype(np.float64).")

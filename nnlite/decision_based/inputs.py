@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import DTYPES
+from ..layers.arguments import DTYPES, unmasked
 from ..network import Network
 
 
@@ -15,12 +15,12 @@ def check_input(network: Network, x: np.ndarray) -> np.ndarray:
     Raises
     ------
     TypeError
-        x is not a NumPy array.
+        x is not a NumPy array, or a masked one.
     ValueError
         x is not floating-point, not in the dtype of the network, lacks the batch axis, does not fit the layers,
         or holds a NaN or an infinity.
     """
-    if not isinstance(x, np.ndarray) or isinstance(x, np.ma.MaskedArray):
+    if not isinstance(unmasked("x", x), np.ndarray):
         raise TypeError(f"x takes a NumPy array of shape (N, ...), and {type(x).__name__} came; use np.asarray.")
     if (x.shape, x.dtype) not in network.known_inputs:
         _check_kind(network, x)
@@ -93,6 +93,7 @@ def like_input(x: np.ndarray, value: Any, name: str, *, also: str = "") -> np.nd
     array([[1., 2., 3.],
            [1., 2., 3.]])
     """
+    value = unmasked(name, value)
     if isinstance(value, np.ndarray) and (value.shape, value.dtype) == (x.shape, x.dtype) and np.isfinite(value).all():
         return value  # as it should be: what follows would take longer to say so
     number = (isinstance(value, Real) and not isinstance(value, bool)) or (

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import count, frozen
+from ..layers.arguments import count, frozen, unmasked
 from ..network import Network
 from .copies import copies_at_once, target_of_copies
 from .gradient import gradient
@@ -121,7 +121,7 @@ def completeness_gap(
     [0.]
     """
     f = explained(network, x, target)
-    if np.shape(R) != x.shape:
+    if np.shape(unmasked("R", R)) != x.shape:
         raise ValueError(f"R takes the shape of x, {x.shape}, and {np.shape(R)} came.")
     starts = several_like_input(x, baseline, "baseline")
     at_start = sum(explained(network, start, f.target).score for start in starts) / x.dtype.type(len(starts))
