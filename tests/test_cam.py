@@ -162,9 +162,9 @@ class TestGradCam:
         turned = [Conv2d(np.ones((1, 1, 1, 1))), ReLU(), Conv2d(-np.ones((1, 1, 1, 1)), np.ones(1)), MaxPool2d(2)]
         network = Network([*turned, GlobalAvgPool(), Flatten(), Dense(np.array([[1.0, -1.0]]))])
         x = np.stack([np.full((1, 4, 4), 0.5), np.full((1, 4, 4), 5.0)])  # above conv2 they are 0.5 and −4
-        zero = "0 everywhere: nothing above conv2 speaks for it; "
+        zero = "0 everywhere: nothing at conv2 speaks for it; "
         for target, expected in (
-            (0, ["", zero + "nor above any other layer"]),
+            (0, ["", zero + "nor at any other layer"]),
             (1, [zero + "layer='relu1' gives a map", ""]),
         ):
             assert METHODS[name].note(network, x, target) == expected

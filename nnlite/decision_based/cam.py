@@ -128,19 +128,22 @@ def why_zero(network: Network, x: np.ndarray, target: Any = None) -> list[str]:
     >>> from nnlite.layers import Conv2d, Dense, Flatten
     >>> net = Network([Conv2d(np.ones((1, 1, 1, 1))), Flatten(), Dense(np.array([[-1.0], [-3.0]]))])
     >>> why_zero(net, np.array([[[[5.0, 1.0]]]]))
-    ['0 everywhere: nothing above conv1 speaks for it; nor above any other layer']
+    ['0 everywhere: nothing at conv1 speaks for it; nor at any other layer']
     """
     f = explained(network, x, target)
-    zero = ~grad_cam(network, x, f.target).any(axis=(1, 2))
-    sentences = [""] * len(x)
-    if zero.any():
+
+    def found(layer: str | None = None) -> np.ndarray:
+        return np.asarray(grad_cam(network, x, f.target, layer=layer).any(axis=(1, 2)))
+
+    sentences, empty = [""] * len(x), np.flatnonzero(~found())
+    if len(empty):
         names = [name for name, maps in zip(f.network.names[::-1], f.a[:0:-1], strict=True) if _has_places(maps)]
-        others = {name: grad_cam(network, x, f.target, layer=name).any(axis=(1, 2)) for name in names}
+        others = {name: found(name) for name in names}
         here = f.network.names[_feature_maps(f, None) - 1]
-        for n in np.flatnonzero(zero):
+        for n in empty:
             other = next((name for name in names if others[name][n]), None)
-            instead = f"layer={other!r} gives a map" if other else "nor above any other layer"
-            sentences[n] = f"0 everywhere: nothing above {here} speaks for it; {instead}"
+            instead = f"layer={other!r} gives a map" if other else "nor at any other layer"
+            sentences[n] = f"0 everywhere: nothing at {here} speaks for it; {instead}"
     return sentences
 
 

@@ -95,8 +95,8 @@ def mask_by_relevance(
     mask = chosen if chosen.shape == x.shape else np.repeat(chosen[:, None], x.shape[1], axis=1)
     erased = np.where(mask, like_input(x, number("mask_by_relevance", "fill", fill), "fill"), x)
     after = explained(network, erased, f.target)
-    predicted = (_predicted(network, g) for g in (f, after))
-    return Masked(x.copy(), erased, mask, f.score, after.score, *predicted, f.target)
+    before, now = _predicted(network, f), _predicted(network, after)
+    return Masked(x.copy(), erased, mask, f.score, after.score, before, now, f.target)
 
 
 @dataclass(frozen=True, eq=False)
