@@ -16,7 +16,7 @@ from .chunks import in_chunks
 from .kernels import backend
 from .kernels.row import Mode
 from .layers import BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Mask, Softmax
-from .layers.arguments import Shape, float_dtype, sizes
+from .layers.arguments import Shape, float_dtype, sizes, unmasked
 from .memory import claim
 from .plan import MODES, Activations, Part, Piece, Plan, describe, is_input
 from .rows import Row, Run, Ways, is_finite
@@ -106,7 +106,7 @@ class Network:
             x has a shape or dtype that a layer cannot take; the message names the layer.
         """
         self._claim(x)
-        plan = self._plan(x)
+        plan = self._plan(unmasked("x", x))
         a = Activations(x)
         for part in self._layer_by_layer if plan is None else plan.parts:
             if part.row is None:
@@ -122,7 +122,7 @@ class Network:
 
     def _output(self, x: np.ndarray) -> np.ndarray:
         self._claim(x)
-        plan = self._plan(x)
+        plan = self._plan(unmasked("x", x))
         for part in self._layer_by_layer if plan is None else plan.parts:
             x = self._one(part.start, x) if part.row is None else part.row.output(x)
         return x

@@ -99,7 +99,7 @@ def _from_npy(path: Path) -> tuple[np.ndarray, int]:
     if not np.isfinite(pixels).all():
         raise ValueError(f"{path}: expected finite numbers, and NaN or infinity came.")
     low, high = pixels.min(), pixels.max()
-    scale = 255 if pixels.dtype.kind in "ui" else 1
+    scale = 255 if pixels.dtype.kind in "ui" and high > 1 else 1  # a 0/1 picture is black and white
     if low < 0 or high > scale:
         raise ValueError(
             f"{path}: expected integers from 0 to 255 or fractions from 0 to 1, and {pixels.dtype} from {low:g} to "

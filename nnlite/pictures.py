@@ -13,6 +13,7 @@ from .picture_files import FLAT, GREY, read, read_colours
 
 __all__ = ["GREY", "as_ink", "in_box", "paper", "read", "read_colours", "to_format"]
 
+HALF = 0.5  # of white: a picture of the network's size that does not reach it is in other units, such as 0 and 1 of 255
 FAINT = 0.3  # of the strongest ink: what is fainter is paper, shadow or compression noise
 SPECK = 0.1  # of the ink of the largest connected part: what has less is dust
 
@@ -72,7 +73,7 @@ def to_format(grey: np.ndarray, size: tuple[int, int], box: int, invert: bool | 
     ----------
     grey
         (H, W) in [0, 1]. A picture that already has the size of the network's input keeps its place and its scale,
-        and on a black border every value.
+        and on a black border every value, unless its strongest ink is not even half as bright as white.
     size
         (height, width) of the network's input.
     box
@@ -93,7 +94,8 @@ def to_format(grey: np.ndarray, size: tuple[int, int], box: int, invert: bool | 
     if grey.shape != tuple(size):
         return in_box(_without_specks(ink), size, box)
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    return (grey if not invert and np.median(border) == 0 else ink).astype(np.float32)
+    as_it_is = not invert and np.median(border) == 0 and grey.max() >= HALF
+    return (grey if as_it_is else ink).astype(np.float32)
 
 
 def _without_specks(ink: np.ndarray) -> np.ndarray:

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from .layers.arguments import unmasked
+
 COLOURS = ("#08306b", "#2171b5", "#6baed6", "#c6dbef", "#ffffff", "#fdcab5", "#fb7050", "#cb181d", "#67000d")
 """From the strongest blue over white to the strongest red, evenly spaced."""
 
@@ -20,7 +22,7 @@ def plane(R: np.ndarray) -> np.ndarray:
     array([[3., 3.],
            [3., 3.]])
     """
-    R = np.asarray(R)
+    R = np.asarray(unmasked("R", R))
     if R.ndim == 2:
         return R
     if (R.ndim == 3 and len(R) in (1, 3)) or (R.ndim == 4 and len(R) == 1):

@@ -4,7 +4,7 @@ from math import ceil, sqrt
 
 import numpy as np
 
-from .layers.arguments import count
+from .layers.arguments import count, unmasked
 
 
 def sheet(images: np.ndarray, columns: int | None = None, gap: float = 0.0) -> np.ndarray:
@@ -33,7 +33,7 @@ def sheet(images: np.ndarray, columns: int | None = None, gap: float = 0.0) -> n
             [9., 9., 9.],
             [3., 9., 9.]]])
     """
-    images = np.asarray(images)
+    images = np.asarray(unmasked("images", images))
     if images.ndim != 4 or not images.size:
         raise ValueError(f"sheet takes images (K, C, H, W), one or more, and {images.shape} came.")
     K, C, H, W = images.shape

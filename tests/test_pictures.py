@@ -11,7 +11,7 @@ from PIL import Image
 
 from nnlite import models, pictures
 from nnlite.datasets import strokes
-from nnlite.training import accuracy
+from nnlite.training import accuracy, softmax
 
 SIDE = 210
 CLOSE = 0.05  # of full ink, a pixel: a hard pen is a little wider than a soft one; another digit is above 0.1
@@ -238,6 +238,32 @@ def test_on_the_wrong_side_of_the_paper_a_picture_is_blank():
 
 
 # ----------------------------------------------------------------------------------------------- ink, box and centre
+
+
+FLAGS = (digit() > 0.5).astype(np.uint8)
+IN_OTHER_UNITS = {
+    "booleans.npy": FLAGS.astype(bool),
+    "flags.npy": FLAGS,
+    "flags_int64.npy": FLAGS.astype(np.int64),
+    "flags_float.npy": FLAGS.astype(np.float32),
+    "levels_to_16.npy": (16 * digit()).round().astype(np.int64),
+    "levels_to_255.npy": (255 * digit()).round().astype(np.int32),
+    "faint.npy": 0.02 * digit(),
+    "flags.png": FLAGS,
+    "levels_to_16.png": (16 * digit()).round().astype(np.uint8),
+}
+
+
+@pytest.mark.parametrize("name", IN_OTHER_UNITS)
+def test_the_units_of_a_picture_do_not_matter_at_the_networks_size_either(tmp_path, name):
+    network, values = models.load("lenet"), IN_OTHER_UNITS[name]
+    for factor in (1, 2):
+        large = np.kron(values, np.ones((factor, factor), values.dtype))
+        path = tmp_path / f"{factor}_{name}"
+        np.save(path, large) if path.suffix == ".npy" else write_image(path, Image.fromarray(large))
+        x = seen(path)[None, None]
+        assert x.max() >= 0.9
+        assert softmax(network.scores(x))[0, 4] > 0.95
 
 
 def test_what_has_the_format_already_keeps_every_value():

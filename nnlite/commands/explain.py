@@ -76,8 +76,9 @@ def run(options: argparse.Namespace) -> None:
     whole = divided(method.meaning, network, x, f.target)
     if whole is not None and options.at is None:
         print(f"Σ R        {R.sum():.6f} of {whole[0]:.6f}")
-    if method.note is not None:
-        print(f"note       {method.note(network, x, f.target)[0]}")
+    note = "" if method.note is None or options.at else method.note(network, x, f.target)[0]
+    if note:
+        print(f"note       {note}")
     if ledger is not None:
         print(ledger)
     if options.out.suffix.lower() == ".npy":

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..kernels.row import Mode
 from ..layers import Layer, Mask
-from ..layers.arguments import Shape, is_integer
+from ..layers.arguments import Shape, is_integer, unmasked
 from ..network import Network, Rule
 from ..plan import MODES
 from ..sheets import sheet
@@ -188,7 +188,7 @@ def filters_grid(maps: np.ndarray, columns: int | None = None, gap: float = 0.0)
            [ 9. ,  9. ,  9. ,  9. ,  9. ],
            [ 0. ,  0. ,  9. ,  9. ,  9. ]])
     """
-    maps = np.asarray(maps)
+    maps = np.asarray(unmasked("maps", maps))
     if maps.ndim not in (3, 4) or not maps.size or maps.dtype.kind != "f":
         raise ValueError(
             f"maps takes floats (K, H, W) or (K, C, H, W), the maps of one sample, and {maps.shape} {maps.dtype} came."

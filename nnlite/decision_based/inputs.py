@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import DTYPES, conversion
+from ..layers.arguments import DTYPES, conversion, unmasked
 from ..network import Network
 
 
@@ -15,12 +15,12 @@ def check_input(network: Network, x: np.ndarray) -> np.ndarray:
     Raises
     ------
     TypeError
-        x is not a NumPy array.
+        x is not a NumPy array, or a masked one.
     ValueError
         x is not floating-point, not in the dtype of the network, lacks the batch axis, does not fit the layers,
         or holds a NaN or an infinity.
     """
-    if not isinstance(x, np.ndarray) or isinstance(x, np.ma.MaskedArray):
+    if not isinstance(unmasked("x", x), np.ndarray):
         raise TypeError(f"x takes a NumPy array of shape (N, ...), and {type(x).__name__} came; use np.asarray.")
     if (x.shape, x.dtype) not in network.known_inputs:
         _check_kind(network, x)
@@ -90,6 +90,7 @@ def like_input(x: np.ndarray, value: Any, name: str, *, also: str = "") -> np.nd
     array([[1., 2., 3.],
            [1., 2., 3.]])
     """
+    value = unmasked(name, value)
     if isinstance(value, np.ndarray) and (value.shape, value.dtype) == (x.shape, x.dtype) and np.isfinite(value).all():
         return value  # as it should be: what follows would take longer to say so
     number = (isinstance(value, Real) and not isinstance(value, bool)) or (
@@ -115,6 +116,23 @@ def like_input(x: np.ndarray, value: Any, name: str, *, also: str = "") -> np.nd
         came = f"{value!r} came" if number else "it holds a NaN or an infinity"
         raise ValueError(f"{name} must be finite in {x.dtype}, and {came}.")
     return np.broadcast_to(np.asarray(value, x.dtype), x.shape)
+
+
+def several_like_input(x: np.ndarray, value: Any, name: str) -> list[np.ndarray]:
+    """One or several inputs to compare x with, in its shape: None (zero), what `like_input` takes, or a list of these.
+
+    An array with the shape of x is one for each sample, never a stack of several: otherwise a stack of N would change
+    its meaning with the size of the batch.
+
+    >>> several_like_input(np.ones((2, 3)), [0, np.array([1.0, 2.0, 3.0])], "baseline")[1]
+    array([[1., 2., 3.],
+           [1., 2., 3.]])
+    """
+    if isinstance(value, (list, tuple)) and not value:
+        raise ValueError(f"{name} takes a list of one or more, and an empty one came.")
+    each = value if isinstance(value, (list, tuple)) else [0 if value is None else value]
+    also = ", or a list of these to average over (list(stack) for a stack)"
+    return [like_input(x, one, name, also=also) for one in each]
 
 
 def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import count, frozen
+from ..layers.arguments import count, frozen, unmasked
 from ..network import Network
 from .copies import copies_at_once, target_of_copies
 from .gradient import gradient
-from .inputs import like_input
+from .inputs import several_like_input
 from .target import Explained, explained
 
 GradientLike = Callable[[Network, np.ndarray, Any], np.ndarray]
@@ -80,7 +80,7 @@ def integrated_gradients(
     """
     f = explained(network, x, target)
     t, w = points(quadrature, steps)
-    starts = baselines(x, baseline)
+    starts = several_like_input(x, baseline, "baseline")
     R = np.zeros_like(x)
     for start in starts:
         R += (x - start) * _along_path(network, x, start, t, w, f, gradient)
@@ -121,9 +121,9 @@ def completeness_gap(
     [0.]
     """
     f = explained(network, x, target)
-    if np.shape(R) != x.shape:
+    if np.shape(unmasked("R", R)) != x.shape:
         raise ValueError(f"R takes the shape of x, {x.shape}, and {np.shape(R)} came.")
-    starts = baselines(x, baseline)
+    starts = several_like_input(x, baseline, "baseline")
     at_start = sum(explained(network, start, f.target).score for start in starts) / x.dtype.type(len(starts))
     return f.score - at_start - np.asarray(R).sum(axis=tuple(range(1, x.ndim)))
 
@@ -158,27 +158,6 @@ def points(quadrature: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
 def _gauss_legendre(n: int) -> tuple[np.ndarray, np.ndarray]:
     roots, w = np.polynomial.legendre.leggauss(n)
     return frozen(roots), frozen(w)
-
-
-def baselines(x: np.ndarray, baseline: Any = None) -> list[np.ndarray]:
-    """The starts of the paths, each in the shape of x, from whatever `integrated_gradients` takes as `baseline`.
-
-    An array with the shape of x is one baseline a sample, never a stack of several: otherwise a stack of N would
-    change its meaning with the size of the batch.
-
-    >>> baselines(np.ones((2, 3)), [0, np.array([1.0, 2.0, 3.0])])[1]
-    array([[1., 2., 3.],
-           [1., 2., 3.]])
-    """
-    if isinstance(baseline, (list, tuple)):
-        if not baseline:
-            raise ValueError("baseline takes a list of one or more, and an empty one came.")
-        return [_baseline(x, one) for one in baseline]
-    return [_baseline(x, 0 if baseline is None else baseline)]
-
-
-def _baseline(x: np.ndarray, baseline: Any) -> np.ndarray:
-    return like_input(x, baseline, "baseline", also=", or a list of these to average over (list(stack) for a stack)")
 
 
 def _along_path(

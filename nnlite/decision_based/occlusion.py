@@ -187,7 +187,7 @@ def filling(
     if fill == "flip":
         if x.size and (x.min() < 0 or x.max() > 1):
             raise ValueError(
-                f'fill="flip" takes pixels in [0, 1], and {x.min():g} to {x.max():g} came; bring them to [0, 1], or '
+                f'fill="flip" takes pixels in [0, 1], and {x.min()} to {x.max()} came; bring them to [0, 1], or '
                 "take another fill."
             )
         return 1 - x

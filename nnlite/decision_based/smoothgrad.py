@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import count, generator, number
+from ..layers.arguments import count, generator, number, unmasked
 from ..network import Network
 from .copies import copies_at_once, target_of_copies
 from .gradient import gradient
@@ -192,7 +192,12 @@ def _drawn(x: np.ndarray, level: Any, rng: Any) -> Callable[[slice], np.ndarray]
 
 
 def _given(x: np.ndarray, noise: Any) -> np.ndarray:
-    if not isinstance(noise, np.ndarray) or noise.ndim != x.ndim + 1 or noise.shape[1:] != x.shape or not len(noise):
+    if (
+        not isinstance(unmasked("noise", noise), np.ndarray)
+        or noise.ndim != x.ndim + 1
+        or noise.shape[1:] != x.shape
+        or not len(noise)
+    ):
         came = noise.shape if isinstance(noise, np.ndarray) else type(noise).__name__
         raise ValueError(f"noise takes an array (n, {', '.join(map(str, x.shape))}), and {came} came.")
     if noise.dtype != x.dtype:

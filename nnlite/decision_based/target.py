@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels.row import Start
-from ..layers.arguments import Shape, is_integer
+from ..layers.arguments import Shape, is_integer, unmasked
 from ..network import Network, Rule, gradient_rule
 from .inputs import activations, check_finite, check_input
 
@@ -40,7 +40,7 @@ def explained_class(scores: np.ndarray, target: Any = None) -> np.ndarray:
 def _given_class(n: int, classes: int, target: Any) -> np.ndarray:
     """The class that `target` gives for each of n samples, checked."""
     try:
-        chosen = np.asarray(target)
+        chosen = np.asarray(unmasked("target", target))
     except ValueError:  # ragged, such as [[1], [2, 3]]
         chosen = np.asarray(None)
     if chosen.dtype.kind not in "iu" or chosen.shape not in ((), (n,)):

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..decision_based.target import explained, explained_class
 from ..layers import Dense
-from ..layers.arguments import frozen
+from ..layers.arguments import frozen, unmasked
 from ..network import Network
 
 
@@ -113,7 +113,7 @@ def erase_strokes(network: Network, x: np.ndarray, pen: np.ndarray, target: Any 
     (array([4]), array([[1, 4]]))
     """
     f = explained(network, x, explained_class(network.scores(x), target))
-    pen = np.asarray(pen)
+    pen = np.asarray(unmasked("pen", pen))
     if x.ndim != 4 or pen.shape != (len(x), *x.shape[2:]) or pen.dtype.kind not in "iu" or pen.min(initial=0) < -1:
         raise ValueError(f"pen takes integers from -1, one a pixel of x {x.shape}, and {pen.shape} {pen.dtype} came.")
     count = int(pen.max(initial=-1)) + 1
@@ -155,7 +155,7 @@ def margin(network: Network, c: int, d: int) -> Network:
 
 def _flat(R: Any, truth: Any) -> tuple[np.ndarray, np.ndarray]:
     """R with its channels summed, and T, both (N, H · W)."""
-    R, truth = np.asarray(R), np.asarray(truth)
+    R, truth = np.asarray(unmasked("R", R)), np.asarray(unmasked("truth", truth))
     pixels = R.sum(axis=1) if R.ndim == 4 else R
     if truth.ndim != 3 or truth.dtype != bool or pixels.shape != truth.shape or R.dtype.kind not in "iuf":
         raise ValueError(

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..decision_based.copies import copies_at_once, target_of_copies
 from ..decision_based.target import Explained, explained
-from ..layers.arguments import count, flag, generator, number
+from ..layers.arguments import count, flag, generator, number, unmasked
 from ..network import Network
 from .maps import Explainer, explainer
 
@@ -122,7 +122,12 @@ def max_sensitivity(
 def _neighbours(x: np.ndarray, radius: Any, n: Any, rng: Any, given: Any) -> np.ndarray:
     """(K, N, ...)."""
     if given is not None:
-        if not isinstance(given, np.ndarray) or given.shape[1:] != x.shape or not len(given) or given.dtype != x.dtype:
+        if (
+            not isinstance(unmasked("neighbours", given), np.ndarray)
+            or given.shape[1:] != x.shape
+            or not len(given)
+            or given.dtype != x.dtype
+        ):
             came = f"{given.shape} {given.dtype}" if isinstance(given, np.ndarray) else type(given).__name__
             raise ValueError(f"neighbours takes an array (K, *{x.shape}) {x.dtype}, and {came} came.")
         return given

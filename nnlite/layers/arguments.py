@@ -38,12 +38,19 @@ def conversion(dtype: np.dtype, wanted: Any) -> str:
     )
 
 
+def unmasked(name: str, value: Any) -> Any:
+    """The value; TypeError for a masked array, whose mask no computation here would heed."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected a plain array, got a masked one; fill in what is masked: {name}.filled(0).")
+    return value
+
+
 def parameter(owner: str, name: str, value: Any, ndim: int, shape: Shape | None = None) -> np.ndarray:
     """A read-only float array with `ndim` axes (and, where given, `shape`), or a ValueError that names it.
 
     Integers and lists become float64, as in NumPy. An array that somebody may still write to is copied.
     """
-    array = np.asarray(value)
+    array = np.asarray(unmasked(name, value))
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
     if array.dtype not in DTYPES:

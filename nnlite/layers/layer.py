@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
-from .arguments import DTYPES, Shape, conversion, float_dtype, frozen
+from .arguments import DTYPES, Shape, conversion, float_dtype, frozen, unmasked
 
 REMEMBERED = 64
 """How many answers a layer remembers."""
@@ -105,7 +105,7 @@ class Layer:
 
     def check(self, a: np.ndarray) -> Shape:
         """The shape above `a`; ValueError unless it has a dtype and a shape that this layer takes."""
-        if not isinstance(a, np.ndarray):
+        if not isinstance(unmasked("a", a), np.ndarray):
             raise TypeError(f"{self!r} takes a NumPy array, and {type(a).__name__} came; use np.asarray.")
         return self._above(a.shape, a.dtype)
 
@@ -122,7 +122,7 @@ class Layer:
     def check_above(self, a: np.ndarray, dz: np.ndarray) -> None:
         """ValueError unless `dz` has the shape and dtype of what the layer makes of `a`."""
         expected = self.check(a)
-        if not isinstance(dz, np.ndarray):
+        if not isinstance(unmasked("dz", dz), np.ndarray):
             raise TypeError(f"{self!r}: the signal above must be a NumPy array, and {type(dz).__name__} came.")
         if dz.shape != expected or dz.dtype != a.dtype:
             raise ValueError(

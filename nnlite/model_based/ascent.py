@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from ..layers.arguments import DTYPES, count, flag, generator, number
+from ..layers.arguments import DTYPES, count, flag, generator, number, unmasked
 from ..training.optimizers import Adam, Memory, Optimizer
 from .objectives import Objective, drawn
 
@@ -83,7 +83,12 @@ def ascend(
     >>> ascend(f, np.zeros((1, 2)), steps=300, project=box(0, 1)).x.round(3)
     array([[0.25, 1.  ]])
     """
-    if not isinstance(start, np.ndarray) or start.dtype not in DTYPES or start.ndim < 2 or len(start) == 0:
+    if (
+        not isinstance(unmasked("start", start), np.ndarray)
+        or start.dtype not in DTYPES
+        or start.ndim < 2
+        or len(start) == 0
+    ):
         came = f"{start.shape} {start.dtype}" if isinstance(start, np.ndarray) else type(start).__name__
         raise ValueError(f"start takes a float32 or float64 array (N, ...) with one sample or more, and {came} came.")
     steps, rate = count("ascend", "steps", steps), number("ascend", "rate", rate)
@@ -94,7 +99,7 @@ def ascend(
     bring = project or (lambda x: x)
     if not np.isfinite(start).all():
         raise ValueError("start must be finite, and it holds a NaN or an infinity.")
-    x = first = bring(start)
+    x = first = bring(start.copy())
     memory: Memory = {}
     values, path = [], [first]
     with np.errstate(all="ignore"):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..decision_based.inputs import activations
-from ..layers.arguments import count
+from ..layers.arguments import count, unmasked
 from ..network import Network
 from .objectives import Objective
 
@@ -64,7 +64,7 @@ def channel_examples(network: Network, images: np.ndarray, layer: str, n: int = 
 
 
 def _chunks(images: np.ndarray, n: int) -> list[np.ndarray]:
-    if not isinstance(images, np.ndarray):
+    if not isinstance(unmasked("images", images), np.ndarray):
         raise TypeError(f"images takes a NumPy array (N, ...), and {type(images).__name__} came; use np.asarray.")
     if count("examples", "n", n) > len(images):
         raise ValueError(f"{n} examples need as many images, and {len(images)} came.")

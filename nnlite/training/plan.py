@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..layers.arguments import is_integer
+from ..layers.arguments import is_integer, unmasked
 from ..network import Network
 from .accuracy import blocks
 from .losses import check_labels
@@ -89,7 +89,7 @@ def _check_integer(name: str, value: Any, least: int) -> None:
 
 def _check_data(network: Network, x: Any, labels: Any, what: str = "") -> np.ndarray:
     """The labels as an array, if x and they fit each other and the network."""
-    if not isinstance(x, np.ndarray):
+    if not isinstance(unmasked("x", x), np.ndarray):
         raise TypeError(f"{what}x takes a NumPy array, and {type(x).__name__} came; use np.asarray.")
     if x.dtype != network.dtype:
         raise ValueError(

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from ..decision_based.inputs import activations, check_input
-from ..layers.arguments import DTYPES, number
+from ..layers.arguments import DTYPES, number, unmasked
 from ..network import Network
 from ..training.accuracy import blocks
 from ..training.losses import check_labels, check_scores
@@ -45,7 +45,7 @@ class Evidence:
 
     def __post_init__(self) -> None:
         a = self.alpha
-        right = isinstance(a, np.ndarray) and a.dtype in DTYPES and a.ndim == 2 and a.size > 0
+        right = isinstance(unmasked("alpha", a), np.ndarray) and a.dtype in DTYPES and a.ndim == 2 and a.size > 0
         if not right or not ((a >= 1) & (a < np.inf)).all():
             came = f"{a.shape} {a.dtype}" if isinstance(a, np.ndarray) else type(a).__name__
             raise ValueError(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..decision_based.registry import METHODS
-from ..layers.arguments import DTYPES, number
+from ..layers.arguments import DTYPES, number, unmasked
 from ..network import Network
 from .draws import Networks, family
 from .prediction import predict
@@ -56,7 +56,7 @@ class ExplanationDraws:
 
     def __post_init__(self) -> None:
         R = self.maps
-        if not isinstance(R, np.ndarray) or R.dtype not in DTYPES or R.ndim < 3 or 0 in R.shape:
+        if not isinstance(unmasked("R", R), np.ndarray) or R.dtype not in DTYPES or R.ndim < 3 or 0 in R.shape:
             came = f"{R.shape} {R.dtype}" if isinstance(R, np.ndarray) else type(R).__name__
             raise ValueError(f"maps takes a float32 or float64 array (T, N, ...), none of them 0, and {came} came.")
         if not np.isfinite(R).all():
@@ -174,7 +174,7 @@ def _compute(method: Any, members: tuple[Network, ...]) -> Explainer:
 
 
 def _one_a_sample(R: Any, x: np.ndarray) -> np.ndarray:
-    if not isinstance(R, np.ndarray) or R.ndim < 2 or len(R) != len(x):
+    if not isinstance(unmasked("R", R), np.ndarray) or R.ndim < 2 or len(R) != len(x):
         came = R.shape if isinstance(R, np.ndarray) else type(R).__name__
         raise ValueError(f"method must give an array with a map for each of {len(x)} samples, and {came} came.")
     return R

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..decision_based.inputs import activations, check_input
-from ..layers.arguments import DTYPES
+from ..layers.arguments import DTYPES, unmasked
 from ..network import Network
 from ..training.accuracy import blocks
 from ..training.losses import softmax
@@ -160,7 +160,12 @@ def check_probabilities(p: Any, axes: str) -> np.ndarray:
     ValueError
         It is not a float array with as many axes, it is empty, or a row is not from 0 to 1 with the sum 1.
     """
-    if not isinstance(p, np.ndarray) or p.dtype not in DTYPES or p.ndim != axes.count(",") + 1 or 0 in p.shape:
+    if (
+        not isinstance(unmasked("p", p), np.ndarray)
+        or p.dtype not in DTYPES
+        or p.ndim != axes.count(",") + 1
+        or 0 in p.shape
+    ):
         came = f"{p.shape} {p.dtype}" if isinstance(p, np.ndarray) else type(p).__name__
         raise ValueError(f"probabilities takes a float32 or float64 array ({axes}), none of them 0, and {came} came.")
     if not (p >= 0).all() or not (abs(p.sum(axis=-1) - 1) < 1e-3).all():  # so that NaN fails too

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..decision_based.cam import last_maps
 from ..decision_based.target import explained
 from ..layers import (
     AvgPool2d,
@@ -97,15 +98,9 @@ class Case:
 
     @cached_property
     def last_maps(self) -> str | None:
-        """The name of the activation function after the last convolution, or of the convolution."""
-        layers = list(self.network)
-        found = [i for i, layer in enumerate(layers) if isinstance(layer, (Conv2d, ConvTranspose2d))]
-        if not found:
-            return None
-        at = found[-1]
-        while at + 1 < len(layers) and isinstance(layers[at + 1], (*ACTIVATIONS, BatchNorm, Identity)):
-            at += 1
-        return self.network.names[at]
+        """The name of the layer above which Grad-CAM looks."""
+        at = last_maps(self.network)
+        return None if at is None else self.network.names[at]
 
     @property
     def ends_in_global_pooling(self) -> bool:

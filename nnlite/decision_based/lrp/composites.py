@@ -102,13 +102,14 @@ class Composite:
         ValueError
             A layer has no rule: no field fits it, or LRP has none for its kind.
         """
-        linear = [i for i, layer in enumerate(network) if isinstance(layer, LINEAR)]
-        convolutions = [i for i in linear if isinstance(network[i], CONVOLUTIONS)]
-        return [self._rule(i, network, linear, convolutions) for i in range(len(network))]
+        return [self.rule(network, i) for i in range(len(network))]
 
-    def _rule(self, i: int, network: Network, linear: list[int], convolutions: list[int]) -> AnyRule:
+    def rule(self, network: Network, i: int) -> AnyRule:
+        """The rule of layer i; ValueError where there is none."""
         layer = network[i]
         if isinstance(layer, LINEAR):
+            linear = [i for i, layer in enumerate(network) if isinstance(layer, LINEAR)]
+            convolutions = [i for i in linear if isinstance(network[i], CONVOLUTIONS)]
             number, count = linear.index(i), len(linear)
             in_lower_half = number - 1 < (count - 2) // 2
             fitting = [
@@ -131,8 +132,12 @@ class Composite:
             return self.batchnorm
         if type(layer) in WITHOUT_WEIGHTS:
             return WITHOUT_WEIGHTS[type(layer)]
-        advice = " A Softmax is left out only at the end of a network." if isinstance(layer, Softmax) else ""
-        raise ValueError(f"LRP has no rule for layer {network.names[i]} ({layer!r}).{advice}")
+        advice = (
+            "a Softmax is left out only at the end of a network"
+            if isinstance(layer, Softmax)
+            else "give it one of your own, in a list with a rule for each layer"
+        )
+        raise ValueError(f"LRP has no rule for layer {network.names[i]} ({layer!r}); {advice}.")
 
     def __repr__(self) -> str:
         given = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) is not f.default]
@@ -174,7 +179,6 @@ def _chosen(network: Network, rules: Rules) -> Sequence[Any]:
         return Composite(convolution=rules, dense=rules).rules_for(network)
     if not isinstance(rules, (list, tuple)):
         raise TypeError(f"rules takes a rule, a Composite or a list of rules, and {rules!r} came.")
-    usual = everywhere(epsilon()).rules_for(network)
     linear = [i for i, layer in enumerate(network) if isinstance(layer, LINEAR)]
     if len(rules) == len(linear):
         places = dict(zip(linear, rules, strict=True))
@@ -187,7 +191,8 @@ def _chosen(network: Network, rules: Rules) -> Sequence[Any]:
     missing = [network.names[i] for i in linear if rules[i] is None]
     if missing:
         raise ValueError(f"The layers {', '.join(missing)} have weights and need a rule; None came.")
-    return [default if rule is None else rule for default, rule in zip(usual, rules, strict=True)]
+    usual = everywhere(epsilon())
+    return [usual.rule(network, i) if rule is None else rule for i, rule in enumerate(rules)]
 
 
 def _checked(rule: Any) -> AnyRule:

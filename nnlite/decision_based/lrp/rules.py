@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...layers import Layer
-from ...layers.arguments import frozen
+from ...layers.arguments import frozen, unmasked
 from ...layers.layer import remembered
 from .form import Group, Relative, Rule, Term, unchanged
 
@@ -180,7 +180,7 @@ def z_bounds(low: Any = 0.0, high: Any = 1.0, stabilizer: float = 0.0) -> Rule:
     ----------
     low, high
         The bounds l < h of the inputs: finite numbers, or arrays that broadcast over one input, such as (C, 1, 1). An
-        input outside them is a ValueError.
+        input outside them by more than rounding is a ValueError.
 
     Source: Montavon et al. 2017 (deep Taylor decomposition), sec. 4.2; Montavon et al. 2019, table 10.1.
 
@@ -189,16 +189,18 @@ def z_bounds(low: Any = 0.0, high: Any = 1.0, stabilizer: float = 0.0) -> Rule:
     >>> z_bounds(0, 1)(layer, a, layer.forward(a), np.array([[1.0]]))
     array([[0.5, 0.5]])
     """
-    if not all(np.asarray(bound).dtype.kind in "iuf" and np.isfinite(bound).all() for bound in (low, high)):
+    bounds = (np.asarray(unmasked(name, bound)) for name, bound in (("low", low), ("high", high)))
+    if not all(bound.dtype.kind in "iuf" and np.isfinite(bound).all() for bound in bounds):
         raise ValueError(f"z_bounds takes finite bounds, and low = {low!r}, high = {high!r} came.")
     if not np.all(np.asarray(low) < np.asarray(high)):
         raise ValueError(f"z_bounds needs low < high, and low = {low}, high = {high} came.")
 
     def groups(layer: Any, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:
         l, h = _bound("low", low, a), _bound("high", high, a)
-        if np.any(a < l) or np.any(a > h):
+        outside = np.maximum(l - a, a - h)
+        if np.any(outside > 0) and np.any(outside > 4 * np.finfo(a.dtype).eps * np.maximum(np.abs(l), np.abs(h))):
             raise ValueError(
-                f"z_bounds takes inputs in [{np.min(low):g}, {np.max(high):g}], and {a.min():g} to {a.max():g} came to "
+                f"z_bounds takes inputs in [{np.min(low)}, {np.max(high)}], and {a.min()} to {a.max()} came to "
                 f"{layer!r}; give the bounds of your pixels, or use w_squared, which needs none."
             )
         return [Group([Term(a - l, _with(layer, _plus)), Term(a - h, _with(layer, _minus))])]
@@ -306,4 +308,4 @@ def _bound(name: str, bound: Any, a: np.ndarray) -> np.ndarray:
 
 def _need_nonnegative(a: np.ndarray, layer: Layer, rule: str, instead: str) -> None:
     if a.size and a.min() < 0:
-        raise ValueError(f"{rule} needs inputs ≥ 0, and {a.min():g} came to {layer!r}; use {instead}.")
+        raise ValueError(f"{rule} needs inputs ≥ 0, and {a.min()} came to {layer!r}; use {instead}.")

@@ -52,7 +52,7 @@ class Gaussian(Expert):
     def __post_init__(self) -> None:
         D = len(np.atleast_1d(self.mean))
         self._settle({"mean": (D,), "covariance": (D, D)})
-        if not np.allclose(self.covariance, self.covariance.T, rtol=1e-9, atol=1e-12):
+        if np.abs(self.covariance - self.covariance.T).max() > 1e-9 * np.abs(self.covariance).max():
             raise ValueError("Gaussian: covariance must be symmetric.")
         try:
             with threadpool_limits(1, user_api="blas"):  # on several threads the last bits differ from call to call

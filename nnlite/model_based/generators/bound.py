@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import expit
 
 from ...layers import Layer
-from ...layers.arguments import DTYPES, Shape, parameter
+from ...layers.arguments import DTYPES, Shape, parameter, unmasked
 
 
 def reconstruction(scores: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -177,7 +177,12 @@ def _summed(array: np.ndarray) -> np.ndarray:
 
 
 def _check(array: np.ndarray, name: str) -> None:
-    if not isinstance(array, np.ndarray) or array.dtype not in DTYPES or array.ndim < 2 or array.size == 0:
+    if (
+        not isinstance(unmasked(name, array), np.ndarray)
+        or array.dtype not in DTYPES
+        or array.ndim < 2
+        or array.size == 0
+    ):
         raise ValueError(
             f"{name} takes a float32 or float64 array (N, ...) with one sample or more, and {_of(array)} came."
         )
