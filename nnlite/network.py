@@ -11,7 +11,9 @@ from typing import Any, overload
 import numpy as np
 
 from . import architecture, storage
+from .batch import check_batch
 from .chunks import in_chunks
+from .finite import WATCHED, check_activations, watched
 from .kernels import backend
 from .kernels.row import Mode
 from .layers import BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Mask, Softmax
@@ -99,9 +101,10 @@ class Network:
 
         Raises
         ------
-        ValueError
-            x has a shape or dtype that a layer cannot take; the message names the layer.
+        TypeError, ValueError
+            x is no NumPy array, or has a dtype or a shape that the network cannot take; the message names the layer.
         """
+        check_batch(self, x)
         plan = self._plan(x)
         a = Activations(x)
         for part in self._layer_by_layer if plan is None else plan.parts:
@@ -110,10 +113,15 @@ class Network:
             else:
                 a.runs[part.start] = part.row.up(a[-1])
                 a.extend(a.runs[part.start].above)
+        if WATCHED.get():
+            check_activations(self, a)
         return a
 
     def output(self, x: np.ndarray) -> np.ndarray:
         """The last activation alone: forward(x)[-1], without keeping the others."""
+        if WATCHED.get():
+            return self.forward(x)[-1]
+        check_batch(self, x)
         return in_chunks(lambda x, _: self._output(x), self, x)
 
     def _output(self, x: np.ndarray) -> np.ndarray:
@@ -154,6 +162,8 @@ class Network:
                 f"{len(self.layers)} layers need {len(self.layers)} rules and {len(self.layers) + 1} activations; "
                 f"{len(rules)} rules and {len(a)} activations came."
             )
+        if WATCHED.get():
+            rules = watched(self, rules)
         plan = self._plan(a[0]) if isinstance(a, Activations) else None
         signals = [R]
         for part in reversed(self._layer_by_layer if plan is None else plan.parts):
@@ -179,7 +189,7 @@ class Network:
 
     def _plan(self, x: Any) -> Plan | None:
         """The plan for this input; None where every layer runs for itself."""
-        if not is_input(x) or backend() != "numba":
+        if not is_input(x) or backend() != "numba" or WATCHED.get():
             return None
         key = x.shape[1:], x.dtype
         plan = self._plans.get(key)

@@ -28,11 +28,13 @@ from ..layers import (
 from ..layers.arguments import DTYPES, pair
 from ..network import Network
 from .guided_backpropagation import guided_backpropagation
+from .method import method
 from .target import Explained, explained
 
 INTERPOLATIONS = ("bilinear", "nearest")
 
 
+@method
 def cam(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
     """L_c = Σ_k w_kc A_k: A_k the feature maps that the global average pooling takes, w_kc the weights of class c.
 
@@ -72,6 +74,7 @@ def cam(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
     return (w * f.a[pool]).sum(axis=1)
 
 
+@method
 def grad_cam(
     network: Network, x: np.ndarray, target: Any = None, *, layer: str | None = None, relu: bool = True
 ) -> np.ndarray:
@@ -120,6 +123,7 @@ def grad_cam(
     return np.maximum(L, 0) if relu else L
 
 
+@method
 def guided_grad_cam(
     network: Network,
     x: np.ndarray,

@@ -42,6 +42,7 @@ from ..layers import (
 from ..layers.arguments import frozen
 from ..network import Network, Rule
 from .inputs import like_input
+from .method import method
 from .target import explained
 
 SUMS = (Dense, Conv2d, ConvTranspose2d, AvgPool2d, GlobalAvgPool)
@@ -65,6 +66,7 @@ class Pair(NamedTuple):
     minus: np.ndarray
 
 
+@method
 def deeplift(
     network: Network, x: np.ndarray, target: Any = None, *, reference: Any = None, rule: str = "rescale"
 ) -> np.ndarray:

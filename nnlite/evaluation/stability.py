@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from ..decision_based.copies import copies_at_once, target_of_copies
+from ..decision_based.method import method, takes_network
 from ..decision_based.target import Explained, explained
 from ..layers.arguments import count, flag, generator, number
 from ..network import Network
 from .maps import Explainer, explainer
 
 
+@method
 def continuity(
     network: Network,
     x: np.ndarray,
@@ -80,6 +82,7 @@ def continuity(
     return (_norm(maps - R, 1) / moved).max(axis=0)
 
 
+@takes_network
 def max_sensitivity(
     network: Network,
     x: np.ndarray,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...network import Network
+from ..method import method
 from .composites import Rules
 from .form import Passing, Rule, Step, per_sample
 from .relevance import ready
@@ -90,6 +91,7 @@ class Ledger:
     __str__ = table
 
 
+@method
 def ledger(
     network: Network, x: np.ndarray, target: Any = None, *, rules: Rules = epsilon(), start: str = "score"
 ) -> Ledger:
