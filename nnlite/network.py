@@ -17,7 +17,7 @@ from .finite import WATCHED, check_activations, watched
 from .kernels import backend
 from .kernels.row import Mode
 from .layers import BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Mask, Softmax
-from .layers.arguments import Shape, float_dtype, sizes
+from .layers.arguments import Shape, float_dtype, generator, sizes
 from .plan import MODES, Activations, Part, Piece, Plan, describe, is_input
 from .rows import Row, Run, Ways, is_finite
 
@@ -256,17 +256,18 @@ class Network:
     def _without_softmax(self) -> "Network":
         return self[:-1]
 
-    def sample(self, rng: np.random.Generator, shape: Shape) -> "Network":
+    def sample(self, rng: np.random.Generator | int, shape: Shape) -> "Network":
         """A draw: this network with a fixed mask in the place of every Dropout.
 
         Parameters
         ----------
         rng
-            Where the randomness comes from.
+            A Generator or a seed.
         shape
             The shape of the input. With its batch axis (N, ...) each sample gets masks of its own; without (as
             `input_shape`), or with N = 1, one draw serves every sample.
         """
+        rng = generator("sample", "rng", rng)
         if not any(isinstance(layer, Dropout) for layer in self.layers):
             return self
         shape = (1, *shape) if tuple(shape) == self.input_shape else tuple(shape)

@@ -41,7 +41,7 @@ from ..layers import (
 )
 from ..layers.arguments import frozen
 from ..network import Network, Rule
-from .inputs import like_input
+from .inputs import activations, like_input
 from .method import method
 from .target import explained
 
@@ -113,7 +113,7 @@ def deeplift(
     if rule not in RULES:
         raise ValueError(f"rule takes {', '.join(map(repr, RULES))}, and {rule!r} came.")
     f = explained(network, x, target)
-    r = f.network.forward(like_input(x, 0 if reference is None else reference, "reference").copy())
+    r = activations(f.network, like_input(x, 0 if reference is None else reference, "reference").copy())
     m = f.network.walk_back(f.a, f.ones, rules_for(f.network, f.a, r, rule))[0]
     return m * (x - r[0])
 

@@ -16,7 +16,7 @@ def check_network(network: Any, name: str = "") -> None:
         got = f"the class {network.__name__}" if isinstance(network, type) else f"a {type(network).__name__}"
         raise TypeError(
             f"{name + ': ' if name else ''}expected a Network, got {got}; build one with nnlite.Network(layers), or "
-            "from a PyTorch module with nnlite.interop.from_torch(module)."
+            "from a PyTorch module with nnlite.interop.torch.from_torch(module)."
         )
 
 
@@ -47,7 +47,8 @@ def activations(network: Network, x: np.ndarray) -> list[np.ndarray]:
     TypeError, ValueError
         As `check_input`; or the output holds a NaN or an infinity.
     """
-    a = network.forward(check_input(network, x))
+    check_input(network, x)
+    a = network.forward(x)
     check_finite(network, a[-1])
     return a
 

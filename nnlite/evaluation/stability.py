@@ -151,5 +151,6 @@ def _maps(
 
 
 def _norm(d: np.ndarray, order: int) -> np.ndarray:
-    """‖d‖ of each copy and sample: (K, N)."""
-    return np.linalg.norm(d.reshape(*d.shape[:2], math.prod(d.shape[2:])), ord=order, axis=2)
+    """‖d‖ of each copy and sample: (K, N); in float64, which holds every square of a float32."""
+    flat = d.reshape(*d.shape[:2], math.prod(d.shape[2:])).astype(np.float64, copy=False)
+    return np.linalg.norm(flat, ord=order, axis=2).astype(d.dtype, copy=False)
