@@ -1,6 +1,7 @@
 """Where numbers leave the finite range: the error that names the place, and how a network that is watched finds it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -11,19 +12,19 @@ if TYPE_CHECKING:
     from .layers import Layer
     from .network import Network
 
-WATCHED: ContextVar[bool | None] = ContextVar("watched", default=None)
-"""True: a network runs layer by layer and looks at each of its numbers, to find the first that is not finite.
-
-False within a method, whose result will be looked at; None elsewhere.
-"""
+WATCHED: ContextVar[bool] = ContextVar("watched", default=False)
+"""Whether a network runs layer by layer and looks at each of its numbers, to find the first that is not finite."""
 
 
 class NotFinite(ValueError):
-    """Numbers that left the finite range: `place` and `advice` make the message, with the method before them."""
+    """Numbers that left the finite range: `place` and `advice` make the message, with the method, where it is known."""
 
     def __init__(self, place: str, advice: str, method: str = "") -> None:
-        super().__init__(f"{method + ': the' if method else 'The'} {place} hold a NaN or an infinity{advice}")
-        self.place, self.advice = place, advice
+        super().__init__(place, advice, method)
+        self.place, self.advice, self.method = place, advice, method
+
+    def __str__(self) -> str:
+        return f"{self.method + ': the' if self.method else 'The'} {self.place} hold a NaN or an infinity{self.advice}"
 
     def of(self, method: str) -> "NotFinite":
         """The same, said of a method."""
@@ -52,12 +53,6 @@ def _advice(dtype: np.dtype, layer: "Layer | None") -> str:
     return f": {dtype} overflows there; {wider}use smaller weights, inputs or options."
 
 
-def check_activations(network: "Network", a: Sequence[np.ndarray]) -> None:
-    """NotFinite at the first layer whose activations are not finite."""
-    for name, layer, a_k in zip(network.names, network.layers, a[1:], strict=True):
-        check(a_k, f"activations of layer {name}", layer)
-
-
 def watched(network: "Network", rules: Sequence[Callable[..., Any]]) -> list[Callable[..., Any]]:
     """The rules of a walk, each of which looks at the signal that it gives."""
 
@@ -73,14 +68,12 @@ def watched(network: "Network", rules: Sequence[Callable[..., Any]]) -> list[Cal
     return [look(*pair) for pair in zip(rules, network.names, strict=True)]
 
 
-def sought(compute: Callable[[], Any]) -> NotFinite | None:
-    """The first place where `compute`, which left the finite range, did so; None where it was not in a network."""
+@contextmanager
+def watching() -> Iterator[None]:
+    """Within it, every network looks at each of its numbers."""
     token = WATCHED.set(True)
     try:
         with np.errstate(all="ignore"):
-            compute()
-    except NotFinite as error:
-        return error
+            yield
     finally:
         WATCHED.reset(token)
-    return None

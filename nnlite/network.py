@@ -10,10 +10,9 @@ from typing import Any, overload
 
 import numpy as np
 
-from . import architecture, storage
+from . import architecture, finite, storage
 from .batch import check_batch
 from .chunks import in_chunks
-from .finite import WATCHED, check_activations, watched
 from .kernels import backend
 from .kernels.row import Mode
 from .layers import BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Mask, Softmax
@@ -113,14 +112,10 @@ class Network:
             else:
                 a.runs[part.start] = part.row.up(a[-1])
                 a.extend(a.runs[part.start].above)
-        if WATCHED.get():
-            check_activations(self, a)
         return a
 
     def output(self, x: np.ndarray) -> np.ndarray:
         """The last activation alone: forward(x)[-1], without keeping the others."""
-        if WATCHED.get():
-            return self.forward(x)[-1]
         check_batch(self, x)
         return in_chunks(lambda x, _: self._output(x), self, x)
 
@@ -132,9 +127,12 @@ class Network:
 
     def _one(self, i: int, a: np.ndarray) -> np.ndarray:
         try:
-            return self.layers[i].forward(a)
+            above = self.layers[i].forward(a)
         except ValueError as error:
             raise ValueError(f"layer {self.names[i]}: {error}") from None
+        if finite.WATCHED.get():
+            finite.check(above, f"activations of layer {self.names[i]}", self.layers[i])
+        return above
 
     def walk_back(self, a: Sequence[np.ndarray], R: Any, rules: Sequence[Rule]) -> list[Any]:
         """Every signal, from R[0] on the input to R[L] = `R` at the top.
@@ -162,8 +160,8 @@ class Network:
                 f"{len(self.layers)} layers need {len(self.layers)} rules and {len(self.layers) + 1} activations; "
                 f"{len(rules)} rules and {len(a)} activations came."
             )
-        if WATCHED.get():
-            rules = watched(self, rules)
+        if finite.WATCHED.get():
+            rules = finite.watched(self, rules)
         plan = self._plan(a[0]) if isinstance(a, Activations) else None
         signals = [R]
         for part in reversed(self._layer_by_layer if plan is None else plan.parts):
@@ -189,7 +187,7 @@ class Network:
 
     def _plan(self, x: Any) -> Plan | None:
         """The plan for this input; None where every layer runs for itself."""
-        if not is_input(x) or backend() != "numba" or WATCHED.get():
+        if not is_input(x) or backend() != "numba" or finite.WATCHED.get():
             return None
         key = x.shape[1:], x.dtype
         plan = self._plans.get(key)
@@ -203,11 +201,11 @@ class Network:
     def _new_plan(self, x: np.ndarray) -> Plan:
         """A plan made for this network, or made before for one that differs in values alone."""
         key = tuple(map(type, self.layers)), x.shape[1:], x.dtype
-        finite = all(map(is_finite, self.layers))
-        if finite and key in self._shared_plans:
+        usual = all(map(is_finite, self.layers))
+        if usual and key in self._shared_plans:
             return self._shared_plans[key].with_layers(self.layers)
         plan = Plan(self.layers, self.shapes(x.shape), x.dtype)
-        if finite:
+        if usual:
             self._shared_plans[key] = plan
         return plan
 

@@ -407,7 +407,7 @@ def test_a_wrong_input_names_the_layer_that_refuses_it():
         net.forward(images(dtype=np.float32))
     with pytest.raises(ValueError, match=r"layer dense1: .*takes \(N, 36\), and \(3, 64\) came"):
         net.output_shape((3, 2, 8, 8))
-    with pytest.raises(TypeError, match="takes a NumPy array, and list came"):
+    with pytest.raises(TypeError, match=r"takes a NumPy array of shape \(N, \.\.\.\), and list came"):
         net.forward([[1.0]])
 
 

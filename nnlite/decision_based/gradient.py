@@ -13,7 +13,7 @@ import numpy as np
 
 from ..chunks import in_chunks
 from ..network import Network, Rule, gradient_rule
-from .method import method
+from .method import method, takes_network
 from .target import explanation
 
 
@@ -55,7 +55,7 @@ def _rules(network: Network) -> list[Rule]:
     return [gradient_rule] * len(network)
 
 
-@method
+@takes_network
 def saliency(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
     """S = max over channels of |∂f_c / ∂x|.
 
