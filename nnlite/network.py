@@ -11,12 +11,13 @@ from typing import Any, overload
 
 import numpy as np
 
-from . import architecture, storage
+from . import architecture, finite, storage
+from .batch import check_batch
 from .chunks import in_chunks
 from .kernels import backend
 from .kernels.row import Mode
 from .layers import BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Mask, Softmax
-from .layers.arguments import Shape, float_dtype, sizes, unmasked
+from .layers.arguments import Shape, float_dtype, generator, sizes, unmasked
 from .memory import claim
 from .plan import MODES, Activations, Part, Piece, Plan, describe, is_input
 from .rows import Row, Run, Ways, is_finite
@@ -102,11 +103,12 @@ class Network:
 
         Raises
         ------
-        ValueError
-            x has a shape or dtype that a layer cannot take; the message names the layer.
+        TypeError, ValueError
+            x is no NumPy array, or has a dtype or a shape that the network cannot take; the message names the layer.
         """
+        check_batch(self, x)
         self._claim(x)
-        plan = self._plan(unmasked("x", x))
+        plan = self._plan(x)
         a = Activations(x)
         for part in self._layer_by_layer if plan is None else plan.parts:
             if part.row is None:
@@ -118,6 +120,7 @@ class Network:
 
     def output(self, x: np.ndarray) -> np.ndarray:
         """The last activation alone: forward(x)[-1], without keeping the others."""
+        check_batch(self, x)
         return in_chunks(lambda x, _: self._output(x), self, x)
 
     def _output(self, x: np.ndarray) -> np.ndarray:
@@ -155,9 +158,12 @@ class Network:
 
     def _one(self, i: int, a: np.ndarray) -> np.ndarray:
         try:
-            return self.layers[i].forward(a)
+            above = self.layers[i].forward(a)
         except ValueError as error:
             raise ValueError(f"layer {self.names[i]}: {error}") from None
+        if finite.WATCHED.get():
+            finite.check(above, f"activations of layer {self.names[i]}", self.layers[i])
+        return above
 
     def walk_back(self, a: Sequence[np.ndarray], R: Any, rules: Sequence[Rule]) -> list[Any]:
         """Every signal, from R[0] on the input to R[L] = `R` at the top.
@@ -185,6 +191,8 @@ class Network:
                 f"{len(self.layers)} layers need {len(self.layers)} rules and {len(self.layers) + 1} activations; "
                 f"{len(rules)} rules and {len(a)} activations came."
             )
+        if finite.WATCHED.get():
+            rules = finite.watched(self, rules)
         plan = self._plan(a[0]) if isinstance(a, Activations) else None
         signals = [R]
         for part in reversed(self._layer_by_layer if plan is None else plan.parts):
@@ -210,7 +218,7 @@ class Network:
 
     def _plan(self, x: Any) -> Plan | None:
         """The plan for this input; None where every layer runs for itself."""
-        if not is_input(x) or backend() != "numba":
+        if not is_input(x) or backend() != "numba" or finite.WATCHED.get():
             return None
         key = x.shape[1:], x.dtype
         plan = self._plans.get(key)
@@ -224,11 +232,11 @@ class Network:
     def _new_plan(self, x: np.ndarray) -> Plan:
         """A plan made for this network, or made before for one that differs in values alone."""
         key = tuple(map(type, self.layers)), x.shape[1:], x.dtype
-        finite = all(map(is_finite, self.layers))
-        if finite and key in self._shared_plans:
+        usual = all(map(is_finite, self.layers))
+        if usual and key in self._shared_plans:
             return self._shared_plans[key].with_layers(self.layers)
         plan = Plan(self.layers, self.shapes(x.shape), x.dtype)
-        if finite:
+        if usual:
             self._shared_plans[key] = plan
         return plan
 
@@ -277,17 +285,18 @@ class Network:
     def _without_softmax(self) -> "Network":
         return self[:-1]
 
-    def sample(self, rng: np.random.Generator, shape: Shape) -> "Network":
+    def sample(self, rng: np.random.Generator | int, shape: Shape) -> "Network":
         """A draw: this network with a fixed mask in the place of every Dropout.
 
         Parameters
         ----------
         rng
-            Where the randomness comes from.
+            A Generator or a seed.
         shape
             The shape of the input. With its batch axis (N, ...) each sample gets masks of its own; without (as
             `input_shape`), or with N = 1, one draw serves every sample.
         """
+        rng = generator("sample", "rng", rng)
         if not any(isinstance(layer, Dropout) for layer in self.layers):
             return self
         shape = (1, *shape) if tuple(shape) == self.input_shape else tuple(shape)

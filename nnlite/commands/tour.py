@@ -81,4 +81,6 @@ def _books(e: Explanation) -> str:
         return e.note or ("-" if e.whole is None else f"of {e.whole:.4f}")
     totals = (e.ledger.total(column)[0] for column in ("bias", "stabilizer", "dropped"))
     bias, stabilizer, dropped = (round(total, 4) + 0.0 for total in totals)  # no −0.0000
-    return f"bias {bias:+.4f}  ε {stabilizer:+.4f}  dropped {dropped:+.4f}"
+    return f"bias {bias:+.4f}  ε {stabilizer:+.4f}  dropped {dropped:+.4f}" + (
+        f"  open by {100 * e.ledger.gaps[:, 0].max():.2g} %" if e.ledger.open() else ""
+    )

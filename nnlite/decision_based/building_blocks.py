@@ -17,9 +17,11 @@ from ..layers.arguments import count, generator
 from ..network import Network
 from . import lrp
 from .lrp.composites import Rules
+from .method import method
 from .target import explained
 
 
+@method
 def layer_shares(
     network: Network, x: np.ndarray, target: Any = None, *, layer: str, rules: Rules | None = None
 ) -> np.ndarray:
@@ -64,6 +66,7 @@ def layer_shares(
     return lrp.relevance(network, x, target, rules=rules, all_layers=True)[at]
 
 
+@method
 def channel_shares(
     network: Network, x: np.ndarray, target: Any = None, *, layer: str, rules: Rules | None = None
 ) -> np.ndarray:
@@ -81,6 +84,7 @@ def channel_shares(
     return R.sum(axis=tuple(range(2, R.ndim)))
 
 
+@method
 def position_shares(
     network: Network, x: np.ndarray, target: Any = None, *, layer: str, rules: Rules | None = None
 ) -> np.ndarray:
@@ -120,6 +124,7 @@ class Factors:
     errors: np.ndarray
 
 
+@method
 def factors(
     network: Network,
     x: np.ndarray,

@@ -29,11 +29,13 @@ from ..layers.arguments import DTYPES, pair, unmasked
 from ..memory import claim
 from ..network import Network
 from .guided_backpropagation import guided_backpropagation
+from .method import method
 from .target import Explained, explained
 
 INTERPOLATIONS = ("bilinear", "nearest")
 
 
+@method
 def cam(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
     """L_c = Σ_k w_kc A_k: A_k the feature maps that the global average pooling takes, w_kc the weights of class c.
 
@@ -73,6 +75,7 @@ def cam(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
     return (w * f.a[pool]).sum(axis=1)
 
 
+@method
 def grad_cam(
     network: Network, x: np.ndarray, target: Any = None, *, layer: str | None = None, relu: bool = True
 ) -> np.ndarray:
@@ -148,6 +151,7 @@ def why_zero(network: Network, x: np.ndarray, target: Any = None) -> list[str]:
     return sentences
 
 
+@method
 def guided_grad_cam(
     network: Network,
     x: np.ndarray,

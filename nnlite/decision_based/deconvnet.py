@@ -22,6 +22,7 @@ from ..network import Network, Rule
 from ..plan import MODES
 from ..sheets import sheet
 from .inputs import activations
+from .method import method
 from .relu_rules import rules_for
 from .target import explanation
 
@@ -37,6 +38,7 @@ def deconvnet_rule(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, R_k: np.ndarr
 MODES[deconvnet_rule] = Mode.POSITIVE
 
 
+@method
 def deconvnet(
     network: Network,
     x: np.ndarray,
@@ -109,6 +111,7 @@ def deconvnet(
     return _back(part, a, R)
 
 
+@method
 def all_filters(network: Network, x: np.ndarray, layer: str, *, position: str | None = None) -> np.ndarray:
     """Every filter of a layer by itself: [:, k] is deconvnet(network, x, layer=layer, filter=k).
 

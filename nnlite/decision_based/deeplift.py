@@ -41,7 +41,8 @@ from ..layers import (
 )
 from ..layers.arguments import frozen
 from ..network import Network, Rule
-from .inputs import several_like_input
+from .inputs import activations, several_like_input
+from .method import method
 from .target import explained
 
 SUMS = (Dense, Conv2d, ConvTranspose2d, AvgPool2d, GlobalAvgPool)
@@ -65,6 +66,7 @@ class Pair(NamedTuple):
     minus: np.ndarray
 
 
+@method
 def deeplift(
     network: Network, x: np.ndarray, target: Any = None, *, reference: Any = None, rule: str = "rescale"
 ) -> np.ndarray:
@@ -116,7 +118,7 @@ def deeplift(
     references = several_like_input(x, reference, "reference")
     R = np.zeros_like(x)
     for one in references:
-        r = f.network.forward(one.copy())
+        r = activations(f.network, one.copy())
         R += f.network.walk_back(f.a, f.ones, rules_for(f.network, f.a, r, rule))[0] * (x - r[0])
     return R / x.dtype.type(len(references))
 

@@ -18,12 +18,14 @@ from ..layers.arguments import frozen
 from ..network import Network
 from . import lrp
 from .lrp.composites import LINEAR, WITHOUT_WEIGHTS, passes, winner_takes_all
+from .method import method
 from .target import explained
 
 RULES = lrp.Composite(convolution=lrp.z_plus(), dense=lrp.z_plus(), batchnorm=passes)
 """As in LRP, but a BatchNorm on its own passes: its neurons have one input each, which gets all."""
 
 
+@method
 def excitation_backpropagation(
     network: Network, x: np.ndarray, target: Any = None, *, contrastive: bool = False
 ) -> np.ndarray:

@@ -13,9 +13,11 @@ import numpy as np
 
 from ..chunks import in_chunks
 from ..network import Network, Rule, gradient_rule
+from .method import method, takes_network
 from .target import explanation
 
 
+@method
 def gradient(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
     """g_i = ∂f_c / ∂x_i, exactly.
 
@@ -53,6 +55,7 @@ def _rules(network: Network) -> list[Rule]:
     return [gradient_rule] * len(network)
 
 
+@takes_network
 def saliency(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
     """S = max over channels of |∂f_c / ∂x|.
 
@@ -74,6 +77,7 @@ def saliency(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
     return g.max(axis=1) if g.ndim == 4 else g
 
 
+@method
 def sensitivity(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
     """R_i = (∂f_c / ∂x_i)².
 
@@ -89,6 +93,7 @@ def sensitivity(network: Network, x: np.ndarray, target: Any = None) -> np.ndarr
     return gradient(network, x, target) ** 2
 
 
+@method
 def gradient_times_input(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
     """R_i = x_i ∂f_c / ∂x_i.
 

@@ -16,6 +16,7 @@ from ..kernels.row import Mode
 from ..layers import Layer
 from ..network import Network, Rule
 from ..plan import MODES
+from .method import method
 from .relu_rules import rules_for
 from .target import explanation
 
@@ -28,6 +29,7 @@ def guided_rule(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, R_k: np.ndarray)
 MODES[guided_rule] = Mode.GUIDED
 
 
+@method
 def guided_backpropagation(network: Network, x: np.ndarray, target: Any = None) -> np.ndarray:
     """R_j = Σ_k w_jk R_k on linear layers, R_j = [a_j > 0] max(0, R_k) on ReLUs, from 1 at f_c.
 

@@ -5,8 +5,20 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import DTYPES, conversion, unmasked
+from ..batch import check_batch
+from ..finite import check, is_finite
+from ..layers.arguments import unmasked
 from ..network import Network
+
+
+def check_network(network: Any, name: str = "") -> None:
+    """TypeError unless it is a Network; `name` is the function that takes it."""
+    if not isinstance(network, Network):
+        got = f"the class {network.__name__}" if isinstance(network, type) else f"a {type(network).__name__}"
+        raise TypeError(
+            f"{name + ': ' if name else ''}expected a Network, got {got}; build one with nnlite.Network(layers), or "
+            "from a PyTorch module with nnlite.interop.torch.from_torch(module)."
+        )
 
 
 def check_input(network: Network, x: np.ndarray) -> np.ndarray:
@@ -15,19 +27,16 @@ def check_input(network: Network, x: np.ndarray) -> np.ndarray:
     Raises
     ------
     TypeError
-        x is not a NumPy array, or a masked one.
+        The network is none, or x is not a NumPy array, or a masked one.
     ValueError
         x is not floating-point, not in the dtype of the network, lacks the batch axis, does not fit the layers,
         or holds a NaN or an infinity.
     """
-    if not isinstance(unmasked("x", x), np.ndarray):
-        raise TypeError(f"x takes a NumPy array of shape (N, ...), and {type(x).__name__} came; use np.asarray.")
-    if (x.shape, x.dtype) not in network.known_inputs:
-        _check_kind(network, x)
-        network.known_inputs.add((x.shape, x.dtype))
-    if not np.isfinite(x).all():
+    check_network(network)
+    check_batch(network, x)
+    if not is_finite(x):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
-        raise ValueError(f"x must be finite, and x[{_listed(where)}] is {x[where]}.")
+        raise ValueError(f"x must be finite, and x[{', '.join(map(str, where))}] is {x[where]}.")
     return x
 
 
@@ -54,16 +63,15 @@ def activations(network: Network, x: np.ndarray) -> list[np.ndarray]:
     TypeError, ValueError
         As `check_input`; or the output holds a NaN or an infinity.
     """
-    a = network.forward(check_input(network, x))
+    check_input(network, x)
+    a = network.forward(x)
     check_finite(network, a[-1])
     return a
 
 
 def check_finite(network: Network, z: np.ndarray) -> None:
-    """ValueError unless the output `z` of the network is finite."""
-    if not np.isfinite(z).all():
-        what = f"activations of layer {network.names[-1]}" if len(network) else "activations"
-        raise ValueError(f"The {what} hold a NaN or an infinity; check the network's weights, or train it again.")
+    """NotFinite, a ValueError, unless the output `z` of the network is finite."""
+    check(z, f"activations of layer {network.names[-1]}" if len(network) else "activations")
 
 
 def like_input(x: np.ndarray, value: Any, name: str, *, also: str = "") -> np.ndarray:
@@ -138,7 +146,3 @@ def several_like_input(x: np.ndarray, value: Any, name: str) -> list[np.ndarray]
 def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
     """Whether an array of this shape can be spread over the other."""
     return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape[::-1], to[::-1]))  # noqa: B905
-
-
-def _listed(numbers: tuple[int, ...]) -> str:
-    return ", ".join(map(str, numbers))

@@ -18,12 +18,14 @@ from ..network import Network
 from .copies import copies_at_once, target_of_copies
 from .gradient import gradient
 from .inputs import several_like_input
+from .method import method
 from .target import Explained, explained
 
 GradientLike = Callable[[Network, np.ndarray, Any], np.ndarray]
 """method(network, x, target) -> a signal in the shape of x."""
 
 
+@method
 def integrated_gradients(
     network: Network,
     x: np.ndarray,
@@ -87,6 +89,7 @@ def integrated_gradients(
     return R / x.dtype.type(len(starts))
 
 
+@method
 def completeness_gap(
     network: Network, x: np.ndarray, R: np.ndarray, target: Any = None, *, baseline: Any = None
 ) -> np.ndarray:

@@ -14,6 +14,7 @@ from ..layers.arguments import number, unmasked
 from ..network import Network
 from . import lrp
 from .inputs import check_input, like_input
+from .method import method
 from .target import Explained, explained
 
 WHICH = ("positive", "negative", "top")
@@ -48,6 +49,7 @@ class Masked:
     target: Any
 
 
+@method
 def mask_by_relevance(
     network: Network,
     x: np.ndarray,
@@ -128,6 +130,7 @@ class Confusion:
     R_after: np.ndarray
 
 
+@method
 def find_confusion(
     network: Network,
     images: np.ndarray,

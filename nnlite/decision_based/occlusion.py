@@ -19,6 +19,7 @@ from ..layers.arguments import count, generator, number, pair
 from ..network import Network
 from .incremental import of_covered
 from .inputs import check_finite, like_input
+from .method import method
 from .target import Explained, explained
 
 DELAY = 2.0  # seconds before a progress bar appears
@@ -54,6 +55,7 @@ class Occlusion:
 
 
 @free_rounding()  # it compares scores, and no walk back follows
+@method
 def occlusion(
     network: Network,
     x: np.ndarray,

@@ -17,12 +17,14 @@ from ..layers.arguments import count, generator, number, unmasked
 from ..network import Network
 from .copies import copies_at_once, target_of_copies
 from .gradient import gradient
+from .method import method
 from .target import explained
 
 GradientLike = Callable[[Network, np.ndarray, Any], np.ndarray]
 """method(network, x, target) -> a map for each sample."""
 
 
+@method
 def smoothgrad(
     network: Network,
     x: np.ndarray,
@@ -81,6 +83,7 @@ def smoothgrad(
     return _mean(_draws(network, x, target, method, n, level, rng, noise))
 
 
+@method
 def smoothgrad_squared(
     network: Network,
     x: np.ndarray,
@@ -107,6 +110,7 @@ def smoothgrad_squared(
     return _mean(g**2 for g in _draws(network, x, target, method, n, level, rng, noise))
 
 
+@method
 def vargrad(
     network: Network,
     x: np.ndarray,

@@ -9,7 +9,7 @@ import numpy as np
 from ..kernels.row import Start
 from ..layers.arguments import Shape, is_integer, unmasked
 from ..network import Network, Rule, gradient_rule
-from .inputs import activations, check_finite, check_input
+from .inputs import activations, check_finite, check_input, check_network
 
 
 def explained_class(scores: np.ndarray, target: Any = None) -> np.ndarray:
@@ -106,6 +106,7 @@ def explained(network: Network, x: np.ndarray, target: Any = None) -> Explained:
     >>> explained(net, np.array([[3.0]])).score, explained(net, np.array([[3.0]]), ("dense1", 1)).score
     (array([3.]), array([-6.]))
     """
+    check_network(network)
     if is_neuron(target):
         part = network.part(0, network.index(target[0]) + 1)
         a = activations(part, x)
@@ -147,6 +148,7 @@ def explanation(
     >>> explanation(net, np.array([[3.0]]), 1, lambda network: [gradient_rule] * len(network), start="score")
     array([[12.]])
     """
+    check_network(network)
     at_top = Start.SCORE if start == "score" else Start.ONE
     if not is_neuron(target):
         scores = network.to_scores()

@@ -17,6 +17,7 @@ from ..network import Network
 from . import lrp
 from .gradient import gradient
 from .inputs import like_input
+from .method import method, takes_network
 from .target import explained
 
 
@@ -45,6 +46,7 @@ class TaylorExpansion:
     found: np.ndarray
 
 
+@method
 def simple_taylor(
     network: Network, x: np.ndarray, target: Any = None, *, toward: Any = 0.0, steps: int = 100
 ) -> TaylorExpansion:
@@ -109,6 +111,7 @@ def simple_taylor(
     return TaylorExpansion(R, root, f_root, remainder.astype(x.dtype), found)
 
 
+@takes_network
 def deep_taylor(network: Network, x: np.ndarray, target: Any = None, *, low: Any = 0.0, high: Any = 1.0) -> np.ndarray:
     """R_j = Σ_k (a_j w⁺_jk / Σ_j a_j w⁺_jk) R_k on hidden layers; z^B on the pixels, or w² where they have no bounds.
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..decision_based.copies import copies_at_once, target_of_copies
 from ..decision_based.inputs import like_input
+from ..decision_based.method import method
 from ..decision_based.occlusion import filling
 from ..decision_based.target import Explained, explained
 from ..layers.arguments import count, number
@@ -65,6 +66,7 @@ class Flipping:
         return heights @ widths / widths.sum()
 
 
+@method
 def pixel_flipping(
     network: Network,
     x: np.ndarray,

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..decision_based.method import method, takes_network
 from ..decision_based.target import explained, explained_class
 from ..layers import Dense
 from ..layers.arguments import frozen, unmasked
@@ -88,6 +89,7 @@ def rank_accuracy(R: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return (np.take_along_axis(inside, order, axis=1) & first).sum(axis=1) / sizes
 
 
+@method
 def erase_strokes(network: Network, x: np.ndarray, pen: np.ndarray, target: Any = None) -> Erased:
     """Set each pen stroke's pixels to 0, one stroke at a time, and ask the network what is left.
 
@@ -128,6 +130,7 @@ def erase_strokes(network: Network, x: np.ndarray, pen: np.ndarray, target: Any 
     return Erased(present, drops, predicted, f.target)
 
 
+@takes_network
 def margin(network: Network, c: int, d: int) -> Network:
     """The network with one score, f_c − f_d: its explanation says why c and not d.
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..decision_based.copies import copies_at_once, target_of_copies
+from ..decision_based.method import method
 from ..decision_based.occlusion import occlusion
 from ..decision_based.target import explained
 from ..layers.arguments import count, flag, generator, number
@@ -20,6 +21,7 @@ from .maps import on_pixels
 CHANGES = ("squares", "noise")
 
 
+@method
 def infidelity(
     network: Network,
     x: np.ndarray,

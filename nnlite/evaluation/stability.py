@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from ..decision_based.copies import copies_at_once, target_of_copies
+from ..decision_based.method import method, takes_network
 from ..decision_based.target import Explained, explained
 from ..layers.arguments import count, flag, generator, number, unmasked
 from ..network import Network
 from .maps import Explainer, explainer
 
 
+@method
 def continuity(
     network: Network,
     x: np.ndarray,
@@ -80,6 +82,7 @@ def continuity(
     return (_norm(maps - R, 1) / moved).max(axis=0)
 
 
+@takes_network
 def max_sensitivity(
     network: Network,
     x: np.ndarray,
@@ -153,5 +156,6 @@ def _maps(
 
 
 def _norm(d: np.ndarray, order: int) -> np.ndarray:
-    """‖d‖ of each copy and sample: (K, N)."""
-    return np.linalg.norm(d.reshape(*d.shape[:2], math.prod(d.shape[2:])), ord=order, axis=2)
+    """‖d‖ of each copy and sample: (K, N); in float64, which holds every square of a float32."""
+    flat = d.reshape(*d.shape[:2], math.prod(d.shape[2:])).astype(np.float64, copy=False)
+    return np.linalg.norm(flat, ord=order, axis=2).astype(d.dtype, copy=False)

@@ -15,6 +15,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from ..decision_based.method import takes_network
 from ..layers.arguments import Shape
 from ..network import Network
 from . import torch_chain, torch_layers
@@ -59,6 +60,7 @@ def from_torch(module: Any, input_shape: Shape | None = None) -> Network:
     return Network(layers, input_shape=input_shape, info={"torch": dict(zip(network.names, origins, strict=True))})
 
 
+@takes_network
 def to_torch(network: Network) -> Any:
     """The network as an nn.Sequential in evaluation mode, its layers under their names.
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arguments import Shape, frozen, number, parameter
+from .arguments import Shape, frozen, generator, number, parameter
 from .layer import Layer
 from .shape import Identity
 
@@ -30,9 +30,9 @@ class Dropout(Identity):
             raise ValueError(f"Dropout: p takes a probability from 0 up to, but not, 1, and {self.p!r} came.")
         self._set(p=p)
 
-    def draw(self, rng: np.random.Generator, shape: Shape, dtype: np.dtype | type = np.float64) -> "Mask":
-        """A mask of this shape: 1 / (1 − p) with probability 1 − p, else 0."""
-        keep = rng.random(shape) >= self.p
+    def draw(self, rng: np.random.Generator | int, shape: Shape, dtype: np.dtype | type = np.float64) -> "Mask":
+        """A mask of this shape: 1 / (1 − p) with probability 1 − p, else 0. `rng` is a Generator or a seed."""
+        keep = generator("Dropout.draw", "rng", rng).random(shape) >= self.p
         return Mask(frozen((keep / (1 - self.p)).astype(dtype)))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..decision_based.cam import upsampled
 from ..decision_based.inputs import check_input
+from ..decision_based.method import takes_network
 from ..layers.arguments import count, flag, generator, is_integer, number, unmasked
 from ..network import Network
 from ..training.optimizers import Memory
@@ -65,6 +66,7 @@ class MeanStep:
         return w - float(rate) * g / np.where(mean > 0, mean, 1), {}
 
 
+@takes_network
 def deepdream(
     network: Network,
     x: np.ndarray,
@@ -165,6 +167,7 @@ def deepdream(
     return Dream(dreams[-1], x.copy(), activity, tuple(values), tuple(dreams) if keep else None)
 
 
+@takes_network
 def up_to(network: Network, layer: str) -> Network:
     """The layers up to the one of this name, for images of any size: without the network's input_shape."""
     part = network[: network.index(layer) + 1]

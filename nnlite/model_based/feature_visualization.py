@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..decision_based.inputs import like_input
+from ..decision_based.method import takes_network
 from ..layers.arguments import Shape, count, generator, number
 from ..network import Network
 from .ascent import Ascent, ascend, box
@@ -57,6 +58,7 @@ class Visualization:
     trajectory: np.ndarray | None
 
 
+@takes_network
 def visualize(
     network: Network,
     target: Any,
@@ -137,6 +139,7 @@ def visualize(
     return _result(image, f, ascend(Through(image, total), image_coefficients(image, first), **options))
 
 
+@takes_network
 def objective(network: Network, target: Any) -> Objective:
     """f for a target of `visualize`.
 

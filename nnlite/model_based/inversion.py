@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..decision_based.inputs import activations, check_input
+from ..decision_based.method import takes_network
 from ..layers.arguments import Shape, generator, number
 from ..network import Network
 from .ascent import ascend, box
@@ -98,6 +99,7 @@ class PowerNorm:
         return value.astype(x.dtype), (self.alpha * size ** (self.alpha - 1) * np.sign(x)).astype(x.dtype)
 
 
+@takes_network
 def invert(
     network: Network,
     x0: np.ndarray,

@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from ..decision_based.inputs import activations, like_input
+from ..decision_based.inputs import activations, check_network, like_input
+from ..decision_based.method import finite
 from ..decision_based.target import Explained, explained, explained_class, in_one
 from ..kernels.row import Start
 from ..layers.arguments import number
@@ -56,6 +57,7 @@ class Through:
     network: Network
     f: Objective
 
+    @finite
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         a = activations(self.network, x)
         value, top = self.f(a[-1])
@@ -86,6 +88,7 @@ class Score:
     network: Network
     target: Any
 
+    @finite
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         f = explained(self.network, x, self.target)
         return f.score, f.gradient()
@@ -112,7 +115,9 @@ class LogProbability:
     network: Network
     target: Any
 
+    @finite
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        check_network(self.network, "LogProbability")
         scores = self.network.to_scores()
         done = in_one(scores, x, self.target, [gradient_rule] * len(scores), Start.LOG_PROBABILITY)
         if done is None:

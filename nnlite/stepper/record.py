@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..decision_based.inputs import check_network
 from ..decision_based.lrp.form import Passing, Rule
 from ..decision_based.lrp.form import Step as LrpStep
 from ..decision_based.registry import METHODS
@@ -46,6 +47,7 @@ def record(method: Any, network: Network, x: np.ndarray, target: Any = None) -> 
     >>> trace.R, [step.name for step in trace.frame("dense1").steps]
     (array([[ 6., -1.]]), ['z_k', 's_k', 'c_j', 'R_j'])
     """
+    check_network(network, "record")
     if isinstance(x, np.ndarray) and x.dtype.kind == "f":
         x = x.astype(np.float64)
     if isinstance(x, np.ndarray) and x.ndim and len(x) != 1:

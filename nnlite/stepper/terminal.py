@@ -59,7 +59,7 @@ def _checked(frame: Frame, index: str, n: int) -> int:
         raise ValueError(
             f"Layer {frame.layer} has {index} from 0 to {size - 1}, and {n} came; name another, or another layer."
         )
-    return n
+    return int(n)
 
 
 def text(
@@ -117,7 +117,7 @@ def text(
 def _readable(width: int) -> int:
     if not is_integer(width) or width < 60:
         raise ValueError(f"A line takes at least 60 characters, and width = {width!r} came.")
-    return width
+    return int(width)
 
 
 def _layer(frame: Frame, at: Choice, top: int, width: int) -> Iterator[str]:

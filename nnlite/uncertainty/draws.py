@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..decision_based.method import method
 from ..layers import Dropout
 from ..layers.arguments import count, generator
 from ..network import Network
@@ -13,6 +14,7 @@ Networks = Sequence[Network]
 """f_1 ... f_T: the draws of one network, or the members of an ensemble."""
 
 
+@method
 def dropout_draws(network: Network, draws: int = 50, *, rng: np.random.Generator | int = 0) -> tuple[Network, ...]:
     """f_t = the network with masks m_t ~ Bernoulli(1 − p) / (1 − p) in the place of its Dropouts, t = 1 ... T.
 

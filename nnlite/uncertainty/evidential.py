@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from ..decision_based.inputs import activations, check_input
+from ..decision_based.method import method
 from ..layers.arguments import DTYPES, number, unmasked
 from ..network import Network
 from ..training.accuracy import blocks
@@ -73,6 +74,7 @@ class Evidence:
         return self.alpha / self.strength[:, None]
 
 
+@method
 def evidence(network: Network, x: np.ndarray) -> Evidence:
     """α = relu(f(x)) + 1, for a network that was trained with `EvidentialLoss`.
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..decision_based.inputs import activations, check_input
+from ..decision_based.method import finite, method
 from ..layers.arguments import DTYPES, unmasked
 from ..network import Network
 from ..training.accuracy import blocks
@@ -85,6 +86,7 @@ class Prediction:
         return (1 - most / len(votes)).astype(self.probabilities.dtype)
 
 
+@finite
 def predict(networks: Networks, x: np.ndarray) -> Prediction:
     """p_t(x) = softmax(f_t(x)) for each network: draws of one, or the members of an ensemble.
 
@@ -123,6 +125,7 @@ def predict(networks: Networks, x: np.ndarray) -> Prediction:
     return Prediction(np.concatenate(found, axis=1))
 
 
+@method
 def mc_dropout(network: Network, x: np.ndarray, draws: int = 50, *, rng: np.random.Generator | int = 0) -> Prediction:
     """p(x) ≈ (1/T) Σ_t softmax(f_t(x)) over T draws of the network's dropout: Monte Carlo dropout.
 

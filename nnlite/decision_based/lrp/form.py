@@ -178,14 +178,16 @@ class Rule:
         return (Mode.GROUPS, self.stabilizer) if self.one_input and hasattr(layer, "W") else None
 
     def in_groups(self, layer: Layer, a: np.ndarray, z: np.ndarray) -> tuple[tuple[float, Layer], ...] | None:
-        """(κ, layer′) for each group, as a row runs them; None where it cannot: κ is no number, or a′ is not a."""
+        """(κ, layer′) for each group, as a row runs them; None where it cannot: κ is no number, a′ is not a,
+        or layer′ has another dtype."""
         groups = [(group.kappa, [t for t in group.terms if not t.vanishes]) for group in self.groups(layer, a, z)]
-        if all(isinstance(kappa, Real) and len(terms) == 1 and terms[0].a is a for kappa, terms in groups):
+        runs = (len(terms) == 1 and terms[0].a is a and terms[0].layer.dtype == a.dtype for _, terms in groups)
+        if all(runs) and all(isinstance(kappa, Real) for kappa, _ in groups):
             return tuple((float(kappa), terms[0].layer) for kappa, terms in groups)
         return None
 
     def _part(self, group: Group, layer: Layer, a: np.ndarray, z_layer: np.ndarray, R: np.ndarray) -> Part:
-        terms = [t for t in group.terms if not t.vanishes]
+        terms = in_range([t for t in group.terms if not t.vanishes])
         # The unchanged layer on its own input has been computed already, on the way up.
         z = total(z_layer if t.layer is layer and t.a is a else t.layer.forward(t.a) for t in terms)  # step 1
         size = self.stabilizer(z) if isinstance(self.stabilizer, Relative) else z.dtype.type(self.stabilizer)
@@ -194,10 +196,17 @@ class Rule:
         s, lost = divide(group.kappa * R, z, size)  # step 2
         c = [t.layer.backward(t.a, s) for t in terms]  # step 3
         R_j = total(t.a * c_t for t, c_t in zip(terms, c, strict=True))  # step 4
-        return Part(group, z, s, R_j, size, lost)
+        return Part(group, z, s, R_j.astype(R.dtype, copy=False), size, lost)
 
     def __repr__(self) -> str:
         return f"{self.name}({', '.join(f'{key}={_short(value)}' for key, value in self.options.items())})"
+
+
+def in_range(terms: Sequence[Term]) -> Sequence[Term]:
+    """The terms, all in float64 where one has a layer′ in float64: the weights of which float32 could not hold."""
+    if all(t.layer.dtype is None or t.layer.dtype == t.a.dtype for t in terms):
+        return terms
+    return [Term(t.a.astype(np.float64), t.layer.astype(np.float64)) for t in terms]
 
 
 def unchanged(layer: Layer, a: np.ndarray, z: np.ndarray) -> Sequence[Group]:

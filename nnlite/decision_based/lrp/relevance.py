@@ -12,6 +12,7 @@ import numpy as np
 
 from ...chunks import in_chunks
 from ...network import Network
+from ..method import method
 from ..target import explained, explanation, is_neuron
 from .composites import AnyRule, Rules, rules_for
 from .form import Passing, Rule
@@ -45,6 +46,7 @@ def relevance(
 ) -> list[np.ndarray]: ...
 
 
+@method
 def relevance(
     network: Network,
     x: np.ndarray,

@@ -16,6 +16,9 @@ from ...layers.arguments import frozen, unmasked
 from ...layers.layer import remembered
 from .form import Group, Relative, Rule, Term, unchanged
 
+SAFE = 2.0**-64, 2.0**64
+"""Where the largest changed weight lies if float32, which reaches from 2^-126 to 2^128, can hold the step."""
+
 Change = Callable[[np.ndarray], np.ndarray]
 """What becomes of weights, or of a bias. Equal changes are the same key."""
 
@@ -248,7 +251,25 @@ def flat(stabilizer: float = 0.0) -> Rule:
 
 @remembered
 def _with(layer: Any, W: Change, b: Change | None = None) -> Layer:
-    """The layer with the weights W(w) and the bias b(b), or none. It is made once, and kept with the layer."""
+    """The layer with the weights W(w) and the bias b(b), or none. It is made once, and kept with the layer.
+
+    In float64 where float32 would lose them: the share of an input is a number even where its w² overflows.
+    """
+    if layer.dtype != np.float32:
+        return _changed(layer, W, b)
+    with np.errstate(all="ignore"):
+        changed = _changed(layer, W, b)
+        if SAFE[0] < _largest(changed) < SAFE[1]:
+            return changed
+    wide = _changed(layer.astype(np.float64), W, b)
+    return wide if _largest(wide) else changed
+
+
+def _largest(layer: Layer) -> float:
+    return max(float(np.abs(values).max(initial=0)) for values in layer.arrays.values())
+
+
+def _changed(layer: Any, W: Change, b: Change | None) -> Layer:
     return replace(layer, W=frozen(W(layer.W)), b=None if b is None or layer.b is None else frozen(b(layer.b)))
 
 
@@ -270,6 +291,11 @@ class _Favour:
     gamma: float
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
+        if self.gamma > np.finfo(values.dtype).max:
+            raise ValueError(
+                f"gamma = {self.gamma:g} overflows {values.dtype}; take less, or compute in float64 "
+                '(network.astype("float64"), x.astype("float64")).'
+            )
         return values + self.gamma * self.part(values)
 
 

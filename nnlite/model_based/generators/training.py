@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ...decision_based.method import takes_network
 from ...layers.arguments import frozen
 from ...network import Network
 from ...training import loop
@@ -87,6 +88,7 @@ def train(
     return Generator(name, decoder, own, codes, info).rounded(), state.history
 
 
+@takes_network
 def class_means(encoder: Network, x: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The mean code of the images of each class, (10, d)."""
     means = np.concatenate(
