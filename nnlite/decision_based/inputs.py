@@ -40,21 +40,6 @@ def check_input(network: Network, x: np.ndarray) -> np.ndarray:
     return x
 
 
-def _check_kind(network: Network, x: np.ndarray) -> None:
-    """The checks that ask for nothing but the shape and the dtype of x."""
-    if x.dtype not in DTYPES:
-        raise ValueError(f"x takes {network.dtype} values, and {x.dtype} came; {conversion(x.dtype, network.dtype)}.")
-    if x.dtype != network.dtype and any(layer.dtype for layer in network):  # without arrays it takes both
-        raise ValueError(
-            f"The network computes in {network.dtype}, and x is {x.dtype}; use x.astype(np.{network.dtype}) "
-            f"or network.astype(np.{x.dtype})."
-        )
-    if network.input_shape is not None and x.shape[1:] != network.input_shape:
-        advice = " Add the batch axis: x[None]." if x.shape == network.input_shape else ""
-        raise ValueError(f"x takes the shape (N, {_listed(network.input_shape)}), and {x.shape} came.{advice}")
-    network.output_shape(x.shape)
-
-
 def activations(network: Network, x: np.ndarray) -> list[np.ndarray]:
     """All activations from x up, the last of them finite: what is explained must be a number.
 
