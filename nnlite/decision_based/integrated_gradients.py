@@ -15,7 +15,7 @@ import numpy as np
 
 from ..layers.arguments import count, frozen
 from ..network import Network
-from .copies import copies_at_once, target_of_copies
+from .copies import blocks_of_copies, target_of_copies
 from .gradient import gradient
 from .inputs import like_input
 from .target import Explained, explained
@@ -193,9 +193,7 @@ def _along_path(
     """Σ_t w_t times the gradient at each point of the path, (N, ...); points run together in blocks."""
     t, w = t.astype(x.dtype), w.astype(x.dtype)
     along, way = np.zeros_like(x), x - start
-    block = copies_at_once(f)
-    for first in range(0, len(t), block):
-        now = slice(first, first + block)
+    for now in blocks_of_copies(f, len(t)):
         path = np.multiply.outer(t[now], way)
         path += start
         copies = path.reshape(-1, *x.shape[1:])
