@@ -107,6 +107,11 @@ def test_a_sheet_of_colours():
         sheet(x[:0])
     with pytest.raises(ValueError, match="positive integer"):
         sheet(x, columns=0)
+    grey = np.full((3, 1, 2, 2), 7, np.uint8)
+    assert sheet(grey, gap=255)[0, 2, 0] == 255
+    for gap in (0.5, -1, 256):
+        with pytest.raises(ValueError, match=f"gap takes a number of the kind of the images, uint8; got {gap}"):
+            sheet(grey, gap=gap)
 
 
 # ---------------------------------------------------------------------------------------------------------- the search
