@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import count, frozen
+from ..layers.arguments import count, frozen, is_integer
 from ..network import Network
 from .copies import blocks_of_copies, target_of_copies
 from .gradient import gradient
@@ -141,7 +141,9 @@ def points(quadrature: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
     >>> points("trapezoid", 2)
     (array([0. , 0.5, 1. ]), array([0.25, 0.5 , 0.25]))
     """
-    steps = count("integrated_gradients", "steps", steps)
+    # the roots of a Legendre polynomial are the eigenvalues of a square matrix
+    each = 16 * (steps if quadrature == "gauss-legendre" and is_integer(steps) else 1)
+    steps = count("integrated_gradients", "steps", steps, each=max(0, each))
     if quadrature == "midpoint":
         return (np.arange(steps) + 0.5) / steps, np.full(steps, 1 / steps)
     if quadrature == "trapezoid":
