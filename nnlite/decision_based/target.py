@@ -86,8 +86,10 @@ class Explained:
         """
         above, a = (self.network[at:], self.a[at:]) if at else (self.network, self.a)
         g = above.to_input(a, self.ones, [gradient_rule] * len(above))
-        lost = leak and ~_any(g) & _any(self.ones)
-        if not np.any(lost):
+        if not leak:
+            return g
+        lost = ~_any(g) & _any(self.ones)
+        if not lost.any():
             return g
         leaked = above.to_input(a, self.ones, rules_for(above, leaking_rule))
         return np.where(lost.reshape(-1, *[1] * (g.ndim - 1)), leaked, g)
@@ -217,7 +219,7 @@ def neuron(shape: Shape, layer: str, index: Any) -> tuple[int, ...]:
 
 def _any(a: np.ndarray) -> np.ndarray:
     """Whether each sample holds anything but 0: (N,)."""
-    return a.any(axis=tuple(range(1, a.ndim)))
+    return np.asarray(a.any(axis=tuple(range(1, a.ndim))))
 
 
 def _at_neuron(a: np.ndarray, layer: str, index: Any) -> np.ndarray:
