@@ -223,6 +223,24 @@ class TestPicture:
         one = np.ones((1, 1))
         assert np.array_equal(certainty_colours(9 * one, 0 * one, one, 1.0), certainty_colours(one, 0 * one, one, 1.0))
 
+    def test_a_nan_is_grey_and_integers_are_numbers(self):
+        one, undefined = np.ones((1, 1)), np.full((1, 1), np.nan)
+        for maps in ((undefined, one, one), (one, undefined, one)):
+            assert certainty_colours(*maps, 1.0)[0, 0].tolist() == [128, 128, 128]
+        large = np.full((1, 1), -128, np.int8)
+        assert np.array_equal(
+            certainty_colours(large, 0 * large, one, 128.0), certainty_colours(-128 * one, 0 * one, one, 128.0)
+        )
+
+    def test_a_map_of_a_few_pixels_has_the_deepest_colour_at_the_largest(self):
+        maps = np.zeros((2, 1, 28, 28))
+        maps[:, 0, 3, 4] = 1e-3  # one of 784: above the 99 % quantile, which is 0
+        figure = picture(ExplanationDraws(maps, np.array([0])), np.zeros((1, 1, 28, 28)))
+        shown = figure.subfigs[0].axes[0].images[0].get_array()
+        deepest = certainty_colours(np.ones((1, 1)), np.zeros((1, 1)), np.ones((1, 1)), 1.0)
+        assert np.array_equal(shown[3, 4], deepest[0, 0])
+        plt.close(figure)
+
     def test_it_draws_one_sample_of_the_batch(self):
         R = explain(dropout_draws(DROPOUT, 4), X)
         figure = picture(R, X, 1, title="why?")

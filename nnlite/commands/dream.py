@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import Network, datasets, models, pictures, storage
+from ..model_based.ascent import moved
 from ..model_based.deepdream import deepdream, resized
 from . import checks
 
@@ -65,7 +66,8 @@ def run(options: argparse.Namespace) -> None:
     what = options.layer if options.channel is None else f"channel {options.channel} of {options.layer}"
     print(f"image      {options.image}, {x.shape[2]} × {x.shape[3]} pixels")
     print(f"octaves    {options.octaves}, {options.steps} steps each")
-    print(f"grown      ‖a‖² of {what}: {before:.6g} to {after:.6g}")
+    still = "" if moved(dream).all() else "; the picture did not move: closed ReLUs leave no gradient"
+    print(f"grown      ‖a‖² of {what}: {before:.6g} to {after:.6g}{still}")
     _save(options.out, dream.x[0])
     print(f"written    {options.out}")
 

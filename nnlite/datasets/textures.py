@@ -62,7 +62,8 @@ def textures(
     >>> TEXTURE_NAMES[labels[0]]
     'stripes'
     """
-    n, seed, start, size = count("n", n), count("seed", seed), count("start", start), count("size", size)
+    seed, start, size = count("seed", seed), count("start", start), count("size", size)
+    n = count("n", n, each=4 * 3 * size * size)
     if size == 0:
         raise ValueError("size: expected 1 or more, got 0")
     claim(size**2 * (12 * n + 80 * min(n, BLOCK)), f"{n} textures of {size} × {size} pixels")

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import count, frozen, unmasked
+from ..layers.arguments import count, frozen, is_integer, unmasked
 from ..network import Network
-from .copies import copies_at_once, target_of_copies
+from .copies import blocks_of_copies, target_of_copies
 from .gradient import gradient
 from .inputs import several_like_input
 from .method import method
@@ -144,7 +144,9 @@ def points(quadrature: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
     >>> points("trapezoid", 2)
     (array([0. , 0.5, 1. ]), array([0.25, 0.5 , 0.25]))
     """
-    steps = count("integrated_gradients", "steps", steps)
+    # the roots of a Legendre polynomial are the eigenvalues of a square matrix
+    each = 16 * (steps if quadrature == "gauss-legendre" and is_integer(steps) else 1)
+    steps = count("integrated_gradients", "steps", steps, each=max(0, each))
     if quadrature == "midpoint":
         return (np.arange(steps) + 0.5) / steps, np.full(steps, 1 / steps)
     if quadrature == "trapezoid":
@@ -175,9 +177,7 @@ def _along_path(
     """Σ_t w_t times the gradient at each point of the path, (N, ...); points run together in blocks."""
     t, w = t.astype(x.dtype), w.astype(x.dtype)
     along, way = np.zeros_like(x), x - start
-    block = copies_at_once(f)
-    for first in range(0, len(t), block):
-        now = slice(first, first + block)
+    for now in blocks_of_copies(f, len(t)):
         path = np.multiply.outer(t[now], way)
         path += start
         copies = path.reshape(-1, *x.shape[1:])

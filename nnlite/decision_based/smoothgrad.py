@@ -15,7 +15,7 @@ import numpy as np
 
 from ..layers.arguments import count, generator, number, unmasked
 from ..network import Network
-from .copies import copies_at_once, target_of_copies
+from .copies import blocks_of_copies, given_copies, target_of_copies
 from .gradient import gradient
 from .method import method
 from .target import explained
@@ -171,11 +171,10 @@ def _draws(
 ) -> Iterator[np.ndarray]:
     """The map of each noisy copy of the batch, one after the other; copies run together in blocks."""
     f = explained(network, x, target)
-    n = count("smoothgrad", "n", n) if noise is None else len(_given(x, noise))
-    draw = _drawn(x, level, rng) if noise is None else lambda which: noise[which]
-    block = copies_at_once(f)
-    for first in range(0, n, block):
-        copies = x + draw(slice(first, min(n, first + block)))
+    n = count("smoothgrad", "n", n) if noise is None else len(given_copies(x, noise, "noise"))
+    draw = _drawn(x, level, rng) if noise is None else noise.__getitem__
+    for which in blocks_of_copies(f, n):
+        copies = x + draw(which)
         labels = target_of_copies(f, len(copies))
         g = method(network, copies.reshape(-1, *x.shape[1:]), labels)
         if np.shape(g)[:1] != (len(copies) * len(x),):

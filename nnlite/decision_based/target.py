@@ -10,6 +10,7 @@ from ..kernels.row import Start
 from ..layers.arguments import Shape, is_integer, unmasked
 from ..network import Network, Rule, gradient_rule
 from .inputs import activations, check_finite, check_input, check_network
+from .relu_rules import leaking_rule, rules_for
 
 
 def explained_class(scores: np.ndarray, target: Any = None) -> np.ndarray:
@@ -77,10 +78,21 @@ class Explained:
         """f for each sample: (N,)."""
         return (self.ones * self.a[-1]).sum(axis=tuple(range(1, self.ones.ndim)))
 
-    def gradient(self, at: int = 0) -> np.ndarray:
-        """∂f / ∂a[at]: the walk back from the top, as far as that activation."""
+    def gradient(self, at: int = 0, *, leak: bool = False) -> np.ndarray:
+        """∂f / ∂a[at]: the walk back from the top, as far as that activation.
+
+        With `leak`, a sample whose gradient is 0 everywhere is walked back again by `leaking_rule`: a way up for a
+        search, where closed ReLUs leave none.
+        """
         above, a = (self.network[at:], self.a[at:]) if at else (self.network, self.a)
-        return above.to_input(a, self.ones, [gradient_rule] * len(above))
+        g = above.to_input(a, self.ones, [gradient_rule] * len(above))
+        if not leak:
+            return g
+        lost = ~_any(g) & _any(self.ones)
+        if not lost.any():
+            return g
+        leaked = above.to_input(a, self.ones, rules_for(above, leaking_rule))
+        return np.where(lost.reshape(-1, *[1] * (g.ndim - 1)), leaked, g)
 
 
 def explained(network: Network, x: np.ndarray, target: Any = None) -> Explained:
@@ -205,6 +217,11 @@ def neuron(shape: Shape, layer: str, index: Any) -> tuple[int, ...]:
             f"each axis; {index!r} came."
         )
     return place
+
+
+def _any(a: np.ndarray) -> np.ndarray:
+    """Whether each sample holds anything but 0: (N,)."""
+    return np.asarray(a.any(axis=tuple(range(1, a.ndim))))
 
 
 def _at_neuron(a: np.ndarray, layer: str, index: Any) -> np.ndarray:

@@ -93,8 +93,8 @@ def simple_taylor(
     >>> at.root.round(6), at.R.round(6), at.found
     (array([[0.8, 0.4]]), array([[ 3.6, -0.6]]), array([ True]))
     """
-    steps = count("simple_taylor", "steps", steps)
     f = explained(network, x, target)
+    steps = count("simple_taylor", "steps", steps, each=8 * (len(x) + 1))
     end = like_input(x, toward, "toward")
 
     def point(t: np.ndarray) -> np.ndarray:

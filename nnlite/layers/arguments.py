@@ -1,5 +1,6 @@
 """What a layer may be made of: each argument is brought to its one form, or refused with a ValueError that names it."""
 
+import sys
 from math import isfinite
 from numbers import Real
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels.settled import is_settled
+from ..memory import claim
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 Shape = tuple[int, ...]
@@ -84,10 +86,17 @@ def number(owner: str, name: str, value: Any) -> float:
     return float(value)
 
 
-def count(owner: str, name: str, value: Any) -> int:
-    """A positive integer as Python's own, or a ValueError that names it."""
+def count(owner: str, name: str, value: Any, each: int = 0) -> int:
+    """A positive integer as Python's own, or a ValueError that names it.
+
+    Where each of so many things takes `each` bytes, all of them must fit into the budget of `memory`. From 2⁶³ on
+    nothing can be counted, whatever it takes.
+    """
     if not _is_size(value):
         raise ValueError(f"{owner}: {name} takes a positive integer, and {value!r} came.")
+    if value > sys.maxsize:
+        raise ValueError(f"{owner}: {name} takes a positive integer below 2⁶³; got {value!r}.")
+    claim(int(value) * each, f"{owner} with {name}={value}")
     return int(value)
 
 

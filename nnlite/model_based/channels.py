@@ -70,4 +70,4 @@ def all_channels(network: Network, layer: str, channels: Any = None, **options: 
     k = [*range(above[1])] if channels is None else [*channels] if np.iterable(channels) else [channels]
     if not k or not all(is_integer(i) and 0 <= i < above[1] for i in k):
         raise ValueError(f"Layer {layer} has channels from 0 to {above[1] - 1}, and {channels!r} came.")
-    return visualize(network, Through(part, Channels(np.array(k))), n=len(k), **options)
+    return visualize(network, Through(part, Channels(np.array(k)), leak=True), n=len(k), **options)

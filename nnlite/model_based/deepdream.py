@@ -181,7 +181,7 @@ def resized(x: np.ndarray, size: Sequence[int]) -> np.ndarray:
 
 def _sizes(x: np.ndarray, octaves: int, scale: float) -> list[Size]:
     """The sizes of the octaves, from the smallest to that of x."""
-    octaves, scale = count("deepdream", "octaves", octaves), number("deepdream", "scale", scale)
+    octaves, scale = count("deepdream", "octaves", octaves, each=2**7), number("deepdream", "scale", scale)
     if scale <= 1:
         raise ValueError(f"deepdream: scale must be above 1, such as 1.4, and {scale} came.")
     if not isinstance(unmasked("x", x), np.ndarray):

@@ -42,6 +42,8 @@ class Through:
         Any network: a classifier, a part of one, a decoder g, a parameterisation, a transformation.
     f
         An objective on what the network makes of x.
+    leak
+        For a search: where closed ReLUs leave a sample no gradient at all, let them leak (`relu_rules.leaking_rule`).
 
     Raises
     ------
@@ -56,12 +58,13 @@ class Through:
 
     network: Network
     f: Objective
+    leak: bool = False
 
     @finite
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         a = activations(self.network, x)
         value, top = self.f(a[-1])
-        return value, Explained(self.network, a, top, None).gradient()
+        return value, Explained(self.network, a, top, None).gradient(leak=self.leak)
 
     def draw(self, rng: np.random.Generator) -> Objective:
         f = drawn(self.f, rng)
@@ -79,6 +82,8 @@ class Score:
     target
         A class, one for each sample (N,), or a neuron such as ("conv2", 7) (the sum of a map) or ("conv2", (7, 3, 4)).
         None climbs the class that is predicted at each step.
+    leak
+        For a search: where closed ReLUs leave a sample no gradient at all, let them leak (`relu_rules.leaking_rule`).
 
     >>> from nnlite.layers import Dense
     >>> Score(Network([Dense(np.array([[2.0, 0.0], [1.0, -1.0]]))]), 1)(np.array([[1.0, 1.0]]))
@@ -87,11 +92,12 @@ class Score:
 
     network: Network
     target: Any
+    leak: bool = False
 
     @finite
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         f = explained(self.network, x, self.target)
-        return f.score, f.gradient()
+        return f.score, f.gradient(leak=self.leak)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +110,8 @@ class LogProbability:
         A classifier; a Softmax at its end is left out.
     target
         The class c, or one for each sample (N,).
+    leak
+        For a search: where closed ReLUs leave a sample no gradient at all, let them leak (`relu_rules.leaking_rule`).
 
     Source: slides, "Activation maximization"; Montavon et al. 2018, sec. 3.1.
 
@@ -114,6 +122,7 @@ class LogProbability:
 
     network: Network
     target: Any
+    leak: bool = False
 
     @finite
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -123,7 +132,10 @@ class LogProbability:
         if done is None:
             return self.step_by_step(x)
         gradient, z, classes = done
-        return log_softmax(z)[np.arange(len(x)), classes], gradient
+        log_p = log_softmax(z)[np.arange(len(x)), classes]
+        if self.leak and (~gradient.any(axis=tuple(range(1, x.ndim))) & (log_p < 0)).any():
+            return self.step_by_step(x)
+        return log_p, gradient
 
     def step_by_step(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The same: up, the signal at the top, and down."""
@@ -133,7 +145,7 @@ class LogProbability:
         chosen = np.arange(len(x)), explained_class(a[-1], self.target)
         top = -np.exp(log_p)
         top[chosen] += 1
-        return log_p[chosen], Explained(scores, a, top, None).gradient()
+        return log_p[chosen], Explained(scores, a, top, None).gradient(leak=self.leak)
 
 
 @dataclass(frozen=True, eq=False)

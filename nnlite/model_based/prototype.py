@@ -15,7 +15,7 @@ from .generators import Generator
 from .objectives import LogProbability, Objective, Score
 from .transformations import Jitter, Robust
 
-OBJECTIVES: dict[str, Callable[[Network, Any], Objective]] = {"log_probability": LogProbability, "score": Score}
+OBJECTIVES: dict[str, Callable[..., Objective]] = {"log_probability": LogProbability, "score": Score}
 """What is climbed: log p(ω_c | x) as the slides write it, or the score f_c(x), which does not saturate."""
 
 
@@ -70,7 +70,7 @@ def says(network: Network, classes: np.ndarray, objective: str, jitter: int) -> 
     """What rises as the network says the class; with jitter, of x moved by up to so many pixels."""
     if objective not in OBJECTIVES:
         raise ValueError(f"objective takes one of {', '.join(OBJECTIVES)}, and {objective!r} came.")
-    f, moved = OBJECTIVES[objective](network, classes), Jitter(jitter)
+    f, moved = OBJECTIVES[objective](network, classes, leak=True), Jitter(jitter)
     return Robust([moved], f) if jitter else f
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..decision_based.registry import METHODS
 from ..layers.arguments import DTYPES, number, unmasked
+from ..memory import claim
 from ..network import Network
 from .draws import Networks, family
 from .prediction import predict
@@ -154,7 +155,9 @@ def explain(
     compute = _compute(method, members)
     predicted = predict(members, x).classes
     target = predicted if target is None else target
-    maps = [_one_a_sample(compute(network, x, target), x) for network in members]
+    maps = [_one_a_sample(compute(members[0], x, target), x)]
+    claim(2 * len(members) * maps[0].nbytes, f"explain with {len(members)} networks, all of whose maps are kept,")
+    maps += [_one_a_sample(compute(network, x, target), x) for network in members[1:]]
     shapes = {R.shape for R in maps}
     if len(shapes) > 1:
         raise ValueError(f"The maps of all networks must have one shape, and they have {sorted(shapes)}.")

@@ -4,6 +4,8 @@ A measure of uncertainty should rise along each of these, and be larger beyond t
 the strange from the usual.
 """
 
+import math
+
 import numpy as np
 
 from ..layers.arguments import DTYPES, count, generator, number, sizes, unmasked
@@ -81,8 +83,9 @@ def noise(n: int, rng: np.random.Generator | int = 0, *, shape: tuple[int, ...] 
     >>> noise(2).shape
     (2, 1, 28, 28)
     """
-    shape = (count("noise", "n", n), *sizes("noise", "shape", shape))
-    return generator("noise", "rng", rng).random(shape, dtype=np.float32)
+    shape = sizes("noise", "shape", shape)
+    n = count("noise", "n", n, each=4 * math.prod(shape))
+    return generator("noise", "rng", rng).random((n, *shape), dtype=np.float32)
 
 
 def auroc(usual: np.ndarray, strange: np.ndarray) -> float:

@@ -46,9 +46,9 @@ def reconstruction(scores: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.nd
         raise ValueError(f"x takes the shape and dtype of the scores, {scores.shape} {scores.dtype}; {_of(x)} came.")
     if not (x.min() >= 0 and x.max() <= 1):  # a NaN fails both
         raise ValueError(f"x takes pixels from 0 to 1, and they go from {x.min()} to {x.max()}; scale them.")
-    # log(1 + e^s) without overflow
-    softplus = np.maximum(scores, 0) + np.log1p(np.exp(-np.abs(scores)))
-    return _summed(softplus - x * scores), expit(scores) - x
+    # without overflow, and without the difference of log(1 + e^s) and x s where both are large
+    size = np.abs(scores)
+    return _summed(np.where(scores > 0, 1 - x, x) * size + np.log1p(np.exp(-size))), expit(scores) - x
 
 
 def divergence(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -78,7 +78,7 @@ def divergence(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     mean, log_variance = halves(code)
     variance = np.exp(log_variance)
-    value = _summed(mean * mean + variance - 1 - log_variance) / 2
+    value = _summed(mean * mean + (np.expm1(log_variance) - log_variance)) / 2  # σ² − 1 to all digits near σ = 1
     return value, np.concatenate([mean, (variance - 1) / 2], axis=1)
 
 
