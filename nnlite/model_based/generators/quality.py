@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from ...decision_based.inputs import check_input
+from ...kernels.blas import one_blas_thread
 from ...layers.arguments import count, generator, number
 from ...network import Network
 from ...training.losses import softmax
@@ -97,7 +97,7 @@ def measured(g: Generator, classifier: Network) -> Generator:
 
     BLAS runs on one thread meanwhile, so that the figures are the same to the last digit.
     """
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         figures: dict[str, Any] = {"samples": samples(g, classifier)}
         if g.encoder is not None:
             held_out, _ = recipes.digits(recipes.HELD_OUT_DIGITS, held_out=True)
