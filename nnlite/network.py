@@ -86,8 +86,9 @@ class Network:
             raise ValueError(f"The layers have several dtypes: {found}; bring them to one with astype.")
         if len(self.names) != len(self.layers) or len(set(self.names)) != len(self.names):
             raise ValueError(f"{len(self.layers)} layers need as many different names, and {self.names} came.")
-        if not all(isinstance(name, str) for name in self.names):
-            raise ValueError(f"The names of layers are strings, and {self.names} came.")
+        for name in self.names:
+            if not isinstance(name, str) or not 0 < len(name) < 256 or not name.isprintable():
+                raise ValueError(f"Expected names of 1 to 255 characters that can be printed, got {name!r}; rename it.")
         self.input_shape: Shape | None = None if input_shape is None else sizes("Network", "input_shape", input_shape)
         if self.input_shape is not None:
             self.output_shape((self._batch, *self.input_shape))
@@ -448,6 +449,10 @@ class Network:
         table = architecture.table(self.names, self.layers, known or [None] * len(self))
         said = f"\nThe score is the logit z below {self.names[-1]}; the class is 1 where z > 0, else 0."
         return table + said * self.is_binary
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle takes along: all but what was remembered."""
+        return {name: self.__dict__[name] for name in ("layers", "names", "input_shape", "info")}
 
     def __repr__(self) -> str:
         return f"Network({len(self)} layers: {', '.join(self.names)})"

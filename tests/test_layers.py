@@ -5,8 +5,10 @@ the layers must agree with them. The way back is tied to the way forward twice: 
 <J v, u> = <v, Jᵀ u>.
 """
 
+import copy
 import itertools
 import os
+import pickle
 from dataclasses import FrozenInstanceError, replace
 from unittest import mock
 
@@ -547,8 +549,8 @@ def test_nothing_that_is_returned_leads_into_the_layer_or_into_the_next_call(lay
     layer.forward(-a)
     layer.backward(-a, -dz)
     layer.gradients(-a, -dz)
-    for value, copy in zip(first, kept, strict=True):
-        np.testing.assert_array_equal(value, copy)
+    for value, before in zip(first, kept, strict=True):
+        np.testing.assert_array_equal(value, before)
         assert not any(np.shares_memory(value, array) for array in layer.arrays.values())
         value[...] = np.nan
     np.testing.assert_array_equal(layer.forward(a), kept[0])
@@ -749,3 +751,15 @@ def test_integers_and_lists_become_float64_parameters():
 def test_a_bare_layer_says_that_it_computes_nothing():
     with pytest.raises(NotImplementedError):
         Layer().forward(np.ones(1))
+
+
+@pytest.mark.parametrize("again", [lambda layer: pickle.loads(pickle.dumps(layer)), copy.copy, copy.deepcopy])
+@every_layer
+def test_copies_and_pickles_are_the_same_layer_and_read_only(layer, shape, again):
+    a, dz = input_and_signal(layer, shape)
+    z, da = layer.forward(a), layer.backward(a, dz)
+    copied = again(layer)
+    assert type(copied) is type(layer)
+    assert np.array_equal(copied.forward(a), z)
+    assert np.array_equal(copied.backward(a, dz), da)
+    assert not any(values.flags.writeable for values in copied.arrays.values())
