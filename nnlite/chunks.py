@@ -11,7 +11,6 @@ the other (BLAS's own threads serve them). Not cut: a batch that is one chunk an
 sample; layers of your own, which may do what they like.
 """
 
-import functools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,13 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .kernels import backend
+from .kernels.blas import one_blas_thread
 from .layers import KINDS, Mask
 from .memory import TooLarge, fitting
 
 if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController
-
     from .network import Network
 
 CHUNK = 2**20
@@ -80,7 +77,7 @@ def in_chunks(
     try:
         if network.room(x[parts[0]].shape) > CHUNK * x.itemsize:
             return np.concatenate(list(map(one, parts, targets)))
-        with _blas(backend()).limit(limits=1, user_api="blas"):
+        with one_blas_thread():
             if at_once == 1:
                 return np.concatenate(list(map(one, parts, targets)))
             with ThreadPoolExecutor(min(at_once, len(parts))) as pool:
@@ -119,13 +116,3 @@ def _targets(target: Any, n: int, parts: list[slice]) -> list[Any] | None:
         return [target] * len(parts)
     sliced = isinstance(target, (list, tuple, np.ndarray)) and len(target) == n
     return [target[part] for part in parts] if sliced else None
-
-
-@functools.cache
-def _blas(backend: str) -> "ThreadpoolController":
-    """The BLAS libraries that a backend uses, all of them loaded."""
-    from threadpoolctl import ThreadpoolController  # here: it takes a while to import
-
-    if backend == "numba":
-        import scipy.linalg.cython_blas  # noqa: F401 (the BLAS of what Numba compiles)
-    return ThreadpoolController()

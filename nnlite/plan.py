@@ -65,6 +65,9 @@ class Activations(list[np.ndarray]):
         super().__init__([x])
         self.runs: dict[int, Run] = {}
 
+    def __reduce__(self) -> Any:
+        return list, (list(self),)
+
     def run(self, part: Part) -> Run | None:
         """The run of this part, if it was run and its activations are still those in the list."""
         run = self.runs.get(part.start)

@@ -5,8 +5,10 @@ the layers must agree with them. The way back is tied to the way forward twice: 
 <J v, u> = <v, Jᵀ u>.
 """
 
+import copy
 import itertools
 import os
+import pickle
 from dataclasses import FrozenInstanceError, replace
 from unittest import mock
 
@@ -23,11 +25,13 @@ from nnlite.layers import (
     ConvTranspose2d,
     Dense,
     Dropout,
+    Dropout2d,
     Flatten,
     GlobalAvgPool,
     Identity,
     Layer,
     LeakyReLU,
+    LogSoftmax,
     Mask,
     MaxPool2d,
     ReLU,
@@ -154,7 +158,7 @@ def distinct(rng, shape):
 
 
 def one_of_every_kind():
-    """name -> (layer, shape of an input): all 17 kinds in float64, some in several forms."""
+    """name -> (layer, shape of an input): all 19 kinds in float64, some in several forms."""
     r = np.random.default_rng(7).normal
     return {
         "Dense": (Dense(r(size=(5, 4)), r(size=4)), (3, 5)),
@@ -179,10 +183,14 @@ def one_of_every_kind():
         "Sigmoid": (Sigmoid(), (3, 4)),
         "Softmax": (Softmax(), (3, 4)),
         "Softmax of images": (Softmax(), (2, 3, 2, 2)),
+        "LogSoftmax": (LogSoftmax(), (3, 4)),
+        "LogSoftmax of images": (LogSoftmax(), (2, 3, 2, 2)),
         "Flatten": (Flatten(), (2, 3, 2, 2)),
         "Reshape": (Reshape((3, 2, 2)), (2, 12)),
         "Identity": (Identity(), (2, 3, 2)),
         "Dropout": (Dropout(0.3), (2, 3)),
+        "Dropout2d": (Dropout2d(0.3), (2, 3, 2, 2)),
+        "Mask of channels": (Mask(np.array([[0.0, 2.0, 2.0]])[:, :, None, None]), (2, 3, 2, 2)),
         "Mask": (Mask(np.array([[0.0, 2.0, 2.0], [2.0, 0.0, 0.0]])), (2, 3)),
         "Mask of one draw": (Mask(np.array([[0.0, 2.0, 2.0]])), (4, 3)),
     }
@@ -268,10 +276,13 @@ BY_HAND = {
     "Tanh": (Tanh(), [[np.log(2.0), -1e9]], [[0.6, -1.0]]),
     "Sigmoid": (Sigmoid(), [[np.log(3.0), 1e9, -1e9]], [[0.75, 1.0, 0.0]]),
     "Softmax": (Softmax(), [[1e9, 1e9 + np.log(3.0)]], [[0.25, 0.75]]),
+    "LogSoftmax": (LogSoftmax(), [[1e9, 1e9 + np.log(3.0)]], [np.log([0.25, 0.75])]),
     "Flatten": (Flatten(), IMAGE, [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]]),
     "Reshape": (Reshape((2, 1)), [[1.0, 2.0]], [[[1.0], [2.0]]]),
     "Identity": (Identity(), [[1.0]], [[1.0]]),
     "Dropout": (Dropout(0.9), [[1.0]], [[1.0]]),
+    "Dropout2d": (Dropout2d(0.9), [[[[1.0]]]], [[[[1.0]]]]),
+    "Mask of channels": (Mask([[[[0.0]], [[2.0]]]]), [[[[3.0, 4.0]], [[5.0, 6.0]]]], [[[[0.0, 0.0]], [[10.0, 12.0]]]]),
     "Mask": (Mask([[0.0, 2.0]]), [[3.0, 4.0], [5.0, 6.0]], [[0.0, 8.0], [0.0, 12.0]]),
 }
 
@@ -369,7 +380,7 @@ def test_layers_of_vectors_satisfy_the_adjoint_identity(n, J, K, seed):
         assert_adjoint(layer, a)
     for layer in (ReLU(), LeakyReLU(0.3)):
         assert_adjoint(layer, a, relative=1e-9, step=1e-4)
-    for layer in (Tanh(), Sigmoid(), Softmax()):
+    for layer in (Tanh(), Sigmoid(), Softmax(), LogSoftmax()):
         assert_adjoint(layer, a, relative=1e-6, step=1e-5)
 
 
@@ -381,6 +392,8 @@ def test_layers_of_images_satisfy_the_adjoint_identity(n, channels, size, seed):
     for layer in (
         GlobalAvgPool(),
         Flatten(),
+        Dropout2d(),
+        Mask(rng.normal(size=(n, channels, 1, 1))),
         BatchNorm(*rng.normal(size=(3, channels)), rng.uniform(0.1, 2, channels)),
     ):
         assert_adjoint(layer, a)
@@ -536,8 +549,8 @@ def test_nothing_that_is_returned_leads_into_the_layer_or_into_the_next_call(lay
     layer.forward(-a)
     layer.backward(-a, -dz)
     layer.gradients(-a, -dz)
-    for value, copy in zip(first, kept, strict=True):
-        np.testing.assert_array_equal(value, copy)
+    for value, before in zip(first, kept, strict=True):
+        np.testing.assert_array_equal(value, before)
         assert not any(np.shares_memory(value, array) for array in layer.arrays.values())
         value[...] = np.nan
     np.testing.assert_array_equal(layer.forward(a), kept[0])
@@ -743,3 +756,15 @@ def test_integers_and_lists_become_float64_parameters():
 def test_a_bare_layer_says_that_it_computes_nothing():
     with pytest.raises(NotImplementedError):
         Layer().forward(np.ones(1))
+
+
+@pytest.mark.parametrize("again", [lambda layer: pickle.loads(pickle.dumps(layer)), copy.copy, copy.deepcopy])
+@every_layer
+def test_copies_and_pickles_are_the_same_layer_and_read_only(layer, shape, again):
+    a, dz = input_and_signal(layer, shape)
+    z, da = layer.forward(a), layer.backward(a, dz)
+    copied = again(layer)
+    assert type(copied) is type(layer)
+    assert np.array_equal(copied.forward(a), z)
+    assert np.array_equal(copied.backward(a, dz), da)
+    assert not any(values.flags.writeable for values in copied.arrays.values())

@@ -417,9 +417,11 @@ def test_as_many_different_names_as_layers_are_needed(names):
         Network([ReLU(), ReLU()], names)
 
 
-def test_names_are_strings():
-    with pytest.raises(ValueError, match=r"names of layers are strings, and \(1, 2\) came"):
-        Network([ReLU(), ReLU()], (1, 2))
+@pytest.mark.parametrize("name", [1, None, "", "a\0b", "a\nb", "\x1b[31m", "\ud800", "\u2028", "a" * 256])
+def test_names_are_text_that_can_be_printed(name):
+    with pytest.raises(ValueError, match="names of 1 to 255 characters that can be printed, got") as caught:
+        Network([ReLU(), ReLU()], ("relu", name))
+    assert str(caught.value).isprintable()
 
 
 def test_what_is_no_layer_is_refused():

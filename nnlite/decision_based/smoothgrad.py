@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import count, generator, number, unmasked
+from ..layers.arguments import count, generator, number
 from ..network import Network
 from .copies import blocks_of_copies, given_copies, target_of_copies
 from .gradient import gradient
@@ -192,17 +192,3 @@ def _drawn(x: np.ndarray, level: Any, rng: Any) -> Callable[[slice], np.ndarray]
     sigma = x.dtype.type(level) * (x.max(axis=axes, keepdims=True) - x.min(axis=axes, keepdims=True))
     rng = generator("smoothgrad", "rng", rng)
     return lambda which: sigma * rng.standard_normal((which.stop - which.start, 1, *x.shape[1:])).astype(x.dtype)
-
-
-def _given(x: np.ndarray, noise: Any) -> np.ndarray:
-    if (
-        not isinstance(unmasked("noise", noise), np.ndarray)
-        or noise.ndim != x.ndim + 1
-        or noise.shape[1:] != x.shape
-        or not len(noise)
-    ):
-        came = noise.shape if isinstance(noise, np.ndarray) else type(noise).__name__
-        raise ValueError(f"noise takes an array (n, {', '.join(map(str, x.shape))}), and {came} came.")
-    if noise.dtype != x.dtype:
-        raise ValueError(f"noise takes {x.dtype}, as x is, and {noise.dtype} came.")
-    return noise

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import cached_property, lru_cache, wraps
+from functools import cached_property, lru_cache, partial, wraps
 from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
@@ -142,6 +142,11 @@ class Layer:
             if field.name in self.options and _short(self.options[field.name]) != field.default
         ]
         return f"{type(self).__name__}({', '.join(sizes + options)})"
+
+    def __reduce__(self) -> Any:
+        """Copies and pickles are made anew from the fields: arrays are read-only, and nothing remembered goes along."""
+        made = {field.name: getattr(self, field.name) for field in fields(self) if field.init}
+        return partial(type(self), **made), ()
 
     def _set(self, **values: Any) -> None:
         """Set fields of the frozen layer while it is being made."""

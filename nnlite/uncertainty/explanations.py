@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..decision_based.inputs import check_input
 from ..decision_based.registry import METHODS
 from ..layers.arguments import DTYPES, number, unmasked
 from ..memory import claim
@@ -131,7 +132,7 @@ def explain(
         it is given another generator.
     target
         A class, one for each sample (N,), or a neuron such as ("conv2", 7); None: the class that the mean of the
-        networks' probabilities predicts.
+        networks' probabilities predicts; 0, the one output, of networks with one.
 
     Returns
     -------
@@ -153,8 +154,11 @@ def explain(
     """
     members = family(networks)
     compute = _compute(method, members)
-    predicted = predict(members, x).classes
-    target = predicted if target is None else target
+    if members[0].to_scores().output_shape(check_input(members[0], x).shape)[1:] == (1,):
+        target = 0 if target is None else target  # the one output
+    else:
+        predicted = predict(members, x).classes
+        target = predicted if target is None else target
     maps = [_one_a_sample(compute(members[0], x, target), x)]
     claim(2 * len(members) * maps[0].nbytes, f"explain with {len(members)} networks, all of whose maps are kept,")
     maps += [_one_a_sample(compute(network, x, target), x) for network in members[1:]]

@@ -4,10 +4,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from ...decision_based.inputs import check_input, check_network
 from ...decision_based.method import takes_network
+from ...kernels.blas import one_blas_thread
 from ...layers.arguments import count, generator, number
 from ...network import Network
 from ...training.losses import softmax
@@ -102,7 +102,7 @@ def measured(g: Generator, classifier: Network) -> Generator:
     BLAS runs on one thread meanwhile, so that the figures are the same to the last digit.
     """
     check_network(classifier, "measured")
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         figures: dict[str, Any] = {"samples": samples(g, classifier)}
         if g.encoder is not None:
             held_out, _ = recipes.digits(recipes.HELD_OUT_DIGITS, held_out=True)
