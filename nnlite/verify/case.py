@@ -24,7 +24,7 @@ from ..layers import (
     Tanh,
 )
 from ..network import Network
-from .libraries import load
+from .libraries import load, zennit_merges_exactly
 
 LINEAR = (Dense, Conv2d, ConvTranspose2d)
 POOLING = (AvgPool2d, GlobalAvgPool)
@@ -122,18 +122,30 @@ class Case:
             layers += [Identity(), layer] if isinstance(layer, BatchNorm) else [layer]
         return Network(layers, input_shape=self.network.input_shape)
 
+    def merged_as_zennit(self, *, exactly: bool) -> Network:
+        """The network with BatchNorm merged as zennit does: the first after a linear layer, and no second one.
+
+        Unless `exactly`, what is left of it is no identity: it divides by √(1 + eps).
+        """
+        layers: list[Layer] = []
+        below: Layer | None = None
+        for layer in self.network:
+            if not isinstance(layer, BatchNorm):
+                layers.append(layer)
+            elif not isinstance(below, LINEAR):
+                layers += [Identity(), layer]
+            else:
+                layers[-1:] = layer.merge(layers[-1]), Identity()
+                if not exactly:
+                    one, nothing = np.ones_like(layer.gamma), np.zeros_like(layer.gamma)
+                    layers.append(BatchNorm(one, nothing, nothing, one, layer.eps))
+            below = layer
+        return Network(layers, input_shape=self.network.input_shape)
+
     @cached_property
     def as_zennit_merges(self) -> Network:
-        """The network as zennit merges BatchNorm: what is left of it is no identity, it divides by √(1 + eps)."""
-        layers: list[Layer] = []
-        merged = self.network.merged()
-        for layer, before in zip(merged, self.network, strict=True):
-            if isinstance(before, BatchNorm) and isinstance(layer, Identity):
-                one, nothing = np.ones_like(before.gamma), np.zeros_like(before.gamma)
-                layers += [layer, BatchNorm(one, nothing, nothing, one, before.eps)]
-            else:
-                layers.append(layer)
-        return Network(layers, input_shape=self.network.input_shape) if len(layers) > len(merged) else self.network
+        """The same by the zennit that is installed."""
+        return self.merged_as_zennit(exactly=self.has(BatchNorm) and zennit_merges_exactly())
 
     # ------------------------------------------------------------------------------------------- in PyTorch
 
