@@ -14,7 +14,7 @@ from . import architecture, storage
 from .chunks import in_chunks
 from .kernels import backend
 from .kernels.row import Mode
-from .layers import BatchNorm, Dropout, Identity, Layer, Mask, Softmax
+from .layers import BatchNorm, Dense, Dropout, Identity, Layer, Mask, Sigmoid, Softmax
 from .layers.arguments import Shape, float_dtype, sizes
 from .layers.batchnorm import Linear
 from .plan import MODES, Activations, Part, Piece, Plan, describe, is_input
@@ -221,18 +221,41 @@ class Network:
         return {}
 
     def scores(self, x: np.ndarray) -> np.ndarray:
-        """The scores of the classes (N, K): the output, before a Softmax at the end."""
+        """The scores of the classes (N, K): the output of `to_scores()`."""
         return self.to_scores().output(x)
 
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        """The class with the highest score for each sample: (N,) integers.
+    def class_scores(self, z: np.ndarray) -> np.ndarray:
+        """One score per class (N, K), from the scores z: z itself, or (0, z) of a binary network.
+
+        softmax turns them into probabilities: softmax(0, z) = (1 − σ(z), σ(z)).
 
         Raises
         ------
         ValueError
-            A score is NaN: there is no highest one.
+            The network has one output and no Sigmoid after it: it has no classes.
+
+        >>> from nnlite.layers import Dense
+        >>> Network([Dense(np.array([[1.0], [-1.0]])), Sigmoid()]).class_scores(np.array([[-3.0]]))
+        array([[ 0., -3.]])
         """
-        scores = self.scores(x)
+        if z.shape[1:] != (1,):
+            return z
+        if not self.is_binary:
+            raise ValueError(
+                "The network has one output and no Sigmoid after it, so it has no classes; network.scores(x) is what "
+                "it computes. For two classes put Sigmoid() last."
+            )
+        return np.concatenate((np.zeros_like(z), z), axis=1)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """The class with the highest score for each sample, (N,) integers; of a binary network [z > 0].
+
+        Raises
+        ------
+        ValueError
+            A score is NaN, so that there is no highest one; or the network has no classes (see `class_scores`).
+        """
+        scores = self.class_scores(self.scores(x))
         if np.isnan(scores).any():
             raise ValueError("The scores hold a NaN; check that the input is finite, and the network's weights too.")
         return scores.argmax(axis=1)
@@ -240,12 +263,22 @@ class Network:
     # ------------------------------------------------------------------------------------ networks from this one
 
     def to_scores(self) -> "Network":
-        """This network without a Softmax at its end."""
-        return self._without_softmax if self.layers and isinstance(self.layers[-1], Softmax) else self
+        """This network without the Softmax or LogSoftmax at its end, or the Sigmoid after its one output."""
+        ends = self.is_binary or (bool(self.layers) and isinstance(self.layers[-1], Softmax))
+        return self.part(0, len(self) - 1) if ends else self
 
     @cached_property
-    def _without_softmax(self) -> "Network":
-        return self[:-1]
+    def is_binary(self) -> bool:
+        """Whether it ends in one output, the logit z, and a Sigmoid: σ(z) is the probability of class 1.
+
+        That there is one output, the input_shape says, or a Dense with one neuron before the Sigmoid.
+        """
+        if not self.layers or not isinstance(self.layers[-1], Sigmoid):
+            return False
+        if self.input_shape is not None:
+            return self.output_shape((self._batch, *self.input_shape))[1:] == (1,)
+        below = next((layer for layer in self.layers[-2::-1] if not isinstance(layer, (Identity, Mask))), None)
+        return isinstance(below, Dense) and below.W.shape[1] == 1
 
     def sample(self, rng: np.random.Generator, shape: Shape) -> "Network":
         """A draw: this network with a fixed mask in the place of every Dropout.
@@ -416,7 +449,9 @@ class Network:
         """
         input_shape = input_shape or self.input_shape
         known = None if input_shape is None else self.shapes((self._batch, *input_shape))[1:]
-        return architecture.table(self.names, self.layers, known or [None] * len(self))
+        table = architecture.table(self.names, self.layers, known or [None] * len(self))
+        said = f"\nThe score is the logit z below {self.names[-1]}; the class is 1 where z > 0, else 0."
+        return table + said * self.is_binary
 
     def __repr__(self) -> str:
         return f"Network({len(self)} layers: {', '.join(self.names)})"

@@ -60,6 +60,7 @@ MODULES: dict[str, tuple[Any, tuple[int, ...]]] = {
     "batch norm without parameters": (lambda: nn.BatchNorm2d(3, affine=False), (3, 4, 4)),
     "leaky relu": (lambda: nn.LeakyReLU(0.2), (7,)),
     "softmax": (lambda: nn.Sequential(nn.Linear(6, 4), nn.Softmax(dim=-1)), (6,)),
+    "log softmax": (lambda: nn.Sequential(nn.Linear(6, 4), nn.LogSoftmax(dim=-1)), (6,)),
     "softmax over channels": (lambda: nn.Softmax(dim=1), (3, 4, 4)),
     "shapes": (lambda: nn.Sequential(nn.Flatten(), nn.Unflatten(1, (3, 2, 4)), nn.Identity()), (2, 3, 4)),
     "dropout": (lambda: nn.Sequential(nn.Dropout(0.3), nn.Dropout2d(0.3), nn.ReLU(inplace=True)), (3, 4, 4)),
@@ -110,6 +111,32 @@ def test_a_forward_of_functions_is_traced() -> None:
     assert module.features[1].training  # it is left as it was
     assert difference(module.eval(), network, (1, 10, 10)) <= 1e-10
     assert network.info["torch"]["conv2"] == "features.0 (Conv2d)"
+
+
+class LogProbabilities(nn.Module):
+    def __init__(self, end: Any) -> None:
+        super().__init__()
+        self.last, self.end = nn.Linear(4, 3), end
+
+    def forward(self, x: Any) -> Any:
+        return self.end(self.last(x))
+
+
+ENDS = {
+    "F": lambda x: F.log_softmax(x, dim=1),
+    "F, negative": lambda x: F.log_softmax(x, -1),
+    "torch": lambda x: torch.log_softmax(x, 1),
+    "method": lambda x: x.log_softmax(dim=1),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_final_log_softmax_is_left_out_of_the_scores(end: str) -> None:
+    module = seeded(LogProbabilities(ENDS[end]))
+    network = from_torch(module, (4,))
+    assert difference(module, network, (4,)) <= 1e-10
+    x = np.random.default_rng(0).uniform(-1, 1, (2, 4))
+    np.testing.assert_allclose(network.scores(x), module.last(torch.from_numpy(x)).detach().numpy(), atol=1e-12)
 
 
 class Mean(nn.Module):

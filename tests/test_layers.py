@@ -28,6 +28,7 @@ from nnlite.layers import (
     Identity,
     Layer,
     LeakyReLU,
+    LogSoftmax,
     Mask,
     MaxPool2d,
     ReLU,
@@ -154,7 +155,7 @@ def distinct(rng, shape):
 
 
 def one_of_every_kind():
-    """name -> (layer, shape of an input): all 17 kinds in float64, some in several forms."""
+    """name -> (layer, shape of an input): all 18 kinds in float64, some in several forms."""
     r = np.random.default_rng(7).normal
     return {
         "Dense": (Dense(r(size=(5, 4)), r(size=4)), (3, 5)),
@@ -179,6 +180,8 @@ def one_of_every_kind():
         "Sigmoid": (Sigmoid(), (3, 4)),
         "Softmax": (Softmax(), (3, 4)),
         "Softmax of images": (Softmax(), (2, 3, 2, 2)),
+        "LogSoftmax": (LogSoftmax(), (3, 4)),
+        "LogSoftmax of images": (LogSoftmax(), (2, 3, 2, 2)),
         "Flatten": (Flatten(), (2, 3, 2, 2)),
         "Reshape": (Reshape((3, 2, 2)), (2, 12)),
         "Identity": (Identity(), (2, 3, 2)),
@@ -268,6 +271,7 @@ BY_HAND = {
     "Tanh": (Tanh(), [[np.log(2.0), -1e9]], [[0.6, -1.0]]),
     "Sigmoid": (Sigmoid(), [[np.log(3.0), 1e9, -1e9]], [[0.75, 1.0, 0.0]]),
     "Softmax": (Softmax(), [[1e9, 1e9 + np.log(3.0)]], [[0.25, 0.75]]),
+    "LogSoftmax": (LogSoftmax(), [[1e9, 1e9 + np.log(3.0)]], [np.log([0.25, 0.75])]),
     "Flatten": (Flatten(), IMAGE, [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]]),
     "Reshape": (Reshape((2, 1)), [[1.0, 2.0]], [[[1.0], [2.0]]]),
     "Identity": (Identity(), [[1.0]], [[1.0]]),
@@ -369,7 +373,7 @@ def test_layers_of_vectors_satisfy_the_adjoint_identity(n, J, K, seed):
         assert_adjoint(layer, a)
     for layer in (ReLU(), LeakyReLU(0.3)):
         assert_adjoint(layer, a, relative=1e-9, step=1e-4)
-    for layer in (Tanh(), Sigmoid(), Softmax()):
+    for layer in (Tanh(), Sigmoid(), Softmax(), LogSoftmax()):
         assert_adjoint(layer, a, relative=1e-6, step=1e-5)
 
 

@@ -25,6 +25,7 @@ from nnlite.layers import (
     GlobalAvgPool,
     Identity,
     LeakyReLU,
+    LogSoftmax,
     Mask,
     MaxPool2d,
     ReLU,
@@ -60,6 +61,7 @@ def every_kind(dtype=np.float64):
         Dense(r(size=(8, 3))),
         Sigmoid(),
         Softmax(),
+        LogSoftmax(),
     ]
     return Network([layer.astype(dtype) for layer in layers], input_shape=(2, 8, 8), info=INFO)
 

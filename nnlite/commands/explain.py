@@ -66,10 +66,16 @@ def run(options: argparse.Namespace) -> None:
         R = ledger.relevances[0]
     else:
         R = compute(options.method, network, x, f.target, at=options.at)
-    predicted = int(network.predict(x)[0])
-    what = f"class {f.target[0]}" if options.neuron is None else f"neuron {options.neuron}"
+    scores = network.scores(x)
+    one = scores.shape[1:] == (1,)
+    if one and not network.is_binary:
+        predicted = f"the one output, {scores[0, 0]:.4f}"
+    else:
+        c = int(network.predict(x)[0])
+        predicted = f"{c}, probability {softmax(network.class_scores(scores))[0, c]:.4f}"
+    what = f"neuron {options.neuron}" if options.neuron else "the one output" if one else f"class {f.target[0]}"
     print(f"image      {options.image}" + ("" if label is None else f", a {label}"))
-    print(f"predicted  {predicted}, probability {softmax(network.scores(x))[0, predicted]:.4f}")
+    print(f"predicted  {predicted}")
     print(f"explained  score of {what} = {f.score[0]:.6f}")
     print(f"method     {options.method}: {method.formula}")
     print(f"its map is {MEANINGS[method.meaning]}")
@@ -83,7 +89,7 @@ def run(options: argparse.Namespace) -> None:
     if options.out.suffix.lower() == ".npy":
         outputs.array(options.out, R)
     else:
-        _draw(options.out, x, predicted, R, float(f.score[0]), f"why {what}?  {options.method}")
+        _draw(options.out, x, predicted.partition(",")[0], R, float(f.score[0]), f"why {what}?  {options.method}")
     print(f"written    {options.out}")
 
 
@@ -92,7 +98,7 @@ def _as_picture(R: np.ndarray) -> np.ndarray:
     return R.sum(axis=0) if R.ndim == 3 else np.atleast_2d(R)
 
 
-def _draw(path: Path, x: np.ndarray, predicted: int, R: np.ndarray, score: float, title: str) -> None:
+def _draw(path: Path, x: np.ndarray, predicted: str, R: np.ndarray, score: float, title: str) -> None:
     import matplotlib.pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.8), layout="constrained")

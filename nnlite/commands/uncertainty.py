@@ -125,7 +125,8 @@ def _spread(options: argparse.Namespace, networks: Networks, x: np.ndarray) -> A
     size = np.abs(R.mean)
     share = size[R.agreement >= SURE].sum() / (size.sum() or 1)
     lines.append(f"sure       {share:.0%} of Σ |R̄| lies where at least {SURE:.0%} of the networks agree on the sign")
-    title = f"why {c}?  p = {said.mean[0, c]:.2f} ± {said.std[0, c]:.2f}    {options.method}"
+    k = 1 if networks[0].is_binary else c  # one score: that of class 1
+    title = f"why {k}?  p = {said.mean[0, k]:.2f} ± {said.std[0, k]:.2f}    {options.method}"
     return lines, R.maps, lambda: picture(R, x, title=title)
 
 

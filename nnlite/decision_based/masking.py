@@ -200,7 +200,7 @@ def relevance_map(R: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def _predicted(network: Network, f: Explained) -> np.ndarray:
     """The class of each sample, from the scores where they are what is explained."""
-    return f.a[-1].argmax(axis=1) if isinstance(f.target, np.ndarray) else network.predict(f.a[0])
+    return f.predicted(f.a[-1]) if isinstance(f.target, np.ndarray) else network.predict(f.a[0])
 
 
 def _chosen(R: np.ndarray, which: str, percent: float) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import free_rounding
-from ..layers import Softmax
+from ..layers import Sigmoid, Softmax
 from ..layers.arguments import count, generator, number, pair
 from ..network import Network
 from .incremental import of_covered
@@ -98,7 +98,7 @@ def occlusion(
     sigma
         For "blur", in pixels; by default half the window, down and across.
     score
-        "score": f_c is the score. "probability": f_c is the softmax of the scores.
+        "score": f_c is the score. "probability": f_c is the softmax of the scores, or the sigmoid of a network's one.
     overlap
         "mean" or "sum" of the windows that cover a pixel.
     rng
@@ -136,6 +136,8 @@ def occlusion(
         raise ValueError(f"occlusion takes images (N, C, H, W), and {x.shape} came.")
     if score == "probability" and not isinstance(f.target, np.ndarray):
         raise ValueError(f'A neuron has no probability; use score="score" with the target {target!r}.')
+    if score == "probability":
+        network.class_scores(f.a[-1])  # without classes an error
     memory = count("occlusion", "memory", memory)
     window, step = _window(x.shape[2:], size, stride)
     rows, columns = (_slices(*sizes) for sizes in zip(x.shape[2:], window, step, strict=True))
@@ -232,8 +234,8 @@ def _measure(f: Explained, z: np.ndarray, of: np.ndarray | slice, probability: b
     check_finite(f.network, z)
     if not isinstance(f.target, np.ndarray):
         return (f.ones[of] * z).sum(axis=tuple(range(1, z.ndim))), np.zeros(len(z), np.int64)
-    score = Softmax().forward(z) if probability else z
-    return score[np.arange(len(z)), f.target[of]], z.argmax(axis=1)
+    score = (Sigmoid() if f.binary else Softmax()).forward(z) if probability else z
+    return score[np.arange(len(z)), f.target[of]], f.predicted(z)
 
 
 def _on_pixels(

@@ -47,7 +47,8 @@ def _given_class(n: int, classes: int, target: Any) -> np.ndarray:
         raise ValueError(f"target takes a class, {n} integers (a class for each sample) or None, and {target!r} came.")
     chosen = chosen.astype(np.int64)
     if chosen.size and chosen.view(np.uint64).max() >= classes:  # both ends in one pass: without a sign, -1 is large
-        raise ValueError(f"target takes classes from 0 to {classes - 1}, and {target!r} came.")
+        expected = f"classes from 0 to {classes - 1}" if classes > 1 else "0 or None for a network with one output"
+        raise ValueError(f"target takes {expected}, and {target!r} came.")
     return chosen if chosen.shape else np.full(n, chosen)
 
 
@@ -65,17 +66,24 @@ class Explained:
         1 at the chosen places, 0 elsewhere, in the shape of a[-1].
     target
         The choice, fixed: the class of each sample (N,), or the neuron as it was given.
+    binary
+        Whether the network's one output is a logit, from which a Sigmoid was left out.
     """
 
     network: Network
     a: list[np.ndarray]
     ones: np.ndarray
     target: Any
+    binary: bool = False
 
     @property
     def score(self) -> np.ndarray:
         """f for each sample: (N,)."""
         return (self.ones * self.a[-1]).sum(axis=tuple(range(1, self.ones.ndim)))
+
+    def predicted(self, z: np.ndarray) -> np.ndarray:
+        """The class of each sample from the network's scores z: (N,); without classes the output, 0."""
+        return (z[:, 0] > 0).astype(np.int64) if self.binary else z.argmax(axis=1)
 
     def gradient(self, at: int = 0) -> np.ndarray:
         """∂f / ∂a[at]: the walk back from the top, as far as that activation."""
@@ -89,7 +97,8 @@ def explained(network: Network, x: np.ndarray, target: Any = None) -> Explained:
     Parameters
     ----------
     network, x
-        Any network and a batch for it. A Softmax at its end is left out: scores are explained.
+        Any network and a batch for it. A Softmax at its end, or a Sigmoid after its one output, is left out: scores
+        are explained.
     target
         A class for all samples, one for each (N,), or None: the predicted class. Or a neuron, (layer, index): the
         activation above the layer of that name at an index such as 7 (for a feature map: the sum of the map) or
@@ -110,12 +119,12 @@ def explained(network: Network, x: np.ndarray, target: Any = None) -> Explained:
         part = network.part(0, network.index(target[0]) + 1)
         a = activations(part, x)
         return Explained(part, a, _at_neuron(a[-1], *target), target)
-    network = network.to_scores()
-    a = activations(network, x)
+    scores = network.to_scores()
+    a = activations(scores, x)
     classes = explained_class(a[-1], target)
     ones = np.zeros(a[-1].shape, a[-1].dtype)
     ones[np.arange(len(ones)), classes] = 1
-    return Explained(network, a, ones, classes)
+    return Explained(scores, a, ones, classes, network.is_binary)
 
 
 def explanation(

@@ -124,7 +124,7 @@ def erase_strokes(network: Network, x: np.ndarray, pen: np.ndarray, target: Any 
         left = explained(network, np.where((pen == k)[:, None], x.dtype.type(0), x), f.target)
         present[:, k] = there
         drops[there, k] = (f.score - left.score)[there]
-        predicted[there, k] = left.a[-1].argmax(axis=1)[there]
+        predicted[there, k] = left.predicted(left.a[-1])[there]
     return Erased(present, drops, predicted, f.target)
 
 

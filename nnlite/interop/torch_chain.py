@@ -3,9 +3,23 @@
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from ..layers import Dropout, Flatten, GlobalAvgPool, Identity, Layer, LeakyReLU, ReLU, Reshape, Sigmoid, Tanh
+from ..layers import (
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    Identity,
+    Layer,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
 from ..layers.arguments import Shape, sizes
 from . import torch_layers
 from .torch_layers import FROM_TORCH, Unsupported
@@ -242,12 +256,21 @@ def _unflatten(chain: _Chain, dim: Any, unflattened_size: Any) -> list[Layer]:
     return FROM_TORCH["Unflatten"](_Like(dim=dim, unflattened_size=unflattened_size), chain.shape, chain.axes)
 
 
+def _softmax(
+    chain: _Chain, dim: Any = None, dtype: Any = None, _stacklevel: int = 3, *, kind: type[Softmax]
+) -> list[Layer]:
+    if dtype is not None:
+        raise Unsupported(f"dtype={dtype} has no counterpart")
+    return torch_layers.softmax(kind, dim, chain.axes)
+
+
 FUNCTIONS: dict[str, Callable[..., list[Layer]]] = {
     "relu": lambda chain, inplace=False: [ReLU()],
     "leaky_relu": lambda chain, negative_slope=0.01, inplace=False: [LeakyReLU(negative_slope)],
     "tanh": lambda chain: [Tanh()],
     "sigmoid": lambda chain: [Sigmoid()],
-    "softmax": lambda chain, dim=None, dtype=None, _stacklevel=3: torch_layers.softmax(dim, chain.axes),
+    "softmax": partial(_softmax, kind=Softmax),
+    "log_softmax": partial(_softmax, kind=LogSoftmax),
     "max_pool2d": _max_pool,
     "avg_pool2d": _avg_pool,
     "adaptive_avg_pool2d": lambda chain, output_size: torch_layers.adaptive(output_size, chain.shape),

@@ -19,6 +19,7 @@ from ..layers import (
     Identity,
     Layer,
     LeakyReLU,
+    LogSoftmax,
     MaxPool2d,
     ReLU,
     Reshape,
@@ -141,10 +142,10 @@ def adaptive(output: Any, shape: Shape | None) -> list[Layer]:
     return [Identity()] if window == (1, 1) else [AvgPool2d(window)]
 
 
-def softmax(dim: Any, axes: int | None) -> list[Layer]:
-    """Softmax over axis `dim` of an input with this many axes."""
+def softmax(kind: type[Softmax], dim: Any, axes: int | None) -> list[Layer]:
+    """Softmax or LogSoftmax over axis `dim` of an input with this many axes."""
     if dim == 1 or (axes is not None and dim is not None and dim + axes == 1):
-        return [Softmax()]
+        return [kind()]
     raise Unsupported(f"dim={dim} has no counterpart; only dim=1 has")
 
 
@@ -175,7 +176,8 @@ FROM_TORCH: dict[str, Callable[[Any, Shape | None, int | None], list[Layer]]] = 
     "LeakyReLU": lambda m, shape, axes: [LeakyReLU(m.negative_slope)],
     "Tanh": lambda m, shape, axes: [Tanh()],
     "Sigmoid": lambda m, shape, axes: [Sigmoid()],
-    "Softmax": lambda m, shape, axes: softmax(m.dim, axes),
+    "Softmax": lambda m, shape, axes: softmax(Softmax, m.dim, axes),
+    "LogSoftmax": lambda m, shape, axes: softmax(LogSoftmax, m.dim, axes),
     "Flatten": lambda m, shape, axes: flatten(m.start_dim, m.end_dim, axes),
     "Unflatten": _unflatten,
     "Identity": lambda m, shape, axes: [Identity()],
@@ -278,6 +280,7 @@ TO_TORCH: dict[str, Callable[[Any, Any, int | None], Any]] = {
     "Tanh": lambda nn, layer, axes: nn.Tanh(),
     "Sigmoid": lambda nn, layer, axes: nn.Sigmoid(),
     "Softmax": lambda nn, layer, axes: nn.Softmax(dim=1),
+    "LogSoftmax": lambda nn, layer, axes: nn.LogSoftmax(dim=1),
     "Flatten": lambda nn, layer, axes: nn.Flatten(),
     "Reshape": _to_reshape,
     "Identity": lambda nn, layer, axes: nn.Identity(),

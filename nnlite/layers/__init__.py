@@ -4,7 +4,7 @@
     conv2d.py       convolution and its transpose
     batchnorm.py    (a − μ) / σ, scaled and shifted
     pooling.py      maximum and mean over windows
-    activations.py  ReLU, LeakyReLU, Tanh, Sigmoid, Softmax
+    activations.py  ReLU, LeakyReLU, Tanh, Sigmoid, Softmax, LogSoftmax
     shape.py        Flatten, Reshape, Identity
     dropout.py      Dropout and the masks drawn from it
 
@@ -12,7 +12,7 @@ Every layer has `forward(a)`, the exact vector-Jacobian product `backward(a, dz)
 `gradients(a, dz)`, and `output_shape(shape)`. Nothing is remembered between two calls.
 """
 
-from .activations import LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from .activations import LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from .batchnorm import BatchNorm
 from .conv2d import Conv2d, ConvTranspose2d
 from .dense import Dense
@@ -36,6 +36,7 @@ KINDS: dict[str, type[Layer]] = {
         Tanh,
         Sigmoid,
         Softmax,
+        LogSoftmax,
         Flatten,
         Reshape,
         Identity,
@@ -58,6 +59,7 @@ __all__ = [
     "Identity",
     "Layer",
     "LeakyReLU",
+    "LogSoftmax",
     "Mask",
     "MaxPool2d",
     "ReLU",

@@ -98,7 +98,7 @@ class LogProbability:
     Parameters
     ----------
     network
-        A classifier; a Softmax at its end is left out.
+        A classifier; a Softmax at its end is left out. With a Sigmoid after its one output z, f = (0, z).
     target
         The class c, or one for each sample (N,).
 
@@ -114,21 +114,23 @@ class LogProbability:
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         scores = self.network.to_scores()
-        done = in_one(scores, x, self.target, [gradient_rule] * len(scores), Start.LOG_PROBABILITY)
+        rules = [gradient_rule] * len(scores)
+        done = None if self.network.is_binary else in_one(scores, x, self.target, rules, Start.LOG_PROBABILITY)
         if done is None:
             return self.step_by_step(x)
         gradient, z, classes = done
-        return log_softmax(z)[np.arange(len(x)), classes], gradient
+        return log_softmax(self.network.class_scores(z))[np.arange(len(x)), classes], gradient
 
     def step_by_step(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The same: up, the signal at the top, and down."""
         scores = self.network.to_scores()
         a = activations(scores, x)
-        log_p = log_softmax(a[-1])
-        chosen = np.arange(len(x)), explained_class(a[-1], self.target)
+        z = self.network.class_scores(a[-1])
+        log_p = log_softmax(z)
+        chosen = np.arange(len(x)), explained_class(z, self.target)
         top = -np.exp(log_p)
         top[chosen] += 1
-        return log_p[chosen], Explained(scores, a, top, None).gradient()
+        return log_p[chosen], Explained(scores, a, top[:, -a[-1].shape[1] :], None).gradient()
 
 
 @dataclass(frozen=True, eq=False)

@@ -133,9 +133,10 @@ def _named(method: Any) -> tuple[str, str]:
 
 def _explained(walk: Walk, network: Network, x: np.ndarray) -> tuple[str, float, int | None]:
     """What is explained in words, its score, and the predicted class."""
+    f = explained(network.astype(np.float64), x, walk.target)
     if isinstance(walk.target, np.ndarray):
-        f = walk.a[-1][0, walk.target[0]]
-        scores = network.astype(np.float64).scores(x)
-        return f"the score of class {walk.target[0]}", float(f), int(scores[0].argmax())
+        many, c = f.a[-1].shape[1] > 1, walk.target[0]
+        what = f"the score of class {c}" if many else "the one score"
+        return what, float(walk.a[-1][0, c]), int(f.predicted(f.a[-1])[0]) if many or f.binary else None
     layer, index = walk.target
-    return f"neuron {index} of {layer}", float(explained(network.astype(np.float64), x, walk.target).score[0]), None
+    return f"neuron {index} of {layer}", float(f.score[0]), None

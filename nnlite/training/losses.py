@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..layers import LogSoftmax
 from ..layers.arguments import DTYPES
 
 
@@ -31,8 +32,7 @@ def log_softmax(scores: np.ndarray) -> np.ndarray:
     array([[-1000.,     0.]])
     """
     check_scores(scores)
-    z = scores - scores.max(axis=1, keepdims=True)
-    return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    return LogSoftmax().forward(scores)
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:

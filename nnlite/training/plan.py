@@ -104,7 +104,8 @@ def _check_data(network: Network, x: Any, labels: Any, what: str = "") -> np.nda
     for block in blocks(len(x)):
         if not np.isfinite(x[block]).all():
             raise ValueError(f"{what}x must be finite, and has NaN or infinity in samples {block.start} and above.")
-    return check_labels(labels, len(x), output[1], f"{what}labels")
+    classes = network.class_scores(np.empty((0, output[1]))).shape[1]
+    return check_labels(labels, len(x), classes, f"{what}labels")
 
 
 def _name(choice: Any) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..decision_based.inputs import check_input
 from ..decision_based.registry import METHODS
 from ..layers.arguments import DTYPES, number
 from ..network import Network
@@ -130,7 +131,7 @@ def explain(
         it is given another generator.
     target
         A class, one for each sample (N,), or a neuron such as ("conv2", 7); None: the class that the mean of the
-        networks' probabilities predicts.
+        networks' probabilities predicts; 0, the one output, of networks with one.
 
     Returns
     -------
@@ -152,8 +153,11 @@ def explain(
     """
     members = family(networks)
     compute = _compute(method, members)
-    predicted = predict(members, x).classes
-    target = predicted if target is None else target
+    if members[0].to_scores().output_shape(check_input(members[0], x).shape)[1:] == (1,):
+        target = 0 if target is None else target  # the one output
+    else:
+        predicted = predict(members, x).classes
+        target = predicted if target is None else target
     maps = [_one_a_sample(compute(network, x, target), x) for network in members]
     shapes = {R.shape for R in maps}
     if len(shapes) > 1:

@@ -109,14 +109,16 @@ def predict(networks: Networks, x: np.ndarray) -> Prediction:
     >>> predict(f, np.array([[1.0]])).mean.round(4)
     array([[0.3096, 0.6904]])
     """
-    members = [network.to_scores() for network in family(networks)]
+    whole = family(networks)
+    members = [network.to_scores() for network in whole]
     if len(check_input(members[0], x)) == 0:
         raise ValueError(f"x takes one sample or more, and the shape {x.shape} came.")
     common = _shared(members)
     found = []
     for block in blocks(len(x)):
         below = activations(members[0][:common], x[block])[-1]
-        p = [softmax(activations(network[common:], below)[-1]) for network in members]
+        scores = [activations(network[common:], below)[-1] for network in members]
+        p = [softmax(network.class_scores(z)) for network, z in zip(whole, scores, strict=True)]
         if len({p_t.shape for p_t in p}) > 1:
             raise ValueError(f"The networks must know the same classes, and they give {[p_t.shape[1] for p_t in p]}.")
         found.append(np.stack(p))

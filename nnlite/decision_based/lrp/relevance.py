@@ -136,7 +136,7 @@ def ready(network: Network, x: np.ndarray, target: Any, rules: Rules, start: str
     f = explained(network, x, target)
     if len(f.network) > len(each):
         raise ValueError(
-            f"LRP divides scores, not probabilities; {target!r} is above the Softmax. Choose a layer below."
+            f"LRP divides scores, not probabilities; {target!r} is above the scores. Choose a layer below."
         )
     merged = f.network.merged()
     a = f.a if merged is f.network else merged.forward(x)
