@@ -25,6 +25,7 @@ from ..layers import (
 )
 from ..network import Network
 from .libraries import load, zennit_merges_exactly
+from .modules import without_end
 
 LINEAR = (Dense, Conv2d, ConvTranspose2d)
 POOLING = (AvgPool2d, GlobalAvgPool)
@@ -40,13 +41,17 @@ class Case:
     name
         How the network is called in the table.
     network
-        Without a Softmax at its end: scores are explained.
+        Without a Softmax (LogSoftmax, Sigmoid) at its end: scores are explained.
     x
         (N, ...) in the dtype of the network.
     target
         The classes explained (N,).
     own
         The user's own module, where the network came from one.
+    end
+        The kind of the layer that was at its end, "" for none.
+    whole
+        The network with it.
     """
 
     name: str
@@ -54,12 +59,15 @@ class Case:
     x: np.ndarray
     target: np.ndarray
     own: Any = None
+    end: str = ""
+    whole: Network | None = None
 
     @classmethod
     def of(cls, name: str, network: Network, x: np.ndarray, target: Any = None, own: Any = None) -> "Case":
         """The case of a network and inputs; the target as everywhere, None for the predicted class."""
-        network = network.to_scores()
-        return cls(name, network, x, explained(network, x, target).target, own)
+        scores = network.to_scores()
+        end = "" if scores is network else type(network.layers[-1]).__name__
+        return cls(name, scores, x, explained(scores, x, target).target, own, end, network)
 
     # ------------------------------------------------------------------------------------- what there is
 
@@ -155,6 +163,11 @@ class Case:
         from ..interop.torch import to_torch
 
         return to_torch(self.network)
+
+    @cached_property
+    def own_scores(self) -> Any:
+        """The user's own module without that end."""
+        return without_end(self.own, self.end) if self.end else self.own
 
     def tensor(self, array: np.ndarray | None = None) -> Any:
         """x (or another array) as a tensor of its own."""
