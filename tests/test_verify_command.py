@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnlite import Network
 from nnlite.commands import verify
 from nnlite.decision_based import lrp
+from nnlite.layers import Dense, Softmax
 from nnlite.verify import libraries, report
 from nnlite.verify.examples import example
 
@@ -36,13 +38,15 @@ def none_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("none_installed")
-def test_without_any_library_the_command_succeeds_and_says_what_to_install(tmp_path: Path, capsys: Any) -> None:
-    assert run("--model", "dense", "--out", tmp_path / "results") == 0
+def test_without_any_library_nothing_was_checked_and_it_says_what_to_install(tmp_path: Path, capsys: Any) -> None:
+    assert run("--model", "dense", "--out", tmp_path / "results") == 1
     printed = capsys.readouterr().out
+    assert "Nothing was checked" in printed
+    assert "All as expected" not in printed
     assert "not installed" in printed
     assert "pip install" in printed
     content = json.loads((tmp_path / "results" / "verify.json").read_text())
-    assert content["as_expected"]
+    assert not content["as_expected"]
     assert {row["verdict"] for row in content["rows"]} == {"not installed"}
     page = (tmp_path / "results" / "verify.html").read_text()
     assert page.startswith("<!doctype html>")
@@ -62,6 +66,15 @@ def test_the_table_and_the_files(tmp_path: Path, capsys: Any) -> None:
     assert rows[0]["method"] == "gradient"
     assert rows[0]["relative"] < 1e-10
     assert "<code>gradient</code>" in (tmp_path / "a.html").read_text()
+
+
+@pytest.mark.skipif(not HERE, reason="PyTorch is not installed")
+def test_where_no_row_can_be_compared_nothing_was_checked(tmp_path: Path, capsys: Any) -> None:
+    rng = np.random.default_rng(0)
+    layers = [Dense(rng.normal(size=(4, 3))), Softmax(), Dense(rng.normal(size=(3, 2)))]
+    Network(layers, input_shape=(4,)).save(tmp_path / "net.npz")
+    assert run("--network", tmp_path / "net.npz", "--method", "deeplift") == 1
+    assert "1 not comparable. Nothing was checked." in capsys.readouterr().out
 
 
 @pytest.mark.skipif(not HERE, reason="PyTorch is not installed")
@@ -120,6 +133,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "shape": (["--model", "dense", "--shape", "a,b"], "--shape takes positive integers such as 3,32,32"),
     "shape of another network": (["--model", "dense", "--shape", "5"], r"x takes the shape \(N, 12\)"),
     "input is no array": (["--model", "dense", "--input", "FOLDER/own.py"], "expected an .npy of numbers"),
+    "no input": (["--model", "dense", "--input", "FOLDER/none.npy"], r"at least one input.*\(0, 12\)"),
     "input is not there": (["--model", "dense", "--input", "FOLDER/x.npy"], "x.npy"),
     "out is a file": (["--out", "FOLDER/own.py"], "--out takes a folder, and .*own.py is a file"),
     "ending": (["--json", "FOLDER/a.txt"], "--json takes a name that ends in .json"),
@@ -131,6 +145,13 @@ WRONG: dict[str, tuple[list[str], str]] = {
         ["--model", "dense", "--method", "gradient", "--theirs", "FOLDER/R.npy"], "has the shape",
     ),
     "theirs of no method": (["--model", "dense", "--method", "magic", "--theirs", "FOLDER/R.npy"], "no method 'magic'"),
+    "no layers": (
+        [
+            "--model", "dense", "--input", "FOLDER/ones.npy", "--method", "gradient", "--theirs", "FOLDER/ones.npy",
+            "--theirs-layers", "FOLDER/none.npz",
+        ],
+        "maps of layers hold none; expected some of dense3, relu2",
+    ),
     "layers are no maps": (
         ["--model", "dense", "--method", "gradient", "--theirs", "FOLDER/R.npy", "--theirs-layers", "FOLDER/own.py"],
         "expected an .npz of maps",
@@ -154,6 +175,9 @@ def mistaken(tmp_path: Path, arguments: list[str], expected: str) -> None:
     (tmp_path / "own.py").write_text(MODULE)
     (tmp_path / "raises.py").write_text("1 / 0\n")
     np.save(tmp_path / "R.npy", np.ones((1, 7)))
+    np.save(tmp_path / "none.npy", np.ones((0, 12)))
+    np.save(tmp_path / "ones.npy", np.ones((1, 12)))
+    np.savez(tmp_path / "none.npz")
     with pytest.raises((ValueError, OSError), match=expected) as caught:
         run(*(argument.replace("FOLDER", str(tmp_path)) for argument in arguments))
     assert "\n" not in str(caught.value)

@@ -2,11 +2,11 @@
 
 Every method that has a counterpart there, on every convention that both can express. Where a library differs by its
 choice or by a bug the row says so, and the next row shows nnlite's number under the library's convention. The exit code
-is 0 if every verdict is as it should be, 1 if one is not. A library that is not installed is left out:
-pip install torch==2.13.0, then captum; zennit with pip install --no-deps zennit.
+is 0 if every verdict is as it should be, 1 if one is not, or if nothing was checked. A library that is not installed is
+left out: pip install torch==2.13.0, then captum; zennit with pip install --no-deps zennit.
 
---theirs needs none of them: somebody else's map, computed anywhere, is compared with ours, and the known conventions
-are tried until one explains the difference. --theirs-layers is an .npz with the relevance above each layer under the
+--theirs needs none of them: somebody else's map, computed anywhere, is compared with ours, and a list of conventions
+(nnlite/verify/variants.py) is tried to explain the difference. --theirs-layers is an .npz with the relevance above each layer under the
 layer's name (and "input"); then it is said at which layer the two part.
 
 examples:
@@ -54,7 +54,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Compare, print the table, write the files; exit with 1 where a verdict is not as it should be."""
+    """Compare, print the table, write the files; exit with 1 unless something was checked and all is as it should be."""
     files = _files(options)
     if options.samples < 1:
         raise ValueError(f"--samples takes an integer from 1, and {options.samples} came.")

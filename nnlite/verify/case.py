@@ -64,7 +64,15 @@ class Case:
 
     @classmethod
     def of(cls, name: str, network: Network, x: np.ndarray, target: Any = None, own: Any = None) -> "Case":
-        """The case of a network and inputs; the target as everywhere, None for the predicted class."""
+        """The case of a network and inputs; the target as everywhere, None for the predicted class.
+
+        Raises
+        ------
+        ValueError
+            There is no input, or it does not fit the network.
+        """
+        if x.shape[:1] == (0,):
+            raise ValueError(f"Expected at least one input to compare on, got x of shape {x.shape}.")
         scores = network.to_scores()
         end = "" if scores is network else type(network.layers[-1]).__name__
         return cls(name, scores, x, explained(scores, x, target).target, own, end, network)

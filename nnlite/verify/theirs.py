@@ -192,6 +192,8 @@ def _layers(
     case: Case, method: str, own: Variant, layers: Mapping[str, np.ndarray], tolerance: float
 ) -> Iterator[tuple[str, float, bool]]:
     ours = _walk(case, method, own)
+    if not layers:
+        raise ValueError(f"Their maps of layers hold none; expected some of {', '.join(ours)}.")
     unknown = sorted(set(layers) - set(ours))
     if unknown:
         raise ValueError(f"There are no layers {', '.join(unknown)}; the names are {', '.join(ours)}.")
