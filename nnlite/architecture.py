@@ -55,7 +55,10 @@ def table(names: Sequence[str], layers: Sequence[Layer], shapes: Sequence[Shape 
 
 def default_names(layers: Iterable[Layer]) -> tuple[str, ...]:
     """conv1, relu1, pool1, conv2, ...: kind and number."""
-    short = {"Conv2d": "conv", "ConvTranspose2d": "convtranspose", "MaxPool2d": "pool", "AvgPool2d": "pool"}
+    short = {
+        "Conv2d": "conv", "ConvTranspose2d": "convtranspose", "MaxPool2d": "pool", "AvgPool2d": "pool",
+        "Dropout2d": "dropout",
+    }  # fmt: skip
     counts: Counter[str] = Counter()
     names = []
     for layer in layers:

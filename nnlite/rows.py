@@ -15,12 +15,26 @@ from .kernels import row as kernel
 from .kernels.row import Field, Kind, Start
 from .kernels.windows import Windows, output_size
 from .kernels.workspace import LINE, aligned, workspace
-from .layers import AvgPool2d, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool, Identity, Layer, MaxPool2d, ReLU, Reshape
+from .layers import (
+    AvgPool2d,
+    Conv2d,
+    Dense,
+    Dropout,
+    Dropout2d,
+    Flatten,
+    GlobalAvgPool,
+    Identity,
+    Layer,
+    MaxPool2d,
+    ReLU,
+    Reshape,
+)
 from .layers.arguments import Shape
 
 KINDS: dict[type[Layer], Kind] = {
     Dense: Kind.DENSE, Conv2d: Kind.CONV, ReLU: Kind.RELU, MaxPool2d: Kind.MAX, AvgPool2d: Kind.MEAN,
     GlobalAvgPool: Kind.MEAN, Flatten: Kind.SAME, Reshape: Kind.SAME, Identity: Kind.SAME, Dropout: Kind.SAME,
+    Dropout2d: Kind.SAME,
 }  # fmt: skip
 """The layers that a row can hold; a Dropout that is not drawn passes everything."""
 

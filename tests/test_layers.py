@@ -23,6 +23,7 @@ from nnlite.layers import (
     ConvTranspose2d,
     Dense,
     Dropout,
+    Dropout2d,
     Flatten,
     GlobalAvgPool,
     Identity,
@@ -155,7 +156,7 @@ def distinct(rng, shape):
 
 
 def one_of_every_kind():
-    """name -> (layer, shape of an input): all 18 kinds in float64, some in several forms."""
+    """name -> (layer, shape of an input): all 19 kinds in float64, some in several forms."""
     r = np.random.default_rng(7).normal
     return {
         "Dense": (Dense(r(size=(5, 4)), r(size=4)), (3, 5)),
@@ -186,6 +187,8 @@ def one_of_every_kind():
         "Reshape": (Reshape((3, 2, 2)), (2, 12)),
         "Identity": (Identity(), (2, 3, 2)),
         "Dropout": (Dropout(0.3), (2, 3)),
+        "Dropout2d": (Dropout2d(0.3), (2, 3, 2, 2)),
+        "Mask of channels": (Mask(np.array([[0.0, 2.0, 2.0]])[:, :, None, None]), (2, 3, 2, 2)),
         "Mask": (Mask(np.array([[0.0, 2.0, 2.0], [2.0, 0.0, 0.0]])), (2, 3)),
         "Mask of one draw": (Mask(np.array([[0.0, 2.0, 2.0]])), (4, 3)),
     }
@@ -276,6 +279,8 @@ BY_HAND = {
     "Reshape": (Reshape((2, 1)), [[1.0, 2.0]], [[[1.0], [2.0]]]),
     "Identity": (Identity(), [[1.0]], [[1.0]]),
     "Dropout": (Dropout(0.9), [[1.0]], [[1.0]]),
+    "Dropout2d": (Dropout2d(0.9), [[[[1.0]]]], [[[[1.0]]]]),
+    "Mask of channels": (Mask([[[[0.0]], [[2.0]]]]), [[[[3.0, 4.0]], [[5.0, 6.0]]]], [[[[0.0, 0.0]], [[10.0, 12.0]]]]),
     "Mask": (Mask([[0.0, 2.0]]), [[3.0, 4.0], [5.0, 6.0]], [[0.0, 8.0], [0.0, 12.0]]),
 }
 
@@ -385,6 +390,8 @@ def test_layers_of_images_satisfy_the_adjoint_identity(n, channels, size, seed):
     for layer in (
         GlobalAvgPool(),
         Flatten(),
+        Dropout2d(),
+        Mask(rng.normal(size=(n, channels, 1, 1))),
         BatchNorm(*rng.normal(size=(3, channels)), rng.uniform(0.1, 2, channels)),
     ):
         assert_adjoint(layer, a)

@@ -21,6 +21,7 @@ from nnlite.layers import (
     ConvTranspose2d,
     Dense,
     Dropout,
+    Dropout2d,
     Flatten,
     GlobalAvgPool,
     Identity,
@@ -62,6 +63,7 @@ def every_kind(dtype=np.float64):
         Sigmoid(),
         Softmax(),
         LogSoftmax(),
+        Dropout2d(0.25),
     ]
     return Network([layer.astype(dtype) for layer in layers], input_shape=(2, 8, 8), info=INFO)
 

@@ -14,6 +14,7 @@ from ..layers import (
     ConvTranspose2d,
     Dense,
     Dropout,
+    Dropout2d,
     Flatten,
     GlobalAvgPool,
     Identity,
@@ -64,6 +65,8 @@ def layer_of(module: Any, shape: Shape | None, axes: int | None) -> list[Layer]:
     hooks = ("_forward_hooks", "_forward_pre_hooks")
     if any(getattr(module, hook) for hook in hooks):
         raise Unsupported(f"{kind} has forward hooks, which may change what it computes; remove them")
+    if "forward" in vars(module):
+        raise Unsupported(f"the forward of this {kind} was replaced; convert it before, or write a module of its own")
     return FROM_TORCH[kind](module, shape, axes)
 
 
@@ -182,7 +185,7 @@ FROM_TORCH: dict[str, Callable[[Any, Shape | None, int | None], list[Layer]]] = 
     "Unflatten": _unflatten,
     "Identity": lambda m, shape, axes: [Identity()],
     "Dropout": lambda m, shape, axes: [Dropout(m.p)],
-    "Dropout2d": lambda m, shape, axes: [Dropout(m.p)],
+    "Dropout2d": lambda m, shape, axes: [Dropout2d(m.p)],
 }
 """The modules that have a counterpart, by the name of their class."""
 
@@ -195,15 +198,17 @@ def sequential(network: Network) -> Any:
     torch = import_torch()
     shape = None if network.input_shape is None else (1, *network.input_shape)
     axes = None if shape is None else len(shape)
-    modules = OrderedDict()
+    modules, empty = OrderedDict(), torch.nn.Sequential()
     for name, layer in zip(network.names, network.layers, strict=True):
+        key = name.replace(".", "_")
+        key += "_" * hasattr(empty, key)
         try:
-            modules[name.replace(".", "_")] = module_of(layer, axes)
+            modules[key] = module_of(layer, axes)
         except Unsupported as error:
             raise ValueError(f"to_torch: layer {name} ({layer!r}): {error}.") from None
         axes = axes_above(layer, axes)
     if len(modules) < len(network):
-        raise ValueError(f"to_torch: two names differ only in a dot, which PyTorch does not allow: {network.names}.")
+        raise ValueError(f"to_torch: two names are the same once they are PyTorch's (a dot is _): {network.names}.")
     return torch.nn.Sequential(modules).eval()
 
 
@@ -285,5 +290,6 @@ TO_TORCH: dict[str, Callable[[Any, Any, int | None], Any]] = {
     "Reshape": _to_reshape,
     "Identity": lambda nn, layer, axes: nn.Identity(),
     "Dropout": lambda nn, layer, axes: nn.Dropout(layer.p),
+    "Dropout2d": lambda nn, layer, axes: nn.Dropout2d(layer.p),
 }
 """The layers that have a module, by the name of their class."""

@@ -6,7 +6,7 @@
     pooling.py      maximum and mean over windows
     activations.py  ReLU, LeakyReLU, Tanh, Sigmoid, Softmax, LogSoftmax
     shape.py        Flatten, Reshape, Identity
-    dropout.py      Dropout and the masks drawn from it
+    dropout.py      Dropout, Dropout2d and the masks drawn from it
 
 Every layer has `forward(a)`, the exact vector-Jacobian product `backward(a, dz)`, the gradients of its parameters
 `gradients(a, dz)`, and `output_shape(shape)`. Nothing is remembered between two calls.
@@ -16,7 +16,7 @@ from .activations import LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from .batchnorm import BatchNorm
 from .conv2d import Conv2d, ConvTranspose2d
 from .dense import Dense
-from .dropout import Dropout, Mask
+from .dropout import Dropout, Dropout2d, Mask
 from .layer import Layer
 from .pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
 from .shape import Flatten, Identity, Reshape
@@ -41,6 +41,7 @@ KINDS: dict[str, type[Layer]] = {
         Reshape,
         Identity,
         Dropout,
+        Dropout2d,
         Mask,
     )
 }
@@ -54,6 +55,7 @@ __all__ = [
     "ConvTranspose2d",
     "Dense",
     "Dropout",
+    "Dropout2d",
     "Flatten",
     "GlobalAvgPool",
     "Identity",

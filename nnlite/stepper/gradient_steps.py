@@ -114,7 +114,7 @@ def layer_arrays(of: Recorded) -> dict[str, np.ndarray]:
     elif isinstance(layer, BatchNorm):
         arrays |= {"w_k": layer.scale, "b_k": layer.shift}
     elif isinstance(layer, Mask):
-        arrays["w_k"] = layer.m[0]
+        arrays["w_k"] = np.broadcast_to(layer.m[0], of.a_k.shape)
     elif isinstance(layer, AvgPool2d):
         counts = layer.counts(layer.windows(of.a_j[None].shape), of.a_j.dtype)
         arrays["w_k"] = np.broadcast_to(1 / counts, of.a_k.shape)

@@ -19,6 +19,7 @@ from ...layers import (
     ConvTranspose2d,
     Dense,
     Dropout,
+    Dropout2d,
     Flatten,
     GlobalAvgPool,
     Identity,
@@ -50,7 +51,7 @@ reshapes = Passing("passes", lambda layer, a, R: R.reshape(a.shape), Mode.PASS)
 winner_takes_all = Passing("winner takes all", lambda layer, a, R: layer.backward(a, R), Mode.EXACT)
 
 WITHOUT_WEIGHTS: dict[type[Layer], Any] = {
-    **dict.fromkeys((ReLU, LeakyReLU, Tanh, Sigmoid, Dropout, Mask, Identity), passes),
+    **dict.fromkeys((ReLU, LeakyReLU, Tanh, Sigmoid, Dropout, Dropout2d, Mask, Identity), passes),
     **dict.fromkeys((Flatten, Reshape), reshapes),
     MaxPool2d: winner_takes_all,
 }
