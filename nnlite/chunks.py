@@ -6,8 +6,9 @@ NNLITE_THREADS=1, 2, ... says how many chunks run at once; without it, one on ea
 variable is read whenever a batch is cut. How it is cut depends on shapes alone, and within a chunk BLAS runs on one
 thread: the results are the same bits, whatever the number.
 
-Not cut: a batch that is one chunk anyway; samples so large that few fit into the cache (BLAS's own threads serve them);
-a draw with a mask for each sample; layers of your own, which may do what they like.
+Samples so large that few fit into the cache are cut only where NNLITE_MEMORY demands it, and the chunks run one after
+the other (BLAS's own threads serve them). Not cut: a batch that is one chunk anyway; a draw with a mask for each
+sample; layers of your own, which may do what they like.
 """
 
 import functools
@@ -16,13 +17,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from itertools import pairwise
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .kernels import backend
 from .layers import KINDS, Mask
+from .memory import fitting
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
@@ -68,6 +69,8 @@ def in_chunks(
     targets = _targets(target, len(x), parts) if len(parts) > 1 else None
     if targets is None:
         return compute(x, target)
+    if network.room(x[parts[0]].shape) > CHUNK * x.itemsize:
+        return np.concatenate([compute(x[part], one) for part, one in zip(parts, targets, strict=True)])
     at_once, errors = threads(), np.geterr()
 
     def one(part: slice, target: Any) -> np.ndarray:
@@ -90,17 +93,14 @@ def in_chunks(
 def slices(network: "Network", x: Any) -> list[slice]:
     """Where a batch is cut: chunks of about the same size, one chunk where it stays whole."""
     n = len(x) if isinstance(x, np.ndarray) and x.ndim > 1 else 0
-    if n < 2 * LEAST or not all(type(layer) in OWN for layer in network):
+    if n < 2 or not all(type(layer) in OWN for layer in network):
         return [slice(0, n)]
     if any(isinstance(layer, Mask) and len(layer.m) > 1 for layer in network):
         return [slice(0, n)]
-    try:
-        numbers = sum(map(prod, network.shapes((1, *x.shape[1:]))))
-    except ValueError:  # x does not fit, and the layer that it does not fit says so
-        return [slice(0, n)]
-    fit = CHUNK // max(1, numbers)
-    if fit < LEAST:
-        return [slice(0, n)]
+    room = max(1, network.room((1, *x.shape[1:])))
+    fit = CHUNK * x.itemsize // room
+    if fit < LEAST or n < 2 * LEAST:
+        fit = fitting(2 * room, n)
     count = -(-n // fit)
     edges = [n * i // count for i in range(count + 1)]
     return [slice(start, stop) for start, stop in pairwise(edges)]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import replace
 from functools import cached_property
+from math import prod
 from typing import Any, overload
 
 import numpy as np
@@ -17,6 +18,7 @@ from .kernels.row import Mode
 from .layers import BatchNorm, Dense, Dropout, Identity, Layer, Mask, Sigmoid, Softmax
 from .layers.arguments import Shape, float_dtype, sizes
 from .layers.batchnorm import Linear
+from .memory import claim
 from .plan import MODES, Activations, Part, Piece, Plan, describe, is_input
 from .rows import Row, Run, Ways, is_finite
 
@@ -91,7 +93,8 @@ class Network:
             raise ValueError(f"The names of layers are strings, and {self.names} came.")
         self.input_shape: Shape | None = None if input_shape is None else sizes("Network", "input_shape", input_shape)
         if self.input_shape is not None:
-            self.output_shape((self._batch, *self.input_shape))
+            shapes = self.shapes((self._batch, *self.input_shape))
+            claim(2 * self._bytes(shapes), f"Explaining an input of the shape {self.input_shape}")
 
     # ------------------------------------------------------------------------------------ up and down the row
 
@@ -103,6 +106,7 @@ class Network:
         ValueError
             x has a shape or dtype that a layer cannot take; the message names the layer.
         """
+        self._claim(x)
         plan = self._plan(x)
         a = Activations(x)
         for part in self._layer_by_layer if plan is None else plan.parts:
@@ -118,10 +122,37 @@ class Network:
         return in_chunks(lambda x, _: self._output(x), self, x)
 
     def _output(self, x: np.ndarray) -> np.ndarray:
+        self._claim(x)
         plan = self._plan(x)
         for part in self._layer_by_layer if plan is None else plan.parts:
             x = self._one(part.start, x) if part.row is None else part.row.output(x)
         return x
+
+    def room(self, shape: Shape) -> int:
+        """How many bytes all activations for an input of this shape take, batch axis included; 0 if it does not fit."""
+        if shape not in self._rooms:
+            try:
+                self._rooms[shape] = self._bytes(self.shapes(shape))
+            except ValueError:  # the layer that it does not fit says so
+                return 0
+        return self._rooms[shape]
+
+    def _bytes(self, shapes: Iterable[Shape]) -> int:
+        return sum(map(prod, shapes)) * self.dtype.itemsize
+
+    def _claim(self, x: np.ndarray) -> None:
+        """Refuse, at the first input of its shape, more activations than there is memory for."""
+        if isinstance(x, np.ndarray) and x.shape not in self._claimed:
+            claim(self.room(x.shape), f"A forward pass of inputs of the shape {x.shape}")
+            self._claimed.add(x.shape)
+
+    @cached_property
+    def _rooms(self) -> dict[Shape, int]:
+        return {}
+
+    @cached_property
+    def _claimed(self) -> set[Shape]:
+        return set()
 
     def _one(self, i: int, a: np.ndarray) -> np.ndarray:
         try:
@@ -346,6 +377,7 @@ class Network:
         network.__dict__ = {
             "layers": tuple(layers), "names": self.names, "input_shape": self.input_shape,
             "info": deepcopy(self.info), "_shared_plans": self._shared_plans,
+            "_rooms": self._rooms, "_claimed": self._claimed,
         }  # fmt: skip
         return network
 

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from .files import read_npy, regular
+from .memory import TooLarge, claim
+
 LARGE = 400  # pixels: a longer side is made about this long, by whole blocks
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")  # no others: Pillow runs Ghostscript for an EPS
+BYTES = 4 + 4 * 8  # of a pixel: decoded to RGBA, and its four numbers in float64
 FLAT = 1 / 512  # half of one of 256 grey levels: a weaker contrast is none
 GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue: ITU-R BT.601, as Pillow weighs them
 
@@ -50,44 +54,39 @@ def _opaque(values: np.ndarray, opacity: np.ndarray) -> np.ndarray:
 
 def _pixels(path: str | os.PathLike, large: int) -> np.ndarray:
     """(H, W), (H, W, 3) or (H, W, 4) in [0, 1]."""
-    path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"{path}: expected a PNG, JPEG or .npy picture, and this is a folder; name a file in it.")
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: there is no such file.")
-    return _from_npy(path, large) if path.suffix.lower() == ".npy" else _from_image(path, large)
+    path = regular(path, "a PNG, JPEG or .npy picture")
+    pixels, scale = (_from_npy if path.suffix.lower() == ".npy" else _from_image)(path)
+    made = _smaller(pixels, large)
+    made /= scale
+    return made
 
 
-def _from_image(path: Path, large: int) -> np.ndarray:
+def _from_image(path: Path) -> tuple[np.ndarray, int]:
+    """The pixels, in RGBA if they are not deeper than that, and the value that stands for 1."""
     from PIL import Image, ImageOps
 
     try:
-        with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as image:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # some cameras have 100 megapixels
+            opened = Image.open(path, formats=FORMATS)
+        with opened as image:
+            width, height = image.size
+            claim(width * height * BYTES, f"{path} ({width} × {height} pixels)")
             upright = ImageOps.exif_transpose(image)
             deep = upright.mode.startswith("I")
-            pixels = _smaller(np.asarray(upright if deep else upright.convert("RGBA")), large)
+            return np.asarray(upright if deep else upright.convert("RGBA")), 65535 if deep else 255
+    except TooLarge:
+        raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         why = str(error).rstrip(".")
         raise ValueError(
             f"{path}: expected a PNG, JPEG or .npy picture, and it cannot be read ({why}); save it as PNG or JPEG."
         ) from None
-    return pixels / (65535 if deep else 255)
 
 
-def _from_npy(path: Path, large: int) -> np.ndarray:
-    try:
-        pixels = np.load(path, allow_pickle=False)
-    except PermissionError:
-        raise
-    except Exception:  # NumPy raises many kinds for bytes that make no sense
-        raise ValueError(
-            f"{path}: expected an array of numbers, and this is truncated, holds Python objects or is another kind of "
-            "file; write it with np.save."
-        ) from None
-    if not isinstance(pixels, np.ndarray):
-        pixels.close()
-        raise ValueError(f"{path}: expected one array, and an .npz came; write it with np.save.")
+def _from_npy(path: Path) -> tuple[np.ndarray, int]:
+    """The pixels, and the value that stands for 1."""
+    pixels = read_npy(path, more=8)  # in float64
     shape = pixels.shape
     while pixels.ndim > 2 and len(pixels) == 1:
         pixels = pixels[0]
@@ -106,7 +105,7 @@ def _from_npy(path: Path, large: int) -> np.ndarray:
             f"{path}: expected integers from 0 to 255 or fractions from 0 to 1, and {pixels.dtype} from {low:g} to "
             f"{high:g} came; divide by the largest possible value."
         )
-    return _smaller(pixels, large) / scale
+    return pixels, scale
 
 
 def _smaller(pixels: np.ndarray, large: int) -> np.ndarray:

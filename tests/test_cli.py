@@ -379,12 +379,28 @@ def test_a_mistake_is_one_line_and_nothing_is_written(command, strange_files, mo
 @pytest.mark.skipif(
     os.name == "nt" or not Path("/proc/self").is_dir(), reason="needs a folder that nobody can write to"
 )
-@pytest.mark.parametrize("line", ["explain strokes:4 --out /proc/o.png", "train --model tiny --out /proc/o.npz"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "explain strokes:4 --out /proc/o.png",
+        "uncertainty strokes:4 --out /proc/o.png",
+        "visualize --class 4 --out /proc/o.png",
+        "maximize --class 4 --out /proc/o.png",
+        "maximize --class 4 --out o.png --film /proc/o.gif",
+        "dream textures:3 --layer relu3 --out /proc/o.png",
+        "step lrp-zero --html /proc/o.html",
+        "train --model tiny --out /proc/o.npz",
+        "verify --json /proc/o.json",
+        "verify --out /proc",
+        "tour --out /proc",
+        "gallery --out /proc",
+    ],
+)
 def test_a_place_that_cannot_be_written_to_is_refused_before_any_work(command, line):
     code, out, err = command(line)
     assert (code, out) == (2, "")
     assert re.fullmatch(
-        r"nnlite: --out takes a file in a folder that can be written to, and /proc/o[.](png|npz) cannot .*\n", err
+        r"nnlite: --\w+: /proc/\w+[.]\w+: nothing can be written to the folder /proc [(].*[)]; .*\n", err
     )
 
 
@@ -403,7 +419,7 @@ def test_a_write_that_fails_leaves_the_older_file(command, monkeypatch):
     Path("heat.png").write_bytes(b"older")
     monkeypatch.setattr("os.fsync", full)
     code, _, err = command("explain uci:17 --model tiny --out heat.png")
-    assert (code, err) == (2, "nnlite: No space left on device\n")
+    assert (code, err) == (2, "nnlite: heat.png: No space left on device\n")
     assert contents(Path()) == {"heat.png": b"older"}
 
 

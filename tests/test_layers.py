@@ -606,9 +606,14 @@ def test_the_repr_is_one_line_with_the_sizes_and_what_is_unusual():
 
 @every_layer
 def test_an_input_of_another_dtype_is_refused(layer, shape):
-    wrong = [np.int64, np.float16, np.complex128, bool] + ([np.float32] if layer.dtype else [])
-    for dtype in wrong:
-        advice = "convert the input" if dtype is np.float32 else r"bring pixels to \[0, 1\]"
+    wrong = {
+        np.int64: r"bring pixels to \[0, 1\]",
+        np.float16: r"use x\.astype\(np\.float",
+        ">f4": r"use x\.astype\(np\.float",
+        np.complex128: "use real numbers",
+        bool: r"use x\.astype\(np\.float",
+    }
+    for dtype, advice in {**wrong, **({np.float32: "convert the input"} if layer.dtype else {})}.items():
         with pytest.raises(ValueError, match=rf"takes float.* and {np.dtype(dtype)} came; {advice}"):
             layer.forward(np.ones(shape, dtype))
     with pytest.raises(TypeError, match="takes a NumPy array, and list came"):

@@ -171,7 +171,7 @@ MISTAKES = [
     ("--class 4 --judge tiny --out x.png", ["--judge takes a network of the same images, (1, 28, 28)", "(1, 8, 8)"]),
     ("--class 4 --out x.bmp", [".npy, .pdf, .png, .svg", "x.bmp came"]),
     ("--class 4 --film x.mp4 --out x.png", ["--film takes a name that ends in .gif, and x.mp4 came"]),
-    ("--class 4 --film no/x.gif --out x.png", ["--film takes a file in a folder that exists"]),
+    ("--class 4 --film no/x.gif --out x.png", ["--film: no/x.gif: there is no folder no"]),
 ]
 
 

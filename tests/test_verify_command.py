@@ -137,7 +137,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "input is not there": (["--model", "dense", "--input", "FOLDER/x.npy"], "x.npy"),
     "out is a file": (["--out", "FOLDER/own.py"], "--out takes a folder, and .*own.py is a file"),
     "ending": (["--json", "FOLDER/a.txt"], "--json takes a name that ends in .json"),
-    "no folder": (["--page", "FOLDER/nowhere/a.html"], "--page takes a file in a folder that exists"),
+    "no folder": (["--page", "FOLDER/nowhere/a.html"], "--page: .*there is no folder"),
     "theirs without a method": (["--theirs", "FOLDER/R.npy"], "--theirs needs --method"),
     "layers without theirs": (["--theirs-layers", "FOLDER/a.npz"], "--theirs-layers goes with --theirs"),
     "theirs is not there": (["--model", "dense", "--method", "gradient", "--theirs", "FOLDER/no.npy"], "no.npy"),

@@ -1,12 +1,12 @@
 """What the subcommands share: where a digit and a network come from, and whether an output can be written."""
 
 import re
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from .. import Network, datasets, load, models, pictures
+from ..files import check_place
 
 DIGITS = {"uci": "uci", "strokes": "strokes", "mnist-test": "mnist", "mnist-train": "mnist"}
 """The prefixes of NAME:NUMBER and their data sets; all but mnist-train are held-out digits."""
@@ -16,19 +16,19 @@ def output(path: Path, suffixes: set[str], option: str = "--out") -> None:
     """Refuse, before any work, a place that cannot be written or an ending that is not known."""
     if path.suffix.lower() not in suffixes:
         raise ValueError(f"{option} takes a name that ends in {', '.join(sorted(suffixes))}, and {path} came.")
-    if path.is_dir():
-        raise ValueError(f"{option} takes the name of a file, and {path} is a folder; add a file name.")
-    if not path.absolute().parent.is_dir():
-        raise ValueError(
-            f"{option} takes a file in a folder that exists, and there is no folder {path.parent}; make it first."
-        )
     try:
-        tempfile.TemporaryFile(dir=path.absolute().parent).close()
+        check_place(path)
     except OSError as error:
-        raise ValueError(
-            f"{option} takes a file in a folder that can be written to, and {path} cannot be made ({error.strerror}); "
-            "choose another folder."
-        ) from None
+        raise ValueError(f"{option}: {error}") from None
+
+
+def folder(path: Path, name: str) -> Path:
+    """The file of this name in the folder --out, which is made; refused, before any work, if it cannot be written."""
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"--out takes a folder, and {path} is a file; choose another name.")
+    path.mkdir(parents=True, exist_ok=True)
+    output(path / name, {(path / name).suffix})
+    return path / name
 
 
 def network(name: str, option: str = "--model") -> Network:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..memory import claim
 from .draws import Draws, draw
 from .hand import Hand
 from .pen import centre_by_mass, half_widths, pen_path, scale_to_box
@@ -29,6 +30,7 @@ def write(
     (images, labels, strokes)
     """
     n, seed, start = count("n", n), count("seed", seed), count("start", start)
+    claim(8 * SIDE**2 * n, f"{n} images")
     symbols = given_labels(labels, n, start, what, len(alphabet))
     if not isinstance(hand, Hand):
         raise TypeError(f"hand: expected a Hand, got {type(hand).__name__}: try Hand() or CLEAN_HAND")

@@ -26,6 +26,7 @@ from ..layers import (
     Tanh,
 )
 from ..layers.arguments import DTYPES, pair
+from ..memory import claim
 from ..network import Network
 from .guided_backpropagation import guided_backpropagation
 from .target import Explained, explained
@@ -197,6 +198,8 @@ def upsampled(L: np.ndarray, size: int | tuple[int, ...], interpolation: str = "
     if L.ndim != 3 or 0 in L.shape[1:]:
         raise ValueError(f"upsampled takes maps (N, h, w) of at least one pixel, and {L.shape} came.")
     height, width = pair("upsampled", "size", size, 1)
+    most = max(height * L.shape[1], width * L.shape[2], len(L) * height * max(width, L.shape[2]))
+    claim(3 * 8 * most, f"upsampled, to maps of {height} × {width},")
     rows, columns = (
         _mixing(n, m, interpolation).astype(L.dtype) for n, m in zip((height, width), L.shape[1:], strict=True)
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import DTYPES
+from ..layers.arguments import DTYPES, conversion
 from ..network import Network
 
 
@@ -34,10 +34,7 @@ def check_input(network: Network, x: np.ndarray) -> np.ndarray:
 def _check_kind(network: Network, x: np.ndarray) -> None:
     """The checks that ask for nothing but the shape and the dtype of x."""
     if x.dtype not in DTYPES:
-        raise ValueError(
-            f"x takes {network.dtype} values, and {x.dtype} came; bring pixels to [0, 1], such as "
-            f"(x / 255).astype(np.{network.dtype})."
-        )
+        raise ValueError(f"x takes {network.dtype} values, and {x.dtype} came; {conversion(x.dtype, network.dtype)}.")
     if x.dtype != network.dtype and any(layer.dtype for layer in network):  # without arrays it takes both
         raise ValueError(
             f"The network computes in {network.dtype}, and x is {x.dtype}; use x.astype(np.{network.dtype}) "

@@ -25,6 +25,19 @@ def float_dtype(dtype: Any, what: str) -> np.dtype:
     return np.dtype(dtype)
 
 
+def conversion(dtype: np.dtype, wanted: Any) -> str:
+    """What to do with an input of a dtype that nothing is computed in.
+
+    >>> conversion(np.dtype("float16"), "float32"), conversion(np.dtype("uint8"), "float32")
+    ('use x.astype(np.float32)', 'bring pixels to [0, 1], such as (x / 255).astype(np.float32)')
+    """
+    if dtype.kind in "fb":  # float16, another byte order, more digits; or yes and no
+        return f"use x.astype(np.{wanted})"
+    return (
+        f"bring pixels to [0, 1], such as (x / 255).astype(np.{wanted})" if dtype.kind in "ui" else "use real numbers"
+    )
+
+
 def parameter(owner: str, name: str, value: Any, ndim: int, shape: Shape | None = None) -> np.ndarray:
     """A read-only float array with `ndim` axes (and, where given, `shape`), or a ValueError that names it.
 

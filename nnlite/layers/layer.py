@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
-from .arguments import DTYPES, Shape, float_dtype, frozen
+from .arguments import DTYPES, Shape, conversion, float_dtype, frozen
 
 REMEMBERED = 64
 """How many answers a layer remembers."""
@@ -113,11 +113,9 @@ class Layer:
     def _above(self, shape: Shape, dtype: np.dtype) -> Shape:
         if dtype not in DTYPES or dtype != (self.dtype or dtype):
             expected = self.dtype or "float32 or float64"
-            advice = (
-                "convert the input with x.astype(...) or the network with network.astype(...)"
-                if dtype in DTYPES
-                else "bring pixels to [0, 1], such as (x / 255).astype(np.float32)"
-            )
+            advice = "convert the input with x.astype(...) or the network with network.astype(...)"
+            if dtype not in DTYPES:
+                advice = conversion(dtype, self.dtype or "float32")
             raise ValueError(f"{self!r} takes {expected}, and {dtype} came; {advice}.")
         return self.output_shape(shape)
 

@@ -123,13 +123,14 @@ def run(
     """
     place = None if checkpoint is None else Path(checkpoint)
     if place is not None:
-        checkpoints.check_place(place)
+        checkpoints.check(place)
     elif resume:
         raise ValueError("resume=True needs a checkpoint to go on from: give checkpoint=path too.")
     settings = {} if place is None else task.settings()
-    state = State(task.start(), {})
+    start = task.start()
+    state = State(start, {})
     if place is not None and resume and place.exists():
-        state = checkpoints.read(place, settings)
+        state = checkpoints.read(place, settings, start)
     done, steps = len(state.history), -(-task.samples // batch_size)
     from tqdm import tqdm  # here: it takes a while to import
 
