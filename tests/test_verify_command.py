@@ -132,7 +132,8 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "target": (["--model", "dense", "--target", "9"], "target takes classes from 0 to 3, and 9 came"),
     "shape": (["--model", "dense", "--shape", "a,b"], "--shape takes positive integers such as 3,32,32"),
     "shape of another network": (["--model", "dense", "--shape", "5"], r"x takes the shape \(N, 12\)"),
-    "input is no array": (["--model", "dense", "--input", "FOLDER/own.py"], "expected an .npy of numbers"),
+    "input is no array": (["--model", "dense", "--input", "FOLDER/own.py"], "own.py: expected an array of numbers"),
+    "input is no numbers": (["--model", "dense", "--input", "FOLDER/words.npy"], "expected numbers, got <U4"),
     "no input": (["--model", "dense", "--input", "FOLDER/none.npy"], r"at least one input.*\(0, 12\)"),
     "input is not there": (["--model", "dense", "--input", "FOLDER/x.npy"], "x.npy"),
     "out is a file": (["--out", "FOLDER/own.py"], "--out takes a folder, and .*own.py is a file"),
@@ -152,11 +153,38 @@ WRONG: dict[str, tuple[list[str], str]] = {
         ],
         "maps of layers hold none; expected some of dense3, relu2",
     ),
+    "layers are no numbers": (
+        ["--model", "dense", "--method", "gradient", "--theirs", "FOLDER/R.npy", "--theirs-layers", "FOLDER/words.npz"],
+        "expected numbers, got <U4",
+    ),
     "layers are no maps": (
         ["--model", "dense", "--method", "gradient", "--theirs", "FOLDER/R.npy", "--theirs-layers", "FOLDER/own.py"],
         "expected an .npz of maps",
     ),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["--input", "--theirs", "--theirs-layers"])
+def test_a_damaged_file_is_one_clear_line_wherever_the_damage_is(tmp_path: Path, option: str) -> None:
+    ones = np.ones((1, 12))
+    np.save(tmp_path / "good.npy", ones)
+    np.savez_compressed(tmp_path / "good.npz", input=ones)
+    given = {"--input": "good.npy", "--theirs": "good.npy", "--theirs-layers": "good.npz"}
+    good = (tmp_path / given[option]).read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for place in [*range(0, len(good), 3), *range(0, 128)]:
+        damaged = bytearray(good)
+        damaged[place % len(good)] ^= int(rng.integers(1, 256))
+        (tmp_path / "damaged").write_bytes(damaged if place % 7 else good[:place])
+        names = {**given, option: "damaged"}
+        arguments = [part for name, file in names.items() for part in (name, str(tmp_path / file))]
+        try:
+            run("--model", "dense", "--method", "gradient", *arguments)
+        except ValueError as error:  # (a damaged number is no damaged file)
+            refused += 1
+            assert "\n" not in str(error)
+    assert refused > 50
 
 
 WRONG_MODULES: dict[str, tuple[list[str], str]] = {
@@ -178,6 +206,8 @@ def mistaken(tmp_path: Path, arguments: list[str], expected: str) -> None:
     np.save(tmp_path / "none.npy", np.ones((0, 12)))
     np.save(tmp_path / "ones.npy", np.ones((1, 12)))
     np.savez(tmp_path / "none.npz")
+    np.save(tmp_path / "words.npy", np.array(["some"]))
+    np.savez(tmp_path / "words.npz", dense3=np.array(["some"]))
     with pytest.raises((ValueError, OSError), match=expected) as caught:
         run(*(argument.replace("FOLDER", str(tmp_path)) for argument in arguments))
     assert "\n" not in str(caught.value)

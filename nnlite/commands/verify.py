@@ -19,12 +19,12 @@ examples:
 
 import argparse
 import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from .. import Network, datasets, models, storage
+from ..files import read_npy, read_npz
 from ..verify import Case, Report, chosen, compare, modules, theirs, vgg16
 from ..verify import report as reports
 from ..verify.examples import EXAMPLES, example
@@ -162,12 +162,12 @@ def _shape(text: str | None, known: tuple[int, ...] | None) -> tuple[int, ...]:
 
 def _array(path: Path) -> np.ndarray:
     """The numbers in an .npy file."""
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError):
-        raise ValueError(f"{path}: expected an .npy of numbers, and this is no such file.") from None
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
-        raise ValueError(f"{path}: expected an .npy of numbers, and it holds something else.")
+    return _numbers(path, read_npy(path))
+
+
+def _numbers(path: Path, values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind not in "fiu":
+        raise ValueError(f"{path}: expected numbers, got {values.dtype}; write floats or integers.")
     return values
 
 
@@ -175,13 +175,9 @@ def _theirs(options: argparse.Namespace) -> None:
     if options.method is None:
         raise ValueError("--theirs needs --method: which method the map is of.")
     case = _case(options)
-    layers = None
-    if options.theirs_layers is not None:
-        try:
-            with np.load(options.theirs_layers, allow_pickle=False) as file:
-                layers = dict(file)
-        except (ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile):
-            raise ValueError(f"{options.theirs_layers}: expected an .npz of maps, and this is no such file.") from None
+    layers, maps = None, options.theirs_layers
+    if maps is not None:
+        layers = {name: _numbers(maps, values) for name, values in read_npz(maps, "an .npz of maps").items()}
     finding = theirs.examine(case, options.method, _array(options.theirs), layers)
     print(finding.text())
     if not finding.agrees:
