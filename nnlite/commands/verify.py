@@ -54,7 +54,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Compare, print the table, write the files; exit with 1 unless something was checked and all is as it should be."""
+    """Compare, print the table, write the files; exit with 1 unless something was checked and is as it should be."""
     files = _files(options)
     if options.samples < 1:
         raise ValueError(f"--samples takes an integer from 1, and {options.samples} came.")

@@ -82,7 +82,7 @@ class BatchNorm(Layer):
             raise self.refuse(shape, f"(N, {len(self.gamma)}) or (N, {len(self.gamma)}, H, W)")
         return shape
 
-    def merge(self, before: Linear) -> Linear:
+    def merge(self, before: Layer) -> Linear:
         """The layer `before` with this one folded in: merge(before).forward(a) = self.forward(before.forward(a)).
 
         Raises
@@ -94,8 +94,7 @@ class BatchNorm(Layer):
         """
         if not isinstance(before, Linear):
             raise TypeError(
-                "BatchNorm merges into a Dense, a Conv2d or a ConvTranspose2d directly before it, not into "
-                f"{before!r}."
+                f"BatchNorm merges into a Dense, a Conv2d or a ConvTranspose2d directly before it, not into {before!r}."
             )
         outputs = before.W.shape[1] if isinstance(before, Dense) else before.filters
         if outputs != len(self.gamma):

@@ -108,9 +108,7 @@ def _merges(case: Case) -> Iterator[tuple[str, Network, Any]]:
 
 def _relevance(case: Case, words: str, rules: Any, start: str, network: Network | None = None) -> Variant:
     network = case.network if network is None else network
-    return Variant(
-        words, lambda: lrp.relevance(network, case.x, case.target, rules=rules, start=start), rules, start
-    )
+    return Variant(words, lambda: lrp.relevance(network, case.x, case.target, rules=rules, start=start), rules, start)
 
 
 def _with(composite: Any, stabilizer: float) -> Any:
