@@ -6,8 +6,8 @@ is 0 if every verdict is as it should be, 1 if one is not, or if nothing was che
 left out: pip install torch==2.13.0, then captum; zennit with pip install --no-deps zennit.
 
 --theirs needs none of them: somebody else's map, computed anywhere, is compared with ours, and a list of conventions
-(nnlite/verify/variants.py) is tried to explain the difference. --theirs-layers is an .npz with the relevance above each layer under the
-layer's name (and "input"); then it is said at which layer the two part.
+(nnlite/verify/variants.py) is tried to explain the difference. --theirs-layers is an .npz with the relevance above each
+layer under the layer's name (and "input"); then it is said at which layer the two part.
 
 examples:
   nnlite verify --model lenet --out results
