@@ -16,8 +16,9 @@ from .batch import check_batch
 from .chunks import in_chunks
 from .kernels import backend
 from .kernels.row import Mode
-from .layers import BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Mask, Sigmoid, Softmax
+from .layers import BatchNorm, Dense, Dropout, Identity, Layer, Mask, Sigmoid, Softmax
 from .layers.arguments import Shape, float_dtype, generator, sizes, unmasked
+from .layers.batchnorm import Linear
 from .memory import claim
 from .plan import MODES, Activations, Part, Piece, Plan, describe, is_input
 from .rows import Row, Run, Ways, is_finite
@@ -341,19 +342,22 @@ class Network:
         return self._with_values(layers)
 
     def merged(self) -> "Network":
-        """This network with every BatchNorm folded into the Dense or Conv2d directly before it.
+        """This network with every BatchNorm folded into the linear layer directly before it.
 
-        An Identity takes the place of the BatchNorm, so that all layers keep their positions and names.
+        Linear are Dense, Conv2d and ConvTranspose2d; of several BatchNorms in a row all are folded. An Identity takes
+        the place of each, so that all layers keep their positions and names.
         """
         return self._merged if any(isinstance(layer, BatchNorm) for layer in self.layers) else self
 
     @cached_property
     def _merged(self) -> "Network":
         layers = list(self.layers)
-        for i in range(1, len(layers)):
-            before, layer = layers[i - 1 : i + 1]
-            if isinstance(layer, BatchNorm) and isinstance(before, (Dense, Conv2d)):
-                layers[i - 1 : i + 1] = layer.merge(before), Identity()
+        into: int | None = None
+        for i, layer in enumerate(self.layers):
+            if not isinstance(layer, BatchNorm):
+                into = i if isinstance(layer, Linear) else None
+            elif into is not None:
+                layers[into], layers[i] = layer.merge(layers[into]), Identity()
         return self._with(layers)
 
     def astype(self, dtype: Any) -> "Network":

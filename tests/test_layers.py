@@ -440,7 +440,7 @@ def test_what_reaches_overlapping_windows_adds_at_their_common_winner(backend):
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("kind", [Dense, Conv2d])
+@pytest.mark.parametrize("kind", [Dense, Conv2d, ConvTranspose2d])
 def test_merge_equals_the_pair(kind, bias):
     rng = np.random.default_rng(5)
     W = rng.normal(size=(6, 4) if kind is Dense else (4, 2, 3, 3))
@@ -454,10 +454,10 @@ def test_merge_equals_the_pair(kind, bias):
 
 def test_merge_refuses_what_it_cannot_fold_into():
     norm = BatchNorm(*np.ones((4, 3)))
-    with pytest.raises(TypeError, match=r"Dense or a Conv2d directly before it, not into ReLU\(\)"):
+    with pytest.raises(TypeError, match=r"Dense, a Conv2d or a ConvTranspose2d directly before it, not into ReLU\(\)"):
         norm.merge(ReLU())
-    with pytest.raises(TypeError, match="ConvTranspose2d"):
-        norm.merge(ConvTranspose2d(np.ones((2, 3, 2, 2))))
+    with pytest.raises(ValueError, match="gives 6"):
+        norm.merge(ConvTranspose2d(np.ones((2, 3, 2, 2)), groups=2))
     with pytest.raises(ValueError, match=r"has 3 channels, and Dense\(W\[5, 2\]\) gives 2"):
         norm.merge(Dense(np.ones((5, 2))))
     with pytest.raises(ValueError, match=r"float64 .* float32"):

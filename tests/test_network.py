@@ -278,17 +278,21 @@ def test_merged_gives_the_same_scores_and_keeps_every_place_and_name():
             norm(2),
             Conv2d(r(size=(4, 1, 3, 3)), groups=2),
             norm(4),
+            norm(4),
             ReLU(),
             norm(4),
+            ConvTranspose2d(r(size=(4, 2, 2, 2)), r(size=4), stride=2, groups=2),
+            norm(4),
             Flatten(),
-            Dense(r(size=(64, 5)), r(size=5)),
+            Dense(r(size=(256, 5)), r(size=5)),
             norm(5),
         ],
         input_shape=(2, 6, 6),
         info={"epochs": 3},
     )
     merged, x = net.merged(), images()
-    kinds = ["BatchNorm", "Conv2d", "Identity", "ReLU", "BatchNorm", "Flatten", "Dense", "Identity"]
+    kinds = ["BatchNorm", "Conv2d", "Identity", "Identity", "ReLU", "BatchNorm", "ConvTranspose2d", "Identity"]
+    kinds += ["Flatten", "Dense", "Identity"]
     assert [type(layer).__name__ for layer in merged] == kinds
     assert (merged.names, merged.input_shape, merged.info) == (net.names, net.input_shape, net.info)
     scores = net.scores(x)

@@ -44,8 +44,8 @@ def excitation_backpropagation(
     Parameters
     ----------
     network
-        Any network that LRP has rules for; a Softmax at its end is left out, and a BatchNorm directly after a Dense or
-        a Conv2d merged into it. Every layer with weights and every average pooling needs inputs ≥ 0.
+        Any network that LRP has rules for; a Softmax at its end is left out, and a BatchNorm directly after a
+        linear layer merged into it. Every layer with weights and every average pooling needs inputs ≥ 0.
     x
         (N, ...) in the dtype of the network, ≥ 0. The map of a hidden layer l, as the paper mostly shows it, is that of
         the network above it: excitation_backpropagation(network[l:], network.forward(x)[l]). Then x may be anything.

@@ -77,7 +77,7 @@ class Composite:
     pooling
         Average and global pooling: R_j = a_j / Σ a · R_k, which is `zero` on them.
     batchnorm
-        A BatchNorm that no Dense or Conv2d before it could take in.
+        A BatchNorm that no linear layer before it could take in.
 
     Everything else divides nothing: max-pooling gives all to its winner, activations, dropout and reshaping pass.
 

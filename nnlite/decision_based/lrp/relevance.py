@@ -62,7 +62,7 @@ def relevance(
     ----------
     network
         Any network of nnlite.layers. A Softmax at its end is left out: scores are explained. A BatchNorm directly
-        after a Dense or a Conv2d is merged into it, and the predicted class is that of the merged network.
+        after a linear layer is merged into it, and the predicted class is that of the merged network.
     x
         (N, ...) in the dtype of the network.
     target
