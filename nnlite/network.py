@@ -17,6 +17,7 @@ from .kernels.row import Mode
 from .layers import BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Mask, Softmax
 from .layers.arguments import Shape, float_dtype, sizes
 from .plan import MODES, Activations, Part, Piece, Plan, describe, is_input
+from .printed import plain
 from .rows import Row, Run, Ways, is_finite
 
 Rule = Callable[[Layer, np.ndarray, np.ndarray, Any], Any]
@@ -415,7 +416,7 @@ class Network:
         return architecture.table(self.names, self.layers, known or [None] * len(self))
 
     def __repr__(self) -> str:
-        return f"Network({len(self)} layers: {', '.join(self.names)})"
+        return plain(f"Network({len(self)} layers: {', '.join(self.names)})")
 
     # ------------------------------------------------------------------------------------ files
 

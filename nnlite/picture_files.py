@@ -16,8 +16,8 @@ def read(path: str | os.PathLike) -> np.ndarray:
     """A picture as grey values (H, W), float64 in [0, 1]; a large one is made smaller by the means of blocks.
 
     A photograph is turned upright as its camera noted; transparent pixels become white (black where nothing could be
-    seen on white); a .npy holds integers from 0 to 255 or numbers in [0, 1], as (H, W), (H, W, 3) or (H, W, 4), with
-    axes of one before or behind them.
+    seen on white); a .npy holds integers from 0 to 255 or numbers in [0, 1], as (H, W), (H, W, 3), (H, W, 4) or
+    (3, H, W), with axes of one before or behind them.
 
     Raises
     ------
@@ -91,6 +91,8 @@ def _from_npy(path: Path, large: int) -> np.ndarray:
     shape = pixels.shape
     while pixels.ndim > 2 and len(pixels) == 1:
         pixels = pixels[0]
+    if pixels.ndim == 3 and len(pixels) == 3 and pixels.shape[2] not in (3, 4):
+        pixels = np.moveaxis(pixels, 0, -1)
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
     if pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,), (4,)) or 0 in pixels.shape:

@@ -3,6 +3,7 @@
     read        PNG, JPEG or .npy as grey values in [0, 1]; read_colours as red, green and blue
     as_ink      light on dark: 1 is ink, 0 is paper
     to_format   the ink in a box of a given size, centred by mass
+    filling     a picture in colour, whose middle fills a given size
 
 Source: LeCun et al. 1998, sec. III.A (20 × 20 box, centred by mass in 28 × 28).
 """
@@ -11,7 +12,7 @@ import numpy as np
 
 from .picture_files import FLAT, GREY, read, read_colours
 
-__all__ = ["GREY", "as_ink", "in_box", "paper", "read", "read_colours", "to_format"]
+__all__ = ["GREY", "as_ink", "filling", "in_box", "paper", "read", "read_colours", "to_format"]
 
 FAINT = 0.3  # of the strongest ink: what is fainter is paper, shadow or compression noise
 SPECK = 0.1  # of the ink of the largest connected part: what has less is dust
@@ -94,6 +95,25 @@ def to_format(grey: np.ndarray, size: tuple[int, int], box: int, invert: bool | 
         return in_box(_without_specks(ink), size, box)
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     return (grey if not invert and np.median(border) == 0 else ink).astype(np.float32)
+
+
+def filling(colours: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The middle of a picture (C, h, w), as large as its proportions allow, scaled to `size`: (C, height, width).
+
+    A picture of that size keeps every value.
+
+    >>> filling(np.array([[[0.0, 1.0, 1.0, 0.0]]]), (1, 1))
+    array([[[1.]]], dtype=float32)
+    """
+    from PIL import Image
+
+    (h, w), (height, width) = colours.shape[1:], size
+    scale = min(h / height, w / width)
+    left, top = (w - scale * width) / 2, (h - scale * height) / 2
+    box = (left, top, left + scale * width, top + scale * height)
+    planes = map(Image.fromarray, colours.astype(np.float32))
+    scaled = [np.asarray(plane.resize((width, height), Image.Resampling.BILINEAR, box)) for plane in planes]
+    return np.stack(scaled).clip(0, 1)
 
 
 def _without_specks(ink: np.ndarray) -> np.ndarray:
