@@ -107,7 +107,7 @@ class _Help(argparse.RawDescriptionHelpFormatter):
     """The help as it is written; names such as lrp-epsilon are not broken at their hyphens."""
 
     def _split_lines(self, text: str, width: int) -> list[str]:
-        return textwrap.wrap(text, width, break_on_hyphens=False)
+        return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False)
 
 
 class _Parser(argparse.ArgumentParser):

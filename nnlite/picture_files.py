@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .layers.arguments import count
+
 LARGE = 400  # pixels: a longer side is made about this long, by whole blocks
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")  # no others: Pillow runs Ghostscript for an EPS
 FLAT = 1 / 512  # half of one of 256 grey levels: a weaker contrast is none
@@ -33,9 +35,16 @@ def read(path: str | os.PathLike) -> np.ndarray:
 def read_colours(path: str | os.PathLike, large: int = LARGE) -> np.ndarray:
     """A picture as red, green and blue (H, W, 3), float64 in [0, 1]; a grey one has three times the same.
 
-    Its longer side is made about `large` pixels long where it is longer, by the means of blocks. Else, and Raises, as
-    `read`.
+    Its longer side is made about `large` pixels long where it is longer, by the means of blocks. Else as `read`.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        It is not a picture, or its values are out of range; large is not a positive integer.
     """
+    large = count("read_colours", "large", large)
     pixels = _pixels(path, large)
     return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else _opaque(pixels[..., :3], pixels[..., 3:])
 
@@ -62,11 +71,14 @@ def _from_image(path: Path, large: int) -> np.ndarray:
     from PIL import Image, ImageOps
 
     try:
-        with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as image:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # some cameras have 100 megapixels
-            upright = ImageOps.exif_transpose(image)
-            deep = upright.mode.startswith("I")
-            pixels = _smaller(np.asarray(upright if deep else upright.convert("RGBA")), large)
+            with Image.open(path, formats=FORMATS) as image:
+                image.verify()  # the checksums of a PNG, which decoding does not look at
+            with Image.open(path, formats=FORMATS) as image:
+                upright = ImageOps.exif_transpose(image)
+                deep = upright.mode.startswith("I")
+                pixels = _smaller(np.asarray(upright if deep else upright.convert("RGBA")), large)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         why = str(error).rstrip(".")
         raise ValueError(

@@ -61,8 +61,16 @@ def image(x: np.ndarray, ax: Any, *, title: str = "") -> Any:
     Returns
     -------
     The axes.
+
+    Raises
+    ------
+    ValueError, TypeError
+        x is no such picture, or ax is no axes.
     """
-    ax.imshow(x[0] if len(x) == 1 else np.moveaxis(x, 0, -1).clip(0, 1), cmap="gray", vmin=0, vmax=1)
+    if not isinstance(x, np.ndarray) or x.ndim != 3 or len(x) not in (1, 3):
+        came = x.shape if isinstance(x, np.ndarray) else type(x).__name__
+        raise ValueError(f"image takes a picture (1, H, W) or (3, H, W), and {came} came.")
+    axes(ax).imshow(x[0] if len(x) == 1 else np.moveaxis(x, 0, -1).clip(0, 1), cmap="gray", vmin=0, vmax=1)
     ax.set_title(title, fontsize=10)
     ax.set_xticks([])
     ax.set_yticks([])
@@ -101,7 +109,7 @@ def heatmap(
 
     R = plane(R)
     limit = _limit(R)
-    ax = plt.subplots(figsize=(4, 3.6))[1] if ax is None else ax
+    ax = plt.subplots(figsize=(4, 3.6))[1] if ax is None else axes(ax)
     opacity = None
     if over is not None:
         ax.imshow(0.6 + 0.4 * np.mean(over, axis=0), cmap="gray", vmin=0, vmax=1)
@@ -112,6 +120,15 @@ def heatmap(
     ax.set_xticks([])
     ax.set_yticks([])
     ax.figure.colorbar(drawn, ax=ax, fraction=0.046, pad=0.04)
+    return ax
+
+
+def axes(ax: Any) -> Any:
+    """The axes that are given; TypeError for anything else."""
+    from matplotlib.axes import Axes
+
+    if not isinstance(ax, Axes):
+        raise TypeError(f"ax takes a Matplotlib axes, and {type(ax).__name__} came; see plt.subplots.")
     return ax
 
 

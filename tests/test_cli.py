@@ -461,7 +461,7 @@ def test_a_full_disk_behind_the_output():
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
 def test_ctrl_c_while_training():
-    """In the background the tests inherit an ignored SIGINT, and what they start would ignore it, too: so it is reset."""
+    """In the background tests inherit an ignored SIGINT, and what they start would ignore it, too: so it is reset."""
     process = outside(
         "train", "--model", "tiny", "--epochs", "2000", "--out", "own.npz",
         start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),

@@ -108,6 +108,7 @@ def text(
                        g_0  =  3.00000
        nnlite/layers/dense.py:43
     """
+    check_comparable(trace, trace)
     top, width = count("text", "top", top), _readable(width)
     lines = [f"{trace.method}: {trace.formula}", _explained(trace)]
     for name, at in choices(trace, j, k, layer).items():
@@ -247,7 +248,7 @@ def comparison(
 def check_comparable(one: Trace, other: Trace) -> None:
     """TypeError or ValueError unless they are two traces that explain the same thing of the same input."""
     if not isinstance(one, Trace) or not isinstance(other, Trace):
-        raise TypeError(f"Two traces are compared, as record gives them; {type(one)} and {type(other)} came.")
+        raise TypeError(f"A trace is what record gives; {type(one).__name__} and {type(other).__name__} came.")
     if one.explained != other.explained or one.x.shape != other.x.shape or (one.x != other.x).any():
         raise ValueError("Two traces are compared on the same input and the same target; record both with the same.")
 

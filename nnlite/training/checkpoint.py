@@ -58,7 +58,10 @@ def read(path: Path, settings: Mapping[str, Any]) -> State:
         The file is damaged, or it is of a run with other settings; each of them is listed.
     """
     header, arrays = storage.read(path, "checkpoint")
-    found = header["settings"]
+    try:
+        found, history = dict(header["settings"]), tuple(map(dict, header["history"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not a checkpoint that nnlite wrote ({type(error).__name__}: {error}).") from None
     different = [
         f"  {name}: expected {_short(settings.get(name))}, found {_short(found.get(name))}"
         for name in sorted({*settings, *found})
@@ -79,7 +82,7 @@ def read(path: Path, settings: Mapping[str, Any]) -> State:
         else:
             key, _, name = rest.partition("/")
             memories.setdefault(name, {})[key] = frozen(value)
-    return State(parameters, memories, tuple(header["history"]))
+    return State(parameters, memories, history)
 
 
 def _short(value: Any) -> Any:
