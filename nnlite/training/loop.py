@@ -129,7 +129,12 @@ def run(
     settings = {} if place is None else task.settings()
     state = State(task.start(), {})
     if place is not None and resume and place.exists():
-        state = checkpoints.read(place, settings)
+        start, state = state.parameters, checkpoints.read(place, settings)
+        shapes, expected = ({n: (w.shape, w.dtype) for n, w in p.items()} for p in (state.parameters, start))
+        if shapes != expected:
+            raise ValueError(
+                f"{place}: not a checkpoint of this run: its parameters have other names, shapes or dtypes."
+            )
     done, steps = len(state.history), -(-task.samples // batch_size)
     from tqdm import tqdm  # here: it takes a while to import
 

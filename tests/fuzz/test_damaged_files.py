@@ -496,7 +496,7 @@ def bombs(name):
     """Small files that claim a great deal, well made."""
     if name == "p.png":
         buffer = io.BytesIO()
-        Image.new("1", (9000, 9000)).save(buffer, "PNG")
+        Image.new("1", (5000, 5000)).save(buffer, "PNG")
         yield buffer.getvalue()
     if name in ("p.gif", "p.webp", "p.bmp", "p.jpg"):
         buffer = io.BytesIO()
@@ -504,9 +504,9 @@ def bombs(name):
         yield buffer.getvalue()
     if name == "t10k-images-idx3-ubyte.gz":
         header = bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 28, 0, 0, 0, 28])
-        yield gzip.compress(header + bytes(160 * 2**20), 1)
+        yield gzip.compress(header + bytes(100 * 2**20), 1)
         yield gzip.compress(
-            bytes([0, 0, 8, 3]) + (160 * 2**20).to_bytes(4, "big") + bytes([0, 0, 0, 1] * 2) + bytes(160 * 2**20), 1
+            bytes([0, 0, 8, 3]) + (100 * 2**20).to_bytes(4, "big") + bytes([0, 0, 0, 1] * 2) + bytes(100 * 2**20), 1
         )
     if name == "x.npy":
         buffer = io.BytesIO()
