@@ -9,6 +9,7 @@ import numpy as np
 
 from .layers import KINDS, Layer
 from .layers.arguments import Shape, frozen
+from .printed import columns
 
 
 def describe(names: Sequence[str], layers: Sequence[Layer]) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
@@ -49,8 +50,7 @@ def table(names: Sequence[str], layers: Sequence[Layer], shapes: Sequence[Shape 
         output = "?" if shape is None else " × ".join(map(str, shape[1:]))
         rows.append((name, repr(layer), output, f"{_count(layer):,}"))
     rows.append(("", "", "", f"{sum(map(_count, layers)):,}"))
-    a, b, c, d = (max(len(row[i]) for row in rows) for i in range(4))
-    return "\n".join(f"{row[0]:<{a}}  {row[1]:<{b}}  {row[2]:>{c}}  {row[3]:>{d}}" for row in rows)
+    return columns(rows, left=(0, 1))
 
 
 def default_names(layers: Iterable[Layer]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from .layers.arguments import Shape, float_dtype, generator, sizes, unmasked
 from .layers.batchnorm import Linear
 from .memory import claim
 from .plan import MODES, Activations, Part, Piece, Plan, describe, is_input
+from .printed import plain
 from .rows import Row, Run, Ways, is_finite
 
 Rule = Callable[[Layer, np.ndarray, np.ndarray, Any], Any]
@@ -500,7 +501,7 @@ class Network:
         return {name: self.__dict__[name] for name in ("layers", "names", "input_shape", "info")}
 
     def __repr__(self) -> str:
-        return f"Network({len(self)} layers: {', '.join(self.names)})"
+        return plain(f"Network({len(self)} layers: {', '.join(self.names)})")
 
     # ------------------------------------------------------------------------------------ files
 

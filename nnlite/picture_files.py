@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .disk import read_npy, regular
+from .layers.arguments import count
 from .memory import TooLarge, claim
 
 LARGE = 400  # pixels: a longer side is made about this long, by whole blocks
@@ -20,8 +21,8 @@ def read(path: str | os.PathLike) -> np.ndarray:
     """A picture as grey values (H, W), float64 in [0, 1]; a large one is made smaller by the means of blocks.
 
     A photograph is turned upright as its camera noted; transparent pixels become white (black where nothing could be
-    seen on white); a .npy holds integers from 0 to 255 or numbers in [0, 1], as (H, W), (H, W, 3) or (H, W, 4), with
-    axes of one before or behind them.
+    seen on white); a .npy holds integers from 0 to 255 or numbers in [0, 1], as (H, W), (H, W, 3), (H, W, 4) or
+    (3, H, W), with axes of one before or behind them.
 
     Raises
     ------
@@ -37,9 +38,16 @@ def read(path: str | os.PathLike) -> np.ndarray:
 def read_colours(path: str | os.PathLike, large: int = LARGE) -> np.ndarray:
     """A picture as red, green and blue (H, W, 3), float64 in [0, 1]; a grey one has three times the same.
 
-    Its longer side is made about `large` pixels long where it is longer, by the means of blocks. Else, and Raises, as
-    `read`.
+    Its longer side is made about `large` pixels long where it is longer, by the means of blocks. Else as `read`.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        It is not a picture, or its values are out of range; large is not a positive integer.
     """
+    large = count("read_colours", "large", large)
     pixels = _pixels(path, large)
     return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else _opaque(pixels[..., :3], pixels[..., 3:])
 
@@ -68,13 +76,14 @@ def _from_image(path: Path) -> tuple[np.ndarray, int]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # some cameras have 100 megapixels
-            opened = Image.open(path, formats=FORMATS)
-        with opened as image:
-            width, height = image.size
-            claim(width * height * BYTES, f"{path} ({width} × {height} pixels)")
-            upright = ImageOps.exif_transpose(image)
-            deep = upright.mode.startswith("I")
-            return np.asarray(upright if deep else upright.convert("RGBA")), 65535 if deep else 255
+            with Image.open(path, formats=FORMATS) as image:
+                width, height = image.size
+                claim(width * height * BYTES, f"{path} ({width} × {height} pixels)")
+                image.verify()  # the checksums of a PNG, which decoding does not look at
+            with Image.open(path, formats=FORMATS) as image:
+                upright = ImageOps.exif_transpose(image)
+                deep = upright.mode.startswith("I")
+                return np.asarray(upright if deep else upright.convert("RGBA")), 65535 if deep else 255
     except TooLarge:
         raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -90,6 +99,8 @@ def _from_npy(path: Path) -> tuple[np.ndarray, int]:
     shape = pixels.shape
     while pixels.ndim > 2 and len(pixels) == 1:
         pixels = pixels[0]
+    if pixels.ndim == 3 and len(pixels) == 3 and pixels.shape[2] not in (3, 4):
+        pixels = np.moveaxis(pixels, 0, -1)
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
     if pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,), (4,)) or 0 in pixels.shape:

@@ -17,6 +17,7 @@ from .kernels import backend, flat, pooling
 from .kernels.row import Kind, Mode
 from .layers import AvgPool2d, Conv2d, ConvTranspose2d, Dense, Flatten, Identity, Layer, MaxPool2d, ReLU
 from .layers.arguments import DTYPES, Shape
+from .printed import columns
 from .rows import KINDS, Groups, Row, Run, Ways, can_hold, can_stand_for, windows
 
 Rule = Callable[[Layer, np.ndarray, np.ndarray, Any], Any]
@@ -207,8 +208,7 @@ def describe(parts: Sequence[Part], names: Sequence[str], layers: Sequence[Layer
         for l in range(part.start, part.stop):
             why = f"({part.why})" if part.why else ""
             lines.append((names[l], repr(layers[l]), place, _kernel(layers[l], shapes[l], part.row is not None), why))
-    widths = [max((len(line[i]) for line in lines), default=0) for i in range(5)]
-    return "\n".join("  ".join(f"{v:<{w}}" for v, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return "\n".join(line.rstrip() for line in columns(lines, left=range(5)).split("\n"))
 
 
 def _kernel(layer: Layer, below: Shape, in_row: bool) -> str:

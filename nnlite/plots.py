@@ -73,7 +73,36 @@ def colours(R: np.ndarray, limit: float | None = None) -> np.ndarray:
     return np.where(np.isnan(R)[..., None], missing, scale.round()).astype(np.uint8)
 
 
-def heatmap(R: np.ndarray, ax: Any = None, *, score: float | None = None, title: str | None = None) -> Any:
+def image(x: np.ndarray, ax: Any, *, title: str = "") -> Any:
+    """Draw a picture on a Matplotlib axes: x is (1, H, W), grey, or (3, H, W), red, green and blue, in [0, 1].
+
+    Returns
+    -------
+    The axes.
+
+    Raises
+    ------
+    ValueError, TypeError
+        x is no such picture, or ax is no axes.
+    """
+    if not isinstance(x, np.ndarray) or x.ndim != 3 or len(x) not in (1, 3):
+        came = x.shape if isinstance(x, np.ndarray) else type(x).__name__
+        raise ValueError(f"image takes a picture (1, H, W) or (3, H, W), and {came} came.")
+    axes(ax).imshow(x[0] if len(x) == 1 else np.moveaxis(x, 0, -1).clip(0, 1), cmap="gray", vmin=0, vmax=1)
+    ax.set_title(title, fontsize=10)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    return ax
+
+
+def heatmap(
+    R: np.ndarray,
+    ax: Any = None,
+    *,
+    score: float | None = None,
+    title: str | None = None,
+    over: np.ndarray | None = None,
+) -> Any:
     """Draw a map on a Matplotlib axes, with its colour bar.
 
     Parameters
@@ -86,6 +115,9 @@ def heatmap(R: np.ndarray, ax: Any = None, *, score: float | None = None, title:
         The explained score; with Σ R it stands in the title.
     title
         Stands above them.
+    over
+        The picture (C, H, W) in [0, 1] that the map is of: it lies in pale grey under the map, whose opacity is
+        √(|R| / max |R|).
 
     Returns
     -------
@@ -95,14 +127,27 @@ def heatmap(R: np.ndarray, ax: Any = None, *, score: float | None = None, title:
 
     R = plane(R)
     limit = _limit(R)
-    ax = plt.subplots(figsize=(4, 3.6))[1] if ax is None else ax
-    image = ax.imshow(np.clip(R, -limit, limit), cmap=colormap(), vmin=-limit, vmax=limit)
+    ax = plt.subplots(figsize=(4, 3.6))[1] if ax is None else axes(ax)
+    shown, opacity = np.clip(R, -limit, limit), None
+    if over is not None:
+        ax.imshow(0.6 + 0.4 * np.mean(over, axis=0), cmap="gray", vmin=0, vmax=1)
+        opacity = np.sqrt(np.nan_to_num(np.abs(shown), nan=limit) / limit)
+    drawn = ax.imshow(shown, cmap=colormap(), vmin=-limit, vmax=limit, alpha=opacity)
     with np.errstate(invalid="ignore"):  # ∞ − ∞
         sums = f"Σ R = {R.sum():.4g}" if score is None else f"score {score:.4g}    Σ R = {R.sum():.4g}"
     ax.set_title(sums if title is None else f"{title}\n{sums}", fontsize=10)
     ax.set_xticks([])
     ax.set_yticks([])
-    ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.04)
+    ax.figure.colorbar(drawn, ax=ax, fraction=0.046, pad=0.04)
+    return ax
+
+
+def axes(ax: Any) -> Any:
+    """The axes that are given; TypeError for anything else."""
+    from matplotlib.axes import Axes
+
+    if not isinstance(ax, Axes):
+        raise TypeError(f"ax takes a Matplotlib axes, and {type(ax).__name__} came; see plt.subplots.")
     return ax
 
 

@@ -344,6 +344,12 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         ValueError,
         r"must give R_j as \(4, 6\) float64, and None came",
     ),
+    "a function that gives nothing to the layer below": (
+        lambda: lrp.relevance(IMAGES, PIXELS, rules=lambda layer, a, z, R: None),
+        ValueError,
+        r"The rule of layer dense\d must give R_j as .*, and None came",
+    ),
+    "everywhere without a rule": (lambda: lrp.everywhere("epsilon"), TypeError, r"everywhere takes a rule such as"),
     "negative inputs to gamma": (
         lambda: lrp.relevance(DENSE, -X, rules=lrp.gamma()),
         ValueError,

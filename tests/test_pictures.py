@@ -341,3 +341,35 @@ def test_photographs_are_read_nearly_as_well_as_the_digits_themselves(tmp_path):
         (tmp_path / "photo.jpg").write_bytes(photograph(image, rng))
         photographed[i, 0] = seen(tmp_path / "photo.jpg")
     assert accuracy(network, photographed, labels) >= accuracy(network, x, labels) - 0.05
+
+
+def test_a_png_whose_checksum_does_not_fit_is_refused(tmp_path):
+    """Pillow decodes it all the same, to other pixels."""
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40), np.uint8)).save(tmp_path / "p.png")
+    content = bytearray((tmp_path / "p.png").read_bytes())
+    content[content.index(b"IDAT") + 700] ^= 1
+    (tmp_path / "p.png").write_bytes(content)
+    with pytest.raises(ValueError, match=r"p\.png: expected a PNG.*cannot be read"):
+        pictures.read(tmp_path / "p.png")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: pictures.as_ink([[0.0, 1.0]]),
+        lambda: pictures.paper(np.zeros(3)),
+        lambda: pictures.paper(np.eye(3) * 1j),
+        lambda: pictures.as_ink(np.ma.masked_array(np.eye(9), np.eye(9) > 0)),
+        lambda: pictures.as_ink(np.eye(9) * np.nan),
+        lambda: pictures.in_box(np.zeros((9, 9)), (8, 8), 6),
+        lambda: pictures.in_box(np.eye(9), (8, 8), 9),
+        lambda: pictures.in_box(np.eye(9), (8, 0), 6),
+        lambda: pictures.to_format(np.eye(9), "8", 6),
+        lambda: pictures.filling(np.eye(9), (8, 8)),
+        lambda: pictures.filling(np.ones((3, 0, 2)), (8, 8)),
+        lambda: pictures.read_colours("missing.png", large=0),
+    ],
+)
+def test_whatever_is_no_picture_in_memory_is_a_value_error(call):
+    with pytest.raises(ValueError, match=r"takes|blank|at least 1"):
+        call()

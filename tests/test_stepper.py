@@ -439,5 +439,7 @@ def test_a_place_or_a_number_of_terms_that_is_none():
         text(trace, top=0)
     with pytest.raises(ValueError, match="at least 60 characters, and width = 59 came"):
         text(trace, width=59)
-    with pytest.raises(TypeError, match="Two traces are compared"):
+    with pytest.raises(TypeError, match="A trace is what record gives; str and str came"):
+        text("a trace")
+    with pytest.raises(TypeError, match="A trace is what record gives; Trace and str came"):
         comparison(trace, "lrp-gamma")

@@ -79,7 +79,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Search, print how sure the networks are, write the picture."""
-    checks.output(options.out, {".png", ".pdf", ".svg", ".npy"})
+    checks.figure_output(options.out)
     if options.film is not None:
         checks.output(options.film, {".gif"}, "--film")
     network = checks.network(options.model)

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import Network, datasets, models, storage
-from ..files import read_npy, read_npz
+from ..disk import read_npy, read_npz
 from ..verify import Case, Report, chosen, compare, modules, theirs, vgg16
 from ..verify import report as reports
 from ..verify.examples import EXAMPLES, example

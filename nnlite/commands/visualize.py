@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import Network, datasets, models
+from .. import Network, datasets, models, plots
 from ..model_based.ascent import moved
 from ..model_based.channels import all_channels
 from ..model_based.dataset_examples import Examples, channel_examples, dataset_examples
@@ -75,7 +75,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Search, print what was reached beside what held-out images reach, write the picture."""
-    checks.output(options.out, {".png", ".pdf", ".svg", ".npy"})
+    checks.figure_output(options.out)
     network = checks.network(options.model)
     _check(options)
     images = _held_out(network, options.held_out)
@@ -199,7 +199,6 @@ def _drawn(pictures: Sequence[Picture], title: str, together: int = 1) -> Any:
     for ax in axes.flat:
         ax.axis("off")
     for ax, (x, text) in zip(axes.flat, pictures):  # noqa: B905 (the last row may have places left)
-        ax.imshow(x[0] if len(x) == 1 else np.moveaxis(x, 0, -1), cmap="gray", vmin=0, vmax=1)
-        ax.set_title(text, fontsize=8)
+        plots.image(x, ax, title=text).title.set_fontsize(8)
     figure.suptitle(title, fontsize=10)
     return figure

@@ -12,6 +12,7 @@ import copy
 import os
 import pickle
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,10 @@ def load_torch(path: str | os.PathLike, module: Any, input_shape: Shape | None =
     if not isinstance(module, torch.nn.Module):
         raise TypeError(f"load_torch expected an nn.Module or a function that makes one, got {type(module).__name__}.")
     try:
+        if zipfile.is_zipfile(path):  # torch.load does not look at the checksums
+            with zipfile.ZipFile(path) as parts:
+                if (damaged := parts.testzip()) is not None:
+                    raise zipfile.BadZipFile(f"{damaged} is damaged")
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise ValueError(

@@ -132,7 +132,11 @@ def fit(
         resume=resume,
         progress=progress,
     )
-    return Fit(network.with_parameters(state.parameters), tuple(Epoch(**epoch) for epoch in state.history))
+    try:
+        history = tuple(Epoch(**epoch) for epoch in state.history)
+    except TypeError as error:  # only what was read from a checkpoint can be another
+        raise ValueError(f"{checkpoint}: not a checkpoint that fit wrote ({error}).") from None
+    return Fit(network.with_parameters(state.parameters), history)
 
 
 class _Classifier:

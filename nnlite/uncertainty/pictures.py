@@ -111,7 +111,9 @@ def _one(R: ExplanationDraws, x: np.ndarray, sample: int) -> tuple[ExplanationDr
     """The sample's own maps (T, 1, H, W), and its ink (H, W)."""
     if not isinstance(R, ExplanationDraws):
         raise TypeError(f"R takes ExplanationDraws, as explain gives them, and {type(R).__name__} came.")
-    if R.maps.ndim not in (4, 5) or np.ndim(x) != 4 or len(x) != R.maps.shape[1] or x.shape[2:] != R.maps.shape[-2:]:
+    if not isinstance(x, np.ndarray):
+        raise TypeError(f"x takes a NumPy array (N, C, H, W), and {type(x).__name__} came; use np.asarray.")
+    if R.maps.ndim not in (4, 5) or x.ndim != 4 or len(x) != R.maps.shape[1] or x.shape[2:] != R.maps.shape[-2:]:
         raise ValueError(
             f"picture takes maps (T, N, H, W) or (T, N, C, H, W) of a batch x (N, C, H, W), and {R.maps.shape} with x "
             f"{np.shape(x)} came; a map of a hidden layer, or of another size, has no outline to be drawn over."

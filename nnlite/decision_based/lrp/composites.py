@@ -148,9 +148,16 @@ class Composite:
 def everywhere(rule: Rule) -> Composite:
     """One rule on every linear layer.
 
+    Raises
+    ------
+    TypeError
+        It is not one of the library's rules.
+
     >>> everywhere(zero()).dense
     zero()
     """
+    if not isinstance(rule, Rule):
+        raise TypeError(f"everywhere takes a rule such as epsilon(), and {rule!r} came.")
     return Composite(convolution=rule, dense=rule, pooling=zero(rule.options.get("stabilizer", 0.0)))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import printed
 from ...network import Network
 from ..method import method
 from .composites import Rules
@@ -101,12 +102,7 @@ class Ledger:
         ends = self.entries[-1].above[sample], self.entries[0].below[sample]
         totals = (_six_digits(number) for number in (*ends, *(self.total(column)[sample] for column in columns[2:])))
         rows.append(("score", "to pixels", *totals))  # type: ignore[arg-type]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines = [
-            "  ".join(f"{v:<{w}}" if i < 2 else f"{v:>{w}}" for i, (v, w) in enumerate(zip(row, widths, strict=True)))
-            for row in rows
-        ]
-        return "\n".join(filter(None, [*lines, self.open(sample)]))
+        return "\n".join(filter(None, [printed.columns(rows, left=(0, 1)), self.open(sample)]))
 
     __str__ = table
 

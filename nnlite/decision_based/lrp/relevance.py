@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, overload
 import numpy as np
 
 from ...chunks import in_chunks
+from ...layers import Layer
 from ...network import Network
 from ..method import method
 from ..target import explained, explanation, is_neuron
@@ -109,12 +110,25 @@ def relevance(
 
         return in_chunks(compute, network, x, target)
     walk = ready(network, x, target, rules, start)
-    signals = walk.network.walk_back(walk.a, walk.R, walk.rules)
-    for name, R_j, a_j in zip(walk.network.names, signals, walk.a, strict=False):
-        if np.shape(R_j) != a_j.shape or getattr(R_j, "dtype", None) != a_j.dtype:
+    safe = [
+        rule if isinstance(rule, OWN) else _as_a_j(n, rule)
+        for n, rule in zip(walk.network.names, walk.rules, strict=True)
+    ]
+    signals = walk.network.walk_back(walk.a, walk.R, safe)
+    return signals if all_layers else signals[0]
+
+
+def _as_a_j(name: str, rule: AnyRule) -> AnyRule:
+    """A rule of the user's own, which must give R_j in the shape and the dtype of a_j."""
+
+    def checked(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, R_k: np.ndarray) -> np.ndarray:
+        R_j = rule(layer, a_j, a_k, R_k)
+        if not isinstance(R_j, np.ndarray) or R_j.shape != a_j.shape or R_j.dtype != a_j.dtype:
             came = f"{R_j.shape} {R_j.dtype}" if isinstance(R_j, np.ndarray) else repr(R_j)
             raise ValueError(f"The rule of layer {name} must give R_j as {a_j.shape} {a_j.dtype}, and {came} came.")
-    return signals if all_layers else signals[0]
+        return R_j
+
+    return checked
 
 
 class Walk(NamedTuple):
