@@ -50,7 +50,7 @@ class Dropout2d(Dropout):
     array([2., 0., 0., 0.])
     """
 
-    def draw(self, rng: np.random.Generator, shape: Shape, dtype: np.dtype | type = np.float64) -> "Mask":
+    def draw(self, rng: np.random.Generator | int, shape: Shape, dtype: np.dtype | type = np.float64) -> "Mask":
         return super().draw(rng, _by_channel(shape), dtype)
 
 
