@@ -9,6 +9,7 @@ import numpy as np
 
 from .layers import KINDS, Layer
 from .layers.arguments import Shape, frozen
+from .printed import columns
 
 
 def describe(names: Sequence[str], layers: Sequence[Layer]) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
@@ -49,13 +50,15 @@ def table(names: Sequence[str], layers: Sequence[Layer], shapes: Sequence[Shape 
         output = "?" if shape is None else " × ".join(map(str, shape[1:]))
         rows.append((name, repr(layer), output, f"{_count(layer):,}"))
     rows.append(("", "", "", f"{sum(map(_count, layers)):,}"))
-    a, b, c, d = (max(len(row[i]) for row in rows) for i in range(4))
-    return "\n".join(f"{row[0]:<{a}}  {row[1]:<{b}}  {row[2]:>{c}}  {row[3]:>{d}}" for row in rows)
+    return columns(rows, left=(0, 1))
 
 
 def default_names(layers: Iterable[Layer]) -> tuple[str, ...]:
     """conv1, relu1, pool1, conv2, ...: kind and number."""
-    short = {"Conv2d": "conv", "ConvTranspose2d": "convtranspose", "MaxPool2d": "pool", "AvgPool2d": "pool"}
+    short = {
+        "Conv2d": "conv", "ConvTranspose2d": "convtranspose", "MaxPool2d": "pool", "AvgPool2d": "pool",
+        "Dropout2d": "dropout",
+    }  # fmt: skip
     counts: Counter[str] = Counter()
     names = []
     for layer in layers:
@@ -69,12 +72,10 @@ def _count(layer: Layer) -> int:
     return sum(prod(value.shape) for value in layer.parameters.values())
 
 
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of text as a table, each column as wide as its longest entry.
-
-    >>> print(columns([("conv1", "strips"), ("relu", "one pass")]))
-    conv1  strips
-    relu   one pass
-    """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(f"{v:<{w}}" for v, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+def check_names(names: Sequence[str], layers: int) -> None:
+    """ValueError unless there is a different name for each layer, and one that can be printed."""
+    if len(names) != layers or len(set(names)) != len(names):
+        raise ValueError(f"expected {layers} different names, one for each layer, got {names}.")
+    for name in names:
+        if not isinstance(name, str) or not 0 < len(name) < 256 or not name.isprintable():
+            raise ValueError(f"Expected names of 1 to 255 characters that can be printed, got {name!r}; rename it.")

@@ -1,15 +1,18 @@
 """The command line: `nnlite tour`, `nnlite explain`, and so on. A mistake is one line and exit code 2."""
 
 import argparse
+import io
 import os
 import sys
 import textwrap
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from typing import Any, TextIO
 
 from ._version import __version__
 from .commands import dream, explain, fetch, gallery, maximize, step, tour, train, uncertainty, verify, visualize
+from .printed import plain, plain_lines
 
 COMMANDS = (tour, explain, step, maximize, gallery, visualize, dream, uncertainty, verify, train, fetch)
 
@@ -44,25 +47,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if hasattr(sys.stdout, "reconfigure"):  # a terminal without Σ and ε shows ? in their place
         sys.stdout.reconfigure(errors="replace")
     try:
-        options = parser().parse_args(arguments)
-        with warnings.catch_warnings():
+        with redirect_stdout(_Output(sys.stdout)) as out, warnings.catch_warnings():
             warnings.showwarning = _warned
-            options.run(options)
-        print(end="", flush=True)
-    except BrokenPipeError:  # the reader of our output has gone, as in `nnlite tour | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            try:
+                options = parser().parse_args(arguments)
+                options.run(options)
+            finally:
+                out.flush()
     except KeyboardInterrupt:
-        sys.stderr.write("nnlite: stopped.\n")
+        _tell("stopped.")
         return 130
     except (ValueError, TypeError, FloatingPointError, OSError, MemoryError) as error:
-        sys.stderr.write(f"nnlite: {_message(error)}\n")
+        _tell(_message(error))
         return 2
     return 0
 
 
+class _Output:
+    """A stream whose text is plain, and whose reader may go: `nnlite tour | head -1` writes its report all the same."""
+
+    def __init__(self, to: TextIO | None) -> None:
+        self.to: TextIO = io.StringIO() if to is None else to  # None where it was closed
+
+    def write(self, text: str) -> int:
+        """Write the text, if there is somebody to read it."""
+        self._try(lambda: self.to.write(plain_lines(text)))
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand over what was written."""
+        self._try(self.to.flush)
+
+    def _try(self, do: Callable[[], Any]) -> None:
+        try:
+            do()
+        except BrokenPipeError:  # from here on, nobody reads
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.to.fileno())
+
+
+def _tell(text: str) -> None:
+    """A line for the standard error."""
+    _Output(sys.stderr).write(f"nnlite: {' '.join(text.split())}\n")
+
+
 def _warned(message: Warning | str, *_place: Any, **_more: Any) -> None:
     """A warning in one line, too, without the place in the code that it comes from."""
-    sys.stderr.write(f"nnlite: {' '.join(str(message).split())}\n")
+    _tell(str(message))
 
 
 def _message(error: Exception) -> str:
@@ -70,18 +100,18 @@ def _message(error: Exception) -> str:
     said = str(error)
     if isinstance(error, OSError) and error.strerror:  # from the system: without its number
         said = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
-    return " ".join(said.split()) or type(error).__name__
+    return said.strip() or type(error).__name__
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
     """The help as it is written; names such as lrp-epsilon are not broken at their hyphens."""
 
     def _split_lines(self, text: str, width: int) -> list[str]:
-        return textwrap.wrap(text, width, break_on_hyphens=False)
+        return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False)
 
 
 class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, too."""
 
     def error(self, message: str) -> "None":  # type: ignore[override]
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+        self.exit(2, plain(f"{self.prog}: {message}; see {self.prog} --help") + "\n")

@@ -12,6 +12,10 @@ DEFAULT = "4G"
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
+class TooLarge(ValueError):
+    """It needs more memory than NNLITE_MEMORY allows."""
+
+
 def budget() -> int:
     """NNLITE_MEMORY in bytes: a number with K, M or G (4G where it is not set). It is read at every call.
 
@@ -43,17 +47,17 @@ def claim(size: int, what: str) -> None:
 
     Raises
     ------
-    ValueError
+    TooLarge
         `size` is above the budget.
 
     >>> claim(1000, "A small picture")
     >>> claim(2**50, "A picture of 2²⁴ × 2²⁴ pixels")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    ValueError: A picture of 2²⁴ × 2²⁴ pixels needs 1048576.0G of memory, and NNLITE_MEMORY allows 4.0G; ...
+    nnlite.memory.TooLarge: A picture of 2²⁴ × 2²⁴ pixels needs 1048576.0G of memory, and NNLITE_MEMORY allows 4.0G; ...
     """
     if size > budget():
-        raise ValueError(
+        raise TooLarge(
             f"{what} needs {readable(size)} of memory, and NNLITE_MEMORY allows {readable(budget())}; use something "
             "smaller, or set NNLITE_MEMORY higher."
         )

@@ -4,14 +4,18 @@ import json
 import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from math import prod
 from typing import Any, overload
 
 import numpy as np
 
-from . import architecture, surgery
+from . import architecture, classes, finite, surgery
+from .batch import check_batch
 from .layers import Layer, Mask
 from .layers.arguments import Shape, sizes
-from .walk import LocalRule, scores_of
+from .memory import claim
+from .printed import columns, plain
+from .walk import LARGE, LocalRule, scores_of
 
 
 class Network:
@@ -59,13 +63,10 @@ class Network:
         if len(dtypes) > 1:
             found = sorted(map(str, dtypes))
             raise ValueError(f"expected layers of one dtype, got {found}; bring them to one with astype.")
-        if len(self.names) != len(self.layers) or len(set(self.names)) != len(self.names):
-            raise ValueError(f"expected {len(self.layers)} different names, one for each layer, got {self.names}.")
-        if not all(isinstance(name, str) for name in self.names):
-            raise ValueError(f"expected strings as the names of layers, got {self.names}.")
+        architecture.check_names(self.names, len(self.layers))
         self.input_shape: Shape | None = None if input_shape is None else sizes("Network", "input_shape", input_shape)
         if self.input_shape is not None:
-            self.output_shape((self.batch, *self.input_shape))
+            self.check_room((self.batch, *self.input_shape))
 
     # ------------------------------------------------------------------------------------ up and down the row
 
@@ -74,9 +75,12 @@ class Network:
 
         Raises
         ------
-        ValueError
-            x has a shape or dtype that a layer cannot take; the message names the layer.
+        TypeError, ValueError
+            x is no NumPy array, or has a dtype or a shape that the network cannot take; the message names the layer.
         """
+        check_batch(self, x)
+        if x.nbytes > LARGE:
+            self.check_room(x.shape)
         a = [x]
         for l in range(len(self.layers)):
             a.append(self.layer_forward(l, a[l]))
@@ -85,13 +89,14 @@ class Network:
     def layer_forward(self, l: int, a: np.ndarray) -> np.ndarray:
         """What layer l makes of the activations `a` below it; an error names the layer."""
         try:
-            return self.layers[l].forward(a)
+            above = self.layers[l].forward(a)
         except ValueError as error:
             raise ValueError(f"layer {self.names[l]}: {error}") from None
+        if finite.WATCHED.get():
+            finite.check(above, f"activations of layer {self.names[l]}", self.layers[l])
+        return above
 
-    def walk_back(
-        self, a: Sequence[np.ndarray], R: Any, rules: Sequence[LocalRule], *, down_to: int = 0
-    ) -> list[Any]:
+    def walk_back(self, a: Sequence[np.ndarray], R: Any, rules: Sequence[LocalRule], *, down_to: int = 0) -> list[Any]:
         """Every signal, from R[0] on the input to R[L] = `R` at the top.
 
         R[l] = rule_l(layer_l, a[l], a[l + 1], R[l + 1])
@@ -112,6 +117,7 @@ class Network:
                 f"expected {len(self.layers)} rules and {len(self.layers) + 1} activations for {len(self.layers)} "
                 f"layers, got {len(rules)} and {len(a)}."
             )
+        rules = finite.watched(self, rules) if finite.WATCHED.get() else rules
         signals: list[Any] = [None] * len(self.layers) + [R]
         for l in reversed(range(down_to, len(self.layers))):
             signals[l] = rules[l](self.layers[l], a[l], a[l + 1], signals[l + 1])
@@ -119,26 +125,30 @@ class Network:
 
     def output(self, x: np.ndarray) -> np.ndarray:
         """The last activation alone: forward(x)[-1], without keeping the others."""
+        check_batch(self, x)
         return scores_of(self, x)
 
     def scores(self, x: np.ndarray) -> np.ndarray:
-        """The scores of the classes (N, K): the output, before a Softmax at the end."""
-        return scores_of(self.to_scores(), x)
+        """The scores of the classes (N, K): the output of `to_scores()`."""
+        return self.to_scores().output(x)
 
     __call__ = scores
 
+    def class_scores(self, z: np.ndarray) -> np.ndarray:
+        """One score for each class (N, K), from the scores z: z itself, or (0, z) of a binary network."""
+        return classes.class_scores(self, z)
+
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """The class with the highest score for each sample: (N,) integers.
+        """The class with the highest score for each sample, (N,) integers; of a binary network [z > 0].
 
         Raises
         ------
         ValueError
-            A score is NaN: there is no highest one.
+            A score is NaN, so that there is no highest one; or the network has no classes (see `class_scores`).
         """
-        scores = self.scores(x)
-        if np.isnan(scores).any():
-            raise ValueError("The scores hold a NaN; check that the input is finite, and the network's weights too.")
-        return scores.argmax(axis=1)
+        return classes.predicted(self.class_scores(self.scores(x)))
+
+    is_binary = cached_property(classes.is_binary)
 
     # ------------------------------------------------------------------------------------ networks from this one
 
@@ -153,17 +163,17 @@ class Network:
         return compiled(self)
 
     def to_scores(self) -> "Network":
-        """This network without a Softmax at its end."""
+        """This network without the Softmax or LogSoftmax at its end, or the Sigmoid after its one output."""
         return self._to_scores
 
     def merged(self) -> "Network":
-        """This network with every BatchNorm folded into the Dense or Conv2d directly before it: see surgery.py."""
+        """This network with every BatchNorm folded into the linear layer directly before it: see surgery.py."""
         return self._merged
 
     _to_scores = cached_property(surgery.to_scores)
     _merged = cached_property(surgery.merged)
 
-    def sample(self, rng: np.random.Generator, shape: Shape) -> "Network":
+    def sample(self, rng: np.random.Generator | int, shape: Shape) -> "Network":
         """A draw: this network with a fixed mask in place of every Dropout; see `surgery.sample`."""
         return surgery.sample(self, rng, shape)
 
@@ -248,7 +258,8 @@ class Network:
         """
         shapes = self.shapes(shape)
         how = [("by itself",)] * len(self) if self.program is None else self.program.plan(shapes)
-        return architecture.columns([(n, repr(layer), *h) for n, layer, h in zip(self.names, self.layers, how)])
+        rows = [(name, repr(layer), *h) for name, layer, h in zip(self.names, self.layers, how, strict=True)]
+        return "\n".join(map(str.rstrip, columns(rows, left=range(5)).split("\n")))
 
     def summary(self, input_shape: Shape | None = None) -> str:
         """A table of the layers: name, layer, shape of the output, number of parameters.
@@ -260,10 +271,21 @@ class Network:
         """
         input_shape = input_shape or self.input_shape
         known = None if input_shape is None else self.shapes((self.batch, *input_shape))[1:]
-        return architecture.table(self.names, self.layers, known or [None] * len(self))
+        table = architecture.table(self.names, self.layers, known or [None] * len(self))
+        said = f"\nThe score is the logit z below {self.names[-1]}; the class is 1 where z > 0, else 0."
+        return table + said * self.is_binary
+
+    def check_room(self, shape: Shape) -> None:
+        """ValueError where explaining an input of this shape, batch axis included, needs more memory than there is."""
+        size = 2 * sum(map(prod, self.shapes(shape))) * self.dtype.itemsize
+        claim(size, f"Explaining an input of the shape {shape}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle takes along: all but what was remembered."""
+        return {name: self.__dict__[name] for name in ("layers", "names", "input_shape", "info")}
 
     def __repr__(self) -> str:
-        return f"Network({len(self)} layers: {', '.join(self.names)})"
+        return plain(f"Network({len(self)} layers: {', '.join(self.names)})")
 
     def save(self, path: str | os.PathLike, *, half: bool = False) -> None:
         """Write the network to one .npz: see `files.save`."""

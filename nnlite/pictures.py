@@ -3,16 +3,21 @@
     read        PNG, JPEG or .npy as grey values in [0, 1]; read_colours as red, green and blue
     as_ink      light on dark: 1 is ink, 0 is paper
     to_format   the ink in a box of a given size, centred by mass
+    filling     a picture in colour, whose middle fills a given size
 
 Source: LeCun et al. 1998, sec. III.A (20 × 20 box, centred by mass in 28 × 28).
 """
 
+from typing import Any
+
 import numpy as np
 
+from .layers.arguments import count, pair
 from .picture_files import FLAT, GREY, read, read_colours
 
-__all__ = ["GREY", "as_ink", "in_box", "paper", "read", "read_colours", "to_format"]
+__all__ = ["GREY", "as_ink", "filling", "in_box", "paper", "read", "read_colours", "to_format"]
 
+HALF = 0.5  # of white: a picture of the network's size that does not reach it is in other units, such as 0 and 1 of 255
 FAINT = 0.3  # of the strongest ink: what is fainter is paper, shadow or compression noise
 SPECK = 0.1  # of the ink of the largest connected part: what has less is dust
 
@@ -31,11 +36,12 @@ def as_ink(grey: np.ndarray, invert: bool | None = None) -> np.ndarray:
     Raises
     ------
     ValueError
-        The picture is blank.
+        The picture is blank, or no array of finite numbers (H, W).
 
     >>> as_ink(np.array([[1.0, 1.0, 1.0], [1.0, 0.2, 1.0], [1.0, 1.0, 1.0]]))[1].round(6)
     array([0., 1., 0.])
     """
+    grey = _numbers("grey", grey, 2)
     darker = paper(grey) - grey
     if invert is None:
         invert = bool(darker.max() > -darker.min())
@@ -52,6 +58,7 @@ def paper(grey: np.ndarray) -> np.ndarray:
     A photographed sheet is lighter on one side. The surface fits the border by least absolute deviations, found as
     least squares with the weights 1 / |deviation|; like a median, it pays no heed to ink on some of the border.
     """
+    grey = _numbers("grey", grey, 2)
     height, width = grey.shape
     y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
@@ -72,7 +79,7 @@ def to_format(grey: np.ndarray, size: tuple[int, int], box: int, invert: bool | 
     ----------
     grey
         (H, W) in [0, 1]. A picture that already has the size of the network's input keeps its place and its scale,
-        and on a black border every value.
+        and on a black border every value, unless its strongest ink is not even half as bright as white.
     size
         (height, width) of the network's input.
     box
@@ -87,13 +94,50 @@ def to_format(grey: np.ndarray, size: tuple[int, int], box: int, invert: bool | 
     Raises
     ------
     ValueError
-        The picture is blank.
+        The picture is blank, or no array of finite numbers (H, W); size or box are no positive integers.
     """
-    ink = as_ink(grey, invert)
+    ink, size = as_ink(grey, invert), pair("to_format", "size", size, 1)
     if grey.shape != tuple(size):
         return in_box(_without_specks(ink), size, box)
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    return (grey if not invert and np.median(border) == 0 else ink).astype(np.float32)
+    as_it_is = not invert and np.median(border) == 0 and grey.max() >= HALF
+    return (grey if as_it_is else ink).astype(np.float32)
+
+
+def filling(colours: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The middle of a picture (C, h, w), as large as its proportions allow, scaled to `size`: (C, height, width).
+
+    A picture of that size keeps every value.
+
+    Raises
+    ------
+    ValueError
+        It is no array of finite numbers (C, h, w), or size is not a pair of positive integers.
+
+    >>> filling(np.array([[[0.0, 1.0, 1.0, 0.0]]]), (1, 1))
+    array([[[1.]]], dtype=float32)
+    """
+    from PIL import Image
+
+    colours, size = _numbers("colours", colours, 3), pair("filling", "size", size, 1)
+    (h, w), (height, width) = colours.shape[1:], size
+    scale = min(h / height, w / width)
+    left, top = (w - scale * width) / 2, (h - scale * height) / 2
+    box = (left, top, left + scale * width, top + scale * height)
+    planes = map(Image.fromarray, colours.astype(np.float32))
+    scaled = [np.asarray(plane.resize((width, height), Image.Resampling.BILINEAR, box)) for plane in planes]
+    return np.stack(scaled).clip(0, 1)
+
+
+def _numbers(name: str, values: Any, axes: int) -> np.ndarray:
+    """An array of finite numbers, or a ValueError that names it."""
+    masked = isinstance(values, np.ma.MaskedArray)
+    if masked or not isinstance(values, np.ndarray) or values.ndim != axes or values.dtype.kind not in "biuf":
+        came = f"{values.shape} {values.dtype}" if isinstance(values, np.ndarray) else type(values).__name__
+        raise ValueError(f"{name} takes an array of numbers with {axes} axes, and {'a masked ' * masked}{came} came.")
+    if not values.size or not np.isfinite(values).all():
+        raise ValueError(f"{name} takes finite numbers, and {values.shape} with NaN, infinity or nothing in it came.")
+    return np.asarray(values)
 
 
 def _without_specks(ink: np.ndarray) -> np.ndarray:
@@ -110,9 +154,20 @@ def in_box(ink: np.ndarray, size: tuple[int, int], box: int) -> np.ndarray:
     """What is not 0, scaled into a box of `box` pixels, on an empty picture with its centre of mass in the middle.
 
     The middle is met as nearly as whole pixels and the size allow.
+
+    Raises
+    ------
+    ValueError
+        The picture is blank, or no array of finite numbers (H, W); size or box are no positive integers, or the box is
+        larger.
     """
     from PIL import Image
 
+    ink, size, box = _numbers("ink", ink, 2), pair("in_box", "size", size, 1), count("in_box", "box", box)
+    if box > min(size):
+        raise ValueError(f"in_box: box takes at most the smaller side of size {size}, and {box} came.")
+    if not ink.any():
+        raise ValueError("the picture is blank: every pixel is 0; give one with a digit on it.")
     rows, cols = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
     digit = ink[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
     scale = box / max(digit.shape)

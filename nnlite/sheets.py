@@ -4,7 +4,7 @@ from math import ceil, sqrt
 
 import numpy as np
 
-from .layers.arguments import count
+from .layers.arguments import count, unmasked
 
 
 def sheet(images: np.ndarray, columns: int | None = None, gap: float = 0.0) -> np.ndarray:
@@ -26,16 +26,19 @@ def sheet(images: np.ndarray, columns: int | None = None, gap: float = 0.0) -> n
     Raises
     ------
     ValueError
-        The images have another shape, there are none, or columns is not a positive integer.
+        The images have another shape, there are none, columns is not a positive integer, or images of integers have
+        no such gap.
 
     >>> sheet(np.array([1.0, 2.0, 3.0]).reshape(3, 1, 1, 1), gap=9)
     array([[[1., 9., 2.],
             [9., 9., 9.],
             [3., 9., 9.]]])
     """
-    images = np.asarray(images)
+    images = np.asarray(unmasked("images", images))
     if images.ndim != 4 or not images.size:
         raise ValueError(f"sheet takes images (K, C, H, W), one or more, and {images.shape} came.")
+    if images.dtype.kind in "iub" and np.array(gap).astype(images.dtype) != gap:
+        raise ValueError(f"gap takes a number of the kind of the images, {images.dtype}; got {gap!r}.")
     K, C, H, W = images.shape
     columns = ceil(sqrt(K)) if columns is None else count("sheet", "columns", columns)
     rows = ceil(K / columns)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .layers import BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Softmax
-from .layers.arguments import Shape, float_dtype
+from .layers import BatchNorm, Dropout, Identity, Layer, Softmax
+from .layers.arguments import Shape, float_dtype, generator
 
 if TYPE_CHECKING:
     from .network import Network
@@ -35,24 +35,28 @@ def part(network: Network, which: slice) -> Network:
 
 
 def to_scores(network: Network) -> Network:
-    """The network without a Softmax at its end; itself where there is none."""
-    return network[:-1] if network.layers and isinstance(network.layers[-1], Softmax) else network
+    """The network without the Softmax or LogSoftmax at its end, or the Sigmoid after its one output."""
+    ends = network.is_binary or (bool(network.layers) and isinstance(network.layers[-1], Softmax))
+    return network[:-1] if ends else network
 
 
 def merged(network: Network) -> Network:
-    """The network with every BatchNorm folded into the Dense or Conv2d directly before it.
+    """The network with every BatchNorm folded into the linear layer directly before it.
 
-    An Identity stands in place of the BatchNorm, so that all layers keep their positions and names.
+    Linear are Dense, Conv2d and ConvTranspose2d; of several BatchNorms in a row all are folded. An Identity stands in
+    place of each, so that all layers keep their positions and names.
     """
     layers = list(network.layers)
-    for i in range(1, len(layers)):
-        before, layer = layers[i - 1 : i + 1]
-        if isinstance(layer, BatchNorm) and isinstance(before, (Dense, Conv2d)):
-            layers[i - 1 : i + 1] = layer.merge(before), Identity()
+    into: int | None = None
+    for i, layer in enumerate(network.layers):
+        if not isinstance(layer, BatchNorm):
+            into = i if layer.weighted else None
+        elif into is not None:
+            layers[into], layers[i] = layer.merge(layers[into]), Identity()
     return network if tuple(layers) == network.layers else _with(network, layers)
 
 
-def sample(network: Network, rng: np.random.Generator, shape: Shape) -> Network:
+def sample(network: Network, rng: np.random.Generator | int, shape: Shape) -> Network:
     """A draw: the network with a fixed mask in place of every Dropout.
 
     Parameters
@@ -60,11 +64,12 @@ def sample(network: Network, rng: np.random.Generator, shape: Shape) -> Network:
     network
         Any network.
     rng
-        Where the randomness comes from.
+        A Generator or a seed.
     shape
         The shape of the input. With its batch axis (N, ...) each sample gets masks of its own; without (as
         `input_shape`), or with N = 1, one draw serves every sample.
     """
+    rng = generator("sample", "rng", rng)
     if not any(isinstance(layer, Dropout) for layer in network):
         return network
     shape = (1, *shape) if tuple(shape) == network.input_shape else tuple(shape)

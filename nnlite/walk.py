@@ -22,6 +22,9 @@ from .layers import Layer
 if TYPE_CHECKING:
     from .network import Network
 
+LARGE = 2**24
+"""Bytes: a larger batch goes up by halves where nothing is kept."""
+
 Signal = Callable[[np.ndarray], np.ndarray]
 """top(a[L]) -> R[L]."""
 
@@ -79,6 +82,8 @@ def scores_of(network: Network, x: np.ndarray) -> np.ndarray:
     """The last activation alone, without keeping the others."""
     if network.program is not None:
         return network.program.output(x)
+    if x.nbytes > LARGE and len(x) > 1 and network.batch == 1:
+        return np.concatenate([scores_of(network, half) for half in np.array_split(x, 2)])
     for l in range(len(network)):
         x = network.layer_forward(l, x)
     return x

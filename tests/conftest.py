@@ -6,6 +6,10 @@ import shutil
 import pytest
 
 
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="all cases of tests/fuzz, and not the first few of each kind")
+
+
 @pytest.fixture
 def missing():
     """missing(reason): skip for want of a tool, a browser or a network, but fail in continuous integration."""

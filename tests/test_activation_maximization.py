@@ -350,7 +350,7 @@ def test_a_progress_bar_is_shown_on_request(capsys):
 
 def test_images_that_are_no_pixels_are_refused():
     x, labels = strokes(10)
-    with pytest.raises(ValueError, match="images takes pixels from 0 to 1, and 0 to 255 came"):
+    with pytest.raises(ValueError, match=r"images takes pixels from 0 to 1, and 0\.0 to 255\.0 came"):
         general(LENET, 3, start="image", images=(255 * x, labels))
     with pytest.raises(ValueError, match="images takes finite pixels"):
         general(LENET, 3, start="mean", images=(np.where(x > 0.5, np.nan, x), labels))

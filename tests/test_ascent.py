@@ -106,7 +106,7 @@ def explodes(x):
         (lambda x: (x[:, 0], np.full_like(x, np.inf)), "diverged at step 1 of 50: the gradient of sample 0"),
         (
             Score(Network([Dense(np.full((3, 2), 1e200)), Dense(np.full((2, 1), 1e200))]), 0),
-            "diverged at step 1 of 50: The activations .* NaN or an infinity",
+            "diverged at step 1 of 50: Score: the activations of layer dense2 hold a NaN or an infinity",
         ),
     ],
 )

@@ -3,16 +3,25 @@
 import numpy as np
 import pytest
 
-from nnlite import Network, models
+from nnlite import Network, models, plots
+from nnlite.decision_based import lrp, mask_by_relevance
 from nnlite.decision_based.building_blocks import factors
+from nnlite.decision_based.cam import upsampled
 from nnlite.decision_based.deconvnet import all_filters, deconvnet
 from nnlite.decision_based.inputs import like_input
+from nnlite.decision_based.integrated_gradients import completeness_gap
 from nnlite.decision_based.registry import METHODS, explain
 from nnlite.decision_based.smoothgrad import smoothgrad, smoothgrad_squared, vargrad
 from nnlite.decision_based.target import explained
 from nnlite.decision_based.taylor import simple_taylor
+from nnlite.evaluation import mass_accuracy, max_sensitivity, rank_correlation
 from nnlite.layers import Conv2d, Dense, Flatten
 from nnlite.layers.arguments import count, generator
+from nnlite.model_based import ascend, deepdream, general
+from nnlite.model_based.objectives import squared_norm
+from nnlite.sheets import sheet
+from nnlite.training import cross_entropy, fit
+from nnlite.uncertainty import Evidence, Prediction
 
 NET = models.load("cam_net")  # every method fits it
 X = np.full((2, 1, 28, 28), 0.5, np.float32)
@@ -31,7 +40,10 @@ MISTAKES = {
     "an infinity": ((changed(np.inf),), ValueError, ["finite", "inf"]),
     "an integer image": (((X * 255).astype(np.uint8),), ValueError, ["uint8", "[0, 1]", "/ 255"]),
     "another dtype": ((X.astype(np.float64),), ValueError, ["float32", "float64", "astype"]),
-    "half precision": ((X.astype(np.float16),), ValueError, ["float16"]),
+    "half precision": ((X.astype(np.float16),), ValueError, ["float16", "use x.astype(np.float32)"]),
+    "another byte order": ((X.astype(">f4"),), ValueError, [">f4", "use x.astype(np.float32)"]),
+    "a masked array": ((np.ma.array(X, mask=X > 1),), TypeError, ["x: ", "got a masked one", "x.filled(0)"]),
+    "a masked target": ((X, np.ma.array([1, 2])), TypeError, ["target: ", "got a masked one"]),
     "a list": ((X.tolist(),), TypeError, ["NumPy array", "list"]),
     "a class out of range": ((X, 10), ValueError, ["0 to 9", "10"]),
     "a negative class": ((X, -1), ValueError, ["0 to 9", "-1"]),
@@ -90,6 +102,53 @@ def test_what_is_explained_compares_by_identity():
     one, other = explained(NET, X), explained(NET, X)
     assert one != other
     assert len({one, other}) == 2
+
+
+def masked(values):
+    return np.ma.array(values, mask=np.zeros(np.shape(values), bool))
+
+
+MAPS = np.ones((2, 28, 28))
+LABELS = np.array([1, 2])
+PROBABILITIES = np.full((1, 2, 10), 0.1)
+MASKED = {  # what else takes an array
+    "forward": ("x", lambda: NET.forward(masked(X))),
+    "output": ("x", lambda: NET.output(masked(X))),
+    "predict": ("x", lambda: NET.predict(masked(X))),
+    "a layer": ("a", lambda: NET[0].forward(masked(X))),
+    "the signal above a layer": ("dz", lambda: NET[0].backward(X, masked(NET[0].forward(X)))),
+    "weights": ("W", lambda: Dense(masked(np.eye(2)))),
+    "parameters": ("b", lambda: NET.with_parameters({**NET.parameters, "conv1.b": masked(np.zeros(16, np.float32))})),
+    "fit": ("x", lambda: fit(NET, masked(X), LABELS, epochs=1)),
+    "labels": ("labels", lambda: fit(NET, X, masked(LABELS), epochs=1)),
+    "cross-entropy": ("scores", lambda: cross_entropy(masked(np.zeros((2, 10))), LABELS)),
+    "erasing": ("R", lambda: mask_by_relevance(NET, X, masked(MAPS))),
+    "a fill": ("fill", lambda: explain_with("occlusion", fill=masked(np.zeros((3, 2, 2))))),
+    "a reference": ("reference", lambda: explain_with("deeplift", reference=[0, masked(np.zeros((3, 2, 2)))])),
+    "bounds": ("high", lambda: lrp.z_bounds(0, masked([1.0, 2.0]))),
+    "noise": ("noise", lambda: smoothgrad(NET, X, noise=masked(np.zeros((1, *X.shape), np.float32)))),
+    "enlarging": ("L", lambda: upsampled(masked(MAPS), 56)),
+    "completeness": ("R", lambda: completeness_gap(NET, X, masked(X))),
+    "correlation": ("S", lambda: rank_correlation(MAPS, masked(MAPS))),
+    "ground truth": ("truth", lambda: mass_accuracy(MAPS, masked(MAPS > 0))),
+    "a map by a method": ("R", lambda: max_sensitivity(NET, X, lambda network, x, target: masked(x), n=1)),
+    "averages": ("p", lambda: Prediction(masked(PROBABILITIES))),
+    "evidence": ("alpha", lambda: Evidence(masked(np.ones((2, 3))))),
+    "ascent": ("start", lambda: ascend(squared_norm, masked(X))),
+    "a start": ("start", lambda: general(NET, [1, 2], start=masked(X))),
+    "dreaming": ("x", lambda: deepdream(NET, masked(X), "relu1")),
+    "a heatmap": ("R", lambda: plots.plane(masked(MAPS[0]))),
+    "a sheet": ("images", lambda: sheet(masked(MAPS))),
+}
+
+
+@pytest.mark.parametrize("where", MASKED)
+def test_a_masked_array_is_refused_wherever_an_array_is_taken(where):
+    name, call = MASKED[where]
+    with pytest.raises(
+        TypeError, match=rf"^(layer \w+: )?{name}: expected a plain array, got a masked one; .*filled\(0\)"
+    ):
+        call()
 
 
 PIXELS = Network([Conv2d(np.ones((1, 3, 1, 1))), Flatten(), Dense(np.ones((4, 2)))])

@@ -175,4 +175,4 @@ def test_a_row_that_differs_is_an_error_and_not_a_number(monkeypatch, capsys):
     assert made.lines == []
     assert len(made.errors) == 2
     assert "ERROR inference, batch 1: inference: the results differ" in capsys.readouterr().out
-    assert made.summary == "0 of 0 targets met; 2 rows could not be measured."
+    assert made.summary == "No target was checked; 2 rows could not be measured."

@@ -111,6 +111,23 @@ def test_single_precision_rounds_to_the_last_bin() -> None:
     assert reliability(p, np.array([0])).counts[-1] == 1
 
 
+@pytest.mark.parametrize("bins", [5, 10, 15])
+def test_a_confidence_on_an_edge_has_the_same_bin_in_both_precisions(bins: int) -> None:
+    """0.6 in float32 is above 0.6 in float64, and not above the edge of its bin."""
+    edges = np.arange(1, bins + 1) / bins
+    confidence = edges[edges > 0.5]
+    p, labels = np.stack([confidence, 1 - confidence], axis=1), np.arange(len(confidence)) % 2
+    single, double = reliability(p.astype(np.float32), labels, bins=bins), reliability(p, labels, bins=bins)
+    assert np.array_equal(single.counts, double.counts)
+    assert single.expected_error == pytest.approx(double.expected_error, abs=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_a_right_six_tenths_and_a_wrong_seven_tenths_are_in_two_bins(dtype: str) -> None:
+    p = np.array([[0.6, 0.4], [0.7, 0.3]], dtype)
+    assert expected_calibration_error(p, np.array([0, 1]), bins=10) == pytest.approx(0.55, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     "measure",
     [reliability, expected_calibration_error, maximum_calibration_error, negative_log_likelihood, brier_score],
@@ -207,6 +224,23 @@ def test_where_no_temperature_is_best() -> None:
         temperature(np.zeros((3, 2)), np.array([0, 1, 1]))
     nearly = np.array([[5.0, 0.0]] * 99 + [[0.0, 1e-3]])  # one mistake, by a hair: 99 · 5 e^(−5/T) = 0.001 / 2
     assert temperature(nearly, np.zeros(100, int)) == pytest.approx(5 / np.log(99 * 5 / 0.0005), rel=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+@pytest.mark.parametrize("gap", [1e-2, 1e-4, 1e-6, 1e-9])
+def test_the_temperature_where_the_loss_is_flat(gap: float, scale: float) -> None:
+    """Scores (1, 0) right and (d, 0) wrong: σ(−1/T) = d σ(d/T), which for d near 1 is T = (1 + d²) / (2 (1 − d))."""
+    d = 1 - gap
+    found = temperature(scale * np.array([[1.0, 0.0], [d, 0.0]]), np.array([0, 1])) / scale
+    assert found == pytest.approx((1 + d * d) / (2 * (1 - d)), rel=1e-7 + gap**2)
+
+
+def test_the_slope_at_the_temperature_is_zero_to_rounding() -> None:
+    for seed, scale in ((0, 1e-6), (1, 1.0), (2, 1e6)):
+        scores, labels = some(seed)
+        u = scores * scale / temperature(scale * scores, labels)
+        slope = (softmax(u) * u).sum(axis=1) - u[np.arange(len(u)), labels]
+        assert abs(slope.mean()) < 1e-14 * np.abs(u).max()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from scipy.ndimage import zoom
 from nnlite import Network, models
 from nnlite.decision_based.cam import cam, grad_cam, guided_grad_cam, upsampled
 from nnlite.decision_based.guided_backpropagation import guided_backpropagation
+from nnlite.decision_based.registry import METHODS
 from nnlite.layers import (
     AvgPool2d,
     BatchNorm,
@@ -155,6 +156,21 @@ class TestGradCam:
     def test_the_usual_layer_is_behind_the_last_convolution(self, layers: Any, name: str) -> None:
         network = Network([Conv2d(w(2, 2, 1, 1)), *layers])
         assert np.array_equal(grad_cam(network, X), grad_cam(network, X, layer=name))
+
+    @pytest.mark.parametrize("name", ["grad-cam", "guided-grad-cam"])
+    def test_a_map_that_is_zero_says_so_and_where_there_is_one(self, name: str) -> None:
+        turned = [Conv2d(np.ones((1, 1, 1, 1))), ReLU(), Conv2d(-np.ones((1, 1, 1, 1)), np.ones(1)), MaxPool2d(2)]
+        network = Network([*turned, GlobalAvgPool(), Flatten(), Dense(np.array([[1.0, -1.0]]))])
+        x = np.stack([np.full((1, 4, 4), 0.5), np.full((1, 4, 4), 5.0)])  # above conv2 they are 0.5 and −4
+        zero = "0 everywhere: nothing at conv2 speaks for it; "
+        for target, expected in (
+            (0, ["", zero + "nor at any other layer"]),
+            (1, [zero + "layer='relu1' gives a map", ""]),
+        ):
+            assert METHODS[name].note(network, x, target) == expected
+            for note, L in zip(expected, grad_cam(network, x, target), strict=True):
+                assert L.any() == (note == "")
+        assert grad_cam(network, x, 1, layer="relu1")[0].any()
 
     def test_a_neuron_is_explained_by_the_layers_below_it(self) -> None:
         part = LENET[:9]

@@ -305,7 +305,8 @@ MISTAKES = [
     ("explain uci:3 --model cut.npz --out o.png", ["cut.npz", "truncated"]),
     ("explain uci:3 --model shapeless.npz --out o.png", ["input_shape=(1, H, W)"]),
     ("explain uci:3 --model flat.npz --out o.png", ["(64,)", "input_shape=(1, H, W)"]),
-    ("explain uci:3 --model colour.npz --out o.png", ["(3, 8, 8)", "input_shape=(1, H, W)"]),
+    ("explain textures:3 --out o.png", ["textures:3 is in colour", "(1, 28, 28)", "--model colour_net"]),
+    ("explain foo:3 --model colour.npz --out o.png", ["textures:3, strokes:4, uci:17", "got foo:3"]),
     ("explain uci:3 --model nan.npz --out o.png", ["NaN", "check the network's weights"]),
     # what is asked
     ("explain strokes:4 --method lrp-gama --out o.png", ["--method takes one of", "lrp-gamma", "lrp-gama came"]),
@@ -376,15 +377,53 @@ def test_a_mistake_is_one_line_and_nothing_is_written(command, strange_files, mo
     assert contents(strange_files) == before
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "explain strokes:4 --out o.png", "uncertainty strokes:4 --out o.pdf",
+        "maximize --class 4 --out o.svg", "visualize --class 4 --out o.png",
+    ],
+)  # fmt: skip
+def test_a_figure_without_matplotlib_is_refused_before_any_work(command, monkeypatch, line):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr("nnlite.commands.checks.network", None)
+    code, out, err = command(line)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(
+        r"nnlite: --out o[.]\w+ .* Matplotlib, .* not installed: pip install matplotlib, .*[.]npy[.]\n", err
+    )
+
+
+def test_numbers_need_no_matplotlib(command, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert command("explain uci:17 --model tiny --out o.npy")[0] == 0
+
+
 @pytest.mark.skipif(
     os.name == "nt" or not Path("/proc/self").is_dir(), reason="needs a folder that nobody can write to"
 )
-@pytest.mark.parametrize("line", ["explain strokes:4 --out /proc/o.png", "train --model tiny --out /proc/o.npz"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "explain strokes:4 --out /proc/o.png",
+        "uncertainty strokes:4 --out /proc/o.png",
+        "visualize --class 4 --out /proc/o.png",
+        "maximize --class 4 --out /proc/o.png",
+        "maximize --class 4 --out o.png --film /proc/o.gif",
+        "dream textures:3 --layer relu3 --out /proc/o.png",
+        "step lrp-zero --html /proc/o.html",
+        "train --model tiny --out /proc/o.npz",
+        "verify --json /proc/o.json",
+        "verify --out /proc",
+        "tour --out /proc",
+        "gallery --out /proc",
+    ],
+)
 def test_a_place_that_cannot_be_written_to_is_refused_before_any_work(command, line):
     code, out, err = command(line)
     assert (code, out) == (2, "")
     assert re.fullmatch(
-        r"nnlite: --out takes a file in a folder that can be written to, and /proc/o[.](png|npz) cannot .*\n", err
+        r"nnlite: --\w+: /proc/\w+[.]\w+: nothing can be written to the folder /proc [(].*[)]; .*\n", err
     )
 
 
@@ -403,7 +442,7 @@ def test_a_write_that_fails_leaves_the_older_file(command, monkeypatch):
     Path("heat.png").write_bytes(b"older")
     monkeypatch.setattr("os.fsync", full)
     code, _, err = command("explain uci:17 --model tiny --out heat.png")
-    assert (code, err) == (2, "nnlite: No space left on device\n")
+    assert (code, err) == (2, "nnlite: heat.png: No space left on device\n")
     assert contents(Path()) == {"heat.png": b"older"}
 
 
@@ -438,7 +477,11 @@ def test_a_full_disk_behind_the_output():
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
 def test_ctrl_c_while_training():
-    process = outside("train", "--model", "tiny", "--epochs", "2000", "--out", "own.npz", start_new_session=True)
+    """In the background tests inherit an ignored SIGINT, and what they start would ignore it, too: so it is reset."""
+    process = outside(
+        "train", "--model", "tiny", "--epochs", "2000", "--out", "own.npz",
+        start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     try:
         until = time.monotonic() + 60
         while not Path("own.npz.checkpoint").exists():

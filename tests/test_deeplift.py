@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from nnlite import Network, models
 from nnlite.decision_based import gradient
 from nnlite.decision_based.deeplift import NONLINEARITIES, deeplift
+from nnlite.decision_based.integrated_gradients import completeness_gap
 from nnlite.layers import (
     AvgPool2d,
     BatchNorm,
@@ -171,7 +172,7 @@ def plain_deeplift(network: Network, x: np.ndarray, r: np.ndarray, top: np.ndarr
             m_minus = m_plus
         elif rule == "rescale":
             pairs = zip(d, d_out, m, a[i], strict=True)
-            m_plus = [slope(what, z) * g if abs(dz) < 1e-7 else dy / dz * g for dz, dy, g, z in pairs]
+            m_plus = [slope(what, z) * g if dz == 0 else dy / dz * g for dz, dy, g, z in pairs]
             m_minus = m_plus
         else:
             behind_sum = i > 0 and steps[i - 1][0] == "linear"
@@ -211,8 +212,8 @@ def reveal_cancel(phi: Any, z0: float, z: float, plus: float, minus: float) -> t
     up = 0.5 * (y_plus - y0) + 0.5 * (y - y_minus)
     down = 0.5 * (y_minus - y0) + 0.5 * (y - y_plus)
     return (
-        up / plus if abs(plus) >= 1e-7 else slope(phi, z),
-        down / minus if abs(minus) >= 1e-7 else slope(phi, z),
+        up / plus if plus else slope(phi, z),
+        down / minus if minus else slope(phi, z),
     )
 
 
@@ -224,7 +225,7 @@ def maximum(places: list[list[int]], a: list[float], a0: list[float], m: list[fl
         change = a[winner] - a0[winner0]
         derivative[winner] += g
         share[winner if change > 0 else winner0] += g * change
-    return [derivative[j] if abs(a[j] - a0[j]) < 1e-7 else share[j] / (a[j] - a0[j]) for j in range(len(a))]
+    return [derivative[j] if a[j] == a0[j] else share[j] / (a[j] - a0[j]) for j in range(len(a))]
 
 
 @EACH
@@ -365,16 +366,95 @@ def test_saturation_where_the_gradient_sees_nothing() -> None:
     assert deeplift(network, x).tolist() == [[0.5, 0.5]]
 
 
-def test_a_difference_below_the_threshold_has_the_gradient_as_multiplier() -> None:
-    network = Network([Dense(np.ones((1, 1))), Tanh()])
-    r = np.array([[0.3]])
-    multipliers = []
-    for step in (0.99e-7, 1.01e-7):
-        x = r + step
-        multipliers.append((deeplift(network, x, 0, reference=r) / (x - r)).item())
-    exact = 1 - np.tanh(0.3 + 0.99e-7) ** 2
-    assert multipliers[0] == pytest.approx(exact, rel=1e-15)
-    assert multipliers[1] != pytest.approx(exact, rel=1e-15)
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    name=st.sampled_from(["pools", "leaky", "dense"]),
+    rule=st.sampled_from(["rescale", "reveal-cancel"]),
+    k=st.integers(-140, 140),
+    single=st.booleans(),
+    seed=st.integers(0, 10**6),
+)
+def test_the_map_scales_with_the_input_bit_by_bit(name: str, rule: str, k: int, single: bool, seed: int) -> None:
+    """Without biases f(2ᵏ x) = 2ᵏ f(x), and a power of two rounds nothing: whatever the unit, the map is the same."""
+    dtype = np.float32 if single else np.float64
+    network, shape = (WITHOUT_BIASES[name][0].astype(dtype), WITHOUT_BIASES[name][1])
+    x, r = (values.astype(dtype) for values in pixels(shape, seed))
+    r[2] = x[2] * dtype(1 - 1e-5)  # a reference close by
+    factor = dtype(2.0 ** (k / 4 // 1 if single else k))
+    R = deeplift(network, x, 0, reference=r, rule=rule)
+    assert np.array_equal(deeplift(network, factor * x, 0, reference=factor * r, rule=rule), factor * R)
+    change = (network.scores(x) - network.scores(r))[:, 0]
+    size = (np.abs(x) + np.abs(r) + np.abs(R)).reshape(len(R), -1).sum(axis=1)  # the weights are of size 1
+    assert np.all(np.abs(R.reshape(len(R), -1).sum(axis=1) - change) <= 100 * np.finfo(dtype).eps * size)
+
+
+def _without_biases() -> dict[str, tuple[Network, tuple[int, ...]]]:
+    rng = np.random.default_rng(23)
+
+    def w(*shape: int) -> np.ndarray:
+        return rng.normal(size=shape) * 0.6
+
+    return {
+        "pools": (
+            Network(
+                [Conv2d(w(3, 1, 3, 3), padding=1), ReLU(), MaxPool2d(3, stride=2), Conv2d(w(2, 3, 2, 2)), MaxPool2d(2),
+                 ReLU(), Flatten(), Dense(w(2, 2))]
+            ),
+            (1, 7, 7),
+        ),
+        "leaky": (Network([Dense(w(5, 6)), LeakyReLU(0.2), Dense(w(6, 4)), LeakyReLU(0.2), Dense(w(4, 2))]), (5,)),
+        "dense": (Network([Dense(w(5, 6)), ReLU(), Dense(w(6, 4)), ReLU(), Dense(w(4, 2))]), (5,)),
+    }  # fmt: skip
+
+
+WITHOUT_BIASES = _without_biases()
+
+
+@BOTH
+def test_a_kink_is_crossed_however_small_the_step(rule: str) -> None:
+    """f(x) = 10⁸ max(0, 10⁻⁸ x − 0.5 · 10⁻⁸) rises from 0 to 0.5: Δa / Δz is ½, where the slope is 1."""
+    network = Network([Dense(np.array([[1e-8]]), np.array([-0.5e-8])), ReLU(), Dense(np.array([[1e8]]))])
+    np.testing.assert_allclose(deeplift(network, np.ones((1, 1)), 0, rule=rule), [[0.5]], rtol=1e-12)
+
+
+@BOTH
+@pytest.mark.parametrize("unit", [1, 1e-8, 1e-100, 1e100])
+def test_winners_change_however_small_the_pixels(rule: str, unit: float) -> None:
+    network = Network([MaxPool2d((1, 2)), Flatten(), Dense(np.ones((1, 1)))])
+    x, r = unit * np.array([[[[4.0, 0.0]]]]), unit * np.array([[[[0.0, 3.0]]]])
+    np.testing.assert_allclose(deeplift(network, x, 0, reference=r, rule=rule), [[[[unit, 0]]]], rtol=1e-12)
+
+
+@BOTH
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("phi", [Tanh(), Sigmoid()])
+def test_the_limit_of_small_steps_is_the_gradient(phi: Any, dtype: Any, rule: str) -> None:
+    """The multiplier is never rounding divided by rounding: from step to step it comes nearer to the slope."""
+    network, eps = Network([Dense(np.ones((1, 1), dtype)), phi]), np.finfo(dtype).eps
+    for start in (0.0, 0.3, -1.5):
+        r = np.full((1, 1), start, dtype)
+        for step in 2.0 ** -np.arange(1, 30 if dtype == np.float32 else 60):
+            x = r + dtype(step)
+            if x == r:
+                continue
+            m = deeplift(network, x, 0, reference=r, rule=rule) / (x - r)
+            exact = gradient(network, r, 0)
+            assert abs(m - exact) <= 3 * step * abs(exact) + 20 * np.sqrt(eps) * abs(exact)
+
+
+def test_what_lowers_a_neuron_by_less_than_its_rounding_has_no_huge_multiplier() -> None:
+    """Three pixels of 1e-6 cancel to 3e-22, and lower neurons that the others bring to their kink, to 2e-16."""
+    rng = np.random.default_rng(0)
+    first, second = np.zeros((9, 7)), rng.random((7, 50))
+    first[:3, 0], first[3:, 1:] = (0.1, 0.7, -0.8), np.eye(6)
+    others = rng.random(6)
+    second[0], second[1:] = -1, second[1:] / (others @ second[1:])
+    network = Network([Dense(first), Dense(second, -np.ones(50)), ReLU(), Dense(np.ones((50, 1)))])
+    x = np.array([[1e-6, 1e-6, 1e-6 * (1 - 3e-16), *others]])
+    r = np.array([[0, 0, 0, *0.3 * others]])
+    assert 0 < network.forward(x)[1][0, 0] < 1e-21
+    R = deeplift(network, x, 0, reference=r, rule="reveal-cancel")
+    assert np.abs(R[0, :3]).max() <= 4e-5  # 50 neurons, weights up to 0.8, pixels of 1e-6
 
 
 # ---------------------------------------------------------------------------------------------------------- laws
@@ -446,6 +526,16 @@ class TestTheReference:
         for reference in (0.5, np.full(self.SHAPE, 0.5), np.full((1, *self.SHAPE), 0.5)):
             assert np.array_equal(deeplift(self.NETWORK, self.X, reference=reference), expected)
 
+    @BOTH
+    def test_several_are_averaged(self, rule: str) -> None:
+        several = [0, 0.5, np.full(self.SHAPE, -1.0), self.R]
+        each = [deeplift(self.NETWORK, self.X, reference=r, rule=rule) for r in several]
+        R = deeplift(self.NETWORK, self.X, reference=several, rule=rule)
+        np.testing.assert_allclose(R, np.mean(each, axis=0), rtol=1e-12, atol=1e-15)
+        assert np.array_equal(deeplift(self.NETWORK, self.X, reference=(0.5,), rule=rule), each[1])
+        gap = completeness_gap(self.NETWORK, self.X, R, baseline=several)
+        np.testing.assert_allclose(gap, 0, atol=1e-12)
+
     def test_the_class_is_the_one_predicted_for_x_not_for_the_reference(self) -> None:
         network = Network([Dense(np.eye(2))])
         x, r = np.array([[3.0, 1.0]]), np.array([[0.0, 9.0]])
@@ -486,10 +576,14 @@ X = np.ones((2, 5))
     [
         ({"rule": "reveal cancel"}, r"rule takes 'linear', 'rescale', 'reveal-cancel', and 'reveal cancel' came"),
         ({"rule": "linear"}, r"for networks of linear layers, and relu1 is a ReLU\(\)"),
-        ({"reference": np.zeros(4)}, r"a number, .* one input \(5,\), or one for each sample \(2, 5\); \(4,\) came"),
-        ({"reference": np.zeros((3, 5))}, r"or one for each sample \(2, 5\); \(3, 5\) came"),
+        (
+            {"reference": np.zeros(4)},
+            r"a number, .* one input \(5,\), or one for each sample \(2, 5\), or a list .*; \(4,\) came",
+        ),
+        ({"reference": np.zeros((3, 5))}, r"or one for each sample \(2, 5\), or a list .*; \(3, 5\) came"),
         ({"reference": "black"}, r"reference takes a number, .* 'black' came"),
-        ({"reference": [0.0] * 5}, r"reference takes a number, .* came"),
+        ({"reference": [0.0, "black"]}, r"reference takes a number, .* or a list of these .* 'black' came"),
+        ({"reference": []}, r"reference takes a list of one or more, and an empty one came"),
         ({"reference": True}, r"reference takes a number, .* True came"),
         (
             {"reference": np.zeros(5, np.float32)},

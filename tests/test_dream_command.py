@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from nnlite import Network, cli, datasets, models, pictures
-from nnlite.layers import Conv2d
+from nnlite.layers import Conv2d, ReLU
 from nnlite.model_based.deepdream import deepdream, resized
 
 FAST = "--octaves 2 --steps 2"
@@ -61,6 +61,15 @@ def test_the_dream_is_that_of_the_function(command):
     assert "image      small.png, 70 × 90 pixels\n" in out
     assert out.endswith("written    dream.png\n")
     assert sorted(os.listdir()) == ["dream.png", "small.png"]
+
+
+def test_a_picture_that_did_not_move_is_named(command):
+    picture("grey.png", channels=1)
+    shut = Network([Conv2d(np.ones((1, 1, 3, 3)), np.array([-10.0])), ReLU()], input_shape=(1, 28, 28))
+    shut.save("shut.npz")
+    code, out, err = command(f"dream grey.png --model shut.npz --layer relu1 {FAST} --out dream.png")
+    assert (code, err) == (0, "")
+    assert "‖a‖² of relu1: 0 to 0; the picture did not move: closed ReLUs leave no gradient\n" in out
 
 
 def test_a_grey_network_dreams_in_grey(command):

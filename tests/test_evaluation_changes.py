@@ -1,5 +1,6 @@
 """Does the map follow the network, and not the noise? Randomization, rank correlation, continuity, max-sensitivity."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnlite import Network, datasets, models, storage
-from nnlite.decision_based import explain, gradient
+from nnlite.decision_based import explain, gradient, integrated_gradients, smoothgrad
 from nnlite.evaluation import (
     continuity,
     infidelity,
@@ -17,7 +18,7 @@ from nnlite.evaluation import (
     randomized,
     rank_correlation,
 )
-from nnlite.layers import BatchNorm, Dense, Flatten, ReLU, Tanh
+from nnlite.layers import BatchNorm, Conv2d, Dense, Flatten, GlobalAvgPool, ReLU, Tanh
 
 RNG = np.random.default_rng(0)
 NET = Network(
@@ -224,20 +225,40 @@ def test_a_linear_network_has_one_slope_everywhere_and_shares_that_move_with_x()
     np.testing.assert_allclose(continuity(LINEAR, X, "gradient-times-input", 1, neighbours=steepest[None]), size)
 
 
-def test_neighbours_stay_between_the_least_and_largest_pixel_and_in_the_radius():
+def test_neighbours_are_drawn_around_x_and_brought_back_where_inputs_have_bounds():
     seen = []
 
     def method(network, x, target):
         seen.append(x)
         return x
 
-    max_sensitivity(LENET, DIGITS, method, radius=0.2, n=3)
-    near = seen[1].reshape(3, *DIGITS.shape)
-    assert near.min() >= 0
-    assert near.max() <= 1
-    assert 0.19 < np.abs(near - DIGITS).max() <= 0.2 + 1e-6
-    assert near.dtype == np.float32
-    explain(LENET, near[0], "lrp-montavon2019")  # whose z^B takes pixels in [0, 1] alone
+    for bounds in ({}, {"low": 0, "high": 1}, {"low": 0}):
+        max_sensitivity(LENET, DIGITS, method, radius=0.2, n=3, **bounds)
+        near = seen[-1].reshape(3, *DIGITS.shape)
+        u = np.random.default_rng(0).uniform(-0.2, 0.2, (3, 1, *DIGITS.shape[1:])).astype(np.float32)
+        assert np.array_equal(near, np.clip(DIGITS + u, bounds.get("low"), bounds.get("high", np.float32(np.inf))))
+        assert near.dtype == np.float32
+    found = max_sensitivity(LENET, DIGITS, "lrp-montavon2019", n=2, low=0, high=1)  # z^B takes pixels in [0, 1] alone
+    assert (found > 0).all()
+
+
+def test_an_image_of_one_grey_has_neighbours_as_any_other():
+    """They were clipped to the image's own range, and so were the image itself: a sensitivity of 0 without a word."""
+    rng = np.random.default_rng(0)
+    network = Network([Flatten(), Dense(rng.normal(size=(16, 8))), Tanh(), Dense(rng.normal(size=(8, 3)))])
+    grey = np.full((1, 1, 4, 4), 0.5)
+    near = grey + np.random.default_rng(0).uniform(-0.05, 0.05, (10, 1, 1, 4, 4))
+    for measure in (continuity, max_sensitivity):
+        found = measure(network, grey, "gradient")
+        assert found > 0.01
+        assert found == measure(network, grey, "gradient", neighbours=near)
+
+
+@pytest.mark.parametrize("measure", [continuity, max_sensitivity])
+@pytest.mark.parametrize("options", [{"neighbours": X[None]}, {"radius": 1e-20}, {"low": 1, "high": 1}])
+def test_a_neighbour_that_is_x_itself_is_refused(measure, options):
+    with pytest.raises(ValueError, match="A neighbour is x itself"):
+        measure(NET, np.ones_like(X) if "low" in options else X, "gradient", **options)
 
 
 def test_a_map_that_was_zero_and_a_batch_that_is_its_samples():
@@ -261,6 +282,9 @@ def test_maps_of_another_shape_than_x():
         ({"radius": 0}, "radius must be more than 0"),
         ({"radius": float("nan")}, "radius must be a finite number"),
         ({"n": 0}, "n takes a positive integer"),
+        ({"n": 10**20}, "n takes a positive integer below 2⁶³; got 100000000000000000000"),
+        ({"low": 0.5}, "x must lie between low and high, 0.5 and inf; got"),
+        ({"high": "1"}, "high must be a finite number"),
         ({"rng": -1}, "rng takes a seed"),
         ({"neighbours": X}, "neighbours takes an array"),
         ({"neighbours": [X]}, "neighbours takes an array"),
@@ -275,8 +299,6 @@ def test_a_mistake_in_stability_is_one_clear_error(options, words):
     for measure in (continuity, max_sensitivity):
         with pytest.raises(ValueError, match=words):
             measure(NET, X, **arguments)
-    with pytest.raises(ValueError, match="A neighbour is x itself"):
-        continuity(NET, X, "gradient", neighbours=X[None])
 
 
 @pytest.mark.parametrize("measure", [continuity, max_sensitivity])
@@ -284,3 +306,80 @@ def test_an_input_that_is_no_array_and_a_batch_of_none(measure):
     with pytest.raises((TypeError, ValueError), match="x"):
         measure(NET, [[1.0] * 6], "gradient")
     assert measure(NET, X[:0], "gradient").shape == (0,)
+
+
+# --------------------------------------------------------------------------------------------------- given, and many
+
+
+def test_the_infidelity_of_given_changes_is_the_mean_over_them():
+    R, c = gradient(NET, X), NET.predict(X)
+    noise = 0.3 * np.random.default_rng(1).normal(size=(7, *X.shape))
+    expected = np.zeros(4)
+    for n in range(4):
+        for change in noise[:, n]:
+            said = sum(change * R[n])
+            done = NET.scores(X[n : n + 1])[0, c[n]] - NET.scores(X[n : n + 1] - change)[0, c[n]]
+            expected[n] += (said - done) ** 2 / 7
+    np.testing.assert_allclose(infidelity(NET, X, R, noise=noise), expected, rtol=1e-10)
+    assert np.array_equal(
+        infidelity(NET, X, R, noise=noise, change="noise", n=3, level=9.0), infidelity(NET, X, R, noise=noise)
+    )
+    one_for_all = np.broadcast_to(0.2 * np.random.default_rng(0).standard_normal((100, 1, 6)), (100, 4, 6))
+    assert np.array_equal(infidelity(NET, X, R, noise=one_for_all), infidelity(NET, X, R, change="noise"))
+    toward_zero = infidelity(LINEAR, X, gradient(LINEAR, X), noise=X[None])  # x − 0: what the slope says is what it is
+    np.testing.assert_allclose(toward_zero, 0, atol=1e-20)
+
+
+@pytest.mark.parametrize(
+    ("noise", "words"),
+    [
+        (X, r"noise takes an array \(n, 4, 6\) of float64, as x is; got \(4, 6\) float64"),
+        (X[None].astype(np.float32), "got .* float32"),
+        ([X], "got list"),
+        (np.full((1, 4, 6), np.nan), "x must be finite"),
+    ],
+)
+def test_changes_that_do_not_fit_are_refused(noise, words):
+    with pytest.raises(ValueError, match=words):
+        infidelity(NET, X, gradient(NET, X), noise=noise)
+
+
+@pytest.mark.parametrize(
+    "measure", ["infidelity", "max_sensitivity", "continuity", "smoothgrad", "integrated_gradients"]
+)
+def test_four_times_the_draws_take_no_more_memory(measure):
+    """On 96 × 96 pixels; the draws are made, used and forgotten a block at a time."""
+    rng = np.random.default_rng(0)
+    layers = [
+        Conv2d(rng.normal(size=(4, 1, 3, 3)), rng.normal(size=4)),
+        ReLU(),
+        GlobalAvgPool(),
+        Flatten(),
+        Dense(np.ones((4, 2))),
+    ]
+    network, x = Network(layers).astype("float32"), rng.random((1, 1, 96, 96), np.float32)
+    run = {
+        "infidelity": lambda n: infidelity(network, x, x, change="noise", n=n),
+        "max_sensitivity": lambda n: max_sensitivity(network, x, "gradient", n=n),
+        "continuity": lambda n: continuity(network, x, "gradient", n=n),
+        "smoothgrad": lambda n: smoothgrad(network, x, n=n),
+        "integrated_gradients": lambda n: integrated_gradients(network, x, steps=n),
+    }[measure]
+    run(2)  # what is made once
+
+    def peak(n):
+        tracemalloc.start()
+        run(n)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    assert peak(400) < 1.1 * peak(100)
+
+
+def test_more_draws_than_there_is_room_for_are_refused_at_once(monkeypatch):
+    monkeypatch.setenv("NNLITE_MEMORY", "1M")
+    with pytest.raises(
+        ValueError, match=r"infidelity with n=20000 needs 1\.2M of memory, and NNLITE_MEMORY allows 1\.0M"
+    ):
+        infidelity(NET, X, gradient(NET, X), change="noise", n=20_000)

@@ -411,6 +411,7 @@ W = np.ones((2, 3, 1))
     [
         (lambda: Gaussian(np.zeros(2), np.ones((2, 2))), "positive definite"),
         (lambda: Gaussian(np.zeros(2), np.array([[1.0, 0.5], [0.0, 1.0]])), "symmetric"),
+        (lambda: Gaussian(np.zeros(2), 1e-13 * np.array([[1.0, 0.5], [0.0, 1.0]])), "symmetric"),  # in small units too
         (lambda: Gaussian(np.zeros(2), np.eye(3)), r"the shape \(2, 2\)"),
         (lambda: PPCA(np.zeros(3), np.ones((3, 3)), 1.0), "q must be below D = 3"),
         (lambda: PPCA(np.zeros(3), np.ones((3, 1)), 0.0), "above 0"),

@@ -9,8 +9,7 @@ import pytest
 from nnlite import Network, models
 from nnlite.datasets import strokes
 from nnlite.decision_based import lrp
-from nnlite.decision_based.registry import METHODS
-from nnlite.decision_based.registry import explain
+from nnlite.decision_based.registry import METHODS, explain
 from nnlite.layers import Dense, Dropout, Flatten, ReLU
 from nnlite.uncertainty import dropout_draws, predict
 from nnlite.uncertainty.explanations import ExplanationDraws, explanations
@@ -135,7 +134,9 @@ class TestTheTarget:
         draws = dropout_draws(DROPOUT, 3)
         R = explanations(draws, X, "gradient", [4, 9])
         assert np.array_equal(R.maps[:, 1], explanations(draws, X, "gradient", 9).maps[:, 1])
-        assert not explanations(draws, X, "gradient", ("conv2", 3)).std.any()  # below the dropout all draws are one network
+        assert not explanations(
+            draws, X, "gradient", ("conv2", 3)
+        ).std.any()  # below the dropout all draws are one network
 
     @pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.fits(DROPOUT)])
     def test_every_method_that_fits(self, name):
@@ -185,7 +186,9 @@ class TestBadInput:
         with pytest.raises(ValueError, match="one shape"):
             explanations(draws, X, lambda f, x, c: x if f is draws[0] else x[:, :, :2])
         with pytest.raises(ValueError, match="network 0 for sample 1 holds a NaN"):
-            explanations(draws, X, lambda f, x, c: np.where(np.arange(2)[:, None, None, None] == 1, np.float32(np.nan), x))
+            explanations(
+                draws, X, lambda f, x, c: np.where(np.arange(2)[:, None, None, None] == 1, np.float32(np.nan), x)
+            )
 
     @pytest.mark.parametrize("target", [10, -1, [4, 9, 9], 1.5, ("conv9", 1)])
     def test_targets(self, target):
@@ -222,6 +225,24 @@ class TestPicture:
     def test_stronger_than_the_limit_is_as_the_limit(self):
         one = np.ones((1, 1))
         assert np.array_equal(certainty_colours(9 * one, 0 * one, one, 1.0), certainty_colours(one, 0 * one, one, 1.0))
+
+    def test_a_nan_is_grey_and_integers_are_numbers(self):
+        one, undefined = np.ones((1, 1)), np.full((1, 1), np.nan)
+        for maps in ((undefined, one, one), (one, undefined, one)):
+            assert certainty_colours(*maps, 1.0)[0, 0].tolist() == [128, 128, 128]
+        large = np.full((1, 1), -128, np.int8)
+        assert np.array_equal(
+            certainty_colours(large, 0 * large, one, 128.0), certainty_colours(-128 * one, 0 * one, one, 128.0)
+        )
+
+    def test_a_map_of_a_few_pixels_has_the_deepest_colour_at_the_largest(self):
+        maps = np.zeros((2, 1, 28, 28))
+        maps[:, 0, 3, 4] = 1e-3  # one of 784: above the 99 % quantile, which is 0
+        figure = picture(ExplanationDraws(maps, np.array([0])), np.zeros((1, 1, 28, 28)))
+        shown = figure.subfigs[0].axes[0].images[0].get_array()
+        deepest = certainty_colours(np.ones((1, 1)), np.zeros((1, 1)), np.ones((1, 1)), 1.0)
+        assert np.array_equal(shown[3, 4], deepest[0, 0])
+        plt.close(figure)
 
     def test_it_draws_one_sample_of_the_batch(self):
         R = explanations(dropout_draws(DROPOUT, 4), X)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from nnlite import Network, datasets, models
-from nnlite.layers import AvgPool2d, Conv2d, Dense, Flatten, Identity, MaxPool2d, ReLU
+from nnlite.layers import AvgPool2d, Conv2d, Dense, Flatten, GlobalAvgPool, Identity, MaxPool2d, ReLU
+from nnlite.model_based.ascent import moved
 from nnlite.model_based.channels import Channels, all_channels
 from nnlite.model_based.dataset_examples import CHUNK, channel_examples, dataset_examples
 from nnlite.model_based.feature_visualization import objective, visualize
@@ -107,6 +108,11 @@ def test_a_sheet_of_colours():
         sheet(x[:0])
     with pytest.raises(ValueError, match="positive integer"):
         sheet(x, columns=0)
+    grey = np.full((3, 1, 2, 2), 7, np.uint8)
+    assert sheet(grey, gap=255)[0, 2, 0] == 255
+    for gap in (0.5, -1, 256):
+        with pytest.raises(ValueError, match=f"gap takes a number of the kind of the images, uint8; got {gap}"):
+            sheet(grey, gap=gap)
 
 
 # ---------------------------------------------------------------------------------------------------------- the search
@@ -274,3 +280,51 @@ def test_one_thing_in_the_place_of_several():
         visualize(LENET, 1, shape=28)
     with pytest.raises(TypeError, match="images takes a NumPy array"):
         dataset_examples(squared_norm, [[1.0, 2.0]])
+
+
+# ---------------------------------------------------------------------------------------------------- closed ReLUs
+
+SHUT = Network(  # at middle grey all is closed; bright pixels open channel 0, nothing opens 1, and 2 sees nothing
+    [
+        Conv2d(np.array([1.0, -1.0, 0.0]).reshape(3, 1, 1, 1) * np.ones((3, 1, 3, 3)), np.array([-6.0, -0.5, -1.0])),
+        ReLU(), GlobalAvgPool(), Flatten(), Dense(np.eye(3)),
+    ],
+    input_shape=(1, 8, 8),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("parameterization", ["fourier", "pixels"])
+def test_a_closed_relu_leaks_until_it_opens_and_what_has_no_way_up_does_not_move(parameterization):
+    found = all_channels(SHUT, "relu1", steps=64, parameterization=parameterization)
+    assert Score(SHUT, ("relu1", 0))(found.start)[0].tolist() == [0, 0, 0]
+    assert found.activation[0] > 10
+    assert found.activation[1:].tolist() == [0, 0]
+    assert moved(found).tolist() == [True, True, False]
+    assert np.array_equal(found.x[2], found.start[2])
+    for target in (0, ("relu1", 0), LogProbability(SHUT, 0, leak=True)):
+        assert moved(visualize(SHUT, target, steps=4)).all()
+    assert not moved(visualize(SHUT, "relu1", steps=4)).any()  # the signal 2 a at its top is 0
+
+
+def test_a_leak_changes_no_gradient_that_is_there():
+    """One image of a batch is lost, the others keep their bits; and what would lower a closed neuron does not leak."""
+    x = np.stack([np.full((1, 8, 8), 0.5), np.ones((1, 8, 8)), np.linspace(0, 1, 64).reshape(1, 8, 8)])
+    for f in (
+        Score(SHUT, 0),
+        Score(SHUT, ("relu1", (0, 2, 2))),
+        LogProbability(SHUT, 0),
+        Through(SHUT[:2], Channels(np.zeros(3, int))),
+    ):
+        exact, leaked = f(x)[1], replace(f, leak=True)(x)[1]
+        there = exact.any(axis=(1, 2, 3))
+        assert there.tolist() in ([False, True, True], [False, True, False])
+        assert np.array_equal(exact[there], leaked[there])
+        assert leaked[~there].any(axis=(1, 2, 3)).all()
+    lowered = Score(Network([*SHUT.layers, Dense(-np.eye(3))], input_shape=(1, 8, 8)), 0, leak=True)
+    assert not lowered(x[:1])[1].any()
+
+
+def test_the_search_for_a_silent_channel_of_lenet_begins():
+    found = all_channels(LENET, "relu2", [0, 7], steps=60)
+    assert Score(LENET, ("relu2", 0))(found.start)[0][0] == 0
+    assert (found.activation > 20).all()

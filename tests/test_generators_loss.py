@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,18 @@ def test_the_divergence_is_zero_at_the_prior_alone() -> None:
     assert value[0] == 0
     assert not gradient.any()
     assert (divergence(RNG(0).standard_normal((100, 4)))[0] > 0).all()
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_no_digit_of_a_small_loss_cancels(dtype: str) -> None:
+    """A pixel that is right to e⁻ˢ, and a code near the prior: differences of large numbers had left noise."""
+    scores = np.array([[s, -s] for s in (1.0, 5.0, 10.0, 15.0, 30.0, 80.0)], dtype)
+    bits, _ = reconstruction(scores, np.array([[1.0, 0.0]] * len(scores), dtype))
+    np.testing.assert_allclose(bits, 2 * np.log1p(np.exp(-scores[:, 0].astype("f8"))), rtol=20 * np.finfo(dtype).eps)
+    log_variance = np.array([[0.0, v] for v in (0.1, 1e-2, -1e-3)], dtype)
+    v = log_variance[:, 1].astype("f8")
+    exact = sum(v**k / math.factorial(k) for k in range(2, 14)) / 2  # e^v − 1 − v
+    np.testing.assert_allclose(divergence(log_variance)[0], exact, rtol=4e3 * np.finfo(dtype).eps)
 
 
 def test_the_reconstruction_is_the_log_likelihood_of_bernoulli_pixels() -> None:

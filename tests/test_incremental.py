@@ -21,11 +21,13 @@ from nnlite.layers import (
     ConvTranspose2d,
     Dense,
     Dropout,
+    Dropout2d,
     Flatten,
     GlobalAvgPool,
     Identity,
     Layer,
     LeakyReLU,
+    LogSoftmax,
     MaxPool2d,
     ReLU,
     Reshape,
@@ -35,6 +37,9 @@ from nnlite.layers import (
 )
 
 BACKENDS = ("numpy", "numba")
+SIMPLE = [
+    ReLU(), Tanh(), LeakyReLU(0.1), Sigmoid(), Softmax(), LogSoftmax(), Identity(), Dropout(0.5), Dropout2d(0.5),
+]  # fmt: skip
 FILLS: list[Any] = [0.0, 0.5, "mean", "blur", "noise", "flip", "array"]
 
 
@@ -140,7 +145,19 @@ def layers(draw: st.DrawFn) -> tuple[list[Layer], tuple[int, int, int]]:
             layer = BatchNorm(*rng.normal(size=(3, channels)), rng.random(channels) + 0.5)
         else:
             layer = draw(
-                st.sampled_from([ReLU(), Tanh(), LeakyReLU(0.1), Sigmoid(), Softmax(), Identity(), Dropout(0.5)])
+                st.sampled_from(
+                    [
+                        ReLU(),
+                        Tanh(),
+                        LeakyReLU(0.1),
+                        Sigmoid(),
+                        Softmax(),
+                        LogSoftmax(),
+                        Identity(),
+                        Dropout(0.5),
+                        Dropout2d(0.5),
+                    ]
+                )
             )
         try:
             out = Network([*row, layer]).output_shape((1, *shape))

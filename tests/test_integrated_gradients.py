@@ -11,7 +11,7 @@ import pytest
 
 from nnlite import Network
 from nnlite.decision_based import copies, gradient, gradient_times_input, saliency
-from nnlite.decision_based.integrated_gradients import baselines, completeness_gap, integrated_gradients, points
+from nnlite.decision_based.integrated_gradients import completeness_gap, integrated_gradients, points
 from nnlite.layers import BatchNorm, Conv2d, Dense, Dropout, Flatten, Identity, Layer, MaxPool2d, ReLU, Softmax, Tanh
 
 draw = np.random.default_rng(4)
@@ -301,7 +301,7 @@ class TestBaselines:
         with pytest.raises(ValueError, match=message):
             integrated_gradients(SMOOTH, X, baseline=baseline)
         with pytest.raises(ValueError, match=message):
-            baselines(X, baseline)
+            completeness_gap(SMOOTH, X, X, baseline=baseline)
 
 
 class TestOtherGradients:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,7 @@ MODULES: dict[str, tuple[Any, tuple[int, ...]]] = {
     "batch norm without parameters": (lambda: nn.BatchNorm2d(3, affine=False), (3, 4, 4)),
     "leaky relu": (lambda: nn.LeakyReLU(0.2), (7,)),
     "softmax": (lambda: nn.Sequential(nn.Linear(6, 4), nn.Softmax(dim=-1)), (6,)),
+    "log softmax": (lambda: nn.Sequential(nn.Linear(6, 4), nn.LogSoftmax(dim=-1)), (6,)),
     "softmax over channels": (lambda: nn.Softmax(dim=1), (3, 4, 4)),
     "shapes": (lambda: nn.Sequential(nn.Flatten(), nn.Unflatten(1, (3, 2, 4)), nn.Identity()), (2, 3, 4)),
     "dropout": (lambda: nn.Sequential(nn.Dropout(0.3), nn.Dropout2d(0.3), nn.ReLU(inplace=True)), (3, 4, 4)),
@@ -110,6 +112,135 @@ def test_a_forward_of_functions_is_traced() -> None:
     assert module.features[1].training  # it is left as it was
     assert difference(module.eval(), network, (1, 10, 10)) <= 1e-10
     assert network.info["torch"]["conv2"] == "features.0 (Conv2d)"
+
+
+class LogProbabilities(nn.Module):
+    def __init__(self, end: Any) -> None:
+        super().__init__()
+        self.last, self.end = nn.Linear(4, 3), end
+
+    def forward(self, x: Any) -> Any:
+        return self.end(self.last(x))
+
+
+ENDS = {
+    "F": lambda x: F.log_softmax(x, dim=1),
+    "F, negative": lambda x: F.log_softmax(x, -1),
+    "torch": lambda x: torch.log_softmax(x, 1),
+    "method": lambda x: x.log_softmax(dim=1),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_final_log_softmax_is_left_out_of_the_scores(end: str) -> None:
+    module = seeded(LogProbabilities(ENDS[end]))
+    network = from_torch(module, (4,))
+    assert difference(module, network, (4,)) <= 1e-10
+    x = np.random.default_rng(0).uniform(-1, 1, (2, 4))
+    np.testing.assert_allclose(network.scores(x), module.last(torch.from_numpy(x)).detach().numpy(), atol=1e-12)
+
+
+class Optional(nn.Module):
+    """Arguments that a caller may leave out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(4, 3)
+
+    def forward(self, x: Any, mask: Any = None, *, scale: float = 1.0, **more: Any) -> Any:
+        if mask is not None:
+            x = x * mask
+        return torch.relu(self.inner(x)) if scale == 1.0 else x
+
+
+@pytest.mark.parametrize("wrap", [lambda m: m, nn.Sequential], ids=["alone", "nested"])
+def test_arguments_after_the_first_keep_their_defaults(wrap: Any) -> None:
+    module = wrap(seeded(Optional()))
+    network = from_torch(module, (4,))
+    assert difference(module, network, (4,)) <= 1e-10
+    assert network.info["torch"]["dense1"].endswith("inner (Linear)")
+
+
+def halved(module: Any, x: Any, y: Any = None) -> Any:
+    """A hook: what it gives takes the place of the input (before) or of the output (after)."""
+    return torch.tanh(x[0] if y is None else y)
+
+
+def replaced(module: Any) -> Any:
+    module.forward = lambda x: torch.tanh(type(module).forward(module, x))
+    return module
+
+
+CHANGED: dict[str, Any] = {
+    "hook": lambda module: (module.register_forward_hook(halved), module)[1],
+    "pre-hook": lambda module: (module.register_forward_pre_hook(halved), module)[1],
+    "replaced forward": replaced,
+}
+
+
+@pytest.mark.parametrize("change", CHANGED)
+@pytest.mark.parametrize("inside", [False, True])
+def test_hooks_and_a_replaced_forward_are_converted_too(change: str, inside: bool) -> None:
+    plain = seeded(nn.Sequential(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), nn.Linear(4, 3)))
+    CHANGED[change](plain[0] if inside else plain)
+    for shape in ((4,), None):
+        network = from_torch(plain, shape)
+        assert [type(layer).__name__ for layer in network].count("Tanh") == 1
+        assert difference(plain, network, (4,)) <= 1e-10
+
+
+@pytest.mark.parametrize("change", CHANGED)
+@pytest.mark.parametrize("wrap", [lambda m: m, nn.Sequential], ids=["alone", "nested"])
+def test_a_layer_that_was_changed_is_refused_by_name(change: str, wrap: Any) -> None:
+    module = wrap(CHANGED[change](nn.Linear(4, 4)))
+    with pytest.raises(ValueError, match=r"0 \(Linear\).*(hooks|replaced)"):
+        from_torch(module)
+
+
+class Counting(nn.Module):
+    """Every other call gives something else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.calls = nn.Linear(4, 4), 0
+
+    def forward(self, x: Any) -> Any:
+        self.calls += 1
+        return self.inner(x) if self.calls % 2 else torch.relu(self.inner(x))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_network_must_give_the_scores_of_the_module(dtype: Any, monkeypatch: Any) -> None:
+    with pytest.raises(ValueError, match=r"by [0-9.e-]+ where the largest is"):
+        from_torch(seeded(Counting(), dtype), (4,))
+    module = seeded(nn.Sequential(nn.Linear(4, 4)), dtype)
+    bent = 1 + (1e-3 if dtype == torch.float32 else 1e-8)
+    monkeypatch.setattr(nn.Linear, "forward", lambda self, x: F.linear(x, bent * self.weight, self.bias))
+    with pytest.raises(ValueError, match="other scores than the module"):
+        from_torch(module, (4,))
+    assert len(from_torch(module)) == 1  # without an input_shape nothing is compared
+
+
+def test_what_is_wrapped_is_unwrapped_with_a_warning() -> None:
+    module = seeded(nn.Sequential(nn.Linear(4, 3), nn.ReLU()))
+    plain = from_torch(module, (4,))
+    for wrapped, named in ((torch.compile(module), "_orig_mod"), (nn.DataParallel(module), "module")):
+        with pytest.warns(UserWarning, match=rf"module\.{named} of a") as caught:
+            network = from_torch(wrapped, (4,))
+        assert caught[0].filename == __file__
+        assert network.info == plain.info
+        assert np.array_equal(network[0].W, plain[0].W)
+    module.compile()  # in place: still this module
+    assert from_torch(module, (4,)).info == plain.info
+    assert module._compiled_call_impl is not None
+
+
+@pytest.mark.parametrize("shape", [None, (4,)])
+def test_a_module_without_values_is_refused(shape: Any) -> None:
+    for module in (nn.Linear(4, 3, device="meta"), nn.Sequential(nn.BatchNorm1d(4, device="meta", affine=False))):
+        with pytest.raises(ValueError, match=r"from_torch: .*(weight|running_mean) is on the meta device") as caught:
+            from_torch(module, shape)
+        assert len(str(caught.value)) < 120
 
 
 class Mean(nn.Module):
@@ -196,7 +327,7 @@ REFUSED: dict[str, tuple[Any, tuple[int, ...] | None, list[str]]] = {
     "unknown function": (lambda: Body(lambda m, x: F.gelu(m.inner(x))), None, ["gelu", "Supported", "max_pool2d"]),
     "unknown method": (lambda: Body(lambda m, x: m.inner(x).abs()), None, ["x.abs()", "Supported"]),
     "arithmetic": (lambda: Body(lambda m, x: m.inner(x) * 2), None, ["mul", "no counterpart"]),
-    "residual connection": (Residual, None, ["residual connection", "the input x", "relu"]),
+    "residual connection": (Residual, None, ["residual connection", "the input", "relu"]),
     "nested residual connection": (lambda: nn.Sequential(nn.ReLU(), Residual()), None, ["residual connection"]),
     "residual in place": (lambda: Body(lambda m, x: m.inner(x).add_(x)), None, ["residual connection"]),
     "branch": (lambda: Body(lambda m, x: torch.cat([m.inner(x), x], 1)), None, ["branch", "cat"]),
@@ -253,6 +384,17 @@ def test_to_torch_refuses_what_has_no_module() -> None:
     assert to_torch(Network([Dense(np.ones((2, 1))), norm]))(x).shape == (1, 1)
 
 
+@pytest.mark.parametrize("name", ["forward", "training", "add", "_modules", "a.b", "weight", "Σ /", "0"])
+def test_to_torch_takes_layers_of_any_name(name: str) -> None:
+    network = Network([Dense(np.ones((2, 3))), Dense(np.ones((3, 1)))], names=["first", name], input_shape=(2,))
+    assert difference(to_torch(network), network, (2,)) == 0
+
+
+def test_to_torch_refuses_names_that_become_the_same() -> None:
+    with pytest.raises(ValueError, match="a dot is _"):
+        to_torch(Network([Dense(np.eye(2)), Dense(np.eye(2))], names=["a.b", "a_b"]))
+
+
 def test_reshape_of_an_image_is_kept() -> None:
     network = Network([Reshape((2, 2, 3))])
     assert difference(to_torch(network), Network([Reshape((2, 2, 3)), Dense(np.ones((1, 1)))])[:1], (3, 2, 2)) == 0
@@ -302,3 +444,32 @@ def test_files_that_are_refused(tmp_path: Any, capsys: Any) -> None:
     with pytest.raises(TypeError, match=r"nn\.Module"):
         load_torch(path, "module")
     assert "executed" not in capsys.readouterr().out
+
+
+def test_damaged_files_are_refused_in_words(tmp_path: Any) -> None:
+    path, random = tmp_path / "weights.pt", np.random.default_rng(0)
+    module = nn.Linear(2, 2)
+    torch.save(module.state_dict(), path)
+    whole = path.read_bytes()
+    torch.save(module.state_dict(), path, _use_new_zipfile_serialization=False)
+    old = path.read_bytes()
+    torch.save({1: torch.ones(2), None: torch.ones(2)}, path)
+    strange = path.read_bytes()
+    np.savez(tmp_path / "other.npz", W=np.ones(3))
+    contents = [(tmp_path / "other.npz").read_bytes(), strange, pickle.dumps({"weight": [1.0]}), pickle.dumps(Evil())]
+    contents += [content[:n] for content in (whole, old) for n in range(0, len(content), 37)]
+    contents += [random.bytes(n) for n in (1, 100, 5000)]
+    for content in (whole, old):
+        for _ in range(200):
+            changed = bytearray(content)
+            changed[random.integers(len(changed))] = random.integers(256)
+            contents.append(bytes(changed))
+    said = []
+    for content in contents:
+        path.write_bytes(content)
+        try:
+            load_torch(path, module)  # a changed byte may be one of a number
+        except (ValueError, TypeError) as error:
+            said.append(str(error))
+    assert len(said) > 200
+    assert all(str(path) in line and "\n" not in line for line in said)

@@ -169,3 +169,12 @@ def test_an_empty_batch_is_refused():
     network = models.load("lenet")
     with pytest.raises(ValueError, match="x0 takes one sample or more"):
         invert(network, np.zeros((0, 1, 28, 28), np.float32), "relu1")
+
+
+def test_an_inversion_begins_behind_closed_relus():
+    """From noise about middle grey nothing passes the ReLU; only bright pixels open it."""
+    layers = [Conv2d(np.ones((1, 1, 3, 3)), np.array([-8.0])), ReLU()]
+    network, white = Network(layers, input_shape=(1, 8, 8)), np.ones((1, 1, 8, 8))
+    found = invert(network, white, "relu1", lambda_tv=0, steps=200)
+    assert not network.forward(found.start)[-1].any()
+    assert found.error[0] < 0.01

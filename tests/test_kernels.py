@@ -4,10 +4,10 @@ Also: which form runs, what happens where Numba may not write its cache, and wha
 """
 
 import os
-import warnings
+import subprocess
+import sys
 from unittest import mock
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -276,22 +276,56 @@ def test_each_form_runs_under_its_own_backend(monkeypatch):
 # ------------------------------------------------------------------------------------------------------ compilation
 
 
-def test_where_no_cache_can_be_written_it_compiles_all_the_same_with_one_warning(monkeypatch):
-    real = numba.njit
+TWICE = """
+import numpy as np
+from nnlite import Network
+from nnlite.layers import MaxPool2d
+print(Network([MaxPool2d(2)]).forward(np.arange(16.0).reshape(1, 1, 4, 4))[-1].sum())
+"""
 
-    def without_a_folder(*arguments, cache=False, **options):
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available for file 'kernels.py'")
-        return real(*arguments, **options)
 
-    monkeypatch.setattr(numba, "njit", without_a_folder)
-    backends._warn_that_nothing_is_kept.cache_clear()
-    double, triple = backends.compiled(lambda x: 2 * x), backends.compiled(lambda x: 3 * x)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        assert (double(1.5), double(2.0), triple(1.0)) == (3.0, 4.0, 3.0)
-    assert len(caught) == 1
-    assert "NUMBA_CACHE_DIR" in str(caught[0].message)
+def in_a_process(folder, before=""):
+    """What a process prints that compiles one kernel, and the lines of its warnings."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder), "NNLITE_BACKEND": "numba", "PYTHONWARNINGS": "always"}
+    done = subprocess.run(
+        [sys.executable, "-c", before + TWICE], env=environment, capture_output=True, text=True, timeout=300, check=True
+    )
+    return done.stdout, [line for line in done.stderr.splitlines() if "UserWarning" in line]
+
+
+NO_FOLDER = """
+from numba.core import caching
+def nowhere(self, function):
+    raise RuntimeError("cannot cache function: no locator available")
+caching.CacheImpl.__init__ = nowhere
+"""
+FULL = """
+import errno
+from numba.core import caching
+def full(self, path):
+    raise OSError(errno.ENOSPC, "No space left on device")
+caching.IndexDataCacheFile._open_for_write = full
+"""
+
+
+@pytest.mark.parametrize("trouble", [NO_FOLDER, FULL], ids=["no folder", "full disk"])
+def test_where_no_cache_can_be_written_it_compiles_all_the_same_with_one_warning(tmp_path, trouble):
+    printed, warned = in_a_process(tmp_path, trouble)
+    assert printed == "40.0\n"
+    assert len(warned) == 1
+    assert "every process compiles again. Set NUMBA_CACHE_DIR" in warned[0]
+
+
+@pytest.mark.parametrize(("kind", "kept"), [("nbi", 0), ("nbi", 30), ("nbc", 0), ("nbc", -100)])
+def test_a_damaged_file_in_the_cache_is_made_anew_with_one_warning(tmp_path, kind, kept):
+    in_a_process(tmp_path)
+    for file in tmp_path.rglob(f"*.{kind}"):
+        file.write_bytes(file.read_bytes()[:kept])
+    printed, warned = in_a_process(tmp_path)
+    assert printed == "40.0\n"
+    assert len(warned) == 1
+    assert f"A file in {tmp_path}" in warned[0]
+    assert in_a_process(tmp_path) == ("40.0\n", [])
 
 
 def test_the_same_call_gives_the_same_bits():

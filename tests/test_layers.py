@@ -5,8 +5,10 @@ the layers must agree with them. The way back is tied to the way forward twice: 
 <J v, u> = <v, Jᵀ u>.
 """
 
+import copy
 import itertools
 import os
+import pickle
 from dataclasses import FrozenInstanceError, replace
 from unittest import mock
 
@@ -23,11 +25,13 @@ from nnlite.layers import (
     ConvTranspose2d,
     Dense,
     Dropout,
+    Dropout2d,
     Flatten,
     GlobalAvgPool,
     Identity,
     Layer,
     LeakyReLU,
+    LogSoftmax,
     Mask,
     MaxPool2d,
     ReLU,
@@ -154,7 +158,7 @@ def distinct(rng, shape):
 
 
 def one_of_every_kind():
-    """name -> (layer, shape of an input): all 17 kinds in float64, some in several forms."""
+    """name -> (layer, shape of an input): all 19 kinds in float64, some in several forms."""
     r = np.random.default_rng(7).normal
     return {
         "Dense": (Dense(r(size=(5, 4)), r(size=4)), (3, 5)),
@@ -179,10 +183,14 @@ def one_of_every_kind():
         "Sigmoid": (Sigmoid(), (3, 4)),
         "Softmax": (Softmax(), (3, 4)),
         "Softmax of images": (Softmax(), (2, 3, 2, 2)),
+        "LogSoftmax": (LogSoftmax(), (3, 4)),
+        "LogSoftmax of images": (LogSoftmax(), (2, 3, 2, 2)),
         "Flatten": (Flatten(), (2, 3, 2, 2)),
         "Reshape": (Reshape((3, 2, 2)), (2, 12)),
         "Identity": (Identity(), (2, 3, 2)),
         "Dropout": (Dropout(0.3), (2, 3)),
+        "Dropout2d": (Dropout2d(0.3), (2, 3, 2, 2)),
+        "Mask of channels": (Mask(np.array([[0.0, 2.0, 2.0]])[:, :, None, None]), (2, 3, 2, 2)),
         "Mask": (Mask(np.array([[0.0, 2.0, 2.0], [2.0, 0.0, 0.0]])), (2, 3)),
         "Mask of one draw": (Mask(np.array([[0.0, 2.0, 2.0]])), (4, 3)),
     }
@@ -268,10 +276,13 @@ BY_HAND = {
     "Tanh": (Tanh(), [[np.log(2.0), -1e9]], [[0.6, -1.0]]),
     "Sigmoid": (Sigmoid(), [[np.log(3.0), 1e9, -1e9]], [[0.75, 1.0, 0.0]]),
     "Softmax": (Softmax(), [[1e9, 1e9 + np.log(3.0)]], [[0.25, 0.75]]),
+    "LogSoftmax": (LogSoftmax(), [[1e9, 1e9 + np.log(3.0)]], [np.log([0.25, 0.75])]),
     "Flatten": (Flatten(), IMAGE, [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]]),
     "Reshape": (Reshape((2, 1)), [[1.0, 2.0]], [[[1.0], [2.0]]]),
     "Identity": (Identity(), [[1.0]], [[1.0]]),
     "Dropout": (Dropout(0.9), [[1.0]], [[1.0]]),
+    "Dropout2d": (Dropout2d(0.9), [[[[1.0]]]], [[[[1.0]]]]),
+    "Mask of channels": (Mask([[[[0.0]], [[2.0]]]]), [[[[3.0, 4.0]], [[5.0, 6.0]]]], [[[[0.0, 0.0]], [[10.0, 12.0]]]]),
     "Mask": (Mask([[0.0, 2.0]]), [[3.0, 4.0], [5.0, 6.0]], [[0.0, 8.0], [0.0, 12.0]]),
 }
 
@@ -369,7 +380,7 @@ def test_layers_of_vectors_satisfy_the_adjoint_identity(n, J, K, seed):
         assert_adjoint(layer, a)
     for layer in (ReLU(), LeakyReLU(0.3)):
         assert_adjoint(layer, a, relative=1e-9, step=1e-4)
-    for layer in (Tanh(), Sigmoid(), Softmax()):
+    for layer in (Tanh(), Sigmoid(), Softmax(), LogSoftmax()):
         assert_adjoint(layer, a, relative=1e-6, step=1e-5)
 
 
@@ -381,6 +392,8 @@ def test_layers_of_images_satisfy_the_adjoint_identity(n, channels, size, seed):
     for layer in (
         GlobalAvgPool(),
         Flatten(),
+        Dropout2d(),
+        Mask(rng.normal(size=(n, channels, 1, 1))),
         BatchNorm(*rng.normal(size=(3, channels)), rng.uniform(0.1, 2, channels)),
     ):
         assert_adjoint(layer, a)
@@ -427,7 +440,7 @@ def test_what_reaches_overlapping_windows_adds_at_their_common_winner(backend):
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("kind", [Dense, Conv2d])
+@pytest.mark.parametrize("kind", [Dense, Conv2d, ConvTranspose2d])
 def test_merge_equals_the_pair(kind, bias):
     rng = np.random.default_rng(5)
     W = rng.normal(size=(6, 4) if kind is Dense else (4, 2, 3, 3))
@@ -441,10 +454,10 @@ def test_merge_equals_the_pair(kind, bias):
 
 def test_merge_refuses_what_it_cannot_fold_into():
     norm = BatchNorm(*np.ones((4, 3)))
-    with pytest.raises(TypeError, match=r"Dense or a Conv2d directly before it, not into ReLU\(\)"):
+    with pytest.raises(TypeError, match=r"Dense, a Conv2d or a ConvTranspose2d directly before it, not into ReLU\(\)"):
         norm.merge(ReLU())
-    with pytest.raises(TypeError, match="ConvTranspose2d"):
-        norm.merge(ConvTranspose2d(np.ones((2, 3, 2, 2))))
+    with pytest.raises(ValueError, match="gives 6"):
+        norm.merge(ConvTranspose2d(np.ones((2, 3, 2, 2)), groups=2))
     with pytest.raises(ValueError, match=r"has 3 channels, and Dense\(W\[5, 2\]\) gives 2"):
         norm.merge(Dense(np.ones((5, 2))))
     with pytest.raises(ValueError, match=r"float64 .* float32"):
@@ -536,8 +549,8 @@ def test_nothing_that_is_returned_leads_into_the_layer_or_into_the_next_call(lay
     layer.forward(-a)
     layer.backward(-a, -dz)
     layer.gradients(-a, -dz)
-    for value, copy in zip(first, kept, strict=True):
-        np.testing.assert_array_equal(value, copy)
+    for value, before in zip(first, kept, strict=True):
+        np.testing.assert_array_equal(value, before)
         assert not any(np.shares_memory(value, array) for array in layer.arrays.values())
         value[...] = np.nan
     np.testing.assert_array_equal(layer.forward(a), kept[0])
@@ -595,9 +608,14 @@ def test_the_repr_is_one_line_with_the_sizes_and_what_is_unusual():
 
 @every_layer
 def test_an_input_of_another_dtype_is_refused(layer, shape):
-    wrong = [np.int64, np.float16, np.complex128, bool] + ([np.float32] if layer.dtype else [])
-    for dtype in wrong:
-        advice = "convert the input" if dtype is np.float32 else r"bring pixels to \[0, 1\]"
+    wrong = {
+        np.int64: r"bring pixels to \[0, 1\]",
+        np.float16: r"use x\.astype\(np\.float",
+        ">f4": r"use x\.astype\(np\.float",
+        np.complex128: "use real numbers",
+        bool: r"use x\.astype\(np\.float",
+    }
+    for dtype, advice in {**wrong, **({np.float32: "convert the input"} if layer.dtype else {})}.items():
         with pytest.raises(ValueError, match=rf"takes float.* and {np.dtype(dtype)} came; {advice}"):
             layer.forward(np.ones(shape, dtype))
     with pytest.raises(TypeError, match="takes a NumPy array, and list came"):
@@ -738,3 +756,15 @@ def test_integers_and_lists_become_float64_parameters():
 def test_a_bare_layer_says_that_it_computes_nothing():
     with pytest.raises(NotImplementedError):
         Layer().forward(np.ones(1))
+
+
+@pytest.mark.parametrize("again", [lambda layer: pickle.loads(pickle.dumps(layer)), copy.copy, copy.deepcopy])
+@every_layer
+def test_copies_and_pickles_are_the_same_layer_and_read_only(layer, shape, again):
+    a, dz = input_and_signal(layer, shape)
+    z, da = layer.forward(a), layer.backward(a, dz)
+    copied = again(layer)
+    assert type(copied) is type(layer)
+    assert np.array_equal(copied.forward(a), z)
+    assert np.array_equal(copied.backward(a, dz), da)
+    assert not any(values.flags.writeable for values in copied.arrays.values())

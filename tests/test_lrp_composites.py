@@ -205,6 +205,6 @@ class TestWhatACompositeCannotDo:
     def test_a_softmax_in_the_middle(self) -> None:
         network = Network([Dense(np.eye(2)), Softmax(), Dense(np.eye(2))])
         with pytest.raises(
-            ValueError, match=r"no rule for layer softmax1 \(Softmax\(\)\)\. A Softmax is left out only at"
+            ValueError, match=r"no rule for layer softmax1 \(Softmax\(\)\); a Softmax is left out only at"
         ):
             lrp.everywhere(lrp.zero()).rules_for(network)

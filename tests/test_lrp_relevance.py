@@ -18,6 +18,7 @@ from nnlite.layers import (
     Dense,
     Dropout,
     Flatten,
+    Layer,
     MaxPool2d,
     ReLU,
     Softmax,
@@ -187,6 +188,44 @@ class TestWhatMayBeAsked:
         np.testing.assert_allclose(R[0], [[5 + 3 * 1 / 3, 3 * 2 / 3]])
 
 
+class Double(Layer):
+    """A layer of somebody's own: z = 2 a."""
+
+    def forward(self, a: np.ndarray) -> np.ndarray:
+        return 2 * a
+
+    def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
+        return 2 * dz
+
+
+WITH_A_DOUBLE = Network([DENSE["dense1"], Double(), DENSE["dense2"]], ["dense1", "double1", "dense2"])
+
+
+class TestALayerOfOnesOwn:
+    def test_its_rule_in_a_list_is_used(self) -> None:
+        seen = []
+
+        def f(layer: Any, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
+            seen.append(layer)
+            return 3 * R
+
+        rules = [lrp.epsilon(), f, lrp.epsilon()]
+        plain = lrp.relevance(WITH_A_DOUBLE, X, rules=[lrp.epsilon(), lambda layer, a, z, R: R, lrp.epsilon()])
+        np.testing.assert_allclose(lrp.relevance(WITH_A_DOUBLE, X, rules=rules), 3 * plain)
+        assert seen == [WITH_A_DOUBLE[1]]
+
+    def test_where_it_has_none_the_message_says_how_to_give_it_one(self) -> None:
+        message = r"LRP has no rule for layer double1 .*; give it one of your own, in a list with a rule for each layer"
+        for rules in (
+            lrp.epsilon(),
+            lrp.Composite(dense=lrp.zero()),
+            [lrp.zero(), lrp.zero()],
+            [lrp.zero(), None, lrp.zero()],
+        ):
+            with pytest.raises(ValueError, match=message):
+                lrp.relevance(WITH_A_DOUBLE, X, rules=rules)
+
+
 IN_THE_MIDDLE = Network([Dense(np.eye(6)), Softmax(), Dense(np.eye(6))])
 NAN_WEIGHTS = DENSE.with_parameters({"dense2.b": np.array([0, np.nan, 0, 0])})
 BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
@@ -305,6 +344,12 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         ValueError,
         r"must give R_j as \(4, 6\) float64, and None came",
     ),
+    "a function that gives nothing to the layer below": (
+        lambda: lrp.relevance(IMAGES, PIXELS, rules=lambda layer, a, z, R: None),
+        ValueError,
+        r"The rule of layer dense\d must give R_j as .*, and None came",
+    ),
+    "everywhere without a rule": (lambda: lrp.everywhere("epsilon"), TypeError, r"everywhere takes a rule such as"),
     "negative inputs to gamma": (
         lambda: lrp.relevance(DENSE, -X, rules=lrp.gamma()),
         ValueError,
@@ -318,7 +363,7 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "pixels outside the bounds": (
         lambda: lrp.relevance(IMAGES, 2 * PIXELS, rules=lrp.montavon2019()),
         ValueError,
-        r"z_bounds takes inputs in \[0, 1\], .* give the bounds of your pixels",
+        r"z_bounds takes inputs in \[0\.0, 1\.0\], .* give the bounds of your pixels",
     ),
     "a Softmax in the middle": (
         lambda: lrp.relevance(IN_THE_MIDDLE, X),

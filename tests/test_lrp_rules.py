@@ -603,11 +603,11 @@ class TestInputsThatARuleCannotTake:
     @pytest.mark.parametrize(
         ("rule", "a", "message"),
         [
-            (lrp.gamma(), (-1, 1), r"gamma needs inputs ≥ 0, and -1 came to Dense.*use generalized_gamma"),
+            (lrp.gamma(), (-1, 1), r"gamma needs inputs ≥ 0, and -1\.0 came to Dense.*use generalized_gamma"),
             (lrp.z_plus(), (1, -0.5), r"z_plus needs inputs ≥ 0, and -0\.5 came to Dense.*use alpha_beta\(1, 0\)"),
-            (lrp.z_bounds(0, 1), (0, 1.5), r"inputs in \[0, 1\], and 0 to 1\.5 came to Dense.*or use w_squared"),
-            (lrp.z_bounds(0, 1), (-0.5, 1), r"inputs in \[0, 1\], and -0\.5 to 1 came"),
-            (lrp.z_bounds([0, 0], [1, 2]), (2, 1), r"inputs in \[0, 2\], and 1 to 2 came"),
+            (lrp.z_bounds(0, 1), (0, 1.5), r"inputs in \[0, 1\], and 0\.0 to 1\.5 came to Dense.*or use w_squared"),
+            (lrp.z_bounds(0, 1), (-0.5, 1), r"inputs in \[0, 1\], and -0\.5 to 1\.0 came"),
+            (lrp.z_bounds([0, 0], [1, 2]), (2, 1), r"inputs in \[0, 2\], and 1\.0 to 2\.0 came"),
             (lrp.z_bounds(np.zeros(3), 1), (0, 1), r"low takes a number or an array that broadcasts over one input"),
             (lrp.z_bounds(0, np.ones((2, 2))), (0, 1), r"high takes .* one input \(2,\), and the shape \(2, 2\) came"),
         ],
@@ -616,6 +616,21 @@ class TestInputsThatARuleCannotTake:
     def test_the_message_names_what_to_use(self, rule: lrp.Rule, a: Any, message: str) -> None:
         with pytest.raises(ValueError, match=message):
             step(rule, self.layer, np.array([a], dtype=float), self.R)
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    @pytest.mark.parametrize(("low", "high"), [(0, 1), (-2.1179, 2.64), (-3e-9, -1e-9)])
+    def test_pixels_beyond_the_bounds_by_rounding_are_taken(self, low: float, high: float, dtype: Any) -> None:
+        rule, layer, R = lrp.z_bounds(low, high), self.layer.astype(dtype), self.R.astype(dtype)
+        inside = np.array([[(low + high) / 2, high]], dtype)
+        one_ulp, far = inside.copy(), inside.copy()
+        one_ulp[0, 1] = np.nextafter(inside[0, 1], dtype(np.inf))
+        expected = step(rule, layer, inside, R).below
+        np.testing.assert_allclose(step(rule, layer, one_ulp, R).below, expected, rtol=20 * np.finfo(dtype).eps)
+        far[0, 1] += abs(inside[0, 1]) * dtype(100 * np.finfo(dtype).eps)
+        with pytest.raises(ValueError, match="z_bounds takes inputs in") as error:
+            step(rule, layer, far, R)
+        assert f" to {far[0, 1]} came" in str(error.value)
+        assert float(str(far[0, 1])) != high  # to the digit that matters
 
     def test_pixels_at_the_bounds_are_inside_in_float32_too(self) -> None:
         layer = self.layer.astype(np.float32)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nnlite import cli, models
+from nnlite import Network, cli, models
 from nnlite.commands import maximize
+from nnlite.layers import Dense, Flatten, ReLU
 from nnlite.model_based import experts, generators
 from nnlite.model_based.activation_maximization import general, in_code_space, with_expert
 from nnlite.model_based.experts import recipes
@@ -126,6 +127,21 @@ def test_another_size_starts_from_its_own_digits_and_has_no_judge(command):
     assert "says" not in out
 
 
+def test_an_image_that_did_not_move_is_named(command):
+    layers = [Flatten(), Dense(-np.ones((784, 2)), np.full(2, -1.0)), ReLU(), Dense(np.eye(2))]
+    Network(layers, input_shape=(1, 28, 28)).save("shut.npz")
+    code, out, err = command(
+        "--class 1 --model shut.npz --weight 0 --steps 3 --start mean --objective score --out x.npy"
+    )
+    assert (code, err) == (0, "")
+    assert "the image did not move" not in out  # the ReLU leaks: the pixels go down, though never far enough
+    Network([*layers[:2], ReLU(), Dense(-np.eye(2))], input_shape=(1, 28, 28)).save("shut.npz")
+    code, out, err = command(
+        "--class 1 --model shut.npz --weight 0 --steps 3 --start mean --objective score --out x.npy"
+    )
+    assert re.search(r"^class 1 .*; the image did not move: it has no gradient$", out, re.M)
+
+
 def test_the_judge_is_never_the_network_of_the_search(command):
     assert "; lenet-2 says " in command("--class 3 --model lenet-1 --steps 2 --out x.npy")[1]
     assert "; mlp says " in command("--class 3 --judge mlp --steps 2 --out x.npy")[1]
@@ -171,7 +187,7 @@ MISTAKES = [
     ("--class 4 --judge tiny --out x.png", ["--judge takes a network of the same images, (1, 28, 28)", "(1, 8, 8)"]),
     ("--class 4 --out x.bmp", [".npy, .pdf, .png, .svg", "x.bmp came"]),
     ("--class 4 --film x.mp4 --out x.png", ["--film takes a name that ends in .gif, and x.mp4 came"]),
-    ("--class 4 --film no/x.gif --out x.png", ["--film takes a file in a folder that exists"]),
+    ("--class 4 --film no/x.gif --out x.png", ["--film: no/x.gif: there is no folder no"]),
 ]
 
 

@@ -215,7 +215,7 @@ class TestFills:
         least, most = min(value, X.min()), max(value, X.max())
         with pytest.raises(ValueError, match=r'fill="flip" takes pixels in \[0, 1\], and .* to .* came') as error:
             occlusion(NETWORK, x, fill="flip")
-        assert f"{least:g} to {most:g}" in str(error.value)
+        assert f"{least} to {most}" in str(error.value)
 
     def test_covering_an_image_with_itself_changes_nothing(self) -> None:
         got = occlusion(NETWORK, X, size=3, fill=X)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from nnlite import models, pictures
 from nnlite.datasets import strokes
-from nnlite.training import accuracy
+from nnlite.training import accuracy, softmax
 
 SIDE = 210
 CLOSE = 0.05  # of full ink, a pixel: a hard pen is a little wider than a soft one; another digit is above 0.1
@@ -183,8 +183,8 @@ NO_PICTURES = [
     ("claims.npy", CLAIMS + b"\n", "truncated"),
     ("broken.npy", npy(DARK).replace(b"(", b"["), "expected an array of numbers"),
     ("objects.npy", npy(np.array([[Evil()]], object)), "Python objects"),
-    ("pickle.npy", pickle.dumps(Evil()), "Python objects"),
-    ("archive.npy", npz(), "an .npz came"),
+    ("pickle.npy", pickle.dumps(Evil()), "another kind of file"),
+    ("archive.npy", npz(), "another kind of file"),
     ("words.npy", npy(np.array([["a"]])), "expected numbers, and <U1 came"),
     ("complex.npy", npy(DARK.astype(complex)), "expected numbers, and complex128 came"),
     ("nan.npy", npy(np.array([[0, np.nan]])), "NaN or infinity"),
@@ -238,6 +238,32 @@ def test_on_the_wrong_side_of_the_paper_a_picture_is_blank():
 
 
 # ----------------------------------------------------------------------------------------------- ink, box and centre
+
+
+FLAGS = (digit() > 0.5).astype(np.uint8)
+IN_OTHER_UNITS = {
+    "booleans.npy": FLAGS.astype(bool),
+    "flags.npy": FLAGS,
+    "flags_int64.npy": FLAGS.astype(np.int64),
+    "flags_float.npy": FLAGS.astype(np.float32),
+    "levels_to_16.npy": (16 * digit()).round().astype(np.int64),
+    "levels_to_255.npy": (255 * digit()).round().astype(np.int32),
+    "faint.npy": 0.02 * digit(),
+    "flags.png": FLAGS,
+    "levels_to_16.png": (16 * digit()).round().astype(np.uint8),
+}
+
+
+@pytest.mark.parametrize("name", IN_OTHER_UNITS)
+def test_the_units_of_a_picture_do_not_matter_at_the_networks_size_either(tmp_path, name):
+    network, values = models.load("lenet"), IN_OTHER_UNITS[name]
+    for factor in (1, 2):
+        large = np.kron(values, np.ones((factor, factor), values.dtype))
+        path = tmp_path / f"{factor}_{name}"
+        np.save(path, large) if path.suffix == ".npy" else write_image(path, Image.fromarray(large))
+        x = seen(path)[None, None]
+        assert x.max() >= 0.9
+        assert softmax(network.scores(x))[0, 4] > 0.95
 
 
 def test_what_has_the_format_already_keeps_every_value():
@@ -315,3 +341,35 @@ def test_photographs_are_read_nearly_as_well_as_the_digits_themselves(tmp_path):
         (tmp_path / "photo.jpg").write_bytes(photograph(image, rng))
         photographed[i, 0] = seen(tmp_path / "photo.jpg")
     assert accuracy(network, photographed, labels) >= accuracy(network, x, labels) - 0.05
+
+
+def test_a_png_whose_checksum_does_not_fit_is_refused(tmp_path):
+    """Pillow decodes it all the same, to other pixels."""
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40), np.uint8)).save(tmp_path / "p.png")
+    content = bytearray((tmp_path / "p.png").read_bytes())
+    content[content.index(b"IDAT") + 700] ^= 1
+    (tmp_path / "p.png").write_bytes(content)
+    with pytest.raises(ValueError, match=r"p\.png: expected a PNG.*cannot be read"):
+        pictures.read(tmp_path / "p.png")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: pictures.as_ink([[0.0, 1.0]]),
+        lambda: pictures.paper(np.zeros(3)),
+        lambda: pictures.paper(np.eye(3) * 1j),
+        lambda: pictures.as_ink(np.ma.masked_array(np.eye(9), np.eye(9) > 0)),
+        lambda: pictures.as_ink(np.eye(9) * np.nan),
+        lambda: pictures.in_box(np.zeros((9, 9)), (8, 8), 6),
+        lambda: pictures.in_box(np.eye(9), (8, 8), 9),
+        lambda: pictures.in_box(np.eye(9), (8, 0), 6),
+        lambda: pictures.to_format(np.eye(9), "8", 6),
+        lambda: pictures.filling(np.eye(9), (8, 8)),
+        lambda: pictures.filling(np.ones((3, 0, 2)), (8, 8)),
+        lambda: pictures.read_colours("missing.png", large=0),
+    ],
+)
+def test_whatever_is_no_picture_in_memory_is_a_value_error(call):
+    with pytest.raises(ValueError, match=r"takes|blank|at least 1"):
+        call()

@@ -117,3 +117,67 @@ def test_its_own_figure_can_be_written():
     plots.heatmap(R, score=1.0).figure.savefig(buffer, format="png")
     assert buffer.getvalue().startswith(b"\x89PNG")
     assert len(plt.get_fignums()) == 1
+
+
+# ------------------------------------------------------------------------------------------ values that are no others
+
+
+GREY = [128, 128, 128]
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (1, 1, 3), (1, 1, 1, 3)])
+def test_a_nan_is_grey_and_the_rest_on_its_scale(shape):
+    assert plots.colours(np.array([np.nan, 1, -0.5]).reshape(shape)).tolist() == [
+        [GREY, *plots.colours(np.array([[1, -0.5]]))[0].tolist()]
+    ]
+    image = plots.heatmap(np.array([np.nan, 1, -0.5]).reshape(shape)).images[0]
+    assert image.get_clim() == (-1, 1)
+    assert (255 * np.array(image.cmap(image.norm(image.get_array()))))[0, 0, :3].round().tolist() == GREY
+    assert plots.colours(np.full((1, 2), np.nan)).tolist() == [[GREY, GREY]]
+
+
+def test_an_infinity_has_the_strongest_colour_and_the_rest_its_scale():
+    infinite = np.array([[np.inf, 1.0, -np.inf, 0.5]])
+    assert np.array_equal(plots.colours(infinite), plots.colours(np.array([[1.0, 1.0, -1.0, 0.5]])))
+    axes = plots.heatmap(infinite)
+    assert axes.images[0].get_clim() == (-1, 1)
+    assert axes.images[0].get_array().tolist() == [[1, 1, -1, 0.5]]
+    assert np.array_equal(plots.colours(np.array([[np.inf, 0.0]])), plots.colours(np.array([[1.0, 0.0]])))
+
+
+@pytest.mark.parametrize(
+    "dtype", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint64", "bool", "float16", "float32", "float64"]
+)
+def test_every_kind_of_number_has_the_colours_of_its_value(dtype):
+    kind = np.dtype(dtype)
+    whole = np.iinfo(kind) if kind.kind in "iu" else None
+    end = (whole.min or whole.max) if whole else np.finfo(kind).max / 4 if kind.kind == "f" else True
+    values = np.array([[end, 0]], kind)
+    limit = abs(float(values[0, 0]))
+    assert plots.heatmap(values).images[0].get_clim() == (-limit, limit)
+    strongest = [8, 48, 107] if values[0, 0] < 0 else [103, 0, 13]
+    assert plots.colours(values).tolist() == [[strongest, [255, 255, 255]]]
+    if kind.itemsize < 4:  # five channels that have no sum in their own kind
+        assert plots.plane(np.stack([values] * 5)[None]).tolist() == [[5 * float(values[0, 0]), 0]]
+
+
+@pytest.mark.parametrize("scale", [5e-324, 1e-300, 1e300])
+def test_the_scale_of_a_map_does_not_matter(scale):
+    assert np.array_equal(
+        plots.colours(scale * np.array([[2.0, -1.0, 0.0]]))[0, [0, 2]], plots.colours(np.array([[2.0, 0]]))[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "words"),
+    [
+        (np.array([[1j]]), {}, "real numbers; got complex128"),
+        (np.array([["a"]]), {}, "real numbers; got <U1"),
+        (np.ones((1, 1)), {"limit": 0}, "limit takes a number above 0; got 0"),
+        (np.ones((1, 1)), {"limit": np.nan}, "limit takes a number above 0; got nan"),
+        (np.ones((1, 1)), {"limit": -1.0}, "limit takes a number above 0; got -1.0"),
+    ],
+)
+def test_what_has_no_colour_is_refused(values, options, words):
+    with pytest.raises(ValueError, match=words):
+        plots.colours(values, **options)

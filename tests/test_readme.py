@@ -88,3 +88,31 @@ def test_every_command_in_the_readme_is_one_that_nnlite_has():
 
 def test_nothing_is_left_to_be_filled_in():
     assert not re.findall(r"TODO|TIME_|_NUMBERS|XXX", README + DATA + (ROOT / "CONTRIBUTING.md").read_text())
+
+
+EXAMPLES = [
+    line
+    for text in (
+        README,
+        *(path.read_text() for path in sorted((ROOT / "lessons").glob("*.md"))),
+        *(command.__doc__ for command in cli.COMMANDS),
+    )
+    for line in re.findall(r"nnlite \w+ [^`\n]*\b(?:strokes|uci|textures):\d+[^`\n]*", text)
+]
+
+
+@pytest.mark.parametrize("line", [line for line in EXAMPLES if re.search(r"--(target|class|k) \d", line)])
+def test_an_example_explains_the_class_of_its_picture_or_the_nearest_rival(line):
+    """A score of a class that is neither says nothing of the picture: a 3 explained as a 4."""
+    image = re.search(r"\b(strokes|uci|textures):(\d+)", line)
+    asked = int(re.search(r"--(?:target|class|k) (\d+)", line)[1])
+    x, labels = models.digits(image[1], "test")
+    name = re.search(r"--model (\w+)", line)
+    network = models.load(name[1] if name else {"uci": "tiny", "strokes": "lenet", "textures": "colour_net"}[image[1]])
+    n = int(image[2])
+    rival = int(network.scores(x[n : n + 1])[0].argsort()[-2])
+    assert asked in (labels[n], rival), f"{line}: it is a {labels[n]}, and its rival is {rival}"
+
+
+def test_there_are_such_examples():
+    assert len(EXAMPLES) > 10

@@ -305,7 +305,10 @@ def test_formulas_read_as_in_the_papers():
     assert of("lrp-flat")[0] == "z_k = Σ_j 1"
     assert of("lrp-zero", "pool1") == ["R_j = Σ_k [j wins k] R_k"]
     assert of("guided-backpropagation", "relu1") == ["R_j = [a_j > 0] R⁺_k"]
-    assert of("deeplift", "relu1")[2] == "m_j = m_k Δ_k / Δ_j where |Δ_j| ≥ 1e-07, else [a_j > 0] m_k"
+    assert of("deeplift", "relu1")[2] == (
+        "m_j = m_k Δ_k / Δ_j where |[a_j > 0] Δ_j - Δ_k| > 4ε (|z_k| + |z′_k|), else [a_j > 0] m_k"
+    )
+    assert of("deeplift", "pool1")[2].endswith("/ Δ_j where |Δ_j| > 0, else Σ_k [j wins k] m_k")
 
 
 @pytest.mark.parametrize("method", WALKS)
@@ -436,5 +439,7 @@ def test_a_place_or_a_number_of_terms_that_is_none():
         text(trace, top=0)
     with pytest.raises(ValueError, match="at least 60 characters, and width = 59 came"):
         text(trace, width=59)
-    with pytest.raises(TypeError, match="Two traces are compared"):
+    with pytest.raises(TypeError, match="A trace is what record gives; str and str came"):
+        text("a trace")
+    with pytest.raises(TypeError, match="A trace is what record gives; Trace and str came"):
         comparison(trace, "lrp-gamma")

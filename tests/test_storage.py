@@ -21,10 +21,12 @@ from nnlite.layers import (
     ConvTranspose2d,
     Dense,
     Dropout,
+    Dropout2d,
     Flatten,
     GlobalAvgPool,
     Identity,
     LeakyReLU,
+    LogSoftmax,
     Mask,
     MaxPool2d,
     ReLU,
@@ -60,6 +62,8 @@ def every_kind(dtype=np.float64):
         Dense(r(size=(8, 3))),
         Sigmoid(),
         Softmax(),
+        LogSoftmax(),
+        Dropout2d(0.25),
     ]
     return Network([layer.astype(dtype) for layer in layers], input_shape=(2, 8, 8), info=INFO)
 
@@ -340,7 +344,7 @@ FORGERIES = {
     "a kind that is a list": (entry(0, kind=["Dense"]), "not one that nnlite wrote"),
     "kind missing": (entry(0, kind=...), "not one that nnlite wrote .*KeyError: 'kind'"),
     "name missing": (entry(0, name=...), "not one that nnlite wrote .*KeyError: 'name'"),
-    "name a number": (entry(7, name=5), "names of layers are strings"),
+    "name a number": (entry(7, name=5), "names of 1 to 255 characters"),
     "name twice": (entry(7, name="relu1"), "as many different names"),
     "options missing": (entry(0, options=...), "not one that nnlite wrote .*KeyError: 'options'"),
     "options a list": (entry(0, options=[1]), "not one that nnlite wrote"),
@@ -532,3 +536,14 @@ def test_what_json_cannot_hold_is_refused_and_leaves_nothing(tmp_path):
     with pytest.raises(TypeError, match="JSON"):
         storage.write(tmp_path / "net.npz", "network", {"when": np.ones(2)}, {})
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b", "../a", "a\\b", "/", ".", "dense1.W", "header.json", "file", "Σ ☃ 𝄞", "a b", "<!--<script>"]
+)
+def test_a_layer_of_any_name_is_saved_and_loaded(tmp_path, name):
+    network = Network([Dense(np.eye(2)), ReLU(), Dense(np.ones((2, 3)))], names=["dense1", "relu", name])
+    network.save(tmp_path / "net.npz")
+    again = load(tmp_path / "net.npz")
+    assert again.names == network.names
+    assert np.array_equal(again[name].W, np.ones((2, 3)))

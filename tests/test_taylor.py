@@ -440,7 +440,7 @@ def test_a_search_that_cannot_be_is_refused(options: dict[str, Any], message: st
         (IMAGES, GOOD, {"low": None}, r"two bounds or none; low = None and high = 1\.0 came"),
         (IMAGES, GOOD, {"high": None}, "two bounds or none"),
         (IMAGES, GOOD, {"low": 1.0, "high": 0.0}, "low < high"),
-        (IMAGES, 2 * GOOD, {}, r"takes inputs in \[0, 1\], and 2 to 2 came"),
+        (IMAGES, 2 * GOOD, {}, r"takes inputs in \[0\.0, 1\.0\], and 2\.0 to 2\.0 came"),
         (LEAKY, GOOD, {}, "z_plus needs inputs ≥ 0"),
     ],
 )

@@ -258,3 +258,29 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
         place.write_bytes(damaged)
         with pytest.raises(ValueError, match=r"run\.npz: .*Remove the file"):
             train(place, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda header, arrays: header.pop("settings"), "the settings and the history"),
+        (lambda header, arrays: header.pop("history"), "the settings and the history"),
+        (lambda header, arrays: header.update(history=[3]), "the settings and the history"),
+        (lambda header, arrays: arrays.pop("parameter/dense1.W"), "the parameters dense1.W, "),
+        (lambda header, arrays: arrays.update({"parameter/dense1.W": np.ones(3)}), "for parameter/dense1.W"),
+        (lambda header, arrays: arrays.update({"memory/m/dense1.W": np.ones(3)}), "for memory/m/dense1.W"),
+    ],
+    ids=["no settings", "no history", "another history", "no parameter", "another parameter", "another memory"],
+)
+def test_a_checkpoint_with_something_missing_is_refused(tmp_path: Path, change: Any, expected: str) -> None:
+    place = tmp_path / "run.npz"
+    train(place)
+    header, arrays = storage.read(place, "checkpoint")
+    change(header, arrays)
+    storage.write(place, "checkpoint", {name: header[name] for name in header if name not in WRITTEN}, arrays)
+    with pytest.raises(ValueError, match=rf"run\.npz: expected a checkpoint with .*{expected}"):
+        train(place, resume=True)
+
+
+WRITTEN = ("nnlite", "version")
+"""Of a header: what `storage.write` adds."""

@@ -13,8 +13,9 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from nnlite import Network, datasets, models
-from nnlite.decision_based import explain
-from nnlite.layers import Conv2d, Dense, Dropout, Mask, ReLU, Softmax
+from nnlite.decision_based import deeplift, explain, lrp, occlusion, saliency
+from nnlite.layers import Conv2d, Dense, Dropout, Dropout2d, Flatten, Mask, ReLU, Softmax
+from nnlite.stepper import record
 from nnlite.training import softmax
 from nnlite.uncertainty import (
     Prediction,
@@ -254,3 +255,75 @@ def test_noise_is_more_uncertain_than_digits(digits) -> None:
         assert predict(networks, noise).entropy.mean() > 3 * predict(networks, digits[0][:300]).entropy.mean()
     seen, unseen = (predict(ensemble, x).mutual_information.mean() for x in (digits[0][:300], noise))
     assert unseen > 3 * seen
+
+
+@pytest.fixture
+def by_channel() -> tuple[Network, np.ndarray]:
+    """A network that drops channels, and images for it."""
+    rng = np.random.default_rng(0)
+    of_channels = Dense(np.repeat(rng.normal(size=(4, 3)) / 9, 36, axis=0))
+    layers = [Conv2d(rng.normal(size=(4, 1, 3, 3))), ReLU(), Dropout2d(0.5), Flatten(), of_channels]
+    return Network(layers, input_shape=(1, 8, 8)), rng.random((5, 1, 8, 8))
+
+
+def test_a_draw_of_channels_drops_whole_channels(by_channel: tuple[Network, np.ndarray]) -> None:
+    network, x = by_channel
+    below = network.forward(x)[2]
+    for n in (1, len(x)):
+        draw = network.sample(np.random.default_rng(1), (n, 1, 8, 8))
+        factor = draw.forward(x)[3] / np.where(below > 0, below, 1)
+        for of_channel, positive in zip(factor.reshape(-1, 36), (below > 0).reshape(-1, 36), strict=True):
+            assert len(set(of_channel[positive].round(12))) <= 1
+            assert set(of_channel[positive].round(12)) <= {0.0, 2.0}
+    assert np.array_equal(draw.scores(x), draw.scores(x))
+    ones = np.ones((500, 4, 2, 2))
+    shares = (Dropout2d(0.3).draw(np.random.default_rng(0), ones.shape).forward(ones) > 0).mean(axis=(0, 2, 3))
+    np.testing.assert_allclose(shares, 0.7, atol=0.08)  # four standard deviations of 500 draws
+
+
+def test_mc_dropout_of_channels_is_that_of_torch(by_channel: tuple[Network, np.ndarray]) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch==2.13.0")
+    from nnlite.interop.torch import from_torch, to_torch
+
+    network, x = by_channel
+    module = to_torch(network)
+    assert [type(layer) for layer in from_torch(module, (1, 8, 8))] == [type(layer) for layer in network]
+    torch.manual_seed(0)
+    module.train()
+    with torch.no_grad():
+        scores = module(torch.from_numpy(np.tile(x, (4000, 1, 1, 1))))  # a mask for each sample
+    p = torch.softmax(scores, 1).numpy().reshape(4000, *scores[: len(x)].shape)
+    theirs, ours = Prediction(p), mc_dropout(network, x, 500)
+    np.testing.assert_allclose(ours.mean, theirs.mean, atol=0.09)  # four standard deviations of 500 draws
+    np.testing.assert_allclose(ours.entropy, theirs.entropy, atol=0.08)
+    np.testing.assert_allclose(ours.mutual_information, theirs.mutual_information, atol=0.08)
+    by_pixel = Network([Dropout(0.5) if isinstance(m, Dropout2d) else m for m in network], input_shape=(1, 8, 8))
+    pixels = mc_dropout(by_pixel, x, 500).mutual_information
+    assert pixels.mean() < 0.5 * theirs.mutual_information.mean()  # what a mask for each pixel would have given
+
+
+def test_mc_dropout_of_channels_by_hand(by_channel: tuple[Network, np.ndarray]) -> None:
+    """The same masks in PyTorch's functions: the same entropy and mutual information."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch==2.13.0")
+    network, x = by_channel
+    draws = dropout_draws(network, 20)
+    found = predict(draws, x)
+    conv, dense = network[0], network[4]
+    a = torch.relu(torch.conv2d(torch.tensor(x), torch.tensor(conv.W)))
+    masks = [torch.tensor(draw[2].m) for draw in draws]
+    p = torch.stack([torch.softmax((a * m).flatten(1) @ torch.tensor(dense.W), 1) for m in masks])
+    entropy = torch.special.entr(p.mean(0)).sum(1)
+    information = entropy - torch.special.entr(p).sum(2).mean(0)
+    np.testing.assert_allclose(found.entropy, entropy.numpy(), atol=1e-12)
+    np.testing.assert_allclose(found.mutual_information, information.numpy(), atol=1e-12)
+
+
+def test_what_drops_channels_is_explained(by_channel: tuple[Network, np.ndarray]) -> None:
+    network, x = by_channel
+    draw = dropout_draws(network, 1)[0]
+    for f in (network, draw):
+        R = lrp.relevance(f, x, rules=lrp.epsilon(1e-9))
+        np.testing.assert_allclose(R.sum(axis=(1, 2, 3)), f.scores(x).max(axis=1), rtol=1e-6)
+        for method in (saliency, deeplift, lambda *given: occlusion(*given, size=3).map):
+            assert np.isfinite(method(f, x)).all()
+        assert record("lrp-epsilon", f, x[:1]).R.shape == (1, 1, 8, 8)

@@ -11,6 +11,7 @@ import pytest
 import nnlite.models
 from nnlite import Network
 from nnlite.datasets import strokes, uci
+from nnlite.interop.torch import from_torch
 from nnlite.layers import Conv2d, Dense, Flatten, MaxPool2d, ReLU
 from nnlite.verify import Case, Comparison, compare, comparisons, verify, vgg16
 from nnlite.verify.examples import EXAMPLES, example
@@ -63,6 +64,118 @@ def test_in_float32_by_the_norm(name: str) -> None:
 @pytest.mark.parametrize("target", [1, [0, 2, 1]])
 def test_other_classes(target: Any) -> None:
     assert not unexpected(verify(Case.of("padding", *example("padding"), target)).rows)
+
+
+# -------------------------------------------------------------------------------- modules of one's own, as they come
+
+
+def own(*layers: Any, shape: tuple[int, ...]) -> Case:
+    """A seeded nn.Sequential with inputs, as `nnlite verify --torch` takes it."""
+    torch = load("torch")
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(*(make() for make in layers)).double().eval()
+    for name, value in [*module.named_parameters(), *module.named_buffers()]:
+        if value.is_floating_point():
+            torch.nn.init.uniform_(value, 0.5 if "var" in name else -0.5, 1)
+    return Case.of("own", from_torch(module, shape), np.random.default_rng(1).random((3, *shape)), own=module)
+
+
+def ends(nn: Any) -> dict[str, tuple[Any, str]]:
+    """What stands at the end of a module, and how the rows call it."""
+
+    class Function(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return x.softmax(1)
+
+    class Again(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return load("torch.nn.functional").log_softmax(x, dim=-1)
+
+    return {
+        "Softmax": (lambda: nn.Softmax(1), "without its Softmax"),
+        "LogSoftmax": (lambda: nn.LogSoftmax(1), "without its LogSoftmax"),
+        "x.softmax": (Function, "without its Softmax"),
+        "F.log_softmax": (Again, "without its LogSoftmax"),
+        "Tanh": (nn.Tanh, "as it is"),
+    }
+
+
+@pytest.mark.parametrize("end", ["Softmax", "LogSoftmax", "x.softmax", "F.log_softmax", "Tanh"])
+@pytest.mark.parametrize("apart", [0, 200])
+def test_a_module_is_compared_like_with_like_whatever_its_end(end: str, apart: float) -> None:
+    nn = load("torch.nn")
+    make, words = ends(nn)[end]
+    case = own(lambda: nn.Linear(4, 6), nn.ReLU, lambda: nn.Linear(6, 3), make, shape=(4,))
+    if apart and end != "Tanh":  # so sure that the gradient of p is 0
+        case.own[2].bias.data[0] += apart
+        case = Case.of("own", from_torch(case.own, (4,)), case.x, own=case.own)
+    rows = verify(case).rows
+    assert not unexpected(rows)
+    mine = [row for row in rows if "your module" in row.convention]
+    assert {row.method for row in mine} == {"scores", "gradient"} | ({"output"} if end != "Tanh" else set())
+    assert all(words in row.convention for row in mine if row.method != "output")
+    assert all(row.verdict == AGREES for row in mine)
+
+
+def test_a_module_that_ends_in_one_sigmoid() -> None:
+    nn = load("torch.nn")
+    case = own(lambda: nn.Linear(4, 6), nn.Sigmoid, lambda: nn.Linear(6, 1), nn.Sigmoid, shape=(4,))
+    rows = verify(case).rows
+    assert not unexpected(rows)
+    assert any("without its Sigmoid" in row.convention for row in rows)
+
+
+def test_the_module_of_ones_own_may_be_wrong() -> None:
+    nn = load("torch.nn")
+    case = own(lambda: nn.Linear(4, 3), lambda: nn.Softmax(1), shape=(4,))
+    case.own[0].weight.data[:, 0] *= 1 + 1e-6
+    assert {row.split(" | ")[0] for row in unexpected(verify(case).rows)} == {"output", "scores", "gradient"}
+
+
+def test_a_transposed_convolution_with_groups_is_no_case_for_zennits_merge() -> None:
+    nn = load("torch.nn")
+    case = own(
+        lambda: nn.ConvTranspose2d(4, 6, 3, groups=2), lambda: nn.BatchNorm2d(6), nn.ReLU, nn.Flatten,
+        lambda: nn.Linear(150, 3), shape=(4, 3, 3),
+    )  # fmt: skip
+    rows = verify(case).rows
+    assert not unexpected(rows)
+    assert [row.because for row in rows if row.verdict == NOT_COMPARABLE and row.library == "zennit"] == [
+        "zennit cannot merge a BatchNorm into a transposed convolution with groups."
+    ]
+
+
+def test_captums_lost_rule_is_named_wherever_two_such_layers_touch() -> None:
+    nn = load("torch.nn")
+    touching = own(lambda: nn.Linear(4, 6), nn.Tanh, nn.Dropout, nn.Sigmoid, lambda: nn.Linear(6, 3), shape=(4,))
+    apart = own(lambda: nn.Linear(4, 6), nn.Tanh, lambda: nn.Linear(6, 3), shape=(4,))
+    assert [row.verdict for row in verify(touching, "deeplift").rows] == [BUG, AGREES] * 2
+    assert [row.verdict for row in verify(apart, "deeplift").rows] == [AGREES] * 2
+
+
+# ----------------------------------------------------------------------------- what this version of zennit does
+
+
+@pytest.mark.parametrize(("name", "verdict"), [("batchnorm", AGREES), ("decoder", CONVENTION)])
+def test_a_zennit_that_merges_exactly_is_not_blamed(monkeypatch: pytest.MonkeyPatch, name: str, verdict: str) -> None:
+    canonizers = load("zennit.canonizers")
+
+    class Exact(canonizers.SequentialMergeBatchNorm):  # type: ignore[misc,name-defined]
+        """As from 1.0 on: what is left of a merged BatchNorm is an identity."""
+
+        def register(self, linears: Any, norm: Any) -> None:
+            self.eps = norm.eps
+            super().register(linears, norm)
+            norm.eps = 0.0
+
+        def remove(self) -> None:
+            super().remove()
+            self.batch_norm.eps = self.eps
+
+    monkeypatch.setattr(canonizers, "SequentialMergeBatchNorm", Exact)
+    rows = verify(Case.of(name, *example(name)), "lrp-epsilon-plus").rows
+    assert not unexpected(rows)
+    assert rows[0].verdict == verdict
 
 
 # ------------------------------------------------------------- the one-neuron cases that tell libraries apart

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnlite import Network
 from nnlite.commands import verify
 from nnlite.decision_based import lrp
+from nnlite.layers import Dense, Softmax
 from nnlite.verify import libraries, report
 from nnlite.verify.examples import example
 
@@ -36,13 +38,15 @@ def none_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("none_installed")
-def test_without_any_library_the_command_succeeds_and_says_what_to_install(tmp_path: Path, capsys: Any) -> None:
-    assert run("--model", "dense", "--out", tmp_path / "results") == 0
+def test_without_any_library_nothing_was_checked_and_it_says_what_to_install(tmp_path: Path, capsys: Any) -> None:
+    assert run("--model", "dense", "--out", tmp_path / "results") == 1
     printed = capsys.readouterr().out
+    assert "Nothing was checked" in printed
+    assert "All as expected" not in printed
     assert "not installed" in printed
     assert "pip install" in printed
     content = json.loads((tmp_path / "results" / "verify.json").read_text())
-    assert content["as_expected"]
+    assert not content["as_expected"]
     assert {row["verdict"] for row in content["rows"]} == {"not installed"}
     page = (tmp_path / "results" / "verify.html").read_text()
     assert page.startswith("<!doctype html>")
@@ -62,6 +66,15 @@ def test_the_table_and_the_files(tmp_path: Path, capsys: Any) -> None:
     assert rows[0]["method"] == "gradient"
     assert rows[0]["relative"] < 1e-10
     assert "<code>gradient</code>" in (tmp_path / "a.html").read_text()
+
+
+@pytest.mark.skipif(not HERE, reason="PyTorch is not installed")
+def test_where_no_row_can_be_compared_nothing_was_checked(tmp_path: Path, capsys: Any) -> None:
+    rng = np.random.default_rng(0)
+    layers = [Dense(rng.normal(size=(4, 3))), Softmax(), Dense(rng.normal(size=(3, 2)))]
+    Network(layers, input_shape=(4,)).save(tmp_path / "net.npz")
+    assert run("--network", tmp_path / "net.npz", "--method", "deeplift") == 1
+    assert "1 not comparable. Nothing was checked." in capsys.readouterr().out
 
 
 @pytest.mark.skipif(not HERE, reason="PyTorch is not installed")
@@ -119,11 +132,13 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "target": (["--model", "dense", "--target", "9"], "target takes classes from 0 to 3, and 9 came"),
     "shape": (["--model", "dense", "--shape", "a,b"], "--shape takes positive integers such as 3,32,32"),
     "shape of another network": (["--model", "dense", "--shape", "5"], r"x takes the shape \(N, 12\)"),
-    "input is no array": (["--model", "dense", "--input", "FOLDER/own.py"], "expected an .npy of numbers"),
+    "input is no array": (["--model", "dense", "--input", "FOLDER/own.py"], "own.py: expected an array of numbers"),
+    "input is no numbers": (["--model", "dense", "--input", "FOLDER/words.npy"], "expected numbers, got <U4"),
+    "no input": (["--model", "dense", "--input", "FOLDER/none.npy"], r"at least one input.*\(0, 12\)"),
     "input is not there": (["--model", "dense", "--input", "FOLDER/x.npy"], "x.npy"),
     "out is a file": (["--out", "FOLDER/own.py"], "--out takes a folder, and .*own.py is a file"),
     "ending": (["--json", "FOLDER/a.txt"], "--json takes a name that ends in .json"),
-    "no folder": (["--page", "FOLDER/nowhere/a.html"], "--page takes a file in a folder that exists"),
+    "no folder": (["--page", "FOLDER/nowhere/a.html"], "--page: .*there is no folder"),
     "theirs without a method": (["--theirs", "FOLDER/R.npy"], "--theirs needs --method"),
     "layers without theirs": (["--theirs-layers", "FOLDER/a.npz"], "--theirs-layers goes with --theirs"),
     "theirs is not there": (["--model", "dense", "--method", "gradient", "--theirs", "FOLDER/no.npy"], "no.npy"),
@@ -131,11 +146,45 @@ WRONG: dict[str, tuple[list[str], str]] = {
         ["--model", "dense", "--method", "gradient", "--theirs", "FOLDER/R.npy"], "has the shape",
     ),
     "theirs of no method": (["--model", "dense", "--method", "magic", "--theirs", "FOLDER/R.npy"], "no method 'magic'"),
+    "no layers": (
+        [
+            "--model", "dense", "--input", "FOLDER/ones.npy", "--method", "gradient", "--theirs", "FOLDER/ones.npy",
+            "--theirs-layers", "FOLDER/none.npz",
+        ],
+        "maps of layers hold none; expected some of dense3, relu2",
+    ),
+    "layers are no numbers": (
+        ["--model", "dense", "--method", "gradient", "--theirs", "FOLDER/R.npy", "--theirs-layers", "FOLDER/words.npz"],
+        "expected numbers, got <U4",
+    ),
     "layers are no maps": (
         ["--model", "dense", "--method", "gradient", "--theirs", "FOLDER/R.npy", "--theirs-layers", "FOLDER/own.py"],
         "expected an .npz of maps",
     ),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["--input", "--theirs", "--theirs-layers"])
+def test_a_damaged_file_is_one_clear_line_wherever_the_damage_is(tmp_path: Path, option: str) -> None:
+    ones = np.ones((1, 12))
+    np.save(tmp_path / "good.npy", ones)
+    np.savez_compressed(tmp_path / "good.npz", input=ones)
+    given = {"--input": "good.npy", "--theirs": "good.npy", "--theirs-layers": "good.npz"}
+    good = (tmp_path / given[option]).read_bytes()
+    rng = np.random.default_rng(0)
+    said = []
+    for place in [*range(0, len(good), 3), *range(0, 128)]:
+        damaged = bytearray(good)
+        damaged[place % len(good)] ^= int(rng.integers(1, 256))
+        (tmp_path / "damaged").write_bytes(damaged if place % 7 else good[:place])
+        names = {**given, option: "damaged"}
+        arguments = [part for name, file in names.items() for part in (name, str(tmp_path / file))]
+        try:
+            run("--model", "dense", "--method", "gradient", *arguments)
+        except ValueError as error:  # (a damaged number is no damaged file)
+            said.append(str(error))
+    assert len(said) > 50
+    assert not any("\n" in line for line in said)
 
 
 WRONG_MODULES: dict[str, tuple[list[str], str]] = {
@@ -154,6 +203,11 @@ def mistaken(tmp_path: Path, arguments: list[str], expected: str) -> None:
     (tmp_path / "own.py").write_text(MODULE)
     (tmp_path / "raises.py").write_text("1 / 0\n")
     np.save(tmp_path / "R.npy", np.ones((1, 7)))
+    np.save(tmp_path / "none.npy", np.ones((0, 12)))
+    np.save(tmp_path / "ones.npy", np.ones((1, 12)))
+    np.savez(tmp_path / "none.npz")
+    np.save(tmp_path / "words.npy", np.array(["some"]))
+    np.savez(tmp_path / "words.npz", dense3=np.array(["some"]))
     with pytest.raises((ValueError, OSError), match=expected) as caught:
         run(*(argument.replace("FOLDER", str(tmp_path)) for argument in arguments))
     assert "\n" not in str(caught.value)

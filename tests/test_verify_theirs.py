@@ -98,6 +98,13 @@ def test_simple_and_generalized_gamma_are_told_apart_where_a_score_is_negative(r
     assert finding.explanations[0][0].startswith(f"{words} γ = 0.25")
 
 
+@pytest.mark.parametrize(("exactly", "words"), [(False, "still divides by √(1 + eps)"), (True, "not merged passes")])
+def test_the_merge_of_batchnorm_by_zennit_is_found(exactly: bool, words: str) -> None:
+    c = case("decoder")
+    map_ = lrp.relevance(c.merged_as_zennit(exactly=exactly), c.x, c.target, rules=lrp.EpsilonPlus(), start="one")
+    assert words in examine(c, "lrp-epsilon-plus", map_).explanations[0][0]
+
+
 def test_in_float32_too() -> None:
     c = case()
     finding = examine(c, "lrp-epsilon", relevance(c, lrp.epsilon(), "one").astype(np.float32))
@@ -110,7 +117,7 @@ def test_what_nothing_explains_says_so_and_names_the_nearest() -> None:
     finding = examine(c, "lrp-epsilon", np.random.default_rng(0).random(c.x.shape))
     assert not finding.explanations
     assert finding.nearest is not None
-    assert "none of the known conventions" in finding.text()
+    assert "none of the conventions tried" in finding.text()
 
 
 def test_one_sample_may_come_without_its_batch_axis() -> None:

@@ -75,6 +75,17 @@ def test_all_channels_are_one_each(command):
     assert [line.split("   ")[0].strip() for line in printed.splitlines()[:8]] == [f"channel {k}" for k in range(8)]
 
 
+def test_an_image_that_did_not_move_is_named(command):
+    W = np.array([1.0, 0.0]).reshape(2, 1, 1, 1) * np.ones((2, 1, 3, 3))
+    layers = [Conv2d(W, np.array([-6.0, -1.0])), ReLU(), Flatten(), Dense(np.ones((72, 2)))]
+    Network(layers, input_shape=(1, 8, 8)).save("shut.npz")
+    code, printed, errors = command("--model shut.npz --layer relu1 --all --steps 60 --out x.png")
+    assert (code, errors) == (0, "")
+    first, second = printed.splitlines()[:2]
+    assert float(first.split()[-1]) > 1
+    assert second.endswith("reached         0   the image did not move: it has no gradient, even where ReLUs leak")
+
+
 def test_options_reach_the_search(command):
     _, printed, _ = command(f"--class 2 --count 2 --parameterization pixels --jitter 0 --scale 0 --rotate 0 {QUICK} "
                             "--rate 0.1 --total-variation 0.2 --out x.npy")  # fmt: skip

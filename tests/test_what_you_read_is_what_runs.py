@@ -18,8 +18,8 @@ import pytest
 
 import nnlite
 from nnlite import walk
+from nnlite.decision_based import deconvnet as deconvnet_function
 from nnlite.decision_based import (
-    deconvnet,
     deeplift,
     grad_cam,
     gradient,
@@ -31,7 +31,6 @@ from nnlite.decision_based import (
     saliency,
     smoothgrad,
 )
-from nnlite.decision_based import deconvnet as deconvnet_function
 from nnlite.layers import Conv2d, Dense, MaxPool2d, ReLU
 from nnlite.model_based.objectives import LogProbability
 
@@ -180,11 +179,11 @@ def edited(text: str, code: str) -> str:
     return text[:start] + f"{left} = 2 * ({right})  #{comment}" + text[start + len(line) :]
 
 
-HALF = '''
+HALF = """
 
 def _half(rule: Rule) -> Rule:
     return replace(rule, groups=[Group(group.terms, 0.5) for group in rule.groups])
-'''
+"""
 
 
 @pytest.fixture(scope="module")

@@ -1,34 +1,44 @@
 """What the subcommands share: where a digit and a network come from, and whether an output can be written."""
 
 import re
-import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from .. import Network, datasets, load, models, pictures
+from ..disk import check_place
 
 DIGITS = {"uci": "uci", "strokes": "strokes", "mnist-test": "mnist", "mnist-train": "mnist"}
 """The prefixes of NAME:NUMBER and their data sets; all but mnist-train are held-out digits."""
+
+
+def figure_output(path: Path) -> None:
+    """The same for a figure (.png, .pdf, .svg), which Matplotlib draws, or its numbers (.npy)."""
+    output(path, {".png", ".pdf", ".svg", ".npy"})
+    if path.suffix.lower() != ".npy" and find_spec("matplotlib") is None:
+        raise ValueError(
+            f"--out {path} is drawn by Matplotlib, which is not installed: pip install matplotlib, or write .npy."
+        )
 
 
 def output(path: Path, suffixes: set[str], option: str = "--out") -> None:
     """Refuse, before any work, a place that cannot be written or an ending that is not known."""
     if path.suffix.lower() not in suffixes:
         raise ValueError(f"{option} takes a name that ends in {', '.join(sorted(suffixes))}, and {path} came.")
-    if path.is_dir():
-        raise ValueError(f"{option} takes the name of a file, and {path} is a folder; add a file name.")
-    if not path.absolute().parent.is_dir():
-        raise ValueError(
-            f"{option} takes a file in a folder that exists, and there is no folder {path.parent}; make it first."
-        )
     try:
-        tempfile.TemporaryFile(dir=path.absolute().parent).close()
+        check_place(path)
     except OSError as error:
-        raise ValueError(
-            f"{option} takes a file in a folder that can be written to, and {path} cannot be made ({error.strerror}); "
-            "choose another folder."
-        ) from None
+        raise ValueError(f"{option}: {error}") from None
+
+
+def folder(path: Path, name: str) -> Path:
+    """The file of this name in the folder --out, which is made; refused, before any work, if it cannot be written."""
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"--out takes a folder, and {path} is a file; choose another name.")
+    path.mkdir(parents=True, exist_ok=True)
+    output(path / name, {(path / name).suffix})
+    return path / name
 
 
 def network(name: str, option: str = "--model") -> Network:
@@ -78,12 +88,44 @@ def _check_number(image: str, number: int, count: int) -> None:
         raise ValueError(f"{image.partition(':')[0]} takes a number from 0 to {count - 1}, and {image} came.")
 
 
+def picture(
+    image: str, net: Network, invert: bool | None = None, folder: str | None = None
+) -> tuple[np.ndarray, int | None]:
+    """A picture as a batch of one in the format of the network, (1, 1, H, W) or (1, 3, H, W); its label if known."""
+    if net.input_shape is not None and len(net.input_shape) == 3 and net.input_shape[0] == 3:
+        height, width = net.input_shape[1:]
+        values, label = colours(image, folder, drawn=min(height, width), large=2 * max(height, width, 200))
+        return pictures.filling(values, (height, width))[None].astype(net.dtype), label
+    if re.match(r"textures:\d", image):
+        raise ValueError(f"{image} is in colour, and the network takes {net.input_shape}; use --model colour_net.")
+    grey, label = grey_digit(image, folder)
+    return to_network(grey, net, invert, known=label is not None), label
+
+
+def colours(image: str, folder: str | None = None, *, drawn: int, large: int) -> tuple[np.ndarray, int | None]:
+    """A picture as red, green and blue (3, H, W) in [0, 1], and its label where it is known.
+
+    `image` is as for `grey_digit`, or textures:3, which is drawn in `drawn` pixels. Of a file the longer side is made
+    about `large` where it is longer.
+    """
+    match = re.fullmatch(r"textures:([0-9]{1,18})", image)
+    if match is not None:
+        x, labels = datasets.textures(1, models.HELD_OUT_SEED, start=int(match[1]), size=drawn)
+        return x[0].astype(np.float64), int(labels[0])
+    if re.match(rf"({'|'.join(DIGITS)}):", image):
+        grey, label = grey_digit(image, folder)
+        return np.stack([grey] * 3), label
+    if ":" in image and not Path(image).exists():
+        raise ValueError(f"IMAGE takes a file, or a number as in textures:3, strokes:4, uci:17; got {image}.")
+    return pictures.read_colours(image, large).transpose(2, 0, 1), None
+
+
 def grey_shape(net: Network) -> tuple[int, int]:
     """(H, W) of the grey pictures that a network takes; an error where it takes anything else."""
     if net.input_shape is None or len(net.input_shape) != 3 or net.input_shape[0] != 1:
         raise ValueError(
             f"the network takes {net.input_shape or 'inputs of a shape it does not state'}; expected one that was "
-            "made with input_shape=(1, H, W), for grey pictures."
+            "made with input_shape=(1, H, W), for grey pictures, or (3, H, W)."
         )
     return net.input_shape[1], net.input_shape[2]
 

@@ -16,13 +16,13 @@ examples:
 
 import argparse
 import io
-import re
 import sys
 from pathlib import Path
 
 import numpy as np
 
-from .. import Network, datasets, models, pictures, storage
+from .. import Network, pictures, storage
+from ..model_based.ascent import moved
 from ..model_based.deepdream import deepdream, resized
 from . import checks
 
@@ -65,23 +65,15 @@ def run(options: argparse.Namespace) -> None:
     what = options.layer if options.channel is None else f"channel {options.channel} of {options.layer}"
     print(f"image      {options.image}, {x.shape[2]} × {x.shape[3]} pixels")
     print(f"octaves    {options.octaves}, {options.steps} steps each")
-    print(f"grown      ‖a‖² of {what}: {before:.6g} to {after:.6g}")
+    still = "" if moved(dream).all() else "; the picture did not move: closed ReLUs leave no gradient"
+    print(f"grown      ‖a‖² of {what}: {before:.6g} to {after:.6g}{still}")
     _save(options.out, dream.x[0])
     print(f"written    {options.out}")
 
 
 def _colours(image: str, size: int | None) -> np.ndarray:
     """The picture in red, green and blue, (1, 3, H, W) float64 in [0, 1]; its longer side as --size says."""
-    match = re.fullmatch(r"textures:([0-9]{1,18})", image)
-    if match is not None:  # drawn in the size, so that nothing is enlarged
-        return datasets.textures(1, models.HELD_OUT_SEED, start=int(match[1]), size=size or SMALLEST)[0].astype(float)
-    if re.match(rf"({'|'.join(checks.DIGITS)}):", image):
-        colours = np.repeat(checks.grey_digit(image)[0][..., None], 3, axis=2)
-    elif ":" in image and not Path(image).exists():
-        raise ValueError(f"IMAGE takes a file, or a number as in textures:3, strokes:4, uci:17; got {image}.")
-    else:
-        colours = pictures.read_colours(image, size or LARGEST)
-    x = colours.transpose(2, 0, 1)[None]
+    x = checks.colours(image, drawn=size or SMALLEST, large=size or LARGEST)[0][None]
     longer = max(x.shape[2:])
     wanted = size or min(max(longer, SMALLEST), LARGEST)
     height, width = (max(1, round(n * wanted / longer)) for n in x.shape[2:])

@@ -2,12 +2,14 @@
 
 IMAGE is a PNG, JPEG or .npy of any size, dark on light or light on dark, or the number of a held-out digit: uci:17,
 strokes:4, mnist-test:3. It is brought to the network's format the way MNIST was: the digit in its box, centred by
-mass. The picture shows what the network saw beside the heatmap: red raised the score, blue lowered it.
+mass. For a network in colour it is any picture, or textures:3: its middle is scaled to the network's size. The picture
+shows what the network saw beside the heatmap: red raised the score, blue lowered it.
 
 examples:
   nnlite explain digit.png --out heat.png
   nnlite explain uci:17 --model tiny --method lrp-epsilon --out heat.png
-  nnlite explain strokes:4 --method lrp-gamma --target 9 --out relevance.npy
+  nnlite explain strokes:54 --method lrp-gamma --target 9 --out relevance.npy
+  nnlite explain photo.jpg --model colour_net --out heat.png
   nnlite explain strokes:4 --method deconvnet --neuron conv2:7 --out filter.png
   nnlite explain strokes:4 --method lrp-epsilon --at relu2 --out hidden.npy
 """
@@ -27,7 +29,7 @@ from . import checks, outputs
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("image", metavar="IMAGE", help="a picture, or the number of a digit as in uci:17")
+    parser.add_argument("image", metavar="IMAGE", help="a picture, or a number as in uci:17, textures:3")
     parser.add_argument("--model", default="lenet", help="a network by name, or a saved .npz (default: lenet)")
     parser.add_argument(
         "--method", default="lrp-montavon2019", metavar="METHOD",
@@ -52,37 +54,43 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Explain, print the decision and its books, write the picture."""
-    checks.output(options.out, {".png", ".pdf", ".svg", ".npy"})
+    checks.figure_output(options.out)
     if options.method not in METHODS:
         raise ValueError(f"--method takes one of {', '.join(METHODS)}, and {options.method} came.")
     method = METHODS[options.method]
     network = checks.network(options.model)
-    grey, label = checks.grey_digit(options.image, options.folder)
-    x = checks.to_network(grey, network, options.invert, known=label is not None)
+    x, label = checks.picture(options.image, network, options.invert, options.folder)
     f = explained(network, x, options.target if options.neuron is None else checks.neuron(options.neuron))
     ledger = None if method.rules is None else lrp.ledger(network, x, f.target, rules=method.rules)
     if ledger is not None and options.at is None:
         R = ledger.relevances[0]
     else:
         R = explain(network, x, options.method, f.target, at=options.at)
-    predicted = int(network.predict(x)[0])
-    what = f"class {f.target[0]}" if options.neuron is None else f"neuron {options.neuron}"
+    scores = network.scores(x)
+    one = scores.shape[1:] == (1,)
+    if one and not network.is_binary:
+        predicted = f"the one output, {scores[0, 0]:.4f}"
+    else:
+        c = int(network.predict(x)[0])
+        predicted = f"{c}, probability {softmax(network.class_scores(scores))[0, c]:.4f}"
+    what = f"neuron {options.neuron}" if options.neuron else "the one output" if one else f"class {f.target[0]}"
     print(f"image      {options.image}" + ("" if label is None else f", a {label}"))
-    print(f"predicted  {predicted}, probability {softmax(network.scores(x))[0, predicted]:.4f}")
+    print(f"predicted  {predicted}")
     print(f"explained  score of {what} = {f.score[0]:.6f}")
     print(f"method     {options.method}: {method.formula}")
     print(f"its map is {MEANINGS[method.meaning]}")
     whole = divided(method.meaning, network, x, f.target)
     if whole is not None and options.at is None:
         print(f"Σ R        {R.sum():.6f} of {whole[0]:.6f}")
-    if method.note is not None:
-        print(f"note       {method.note(network, x, f.target)[0]}")
+    note = "" if method.note is None or options.at else method.note(network, x, f.target)[0]
+    if note:
+        print(f"note       {note}")
     if ledger is not None:
         print(ledger)
     if options.out.suffix.lower() == ".npy":
         outputs.array(options.out, R)
     else:
-        _draw(options.out, x, predicted, R, float(f.score[0]), f"why {what}?  {options.method}")
+        _draw(options.out, x, predicted.partition(",")[0], R, float(f.score[0]), f"why {what}?  {options.method}")
     print(f"written    {options.out}")
 
 
@@ -91,13 +99,11 @@ def _as_picture(R: np.ndarray) -> np.ndarray:
     return R.sum(axis=0) if R.ndim == 3 else np.atleast_2d(R)
 
 
-def _draw(path: Path, x: np.ndarray, predicted: int, R: np.ndarray, score: float, title: str) -> None:
+def _draw(path: Path, x: np.ndarray, predicted: str, R: np.ndarray, score: float, title: str) -> None:
     import matplotlib.pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.8), layout="constrained")
-    left.imshow(x[0, 0], cmap="gray", vmin=0, vmax=1)
-    left.set_title(f"what the network saw\npredicted {predicted}", fontsize=10)
-    left.set_xticks([])
-    left.set_yticks([])
-    plots.heatmap(_as_picture(R[0]), right, score=score, title=title)
+    plots.image(x[0], left, title=f"what the network saw\npredicted {predicted}")
+    over = x[0] if len(x[0]) == 3 and R.shape[2:] == x.shape[2:] else None
+    plots.heatmap(_as_picture(R[0]), right, score=score, title=title, over=over)
     outputs.figure(path, figure)

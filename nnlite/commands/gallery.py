@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import storage
+from . import checks
 from .page import PIXELS, document, grey, typeset
 from .prototypes import JUDGES, SEARCHED, Row, rows
 
@@ -30,9 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Search, print the table, write the page."""
-    if options.out.exists() and not options.out.is_dir():
-        raise ValueError(f"--out takes a folder, and {options.out} is a file; choose another name.")
-    options.out.mkdir(parents=True, exist_ok=True)
+    written = checks.folder(options.out, "gallery.html")
     print(f"{'form':<27} {'smallest p':>10}  {'the judges agree, of 10':<44} {'seconds':>7}")
     found, started = [], time.perf_counter()
     for row in rows():
@@ -40,7 +39,6 @@ def run(options: argparse.Namespace) -> None:
         agree = "  ".join(f"{judge}: {row.agreeing(judge)}" for judge in JUDGES)
         seconds, started = time.perf_counter() - started, time.perf_counter()
         print(f"{row.form.name:<27} {row.found.probability.min():>10.4f}  {agree:<44} {seconds:>7.1f}", flush=True)
-    written = options.out / "gallery.html"
     storage.write_bytes(written, page(found).encode())
     print(f"Open {written} in a browser.")
 

@@ -24,6 +24,7 @@ import numpy as np
 from .. import Network, models
 from ..model_based import experts, generators
 from ..model_based.activation_maximization import general, in_code_space, with_expert
+from ..model_based.ascent import moved
 from ..model_based.prototype import OBJECTIVES, Prototype
 from ..model_based.starts import STARTS, Images
 from ..sheets import sheet
@@ -78,7 +79,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Search, print how sure the networks are, write the picture."""
-    checks.output(options.out, {".png", ".pdf", ".svg", ".npy"})
+    checks.figure_output(options.out)
     if options.film is not None:
         checks.output(options.film, {".gif"}, "--film")
     network = checks.network(options.model)
@@ -87,10 +88,12 @@ def run(options: argparse.Namespace) -> None:
     found, climbed = _searched(options, network)
     verdict = None if judge is None else judged(checks.network(judge, "--judge"), found.x)
     print(f"climbed    {climbed}")
+    went = moved(found)
     for n, c in enumerate(found.classes):
         p = f"p {found.start_probability[n]:.4f} → {found.probability[n]:.4f}"
         says = "" if verdict is None else f"; {judge} says {verdict[n]}"
-        print(f"class {c:<4} {p}, score {found.score[n]:.2f}{says}")
+        still = "" if went[n] else "; the image did not move: it has no gradient"
+        print(f"class {c:<4} {p}, score {found.score[n]:.2f}{says}{still}")
     if options.film is not None and found.trajectory is not None:
         outputs.film(options.film, _frames(found.trajectory))
         print(f"written    {options.film}")

@@ -96,7 +96,7 @@ def _confusion(case: Confusion) -> str:
 def _why(q: Why) -> str:
     c, r = q.predicted, q.rival
     digit = q.x[0, 0]
-    limit = float(max(np.abs(q.R_predicted).max(), np.abs(q.R_rival).max()))
+    limit = float(max(np.abs(q.R_predicted).max(), np.abs(q.R_rival).max())) or None
     figures = [figure(grey(digit), f"the digit {q.name}", f"what the network saw: <code>{q.name}</code>", "large")]
     for R, scale, caption in (
         (q.R_predicted, limit, f"Why {c}?<br>score {q.scores[c]:.2f}"),

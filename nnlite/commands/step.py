@@ -6,8 +6,8 @@ formula, the numbers put in (the largest terms first, and what the others come t
 it. Without --j and --k the path of the strongest signal is shown. --html writes the same as one page to click through.
 
 examples:
-  nnlite step lrp-gamma --model tiny --input uci:17 --target 4
-  nnlite step lrp-gamma --input uci:17 --layer dense2 --k 4 --j 3 --top 5
+  nnlite step lrp-gamma --model tiny --input uci:4 --target 4
+  nnlite step lrp-gamma --input uci:4 --layer dense2 --k 4 --j 3 --top 5
   nnlite step lrp-gamma --input uci:17 --compare lrp-epsilon
   nnlite step lrp-montavon2019 --model lenet --input strokes:4 --html steps.html
 """
@@ -48,8 +48,7 @@ def run(options: argparse.Namespace) -> None:
     if options.html is not None:
         checks.output(options.html, {".html"}, "--html")
     network = checks.network(options.model)
-    grey, label = checks.grey_digit(options.input, options.folder)
-    x = checks.to_network(grey, network, known=label is not None)
+    x, label = checks.picture(options.input, network, folder=options.folder)
     methods = [options.method, *([options.compare] if options.compare else [])]
     traces = [record(method, network, x.astype(np.float64), options.target) for method in methods]
     at = {"layer": options.layer, "j": options.j, "k": options.k}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .. import storage
 from ..decision_based.registry import METHODS
-from . import report
+from . import checks, report
 from .digits import (
     CLOSED_FOUR,
     OPEN_FOUR,
@@ -40,12 +40,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Explain, print the table, write the report."""
     started = time.perf_counter()
-    if options.out.exists() and not options.out.is_dir():
-        raise ValueError(f"--out takes a folder, and {options.out} is a file; choose another name.")
-    options.out.mkdir(parents=True, exist_ok=True)
+    page = checks.folder(options.out, "report.html")
     print(f"{'digit':<12} {'predicted':>9} {'score':>9}  {'method':<30} {'Σ R':>10}  {'ledger':<46} {'ms':>7}")
     digits, by_cam = (_told(explained) for explained in (explained_digits(), explained_by_cam()))
-    page = options.out / "report.html"
     questions = [why(number) for number in (OPEN_FOUR, CLOSED_FOUR)]
     grids = [filters("relu1"), filters("relu2"), filters("relu2", "strongest")]
     blocks = building_blocks("relu2", 5)
@@ -84,4 +81,6 @@ def _books(e: Explanation) -> str:
         return e.note or ("-" if e.whole is None else f"of {e.whole:.4f}")
     totals = (e.ledger.total(column)[0] for column in ("bias", "stabilizer", "dropped"))
     bias, stabilizer, dropped = (round(total, 4) + 0.0 for total in totals)  # no −0.0000
-    return f"bias {bias:+.4f}  ε {stabilizer:+.4f}  dropped {dropped:+.4f}"
+    return f"bias {bias:+.4f}  ε {stabilizer:+.4f}  dropped {dropped:+.4f}" + (
+        f"  open by {100 * e.ledger.gaps[:, 0].max():.2g} %" if e.ledger.open() else ""
+    )

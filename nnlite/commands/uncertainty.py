@@ -57,12 +57,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Predict, explain, print how sure both are, write the picture."""
-    checks.output(options.out, {".png", ".pdf", ".svg", ".npy"})
+    checks.figure_output(options.out)
     if options.method not in METHODS:
         raise ValueError(f"--method takes one of {', '.join(METHODS)}, and {options.method} came.")
     networks = _family(options)
-    grey, label = _image(options.image, options.folder)
-    x = checks.to_network(grey, networks[0], known=label is not None)
+    x, label = _picture(options, networks[0])
     x = rotated(x, options.rotate) if options.rotate else x
     said, maps, draw = (_evidence if _is_evidential(networks[0]) else _spread)(options, networks, x)
     turned = f", turned by {options.rotate:g} degrees" if options.rotate else ""
@@ -92,13 +91,13 @@ def _is_evidential(network: Network) -> bool:
     return network.info.get("model") == EVIDENTIAL
 
 
-def _image(image: str, folder: str | None) -> tuple[np.ndarray, Any]:
-    """Grey values and the label, where it is known: a digit, or a letter of letters:NUMBER."""
-    match = re.fullmatch(r"letters:([0-9]{1,18})", image)
+def _picture(options: argparse.Namespace, network: Network) -> tuple[np.ndarray, Any]:
+    """The picture for the network and its label, where it is known: also a letter of letters:NUMBER."""
+    match = re.fullmatch(r"letters:([0-9]{1,18})", options.image)
     if match is None:
-        return checks.grey_digit(image, folder)
+        return checks.picture(options.image, network, folder=options.folder)
     x, labels = letters(1, seed=models.HELD_OUT_SEED, start=int(match[1]))
-    return x[0, 0].astype(np.float64), LETTERS[labels[0]]
+    return checks.to_network(x[0, 0].astype(np.float64), network, known=True), LETTERS[labels[0]]
 
 
 Answer = tuple[list[str], np.ndarray, Callable[[], Any]]
@@ -124,7 +123,8 @@ def _spread(options: argparse.Namespace, networks: Networks, x: np.ndarray) -> A
     size = np.abs(R.mean)
     share = size[R.agreement >= SURE].sum() / (size.sum() or 1)
     lines.append(f"sure       {share:.0%} of Σ |R̄| lies where at least {SURE:.0%} of the networks agree on the sign")
-    title = f"why {c}?  p = {said.mean[0, c]:.2f} ± {said.std[0, c]:.2f}    {options.method}"
+    k = 1 if networks[0].is_binary else c  # one score: that of class 1
+    title = f"why {k}?  p = {said.mean[0, k]:.2f} ± {said.std[0, k]:.2f}    {options.method}"
     return lines, R.maps, lambda: picture(R, x, title=title)
 
 
@@ -161,10 +161,7 @@ def _draw_evidence(x: np.ndarray, R: np.ndarray, belief: np.ndarray, u: float, t
     import matplotlib.pyplot as plt
 
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained")
-    left.imshow(x[0, 0], cmap="gray", vmin=0, vmax=1)
-    left.set_title("what the network saw", fontsize=10)
-    left.set_xticks([])
-    left.set_yticks([])
+    plots.image(x[0], left, title="what the network saw")
     names = [*map(str, range(len(belief))), "u"]
     middle.bar(names, [*belief, u], color=[*["#2171b5"] * len(belief), "#777777"])
     middle.set_ylim(0, 1)

@@ -2,12 +2,12 @@
 
 Every method that has a counterpart there, on every convention that both can express. Where a library differs by its
 choice or by a bug the row says so, and the next row shows nnlite's number under the library's convention. The exit code
-is 0 if every verdict is as it should be, 1 if one is not. A library that is not installed is left out:
-pip install torch==2.13.0, then captum; zennit with pip install --no-deps zennit.
+is 0 if every verdict is as it should be, 1 if one is not, or if nothing was checked. A library that is not installed is
+left out: pip install torch==2.13.0, then captum; zennit with pip install --no-deps zennit.
 
---theirs needs none of them: somebody else's map, computed anywhere, is compared with ours, and the known conventions
-are tried until one explains the difference. --theirs-layers is an .npz with the relevance above each layer under the
-layer's name (and "input"); then it is said at which layer the two part.
+--theirs needs none of them: somebody else's map, computed anywhere, is compared with ours, and a list of conventions
+(nnlite/verify/variants.py) is tried to explain the difference. --theirs-layers is an .npz with the relevance above each
+layer under the layer's name (and "input"); then it is said at which layer the two part.
 
 examples:
   nnlite verify --model lenet --out results
@@ -19,12 +19,12 @@ examples:
 
 import argparse
 import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from .. import Network, datasets, models, storage
+from ..disk import read_npy, read_npz
 from ..verify import Case, Report, chosen, compare, modules, theirs, vgg16
 from ..verify import report as reports
 from ..verify.examples import EXAMPLES, example
@@ -54,7 +54,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Compare, print the table, write the files; exit with 1 where a verdict is not as it should be."""
+    """Compare, print the table, write the files; exit with 1 unless something was checked and is as it should be."""
     files = _files(options)
     if options.samples < 1:
         raise ValueError(f"--samples takes an integer from 1, and {options.samples} came.")
@@ -162,12 +162,12 @@ def _shape(text: str | None, known: tuple[int, ...] | None) -> tuple[int, ...]:
 
 def _array(path: Path) -> np.ndarray:
     """The numbers in an .npy file."""
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError):
-        raise ValueError(f"{path}: expected an .npy of numbers, and this is no such file.") from None
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
-        raise ValueError(f"{path}: expected an .npy of numbers, and it holds something else.")
+    return _numbers(path, read_npy(path))
+
+
+def _numbers(path: Path, values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind not in "fiu":
+        raise ValueError(f"{path}: expected numbers, got {values.dtype}; write floats or integers.")
     return values
 
 
@@ -175,13 +175,9 @@ def _theirs(options: argparse.Namespace) -> None:
     if options.method is None:
         raise ValueError("--theirs needs --method: which method the map is of.")
     case = _case(options)
-    layers = None
-    if options.theirs_layers is not None:
-        try:
-            with np.load(options.theirs_layers, allow_pickle=False) as file:
-                layers = dict(file)
-        except (ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile):
-            raise ValueError(f"{options.theirs_layers}: expected an .npz of maps, and this is no such file.") from None
+    layers, maps = None, options.theirs_layers
+    if maps is not None:
+        layers = {name: _numbers(maps, values) for name, values in read_npz(maps, "an .npz of maps").items()}
     finding = theirs.examine(case, options.method, _array(options.theirs), layers)
     print(finding.text())
     if not finding.agrees:

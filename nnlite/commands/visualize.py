@@ -3,7 +3,8 @@
 Feature visualization: an image is climbed along the gradient, by its Fourier coefficients, moved, enlarged and turned
 at random in every step. What it reaches is printed beside the highest that any of N held-out images causes: the network
 was trained on their like, and what lies far above them it has never met. Grey is what the search has left alone. Of a
-single neuron only the window that it sees is shown.
+single neuron only the window that it sees is shown. Where a closed ReLU lets no gradient through, it leaks; an image
+that still does not move is named.
 
 examples:
   nnlite visualize --layer conv2 --channel 7 --out seven.png
@@ -22,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import Network, datasets, models
+from .. import Network, datasets, models, plots
+from ..model_based.ascent import moved
 from ..model_based.channels import all_channels
 from ..model_based.dataset_examples import Examples, channel_examples, dataset_examples
 from ..model_based.feature_visualization import Visualization, objective, visualize
@@ -73,7 +75,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Search, print what was reached beside what held-out images reach, write the picture."""
-    checks.output(options.out, {".png", ".pdf", ".svg", ".npy"})
+    checks.figure_output(options.out)
     network = checks.network(options.model)
     _check(options)
     images = _held_out(network, options.held_out)
@@ -152,18 +154,19 @@ def _held_out(network: Network, n: int) -> np.ndarray | None:
 def _print(names: Sequence[str], found: Visualization, best: Examples | None, images: np.ndarray | None) -> None:
     width = max(map(len, names))
     highest = None if best is None else np.broadcast_to(best.value, (len(names), best.value.shape[-1]))[:, 0]
-    for i, name in enumerate(names):
+    for i, (name, went) in enumerate(zip(names, moved(found), strict=True)):
         beside = "" if highest is None else f"   highest held-out {highest[i]:9.4g}"
-        print(f"{name:<{width}}   reached {found.activation[i]:9.4g}{beside}")
+        still = "" if went else "   the image did not move: it has no gradient, even where ReLUs leak"
+        print(f"{name:<{width}}   reached {found.activation[i]:9.4g}{beside}{still}")
     print(f"held out   {'no images to compare with' if images is None else f'{len(images)} images'}")
 
 
 def _pictures(found: Visualization, best: Examples | None, images: np.ndarray | None, each: bool) -> list[Picture]:
     """The images with what they reach; held-out ones after all of them, or after each where it is a channel."""
-    made = [
-        (x, f"{k}: {value:.3g}" if each else f"reached {value:.3g}")
-        for k, (x, value) in enumerate(zip(found.x, found.activation, strict=True))
-    ]
+    made = []
+    for k, (x, value, went) in enumerate(zip(found.x, found.activation, moved(found), strict=True)):
+        text = f"{value:.3g}" if went else f"{value:.3g}, unmoved"
+        made.append((x, f"{k}: {text}" if each else f"reached {text}"))
     if best is None or images is None:
         return made
     rows = best if each else Examples(best.index[None], best.value[None])
@@ -196,7 +199,6 @@ def _drawn(pictures: Sequence[Picture], title: str, together: int = 1) -> Any:
     for ax in axes.flat:
         ax.axis("off")
     for ax, (x, text) in zip(axes.flat, pictures):  # noqa: B905 (the last row may have places left)
-        ax.imshow(x[0] if len(x) == 1 else np.moveaxis(x, 0, -1), cmap="gray", vmin=0, vmax=1)
-        ax.set_title(text, fontsize=8)
+        plots.image(x, ax, title=text).title.set_fontsize(8)
     figure.suptitle(title, fontsize=10)
     return figure

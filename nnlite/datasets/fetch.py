@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..disk import check_place
 from .folders import data_folder
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ def fetch_mnist(
     ------
     ConnectionError
         No mirror gave a file; the message says why each did not.
+    OSError
+        The folder cannot be written to; nothing was downloaded.
     ValueError
         mirrors is empty.
 
@@ -101,6 +104,7 @@ def fetch_mnist(
     target.mkdir(parents=True, exist_ok=True)
     for file in files:
         if not _is_correct(target / file.name, file):
+            check_place(target / file.name)
             _fetch(file, target, mirrors, progress, timeout)
     return target
 

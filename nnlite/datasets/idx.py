@@ -14,9 +14,12 @@ import math
 import os
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+
+from ..disk import regular
+from ..memory import claim
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP = b"\x1f\x8b"
@@ -53,50 +56,45 @@ def read_idx(path: str | os.PathLike[str], *, dtype: Any = None, ndim: int | Non
     array([[1, 2, 3],
            [4, 5, 6]], dtype=uint8)
     """
-    path = Path(path)
-    content = _content(path)
-    item, shape = _header(path, content)
-    if dtype is not None and item != np.dtype(dtype).newbyteorder(">"):
-        raise _wrong(path, "type of the items", np.dtype(dtype).name, item.name)
-    if ndim is not None and len(shape) != ndim:
-        raise _wrong(path, "number of dimensions", ndim, f"{len(shape)} (shape {shape})")
-    begin = 4 + 4 * len(shape)
-    expected = math.prod(shape) * item.itemsize
-    if len(content) - begin != expected:
-        raise _wrong(
-            path, f"bytes after the header, for the shape {shape}", f"{expected:,}", f"{len(content) - begin:,}"
-        )
-    items = np.frombuffer(content, item, offset=begin).reshape(shape)
+    path = regular(path, "an IDX file")
+    with path.open("rb") as plain:
+        packed = plain.read(2) == _GZIP
+    try:
+        with gzip.open(path) if packed else path.open("rb") as file:
+            item, shape = _header(path, file)
+            if dtype is not None and item != np.dtype(dtype).newbyteorder(">"):
+                raise _wrong(path, "type of the items", np.dtype(dtype).name, item.name)
+            if ndim is not None and len(shape) != ndim:
+                raise _wrong(path, "number of dimensions", ndim, f"{len(shape)} (shape {shape})")
+            size = math.prod(shape) * item.itemsize
+            claim(2 * size, f"{path}: an array of the shape {shape}")  # the bytes, and the array
+            content = file.read(size + 1)  # one more than there should be, not all of what a few bytes unpack to
+    except (OSError, EOFError, zlib.error) as error:
+        raise _wrong(path, "content", "a whole gzip file", f"a damaged one ({error})") from error
+    if len(content) != size:
+        found = f"{len(content):,}" + " or more" * (len(content) > size)
+        raise _wrong(path, f"bytes after the header, for the shape {shape}", f"{size:,}", found)
+    items = np.frombuffer(content, item).reshape(shape)
     return items.astype(item.newbyteorder("="))
 
 
-def _content(path: Path) -> bytes:
-    """The bytes of the file, unpacked if they are gzip's."""
-    content = path.read_bytes()
-    if not content.startswith(_GZIP):
-        return content
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise _wrong(path, "content", "a whole gzip file", f"a damaged one ({error})") from error
-
-
-def _header(path: Path, content: bytes) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    """The item type and the shape."""
-    if len(content) < 4:
-        raise _wrong(path, "length of the header", "4 bytes or more", len(content))
-    if content[:2] != b"\0\0":
-        raise _wrong(path, "first two bytes", "00 00 (an IDX file)", content[:2].hex(" "))
-    if content[2] not in TYPES:
+def _header(path: Path, file: IO[bytes] | gzip.GzipFile) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """The item type and the shape; the file then stands at its items."""
+    start = file.read(4)
+    if len(start) < 4:
+        raise _wrong(path, "length of the header", "4 bytes or more", len(start))
+    if start[:2] != b"\0\0":
+        raise _wrong(path, "first two bytes", "00 00 (an IDX file)", start[:2].hex(" "))
+    if start[2] not in TYPES:
         known = ", ".join(f"{code:02x}" for code in TYPES)
-        raise _wrong(path, "code of the item type", f"one of {known}", f"{content[2]:02x}")
-    ndim = content[3]
+        raise _wrong(path, "code of the item type", f"one of {known}", f"{start[2]:02x}")
+    ndim = start[3]
     if ndim == 0:
         raise _wrong(path, "number of dimensions", "1 or more", 0)
-    if len(content) < 4 + 4 * ndim:
-        raise _wrong(path, "length of the header", f"{4 + 4 * ndim} bytes for {ndim} dimensions", len(content))
-    shape = np.frombuffer(content, ">u4", count=ndim, offset=4)
-    return np.dtype(TYPES[content[2]]), tuple(int(length) for length in shape)
+    lengths = file.read(4 * ndim)
+    if len(lengths) < 4 * ndim:
+        raise _wrong(path, "length of the header", f"{4 + 4 * ndim} bytes for {ndim} dimensions", 4 + len(lengths))
+    return np.dtype(TYPES[start[2]]), tuple(int(length) for length in np.frombuffer(lengths, ">u4"))
 
 
 def _wrong(path: Path, field: str, expected: object, found: object) -> ValueError:

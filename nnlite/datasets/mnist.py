@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..memory import claim
 from .folders import data_folder
 from .idx import read_idx
 
@@ -62,6 +63,7 @@ def mnist(split: str, folder: str | os.PathLike[str] | None = None) -> tuple[np.
         )
     if labels.size and labels.max() > 9:
         raise ValueError(f"{label_file}: expected labels 0 to 9, found {labels.max()}")
+    claim(4 * images.size, f"{image_file}, {len(images):,} images in float32,")
     return np.divide(images[:, None], 255, dtype=np.float32), labels.astype(np.int64)
 
 

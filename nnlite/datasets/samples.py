@@ -5,16 +5,22 @@ from typing import Any
 
 import numpy as np
 
+from ..memory import claim
+
 MOST = 2**62
 """The last start: the indices of the samples after it are 64-bit integers."""
 
 
-def count(name: str, value: Any) -> int:
-    """A whole number that is not negative, as Python's own; TypeError or ValueError otherwise."""
+def count(name: str, value: Any, each: int = 0) -> int:
+    """A whole number that is not negative, as Python's own; TypeError or ValueError otherwise.
+
+    Samples of `each` bytes must fit into the budget of `memory` together.
+    """
     if not isinstance(value, Integral) or isinstance(value, bool):
         raise TypeError(f"{name}: expected an integer, got {value!r} ({type(value).__name__})")
     if value < 0:
         raise ValueError(f"{name}: expected 0 or more, got {value}")
+    claim(int(value) * each, f"{name}={value}")
     return int(value)
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..memory import claim
 from .samples import count, given_labels
 from .texture_patterns import TEXTURES, WAVES
 
@@ -61,9 +62,11 @@ def textures(
     >>> TEXTURE_NAMES[labels[0]]
     'stripes'
     """
-    n, seed, start, size = count("n", n), count("seed", seed), count("start", start), count("size", size)
+    seed, start, size = count("seed", seed), count("start", start), count("size", size)
+    n = count("n", n, each=4 * 3 * size * size)
     if size == 0:
         raise ValueError("size: expected 1 or more, got 0")
+    claim(size**2 * (12 * n + 80 * min(n, BLOCK)), f"{n} textures of {size} × {size} pixels")
     classes = given_labels(labels, n, start, "texture")
     images = np.empty((n, 3, size, size), np.float32)
     for label, texture in enumerate(TEXTURES):

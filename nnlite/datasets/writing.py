@@ -28,7 +28,7 @@ def write(
     -------
     (images, labels, strokes)
     """
-    n, seed, start = count("n", n), count("seed", seed), count("start", start)
+    n, seed, start = count("n", n, each=8 * SIDE * SIDE), count("seed", seed), count("start", start)
     symbols = given_labels(labels, n, start, what, len(alphabet))
     if not isinstance(hand, Hand):
         raise TypeError(f"hand: expected a Hand, got {type(hand).__name__}: try Hand() or CLEAN_HAND")

@@ -9,7 +9,6 @@ Source: Olah et al. 2018, "The building blocks of interpretability".
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -17,9 +16,11 @@ from ..layers.arguments import count, generator
 from ..network import Network
 from . import lrp
 from .lrp.composites import Rules
+from .method import method
 from .target import Target, explained
 
 
+@method
 def layer_shares(
     network: Network, x: np.ndarray, target: Target = None, *, layer: str, rules: Rules | None = None
 ) -> np.ndarray:
@@ -64,6 +65,7 @@ def layer_shares(
     return lrp.relevance(network, x, target, rules=rules, all_layers=True)[at]
 
 
+@method
 def channel_shares(
     network: Network, x: np.ndarray, target: Target = None, *, layer: str, rules: Rules | None = None
 ) -> np.ndarray:
@@ -81,6 +83,7 @@ def channel_shares(
     return R.sum(axis=tuple(range(2, R.ndim)))
 
 
+@method
 def position_shares(
     network: Network, x: np.ndarray, target: Target = None, *, layer: str, rules: Rules | None = None
 ) -> np.ndarray:
@@ -120,6 +123,7 @@ class Factors:
     errors: np.ndarray
 
 
+@method
 def factors(
     network: Network,
     x: np.ndarray,

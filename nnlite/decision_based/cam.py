@@ -25,14 +25,17 @@ from ..layers import (
     Sigmoid,
     Tanh,
 )
-from ..layers.arguments import DTYPES, pair
+from ..layers.arguments import DTYPES, pair, unmasked
+from ..memory import claim
 from ..network import Network
 from .guided_backpropagation import guided_backpropagation
+from .method import method
 from .target import Explained, Target, explained
 
 INTERPOLATIONS = ("bilinear", "nearest")
 
 
+@method
 def cam(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:
     """L_c = Σ_k w_kc A_k: A_k the feature maps that the global average pooling takes, w_kc the weights of class c.
 
@@ -72,6 +75,7 @@ def cam(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:
     return (w * f.a[pool]).sum(axis=1)
 
 
+@method
 def grad_cam(
     network: Network, x: np.ndarray, target: Target = None, *, layer: str | None = None, relu: bool = True
 ) -> np.ndarray:
@@ -96,7 +100,8 @@ def grad_cam(
 
     Returns
     -------
-    (N, h, w), of the size of the layer's feature maps and not normalized.
+    (N, h, w), of the size of the layer's feature maps and not normalized. Where nothing in the maps of that layer
+    speaks for the class it is 0 everywhere; `why_zero` says so, and names a layer where it is not.
 
     Raises
     ------
@@ -120,6 +125,33 @@ def grad_cam(
     return np.maximum(L, 0) if relu else L
 
 
+def why_zero(network: Network, x: np.ndarray, target: Any = None) -> list[str]:
+    """A sentence for each sample whose Grad-CAM is 0 everywhere, with the highest layer where it is not; else "".
+
+    >>> from nnlite import Network
+    >>> from nnlite.layers import Conv2d, Dense, Flatten
+    >>> net = Network([Conv2d(np.ones((1, 1, 1, 1))), Flatten(), Dense(np.array([[-1.0], [-3.0]]))])
+    >>> why_zero(net, np.array([[[[5.0, 1.0]]]]))
+    ['0 everywhere: nothing at conv1 speaks for it; nor at any other layer']
+    """
+    f = explained(network, x, target)
+
+    def found(layer: str | None = None) -> np.ndarray:
+        return np.asarray(grad_cam(network, x, f.target, layer=layer).any(axis=(1, 2)))
+
+    sentences, empty = [""] * len(x), np.flatnonzero(~found())
+    if len(empty):
+        names = [name for name, maps in zip(f.network.names[::-1], f.a[:0:-1], strict=True) if _has_places(maps)]
+        others = {name: found(name) for name in names}
+        here = f.network.names[_feature_maps(f, None) - 1]
+        for n in empty:
+            other = next((name for name in names if others[name][n]), None)
+            instead = f"layer={other!r} gives a map" if other else "nor at any other layer"
+            sentences[n] = f"0 everywhere: nothing at {here} speaks for it; {instead}"
+    return sentences
+
+
+@method
 def guided_grad_cam(
     network: Network,
     x: np.ndarray,
@@ -190,13 +222,15 @@ def upsampled(L: np.ndarray, size: int | tuple[int, ...], interpolation: str = "
     """
     if interpolation not in INTERPOLATIONS:
         raise ValueError(f"interpolation takes {' or '.join(map(repr, INTERPOLATIONS))}, and {interpolation!r} came.")
-    if not isinstance(L, np.ndarray):
+    if not isinstance(unmasked("L", L), np.ndarray):
         raise TypeError(f"upsampled takes a NumPy array of maps (N, h, w), and {type(L).__name__} came.")
     if L.dtype not in DTYPES:
         raise ValueError(f"upsampled takes float32 or float64 maps, and {L.dtype} came; use L.astype(np.float64).")
     if L.ndim != 3 or 0 in L.shape[1:]:
         raise ValueError(f"upsampled takes maps (N, h, w) of at least one pixel, and {L.shape} came.")
     height, width = pair("upsampled", "size", size, 1)
+    most = max(height * L.shape[1], width * L.shape[2], len(L) * height * max(width, L.shape[2]))
+    claim(3 * 8 * most, f"upsampled, to maps of {height} × {width},")
     rows, columns = (
         _mixing(n, m, interpolation).astype(L.dtype) for n, m in zip((height, width), L.shape[1:], strict=True)
     )
@@ -227,7 +261,11 @@ def _pooling_below_one_dense(network: Network) -> int:
 
 def _feature_maps(f: Explained, layer: str | None) -> int:
     """The position in f.a of the feature maps above the layer of that name, or above the last convolution."""
-    at = _last_convolution(f.network) if layer is None else f.network.index(layer)
+    at = last_maps(f.network) if layer is None else f.network.index(layer)
+    if at is None:
+        raise ValueError(
+            f"Grad-CAM needs a convolution, and the layers are {', '.join(f.network.names)}; name a layer."
+        )
     maps = f.a[at + 1]
     if maps.ndim != 4:
         raise ValueError(
@@ -236,12 +274,20 @@ def _feature_maps(f: Explained, layer: str | None) -> int:
     return at + 1
 
 
-def _last_convolution(network: Network) -> int:
-    """The last convolution, or the layer up to which only BatchNorm, dropout and activation functions follow it."""
-    found = [i for i, layer in enumerate(network) if isinstance(layer, (Conv2d, ConvTranspose2d))]
-    if not found:
-        raise ValueError(f"Grad-CAM needs a convolution, and the layers are {', '.join(network.names)}; name a layer.")
-    at = found[-1]
+def _has_places(maps: np.ndarray) -> bool:
+    """Whether these are feature maps of more than one pixel."""
+    return maps.ndim == 4 and maps.shape[2:] != (1, 1)
+
+
+def last_maps(network: Network) -> int | None:
+    """The last convolution, or the layer up to which only BatchNorm, dropout and activation functions follow it.
+
+    None without a convolution. A pooling ends the row, and an activation function behind it is not reached: there the
+    maps are coarser, and the means α_k more often speak against all of what is left.
+    """
+    at = next((i for i in range(len(network) - 1, -1, -1) if isinstance(network[i], (Conv2d, ConvTranspose2d))), None)
+    if at is None:
+        return None
     following = (BatchNorm, Identity, Mask, ReLU, LeakyReLU, Tanh, Sigmoid)
     while at + 1 < len(network) and isinstance(network[at + 1], following):
         at += 1

@@ -1,10 +1,12 @@
 """Many changed copies of a batch at once, covered, moved along a path, or noisy: how many, and what they explain."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ..layers import Mask
+from ..layers.arguments import unmasked
 from .target import Explained
 
 BLOCK = 2**22
@@ -16,6 +18,28 @@ def copies_at_once(f: Explained) -> int:
     if any(isinstance(layer, Mask) and len(layer.m) > 1 for layer in f.network):
         return 1  # a draw with a mask for each sample takes the batch that it was drawn for
     return max(1, BLOCK // max(1, sum(a.size for a in f.a)))
+
+
+def blocks_of_copies(f: Explained, n: int) -> Iterator[slice]:
+    """Slices of n copies, each as many as run together: what is kept of a block bounds the memory, whatever n is."""
+    block = copies_at_once(f)
+    return (slice(first, min(n, first + block)) for first in range(0, n, block))
+
+
+def given_copies(x: np.ndarray, value: Any, name: str) -> np.ndarray:
+    """What a caller gives for each of n copies of the batch, such as the noise itself: (n, N, ...) in the dtype of x.
+
+    Raises
+    ------
+    ValueError
+        It is no such array, or n is 0.
+    """
+    fits = isinstance(unmasked(name, value), np.ndarray) and value.shape[1:] == x.shape and len(value) > 0
+    if not fits or value.dtype != x.dtype:
+        came = f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+        shape = ", ".join(map(str, x.shape))
+        raise ValueError(f"{name} takes an array (n, {shape}) of {x.dtype}, as x is; got {came}.")
+    return value
 
 
 def target_of_copies(f: Explained, copies: int) -> Any:

@@ -11,16 +11,16 @@ LeakyReLU passes the signal by its derivative at x.)
 """
 
 from math import prod
-from typing import Any
 
 import numpy as np
 
 from ..layers import Layer, Mask
-from ..layers.arguments import Shape, is_integer
+from ..layers.arguments import Shape, is_integer, unmasked
 from ..network import Network
 from ..sheets import sheet
 from ..walk import LocalRule
 from .inputs import activations
+from .method import method
 from .relu_rules import rules_for
 from .target import Target, explanation
 
@@ -33,6 +33,7 @@ def deconvnet_rule(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, R_k: np.ndarr
     return np.maximum(R_k, 0)
 
 
+@method
 def deconvnet(
     network: Network,
     x: np.ndarray,
@@ -105,6 +106,7 @@ def deconvnet(
     return _back(part, a, R)
 
 
+@method
 def all_filters(network: Network, x: np.ndarray, layer: str, *, position: str | None = None) -> np.ndarray:
     """Every filter of a layer by itself: [:, k] is deconvnet(network, x, layer=layer, filter=k).
 
@@ -184,7 +186,7 @@ def filters_grid(maps: np.ndarray, columns: int | None = None, gap: float = 0.0)
            [ 9. ,  9. ,  9. ,  9. ,  9. ],
            [ 0. ,  0. ,  9. ,  9. ,  9. ]])
     """
-    maps = np.asarray(maps)
+    maps = np.asarray(unmasked("maps", maps))
     if maps.ndim not in (3, 4) or not maps.size or maps.dtype.kind != "f":
         raise ValueError(
             f"maps takes floats (K, H, W) or (K, C, H, W), the maps of one sample, and {maps.shape} {maps.dtype} came."

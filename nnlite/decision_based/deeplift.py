@@ -42,7 +42,8 @@ from ..layers import (
 from ..layers.arguments import frozen
 from ..network import Network
 from ..walk import LocalRule
-from .inputs import like_input
+from .inputs import activations, several_like_input
+from .method import method
 from .target import Target, explained
 
 SUMS = (Dense, Conv2d, ConvTranspose2d, AvgPool2d, GlobalAvgPool)
@@ -55,8 +56,8 @@ NONLINEARITIES = (ReLU, LeakyReLU, Tanh, Sigmoid)
 
 RULES = ("linear", "rescale", "reveal-cancel")
 
-LEAST_DIFFERENCE = 1e-7
-"""Where |Δa| is smaller, the multiplier is the gradient."""
+ROUNDING = 4
+"""What is below so many machine epsilons of the numbers that were subtracted is no difference."""
 
 
 class Pair(NamedTuple):
@@ -66,6 +67,7 @@ class Pair(NamedTuple):
     minus: np.ndarray
 
 
+@method
 def deeplift(
     network: Network, x: np.ndarray, target: Target = None, *, reference: Any = None, rule: str = "rescale"
 ) -> np.ndarray:
@@ -82,7 +84,8 @@ def deeplift(
         as ("conv2", 7): see `target.explained`.
     reference
         x′, 0 unless given: a number; an array in the dtype of x that broadcasts against one input, such as (C, 1, 1)
-        or (C, H, W); or one for each sample (N, ...).
+        or (C, H, W); or one for each sample (N, ...). A list of these: the mean of the maps from each, with Σ R the
+        score less the mean of the references' scores. A stack of references is a list too: `list(stack)`.
     rule
         On the nonlinearities (linear layers always follow the Linear rule):
         "rescale"; "reveal-cancel"; or "linear", for a network that has none.
@@ -99,7 +102,8 @@ def deeplift(
     RevealCancel needs Δ⁺ and Δ⁻, which arise where a layer adds its inputs; BatchNorm, dropout and reshaping pass them
     on. Directly behind a max-pooling or another nonlinearity Δ⁺ = (Δ)⁺, and RevealCancel is Rescale.
 
-    Source: Shrikumar et al. 2017, "Learning important features through propagating activation differences", sec. 3.5.
+    Source: Shrikumar et al. 2017, "Learning important features through propagating activation differences", sec. 3.5;
+    several references: Lundberg and Lee 2017, "A unified approach to interpreting model predictions", sec. 4.2.
 
     >>> from nnlite import Network
     >>> from nnlite.layers import Dense, ReLU
@@ -112,12 +116,17 @@ def deeplift(
     if rule not in RULES:
         raise ValueError(f"rule takes {', '.join(map(repr, RULES))}, and {rule!r} came.")
     f = explained(network, x, target)
-    r = f.network.forward(like_input(x, 0 if reference is None else reference, "reference").copy())
-    m = f.network.walk_back(f.a, f.ones, rules_for(f.network, f.a, r, rule))[0]
-    return m * (x - r[0])
+    references = several_like_input(x, reference, "reference")
+    R = np.zeros_like(x)
+    for one in references:
+        r = activations(f.network, one.copy())
+        R += f.network.walk_back(f.a, f.ones, rules_for(f.network, f.a, r, rule))[0] * (x - r[0])
+    return R / x.dtype.type(len(references))
 
 
-def rules_for(network: Network, a: Sequence[np.ndarray], r: Sequence[np.ndarray], rule: str = "rescale") -> list[LocalRule]:
+def rules_for(
+    network: Network, a: Sequence[np.ndarray], r: Sequence[np.ndarray], rule: str = "rescale"
+) -> list[LocalRule]:
     """One rule for each layer, bottom to top, with the reference's activations r bound.
 
     Raises
@@ -205,17 +214,31 @@ def _passed_on(layer: Layer, parts: Pair) -> Pair:
 # ----------------------------------------------------------------------------------------------- nonlinearities
 
 
-def _multiplier(layer: Layer, a_j: np.ndarray, m: np.ndarray, below: np.ndarray, above: np.ndarray) -> np.ndarray:
-    """above / below for m, a contribution for each unit of difference; the gradient where there is no difference."""
-    none = np.abs(below) < LEAST_DIFFERENCE
-    return np.where(none, layer.backward(a_j, m), m * above / np.where(none, below.dtype.type(1), below))
+def _multiplier(
+    layer: Layer, a_j: np.ndarray, m: np.ndarray, below: np.ndarray, above: np.ndarray, size: np.ndarray
+) -> np.ndarray:
+    """above / below for m, the slope of the chord; the slope of the tangent where the two agree to rounding.
+
+    `size` is Σ |numbers that were subtracted for `above`|: what its rounding is measured in. Where the chord agrees
+    with the tangent to within it, the chord is a quotient of what rounding left over, or 0 / 0, and the tangent is its
+    limit; everywhere else, however small the differences are, the chord carries more. So the map scales with the
+    input, and Σ R is complete, in every unit of measurement.
+    """
+    slope = layer.backward(a_j, np.ones_like(a_j))
+    agree = (below == 0) | (np.abs(above - slope * below) <= _rounding(size))
+    return m * np.where(agree, slope, above / np.where(agree, below.dtype.type(1), below))
+
+
+def _rounding(size: np.ndarray) -> np.ndarray:
+    """How large a difference of numbers of this size can be by rounding alone."""
+    return size * size.dtype.type(ROUNDING * np.finfo(size.dtype).eps)
 
 
 def _rescale(
     layer: Layer, a_j: np.ndarray, a_k: np.ndarray, m: np.ndarray, *, r_j: np.ndarray, r_k: np.ndarray
 ) -> np.ndarray:
     """m_j = Δa_k / Δa_j · m_k. Source: Shrikumar et al. 2017, sec. 3.5.2."""
-    return _multiplier(layer, a_j, m, a_j - r_j, a_k - r_k)
+    return _multiplier(layer, a_j, m, a_j - r_j, a_k - r_k, np.abs(a_k) + np.abs(r_k))
 
 
 def _reveal_cancel(
@@ -226,14 +249,18 @@ def _reveal_cancel(
         Δ⁺_k = ½ (φ(a′ + Δ⁺_j) − φ(a′)) + ½ (φ(a) − φ(a′ + Δ⁻_j))
         Δ⁻_k = ½ (φ(a′ + Δ⁻_j) − φ(a′)) + ½ (φ(a) − φ(a′ + Δ⁺_j))
 
-    Each part is added once to the reference and once to the other part: the Shapley values of the two.
+    Each part is added once to the reference and once to the other part: the Shapley values of the two. A part that is
+    lost when it is added counts as 0.
 
     Source: Shrikumar et al. 2017, sec. 3.5.3.
     """
     with_plus, with_minus = layer.forward(r_j + parts.plus), layer.forward(r_j + parts.minus)
     plus = (with_plus - r_k + a_k - with_minus) / 2
     minus = (with_minus - r_k + a_k - with_plus) / 2
-    return Pair(_multiplier(layer, a_j, m, parts.plus, plus), _multiplier(layer, a_j, m, parts.minus, minus))
+    size = np.abs(with_plus) + np.abs(with_minus) + np.abs(a_k) + np.abs(r_k)
+    lost = _rounding(np.abs(r_j) + parts.plus - parts.minus)
+    added = (np.where(np.abs(part) <= lost, part.dtype.type(0), part) for part in parts)
+    return Pair(*(_multiplier(layer, a_j, m, *sides, size) for sides in zip(added, (plus, minus), strict=True)))
 
 
 def _max_pooling(
@@ -241,11 +268,11 @@ def _max_pooling(
 ) -> np.ndarray:
     """m_k Δa_k goes to x's winner if Δa_k > 0, to the reference's if Δa_k < 0; there it is divided by Δa_j.
 
-    A winner that made the maximum rise has itself risen as much or more, so that the division is safe. Where windows
-    overlap, the contributions add.
+    A winner that made the maximum rise has itself risen as much or more, so that the division is safe however small
+    Δa_j is: only 0 / 0 needs its limit, the gradient. Where windows overlap, the contributions add.
     """
     rises, falls = np.maximum(a_k - r_k, 0), np.minimum(a_k - r_k, 0)
     contribution = layer.backward(a_j, m * rises) + layer.backward(r_j, m * falls)
     delta = a_j - r_j
-    none = np.abs(delta) < LEAST_DIFFERENCE
+    none = delta == 0
     return np.where(none, layer.backward(a_j, m), contribution / np.where(none, delta.dtype.type(1), delta))

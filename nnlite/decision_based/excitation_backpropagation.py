@@ -19,12 +19,14 @@ from ..network import Network
 from . import lrp
 from .lrp.composites import without_weights
 from .lrp.rule import passes, winner_takes_all
+from .method import method
 from .target import Target, explained
 
 RULES = lrp.Composite(convolution=lrp.z_plus(), dense=lrp.z_plus(), batchnorm=passes)
 """As in LRP, but a BatchNorm on its own passes: its neurons have one input each, which gets all."""
 
 
+@method
 def excitation_backpropagation(
     network: Network, x: np.ndarray, target: Target = None, *, contrastive: bool = False
 ) -> np.ndarray:
@@ -43,8 +45,8 @@ def excitation_backpropagation(
     Parameters
     ----------
     network
-        Any network that LRP has rules for; a Softmax at its end is left out, and a BatchNorm directly after a Dense or
-        a Conv2d merged into it. Every layer with weights and every average pooling needs inputs ≥ 0.
+        Any network that LRP has rules for; a Softmax at its end is left out, and a BatchNorm directly after a
+        linear layer merged into it. Every layer with weights and every average pooling needs inputs ≥ 0.
     x
         (N, ...) in the dtype of the network, ≥ 0. The map of a hidden layer l, as the paper mostly shows it, is that of
         the network above it: excitation_backpropagation(network[l:], network.forward(x)[l]). Then x may be anything.
@@ -115,6 +117,6 @@ def _need_nonnegative(network: Network, a: list[np.ndarray]) -> None:
     for name, layer, a_j in zip(network.names, network, a, strict=False):
         if (layer.weighted or isinstance(layer, (AvgPool2d, GlobalAvgPool))) and a_j.size and a_j.min() < 0:
             raise ValueError(
-                f"Excitation backpropagation divides by activations ≥ 0, and {a_j.min():g} came to layer {name}. Use "
+                f"Excitation backpropagation divides by activations ≥ 0, and {a_j.min()} came to layer {name}. Use "
                 "pixels ≥ 0 and ReLUs, or begin above such layers: network[l:] at its input network.forward(x)[l]."
             )

@@ -7,15 +7,15 @@ A gradient says how the score would move if a pixel moved. It does not divide th
 f(x, y) = x² + y² − 9 it points straight away from the origin, whatever the value of f.)
 """
 
-from typing import Any
-
 import numpy as np
 
 from ..network import Network
 from ..walk import gradient_rule
+from .method import method, takes_network
 from .target import Target, explanation
 
 
+@method
 def gradient(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:
     """g_i = ∂f_c / ∂x_i, exactly.
 
@@ -49,6 +49,7 @@ def gradient(network: Network, x: np.ndarray, target: Target = None) -> np.ndarr
     return explanation(network, x, target, lambda network: [gradient_rule] * len(network))
 
 
+@takes_network
 def saliency(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:
     """S = max over channels of |∂f_c / ∂x|.
 
@@ -70,6 +71,7 @@ def saliency(network: Network, x: np.ndarray, target: Target = None) -> np.ndarr
     return g.max(axis=1) if g.ndim == 4 else g
 
 
+@method
 def sensitivity(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:
     """R_i = (∂f_c / ∂x_i)².
 
@@ -85,6 +87,7 @@ def sensitivity(network: Network, x: np.ndarray, target: Target = None) -> np.nd
     return gradient(network, x, target) ** 2
 
 
+@method
 def gradient_times_input(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:
     """R_i = x_i ∂f_c / ∂x_i.
 

@@ -7,12 +7,11 @@ It joins the gradient (a ReLU passes where a > 0) and DeConvNet (a ReLU passes w
 divide the score: Σ R ≠ f.
 """
 
-from typing import Any
-
 import numpy as np
 
 from ..layers import Layer
 from ..network import Network
+from .method import method
 from .relu_rules import rules_for
 from .target import Target, explanation
 
@@ -22,6 +21,7 @@ def guided_rule(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, R_k: np.ndarray)
     return np.where((a_j > 0) & (R_k > 0), R_k, R_k.dtype.type(0))
 
 
+@method
 def guided_backpropagation(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:
     """R_j = Σ_k w_jk R_k on linear layers, R_j = [a_j > 0] max(0, R_k) on ReLUs, from 1 at f_c.
 

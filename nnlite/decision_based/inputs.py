@@ -5,9 +5,21 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import DTYPES
+from ..batch import check_batch
+from ..finite import check, is_finite
+from ..layers.arguments import unmasked
 from ..network import Network
 from ..walk import activations_of
+
+
+def check_network(network: Any, name: str = "") -> None:
+    """TypeError unless it is a Network; `name` is the function that takes it."""
+    if not isinstance(network, Network):
+        got = f"the class {network.__name__}" if isinstance(network, type) else f"a {type(network).__name__}"
+        raise TypeError(
+            f"{name + ': ' if name else ''}expected a Network, got {got}; build one with nnlite.Network(layers), or "
+            "from a PyTorch module with nnlite.interop.torch.from_torch(module)."
+        )
 
 
 def check_input(network: Network, x: np.ndarray) -> np.ndarray:
@@ -16,35 +28,17 @@ def check_input(network: Network, x: np.ndarray) -> np.ndarray:
     Raises
     ------
     TypeError
-        x is not a NumPy array.
+        The network is none, or x is not a NumPy array, or a masked one.
     ValueError
         x is not floating-point, not in the dtype of the network, lacks the batch axis, does not fit the layers,
         or holds a NaN or an infinity.
     """
-    if not isinstance(x, np.ndarray) or isinstance(x, np.ma.MaskedArray):
-        raise TypeError(f"x takes a NumPy array of shape (N, ...), and {type(x).__name__} came; use np.asarray.")
-    _check_kind(network, x)
-    if not np.isfinite(x).all():
+    check_network(network)
+    check_batch(network, x)
+    if not is_finite(x):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
-        raise ValueError(f"x must be finite, and x[{_listed(where)}] is {x[where]}.")
+        raise ValueError(f"x must be finite, and x[{', '.join(map(str, where))}] is {x[where]}.")
     return x
-
-
-def _check_kind(network: Network, x: np.ndarray) -> None:
-    """The checks that ask for nothing but the shape and the dtype of x."""
-    if x.dtype not in DTYPES:
-        raise ValueError(
-            f"x takes {network.dtype} values, and {x.dtype} came; bring pixels to [0, 1], such as "
-            f"(x / 255).astype(np.{network.dtype})."
-        )
-    if x.dtype != network.dtype and any(layer.dtype for layer in network):  # without arrays it takes both
-        raise ValueError(
-            f"The network computes in {network.dtype}, and x is {x.dtype}; use x.astype(np.{network.dtype}) "
-            f"or network.astype(np.{x.dtype})."
-        )
-    if network.input_shape is not None and x.shape[1:] != network.input_shape:
-        advice = " Add the batch axis: x[None]." if x.shape == network.input_shape else ""
-        raise ValueError(f"x takes the shape (N, {_listed(network.input_shape)}), and {x.shape} came.{advice}")
 
 
 def activations(network: Network, x: np.ndarray) -> list[np.ndarray]:
@@ -61,10 +55,8 @@ def activations(network: Network, x: np.ndarray) -> list[np.ndarray]:
 
 
 def check_finite(network: Network, z: np.ndarray) -> None:
-    """ValueError unless the output `z` of the network is finite."""
-    if not np.isfinite(z).all():
-        what = f"activations of layer {network.names[-1]}" if len(network) else "activations"
-        raise ValueError(f"The {what} hold a NaN or an infinity; check the network's weights, or train it again.")
+    """NotFinite, a ValueError, unless the output `z` of the network is finite."""
+    check(z, f"activations of layer {network.names[-1]}" if len(network) else "activations")
 
 
 def like_input(x: np.ndarray, value: Any, name: str, *, also: str = "") -> np.ndarray:
@@ -91,6 +83,7 @@ def like_input(x: np.ndarray, value: Any, name: str, *, also: str = "") -> np.nd
     array([[1., 2., 3.],
            [1., 2., 3.]])
     """
+    value = unmasked(name, value)
     if isinstance(value, np.ndarray) and (value.shape, value.dtype) == (x.shape, x.dtype) and np.isfinite(value).all():
         return value  # as it should be: what follows would take longer to say so
     number = (isinstance(value, Real) and not isinstance(value, bool)) or (
@@ -118,10 +111,23 @@ def like_input(x: np.ndarray, value: Any, name: str, *, also: str = "") -> np.nd
     return np.broadcast_to(np.asarray(value, x.dtype), x.shape)
 
 
+def several_like_input(x: np.ndarray, value: Any, name: str) -> list[np.ndarray]:
+    """One or several inputs to compare x with, in its shape: None (zero), what `like_input` takes, or a list of these.
+
+    An array with the shape of x is one for each sample, never a stack of several: otherwise a stack of N would change
+    its meaning with the size of the batch.
+
+    >>> several_like_input(np.ones((2, 3)), [0, np.array([1.0, 2.0, 3.0])], "baseline")[1]
+    array([[1., 2., 3.],
+           [1., 2., 3.]])
+    """
+    if isinstance(value, (list, tuple)) and not value:
+        raise ValueError(f"{name} takes a list of one or more, and an empty one came.")
+    each = value if isinstance(value, (list, tuple)) else [0 if value is None else value]
+    also = ", or a list of these to average over (list(stack) for a stack)"
+    return [like_input(x, one, name, also=also) for one in each]
+
+
 def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
     """Whether an array of this shape can be spread over the other."""
     return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape[::-1], to[::-1]))  # noqa: B905
-
-
-def _listed(numbers: tuple[int, ...]) -> str:
-    return ", ".join(map(str, numbers))

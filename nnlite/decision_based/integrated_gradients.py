@@ -13,17 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import count, frozen
+from ..layers.arguments import count, frozen, is_integer, unmasked
 from ..network import Network
-from .copies import copies_at_once, target_of_copies
+from .copies import blocks_of_copies, target_of_copies
 from .gradient import gradient
-from .inputs import like_input
+from .inputs import several_like_input
+from .method import method
 from .target import Explained, Target, explained
 
 GradientLike = Callable[[Network, np.ndarray, Any], np.ndarray]
 """method(network, x, target) -> a signal in the shape of x."""
 
 
+@method
 def integrated_gradients(
     network: Network,
     x: np.ndarray,
@@ -80,13 +82,14 @@ def integrated_gradients(
     """
     f = explained(network, x, target)
     t, w = points(quadrature, steps)
-    starts = baselines(x, baseline)
+    starts = several_like_input(x, baseline, "baseline")
     R = np.zeros_like(x)
     for start in starts:
         R += (x - start) * _along_path(network, x, start, t, w, f, gradient)
     return R / x.dtype.type(len(starts))
 
 
+@method
 def completeness_gap(
     network: Network, x: np.ndarray, R: np.ndarray, target: Target = None, *, baseline: Any = None
 ) -> np.ndarray:
@@ -121,9 +124,9 @@ def completeness_gap(
     [0.]
     """
     f = explained(network, x, target)
-    if np.shape(R) != x.shape:
+    if np.shape(unmasked("R", R)) != x.shape:
         raise ValueError(f"R takes the shape of x, {x.shape}, and {np.shape(R)} came.")
-    starts = baselines(x, baseline)
+    starts = several_like_input(x, baseline, "baseline")
     at_start = sum(explained(network, start, f.target).score for start in starts) / x.dtype.type(len(starts))
     return f.score - at_start - np.asarray(R).sum(axis=tuple(range(1, x.ndim)))
 
@@ -141,7 +144,9 @@ def points(quadrature: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
     >>> points("trapezoid", 2)
     (array([0. , 0.5, 1. ]), array([0.25, 0.5 , 0.25]))
     """
-    steps = count("integrated_gradients", "steps", steps)
+    # the roots of a Legendre polynomial are the eigenvalues of a square matrix
+    each = 16 * (steps if quadrature == "gauss-legendre" and is_integer(steps) else 1)
+    steps = count("integrated_gradients", "steps", steps, each=max(0, each))
     if quadrature == "midpoint":
         return (np.arange(steps) + 0.5) / steps, np.full(steps, 1 / steps)
     if quadrature == "trapezoid":
@@ -160,27 +165,6 @@ def _gauss_legendre(n: int) -> tuple[np.ndarray, np.ndarray]:
     return frozen(roots), frozen(w)
 
 
-def baselines(x: np.ndarray, baseline: Any = None) -> list[np.ndarray]:
-    """The starts of the paths, each in the shape of x, from whatever `integrated_gradients` takes as `baseline`.
-
-    An array with the shape of x is one baseline a sample, never a stack of several: otherwise a stack of N would
-    change its meaning with the size of the batch.
-
-    >>> baselines(np.ones((2, 3)), [0, np.array([1.0, 2.0, 3.0])])[1]
-    array([[1., 2., 3.],
-           [1., 2., 3.]])
-    """
-    if isinstance(baseline, (list, tuple)):
-        if not baseline:
-            raise ValueError("baseline takes a list of one or more, and an empty one came.")
-        return [_baseline(x, one) for one in baseline]
-    return [_baseline(x, 0 if baseline is None else baseline)]
-
-
-def _baseline(x: np.ndarray, baseline: Any) -> np.ndarray:
-    return like_input(x, baseline, "baseline", also=", or a list of these to average over (list(stack) for a stack)")
-
-
 def _along_path(
     network: Network,
     x: np.ndarray,
@@ -193,9 +177,7 @@ def _along_path(
     """Σ_t w_t times the gradient at each point of the path, (N, ...); points run together in blocks."""
     t, w = t.astype(x.dtype), w.astype(x.dtype)
     along, way = np.zeros_like(x), x - start
-    block = copies_at_once(f)
-    for first in range(0, len(t), block):
-        now = slice(first, first + block)
+    for now in blocks_of_copies(f, len(t)):
         path = np.multiply.outer(t[now], way)
         path += start
         copies = path.reshape(-1, *x.shape[1:])

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import number
+from ..layers.arguments import number, unmasked
 from ..network import Network
 from . import lrp
 from .inputs import check_input, like_input
+from .method import method
 from .target import Explained, Target, explained
 
 WHICH = ("positive", "negative", "top")
@@ -48,6 +49,7 @@ class Masked:
     target: Any
 
 
+@method
 def mask_by_relevance(
     network: Network,
     x: np.ndarray,
@@ -95,7 +97,8 @@ def mask_by_relevance(
     mask = chosen if chosen.shape == x.shape else np.repeat(chosen[:, None], x.shape[1], axis=1)
     erased = np.where(mask, like_input(x, number("mask_by_relevance", "fill", fill), "fill"), x)
     after = explained(network, erased, f.target)
-    return Masked(x, erased, mask, f.score, after.score, _predicted(network, f), _predicted(network, after), f.target)
+    before, now = _predicted(network, f), _predicted(network, after)
+    return Masked(x.copy(), erased, mask, f.score, after.score, before, now, f.target)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +130,7 @@ class Confusion:
     R_after: np.ndarray
 
 
+@method
 def find_confusion(
     network: Network,
     images: np.ndarray,
@@ -165,7 +169,7 @@ def find_confusion(
     Source: slides, "LRP with occlusion".
     """
     check_input(network, images)
-    labels = np.asarray(labels)
+    labels = np.asarray(unmasked("labels", labels))
     if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
         raise ValueError(
             f"labels takes {len(images)} integers, one for each image, and {labels.shape} {labels.dtype} came."
@@ -188,7 +192,7 @@ def find_confusion(
 
 def relevance_map(R: np.ndarray, x: np.ndarray) -> np.ndarray:
     """R as floats, in the shape of x or without its channels, or ValueError."""
-    R = np.asarray(R)
+    R = np.asarray(unmasked("R", R))
     if R.dtype.kind not in "iuf":
         raise ValueError(f"R takes a map of numbers for each input, and {R.dtype} came.")
     if R.shape != x.shape and not (x.ndim == 4 and R.shape == (len(x), *x.shape[2:])):
@@ -200,7 +204,7 @@ def relevance_map(R: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def _predicted(network: Network, f: Explained) -> np.ndarray:
     """The class of each sample, from the scores where they are what is explained."""
-    return f.a[-1].argmax(axis=1) if isinstance(f.target, np.ndarray) else network.predict(f.a[0])
+    return f.predicted(f.a[-1]) if isinstance(f.target, np.ndarray) else network.predict(f.a[0])
 
 
 def _chosen(R: np.ndarray, which: str, percent: float) -> np.ndarray:

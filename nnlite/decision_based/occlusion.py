@@ -3,8 +3,9 @@
     d_p   = f_c(x) − f_c(x with the window at position p filled)
     map_i = mean of d_p over the windows p that cover pixel i
 
-No gradient is needed: any network is asked as it is. (A compiled one runs again only what a window can reach.) But a covered image is a new image. It may look like another digit, and then the drop tells
-about the cover as much as about x: `predicted` says at each position what the network takes the covered image for.
+No gradient is needed: any network is asked as it is. (A compiled one runs again only what a window can reach.) But a
+covered image is a new image. It may look like another digit, and then the drop tells about the cover as much as about
+x: `predicted` says at each position what the network takes the covered image for.
 """
 
 from dataclasses import dataclass
@@ -13,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from ..kernels import free_rounding
-from ..layers import Softmax
+from ..layers import Sigmoid, Softmax
 from ..layers.arguments import count, generator, number, pair
 from ..network import Network
 from ..walk import scores_of_covered
 from .inputs import check_finite, like_input
+from .method import method
 from .target import Explained, Target, explained
 
 DELAY = 2.0  # seconds before a progress bar appears
@@ -53,6 +55,7 @@ class Occlusion:
 
 
 @free_rounding()  # it compares scores, and no walk back follows
+@method
 def occlusion(
     network: Network,
     x: np.ndarray,
@@ -97,7 +100,7 @@ def occlusion(
     sigma
         For "blur", in pixels; by default half the window, down and across.
     score
-        "score": f_c is the score. "probability": f_c is the softmax of the scores.
+        "score": f_c is the score. "probability": f_c is the softmax of the scores, or the sigmoid of a network's one.
     overlap
         "mean" or "sum" of the windows that cover a pixel.
     rng
@@ -133,6 +136,8 @@ def occlusion(
         raise ValueError(f"occlusion takes images (N, C, H, W), and {x.shape} came.")
     if score == "probability" and not isinstance(f.target, np.ndarray):
         raise ValueError(f'A neuron has no probability; use score="score" with the target {target!r}.')
+    if score == "probability":
+        network.class_scores(f.a[-1])  # without classes an error
     memory = count("occlusion", "memory", memory)
     window, step = _window(x.shape[2:], size, stride)
     rows, columns = (_slices(*sizes) for sizes in zip(x.shape[2:], window, step, strict=True))
@@ -184,7 +189,7 @@ def filling(
     if fill == "flip":
         if x.size and (x.min() < 0 or x.max() > 1):
             raise ValueError(
-                f'fill="flip" takes pixels in [0, 1], and {x.min():g} to {x.max():g} came; bring them to [0, 1], or '
+                f'fill="flip" takes pixels in [0, 1], and {x.min()} to {x.max()} came; bring them to [0, 1], or '
                 "take another fill."
             )
         return 1 - x
@@ -229,8 +234,8 @@ def _measure(f: Explained, z: np.ndarray, of: np.ndarray | slice, probability: b
     check_finite(f.network, z)
     if not isinstance(f.target, np.ndarray):
         return (f.ones[of] * z).sum(axis=tuple(range(1, z.ndim))), np.zeros(len(z), np.int64)
-    score = Softmax().forward(z) if probability else z
-    return score[np.arange(len(z)), f.target[of]], z.argmax(axis=1)
+    score = (Sigmoid() if f.binary else Softmax()).forward(z) if probability else z
+    return score[np.arange(len(z)), f.target[of]], f.predicted(z)
 
 
 def _on_pixels(

@@ -21,7 +21,7 @@ from ..layers import (
 )
 from ..network import Network
 from . import lrp
-from .cam import cam, grad_cam, guided_grad_cam, upsampled
+from .cam import cam, grad_cam, guided_grad_cam, upsampled, why_zero
 from .deconvnet import deconvnet
 from .deeplift import deeplift
 from .excitation_backpropagation import excitation_backpropagation
@@ -160,8 +160,16 @@ METHODS: dict[str, Method] = {
         Method("vargrad", "variance of ∂f_c / ∂x over 50 draws x + η", "size", vargrad),
         Method("deconvnet", "transposed layers from 1 at f_c;  ReLU: max(0, R)", "pattern", deconvnet),
         Method("guided-backpropagation", "∂f_c / ∂x with ReLU: [a > 0] max(0, R)", "pattern", guided_backpropagation),
-        Method("guided-grad-cam", "guided backpropagation ⊙ Grad-CAM", "pattern", guided_grad_cam, fits=_has_maps),
-        Method("grad-cam", "(Σ_k α_kc A_k)⁺,  α = mean of ∂f_c / ∂A_k", "size", _grad_cam, fits=_has_maps),
+        Method(
+            "guided-grad-cam",
+            "guided backpropagation ⊙ Grad-CAM",
+            "pattern",
+            guided_grad_cam,
+            None,
+            _has_maps,
+            why_zero,
+        ),
+        Method("grad-cam", "(Σ_k α_kc A_k)⁺,  α = mean of ∂f_c / ∂A_k", "size", _grad_cam, None, _has_maps, why_zero),
         Method("cam", "Σ_k w_kc A_k", "evidence", _cam, fits=_ends_with_pool_and_dense),
         Method("occlusion", "mean of f_c(x) − f_c(x, window black)", "evidence", _occlusion, fits=_takes_images),
         Method("occlusion-flip", "the same, window flipped: v → 1 − v", "evidence", _flip, fits=_takes_images),

@@ -15,14 +15,16 @@ import numpy as np
 
 from ..layers.arguments import count, generator, number
 from ..network import Network
-from .copies import copies_at_once, target_of_copies
+from .copies import blocks_of_copies, given_copies, target_of_copies
 from .gradient import gradient
+from .method import method
 from .target import Target, explained
 
 GradientLike = Callable[[Network, np.ndarray, Any], np.ndarray]
 """method(network, x, target) -> a map for each sample."""
 
 
+@method
 def smoothgrad(
     network: Network,
     x: np.ndarray,
@@ -81,6 +83,7 @@ def smoothgrad(
     return _mean(_draws(network, x, target, method, n, level, rng, noise))
 
 
+@method
 def smoothgrad_squared(
     network: Network,
     x: np.ndarray,
@@ -107,6 +110,7 @@ def smoothgrad_squared(
     return _mean(g**2 for g in _draws(network, x, target, method, n, level, rng, noise))
 
 
+@method
 def vargrad(
     network: Network,
     x: np.ndarray,
@@ -167,11 +171,10 @@ def _draws(
 ) -> Iterator[np.ndarray]:
     """The map of each noisy copy of the batch, one after the other; copies run together in blocks."""
     f = explained(network, x, target)
-    n = count("smoothgrad", "n", n) if noise is None else len(_given(x, noise))
-    draw = _drawn(x, level, rng) if noise is None else lambda which: noise[which]
-    block = copies_at_once(f)
-    for first in range(0, n, block):
-        copies = x + draw(slice(first, min(n, first + block)))
+    n = count("smoothgrad", "n", n) if noise is None else len(given_copies(x, noise, "noise"))
+    draw = _drawn(x, level, rng) if noise is None else noise.__getitem__
+    for which in blocks_of_copies(f, n):
+        copies = x + draw(which)
         labels = target_of_copies(f, len(copies))
         g = method(network, copies.reshape(-1, *x.shape[1:]), labels)
         if np.shape(g)[:1] != (len(copies) * len(x),):
@@ -189,12 +192,3 @@ def _drawn(x: np.ndarray, level: Any, rng: Any) -> Callable[[slice], np.ndarray]
     sigma = x.dtype.type(level) * (x.max(axis=axes, keepdims=True) - x.min(axis=axes, keepdims=True))
     rng = generator("smoothgrad", "rng", rng)
     return lambda which: sigma * rng.standard_normal((which.stop - which.start, 1, *x.shape[1:])).astype(x.dtype)
-
-
-def _given(x: np.ndarray, noise: Any) -> np.ndarray:
-    if not isinstance(noise, np.ndarray) or noise.ndim != x.ndim + 1 or noise.shape[1:] != x.shape or not len(noise):
-        came = noise.shape if isinstance(noise, np.ndarray) else type(noise).__name__
-        raise ValueError(f"noise takes an array (n, {', '.join(map(str, x.shape))}), and {came} came.")
-    if noise.dtype != x.dtype:
-        raise ValueError(f"noise takes {x.dtype}, as x is, and {noise.dtype} came.")
-    return noise

@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import Shape, is_integer
+from ..layers.arguments import Shape, is_integer, unmasked
 from ..network import Network
 from ..walk import LocalRule, activations_of, gradient_rule, walk
-from .inputs import check_finite, check_input
+from .inputs import check_finite, check_input, check_network
 
 STARTS = ("one", "score")
 
 Target = int | np.integer | Sequence[int] | np.ndarray | tuple[str, Any] | None
 """What is explained: a class, a class for each sample, a neuron such as ("conv2", 7), or None: the predicted class."""
+
 
 def explained_class(scores: np.ndarray, target: Target = None) -> np.ndarray:
     """The class that is explained for each sample: (N,) integers.
@@ -44,14 +45,15 @@ def explained_class(scores: np.ndarray, target: Target = None) -> np.ndarray:
 def given_class(n: int, classes: int, target: Any) -> np.ndarray:
     """The class that `target` gives for each of n samples, checked."""
     try:
-        chosen = np.asarray(target)
+        chosen = np.asarray(unmasked("target", target))
     except ValueError:  # ragged, such as [[1], [2, 3]]
         chosen = np.asarray(None)
     if chosen.dtype.kind not in "iu" or chosen.shape not in ((), (n,)):
         raise ValueError(f"target takes a class, {n} integers (a class for each sample) or None, and {target!r} came.")
     chosen = chosen.astype(np.int64)
     if chosen.size and chosen.view(np.uint64).max() >= classes:  # both ends in one pass: without a sign, -1 is large
-        raise ValueError(f"target takes classes from 0 to {classes - 1}, and {target!r} came.")
+        expected = f"classes from 0 to {classes - 1}" if classes > 1 else "0 or None for a network with one output"
+        raise ValueError(f"target takes {expected}, and {target!r} came.")
     return chosen if chosen.shape else np.full(n, chosen)
 
 
@@ -105,6 +107,7 @@ def aimed(network: Network, target: Target = None, start: str = "one") -> tuple[
     start
         The signal at the top: "one", or "score", the explained activation itself; 0 beside it.
     """
+    check_network(network)
     if start not in STARTS:
         raise ValueError(f"start: expected one of {', '.join(map(repr, STARTS))}, got {start!r}.")
     if not is_neuron(target):
@@ -130,17 +133,24 @@ class Explained:
         1 at the chosen places, 0 elsewhere, in the shape of a[-1].
     target
         The choice, fixed: the class of each sample (N,), or the neuron as it was given.
+    binary
+        Whether the network's one output is a logit, from which a Sigmoid was left out.
     """
 
     network: Network
     a: list[np.ndarray]
     ones: np.ndarray
     target: Any
+    binary: bool = False
 
     @property
     def score(self) -> np.ndarray:
         """f for each sample: (N,)."""
         return (self.ones * self.a[-1]).sum(axis=tuple(range(1, self.ones.ndim)))
+
+    def predicted(self, z: np.ndarray) -> np.ndarray:
+        """The class of each sample from the network's scores z: (N,); without classes the output, 0."""
+        return (z[:, 0] > 0).astype(np.int64) if self.binary else z.argmax(axis=1)
 
     def gradient(self, at: int = 0) -> np.ndarray:
         """∂f / ∂a[at]: the walk back from the top, as far as that activation."""
@@ -153,7 +163,8 @@ def explained(network: Network, x: np.ndarray, target: Target = None) -> Explain
     Parameters
     ----------
     network, x
-        Any network and a batch for it. A Softmax at its end is left out: scores are explained.
+        Any network and a batch for it. A Softmax at its end, or a Sigmoid after its one output, is left out: scores
+        are explained.
     target
         A class for all samples, one for each (N,), or None: the predicted class. Or a neuron, (layer, index): the
         activation above the layer of that name at an index such as 7 (for a feature map: the sum of the map) or
@@ -173,7 +184,9 @@ def explained(network: Network, x: np.ndarray, target: Target = None) -> Explain
     part, top = aimed(network, target)
     a = activations_of(part, check_input(part, x))
     check_finite(part, a[-1])
-    return Explained(part, a, top(a[-1]), target if is_neuron(target) else explained_class(a[-1], target))
+    if is_neuron(target):
+        return Explained(part, a, top(a[-1]), target)
+    return Explained(part, a, top(a[-1]), explained_class(a[-1], target), network.is_binary)
 
 
 def explanation(

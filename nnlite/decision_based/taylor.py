@@ -17,6 +17,7 @@ from ..network import Network
 from . import lrp
 from .gradient import gradient
 from .inputs import like_input
+from .method import method, takes_network
 from .target import Target, explained
 
 
@@ -45,6 +46,7 @@ class TaylorExpansion:
     found: np.ndarray
 
 
+@method
 def simple_taylor(
     network: Network, x: np.ndarray, target: Target = None, *, toward: Any = 0.0, steps: int = 100
 ) -> TaylorExpansion:
@@ -91,8 +93,8 @@ def simple_taylor(
     >>> at.root.round(6), at.R.round(6), at.found
     (array([[0.8, 0.4]]), array([[ 3.6, -0.6]]), array([ True]))
     """
-    steps = count("simple_taylor", "steps", steps)
     f = explained(network, x, target)
+    steps = count("simple_taylor", "steps", steps, each=8 * (len(x) + 1))
     end = like_input(x, toward, "toward")
 
     def point(t: np.ndarray) -> np.ndarray:
@@ -109,7 +111,10 @@ def simple_taylor(
     return TaylorExpansion(R, root, f_root, remainder.astype(x.dtype), found)
 
 
-def deep_taylor(network: Network, x: np.ndarray, target: Target = None, *, low: Any = 0.0, high: Any = 1.0) -> np.ndarray:
+@takes_network
+def deep_taylor(
+    network: Network, x: np.ndarray, target: Target = None, *, low: Any = 0.0, high: Any = 1.0
+) -> np.ndarray:
     """R_j = Σ_k (a_j w⁺_jk / Σ_j a_j w⁺_jk) R_k on hidden layers; z^B on the pixels, or w² where they have no bounds.
 
     Each neuron is expanded at a root of its own, and these have closed forms: toward a ≥ 0 it is z⁺, toward pixels in

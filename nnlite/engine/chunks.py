@@ -10,7 +10,6 @@ Not cut: a batch that is one chunk anyway; samples so large that few fit into th
 a draw with a mask for each sample; layers of your own, which may do what they like.
 """
 
-import functools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,13 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..kernels import backend
+from ..kernels.blas import one_blas_thread
 from ..layers import KINDS
 from . import lowering
 
 if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController
-
     from ..network import Network
 
 CHUNK = 2**20
@@ -79,7 +76,7 @@ def in_chunks(
 
     contexts = [copy_context() for _ in parts]
     try:
-        with _blas(backend()).limit(limits=1, user_api="blas"):
+        with one_blas_thread():
             if at_once == 1:
                 done = list(map(one, parts, tops))
             else:
@@ -94,28 +91,12 @@ def in_chunks(
 
 def slices(network: "Network", x: Any) -> list[slice]:
     """Where a batch is cut: chunks of about the same size, one chunk where it stays whole."""
-    n = len(x) if isinstance(x, np.ndarray) and x.ndim > 1 else 0
-    if n < 2 * LEAST or not all(type(layer) in OWN for layer in network):
-        return [slice(0, n)]
-    if network.batch > 1:  # masks were drawn for this batch
-        return [slice(0, n)]
-    try:
-        numbers = sum(map(prod, network.shapes((1, *x.shape[1:]))))
-    except ValueError:  # x does not fit, and the layer that it does not fit says so
-        return [slice(0, n)]
-    fit = CHUNK // max(1, numbers)
+    n = len(x)
+    if n < 2 * LEAST or network.batch > 1 or not all(type(layer) in OWN for layer in network):
+        return [slice(0, n)]  # (masks were drawn for this batch; a layer of the user's own may do what it likes)
+    fit = CHUNK // max(1, sum(map(prod, network.shapes((1, *x.shape[1:])))))
     if fit < LEAST:
         return [slice(0, n)]
     count = -(-n // fit)
     edges = [n * i // count for i in range(count + 1)]
     return [slice(start, stop) for start, stop in pairwise(edges)]
-
-
-@functools.cache
-def _blas(backend: str) -> "ThreadpoolController":
-    """The BLAS libraries that a backend uses, all of them loaded."""
-    from threadpoolctl import ThreadpoolController  # here: it takes a while to import
-
-    if backend == "numba":
-        import scipy.linalg.cython_blas  # noqa: F401 (the BLAS of what Numba compiles)
-    return ThreadpoolController()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import finite
 from ..decision_based.target import given_class
 from ..kernels import backend
 from ..layers.arguments import DTYPES, Shape
@@ -75,9 +76,7 @@ class Program:
 
     # ------------------------------------------------------------------------------------ what walk.py asks
 
-    def run(
-        self, x: np.ndarray, top: Any, rules: Sequence[Any], keep: bool
-    ) -> tuple[list[np.ndarray], list[Any]]:
+    def run(self, x: np.ndarray, top: Any, rules: Sequence[Any], keep: bool) -> tuple[list[np.ndarray], list[Any]]:
         """Every activation and every signal; with keep=False only a[-1] and R[0]."""
         segments = self._for(x)
         if segments is None:
@@ -127,7 +126,7 @@ class Program:
 
     def _for(self, x: Any) -> Segments | None:
         """The segments for this input; None where every layer runs by itself."""
-        if not isinstance(x, np.ndarray) or x.ndim < 2 or x.dtype not in DTYPES or backend() != "numba":
+        if x.ndim < 2 or x.dtype not in DTYPES or backend() != "numba" or finite.WATCHED.get():
             return None
         key = x.shape[1:], x.dtype
         found = self._segments.get(key)
@@ -196,4 +195,3 @@ class Program:
         for segment in segments.all:
             x = self.plain.layer_forward(segment.start, x) if segment.row is None else segment.row.output(x)
         return x
-

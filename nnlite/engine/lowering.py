@@ -19,7 +19,20 @@ from ..decision_based.lrp.form import Prepared
 from ..decision_based.lrp.rule import passes, reshapes, winner_takes_all
 from ..decision_based.target import AtClass, AtNeuron
 from ..layers import KINDS as LIBRARY
-from ..layers import AvgPool2d, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool, Identity, Layer, MaxPool2d, ReLU, Reshape
+from ..layers import (
+    AvgPool2d,
+    Conv2d,
+    Dense,
+    Dropout,
+    Dropout2d,
+    Flatten,
+    GlobalAvgPool,
+    Identity,
+    Layer,
+    MaxPool2d,
+    ReLU,
+    Reshape,
+)
 from ..model_based.objectives import AtLogProbability
 from ..walk import gradient_rule
 from .row import Kind, Mode, Start
@@ -27,6 +40,7 @@ from .row import Kind, Mode, Start
 KINDS: dict[type[Layer], Kind] = {
     Dense: Kind.DENSE, Conv2d: Kind.CONV, ReLU: Kind.RELU, MaxPool2d: Kind.MAX, AvgPool2d: Kind.MEAN,
     GlobalAvgPool: Kind.MEAN, Flatten: Kind.SAME, Reshape: Kind.SAME, Identity: Kind.SAME, Dropout: Kind.SAME,
+    Dropout2d: Kind.SAME,
 }  # fmt: skip
 """The layers that a row can hold; a Dropout that is not drawn passes everything."""
 
@@ -98,7 +112,7 @@ def needs(rule: Any) -> Callable[..., None] | None:
 
 
 def is_separate(rule: Any) -> bool:
-    """Whether it treats each sample separately: the library's rules do, a function of the user's may do what it likes."""
+    """Whether it treats each sample separately: the library's rules do; the user's may do what they like."""
     return isinstance(rule, Prepared) or (callable(rule) and getattr(rule, "__hash__", None) and rule in MODES)
 
 
@@ -119,7 +133,7 @@ def start(top: Any) -> tuple[Start, Any] | None:
     """The signal at the top as a row makes it, and the target; None where it cannot."""
     if type(top) is AtClass and is_own(AtClass.__call__):
         return STARTS[top.start], top.target
-    if type(top) is AtLogProbability and is_own(AtLogProbability.__call__):
+    if type(top) is AtLogProbability and is_own(AtLogProbability.__call__) and not top.network.is_binary:
         return Start.LOG_PROBABILITY, top.target
     return None
 

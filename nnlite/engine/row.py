@@ -430,11 +430,12 @@ def _gate(a, dz, da, mode):  # type: ignore[no-untyped-def]
 
 @part
 def _divide(R, z, epsilon, s):  # type: ignore[no-untyped-def]
-    """s = R / (z + ε sgn z), sgn 0 = +1; 0 where z is, or where s would be too large to go on with."""
-    zero, largest = R.dtype.type(0), R.dtype.type(LARGEST[R.itemsize // 8])
+    """s = R / (z + ε sgn z), sgn 0 = +1; 0 where z is, or where s would be too large to go on with; NaN stays NaN."""
+    largest = R.dtype.type(LARGEST[R.itemsize // 8])
     for k in range(R.size):
         quotient = R[k] / (z[k] + (epsilon if z[k] >= 0 else -epsilon))
-        s[k] = quotient if abs(quotient) < largest else zero
+        nothing = (R[k] - R[k]) + (z[k] - z[k])  # 0; NaN where one of them is not finite
+        s[k] = quotient if (abs(quotient) < largest) & (nothing == 0) else nothing
 
 
 @part

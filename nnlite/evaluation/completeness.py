@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..decision_based.method import method
 from ..decision_based.registry import METHODS, divided
 from ..decision_based.target import Target, explained
 from ..network import Network
@@ -46,6 +47,7 @@ class Completeness:
         return np.where(self.gap == 0, 0, part).astype(self.divided.dtype)
 
 
+@method
 def completeness(network: Network, x: np.ndarray, method: str, target: Target = None) -> Completeness:
     """Σ R of a method's map, beside what the map divides.
 

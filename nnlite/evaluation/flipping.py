@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from ..decision_based.copies import copies_at_once, target_of_copies
+from ..decision_based.copies import blocks_of_copies, target_of_copies
 from ..decision_based.inputs import like_input
+from ..decision_based.method import method
 from ..decision_based.occlusion import filling
 from ..decision_based.target import Explained, Target, explained
 from ..layers.arguments import count, number
@@ -65,6 +66,7 @@ class Flipping:
         return heights @ widths / widths.sum()
 
 
+@method
 def pixel_flipping(
     network: Network,
     x: np.ndarray,
@@ -132,10 +134,9 @@ def pixel_flipping(
     ranks = ranks[:, None] if x.ndim == 4 else ranks
     before, after = (x, filled) if mode == "deletion" else (filled, x)
     scores = np.empty((len(flips), len(x)), x.dtype)
-    block = copies_at_once(f)
-    for first in range(0, len(flips), block):
-        now = flips[first : first + block].reshape(-1, *[1] * x.ndim)
-        scores[first : first + block] = _scores(network, f, np.where(ranks < now, after, before))
+    for which in blocks_of_copies(f, len(flips)):
+        now = flips[which].reshape(-1, *[1] * x.ndim)
+        scores[which] = _scores(network, f, np.where(ranks < now, after, before))
     return Flipping(flips / places, np.ascontiguousarray(scores.T), f.score, f.target)
 
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from ..decision_based.method import method, takes_network
 from ..decision_based.target import Target, explained, explained_class
 from ..layers import Dense
-from ..layers.arguments import frozen
+from ..layers.arguments import frozen, unmasked
 from ..network import Network
 
 
@@ -88,6 +89,7 @@ def rank_accuracy(R: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return (np.take_along_axis(inside, order, axis=1) & first).sum(axis=1) / sizes
 
 
+@method
 def erase_strokes(network: Network, x: np.ndarray, pen: np.ndarray, target: Target = None) -> Erased:
     """Set each pen stroke's pixels to 0, one stroke at a time, and ask the network what is left.
 
@@ -113,7 +115,7 @@ def erase_strokes(network: Network, x: np.ndarray, pen: np.ndarray, target: Targ
     (array([4]), array([[1, 4]]))
     """
     f = explained(network, x, explained_class(network.scores(x), target))
-    pen = np.asarray(pen)
+    pen = np.asarray(unmasked("pen", pen))
     if x.ndim != 4 or pen.shape != (len(x), *x.shape[2:]) or pen.dtype.kind not in "iu" or pen.min(initial=0) < -1:
         raise ValueError(f"pen takes integers from -1, one a pixel of x {x.shape}, and {pen.shape} {pen.dtype} came.")
     count = int(pen.max(initial=-1)) + 1
@@ -124,10 +126,11 @@ def erase_strokes(network: Network, x: np.ndarray, pen: np.ndarray, target: Targ
         left = explained(network, np.where((pen == k)[:, None], x.dtype.type(0), x), f.target)
         present[:, k] = there
         drops[there, k] = (f.score - left.score)[there]
-        predicted[there, k] = left.a[-1].argmax(axis=1)[there]
+        predicted[there, k] = left.predicted(left.a[-1])[there]
     return Erased(present, drops, predicted, f.target)
 
 
+@takes_network
 def margin(network: Network, c: int, d: int) -> Network:
     """The network with one score, f_c − f_d: its explanation says why c and not d.
 
@@ -155,7 +158,7 @@ def margin(network: Network, c: int, d: int) -> Network:
 
 def _flat(R: Any, truth: Any) -> tuple[np.ndarray, np.ndarray]:
     """R with its channels summed, and T, both (N, H · W)."""
-    R, truth = np.asarray(R), np.asarray(truth)
+    R, truth = np.asarray(unmasked("R", R)), np.asarray(unmasked("truth", truth))
     pixels = R.sum(axis=1) if R.ndim == 4 else R
     if truth.ndim != 3 or truth.dtype != bool or pixels.shape != truth.shape or R.dtype.kind not in "iuf":
         raise ValueError(

@@ -6,11 +6,13 @@ I is a change, Iᵀ Φ what the explanation says that it costs, and f(x) − f(x
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..decision_based.copies import copies_at_once, target_of_copies
+from ..decision_based.copies import blocks_of_copies, given_copies, target_of_copies
+from ..decision_based.method import method
 from ..decision_based.occlusion import occlusion
 from ..decision_based.target import Target, explained
 from ..layers.arguments import count, flag, generator, number
@@ -20,6 +22,7 @@ from .maps import on_pixels
 CHANGES = ("squares", "noise")
 
 
+@method
 def infidelity(
     network: Network,
     x: np.ndarray,
@@ -32,6 +35,7 @@ def infidelity(
     n: int = 100,
     scaled: bool = False,
     rng: np.random.Generator | int = 0,
+    noise: np.ndarray | None = None,
 ) -> np.ndarray:
     """INFD = mean over changes of (said − done)² for each sample, in the square of the score: less is better.
 
@@ -49,6 +53,9 @@ def infidelity(
         For "squares": the window, as for `occlusion`.
     level, n, rng
         For "noise": its standard deviation, above 0, how many draws, a Generator or a seed.
+    noise
+        (n, N, ...) in the dtype of x: the changes I themselves, such as x − x′ for a reference x′. R must be a slope;
+        `change`, `size`, `level`, `n` and `rng` then do not matter.
     scaled
         Multiply R by the number β that makes the infidelity least, β = E[said · done] / E[said²], a sample at a time:
         for maps whose size means nothing.
@@ -71,16 +78,17 @@ def infidelity(
     >>> x = np.ones((1, 1, 1, 3))
     >>> infidelity(net, x, np.array([[[[1.0, 2.0, -3.0]]]]), size=(1, 2)), infidelity(net, x, 0 * x, size=(1, 2))
     (array([0.]), array([5.]))
+    >>> infidelity(net, x, np.array([[[[1.0, 2.0, 0.0]]]]), noise=np.stack([x, x / 3]))  # (9 + 1) / 2
+    array([5.])
     """
     if change not in CHANGES:
         raise ValueError(f"change takes one of {', '.join(CHANGES)}, and {change!r} came.")
     if number("infidelity", "level", level) <= 0:
         raise ValueError(f"level must be more than 0, and {level!r} came.")
-    if change == "squares":
+    if noise is None and change == "squares":
         said, done = _squares(network, x, R, target, size)
     else:
-        rng = generator("infidelity", "rng", rng)
-        said, done = _noise(network, x, R, target, level, count("infidelity", "n", n), rng)
+        said, done = _noise(network, x, R, target, level, n, rng, noise)
     if flag("infidelity", "scaled", scaled):
         squares = (said**2).sum(axis=1, keepdims=True)
         said = said * np.where(squares > 0, (said * done).sum(axis=1, keepdims=True), 0) / np.where(squares, squares, 1)
@@ -96,19 +104,28 @@ def _squares(network: Network, x: np.ndarray, R: Any, target: Any, size: Any) ->
 
 
 def _noise(
-    network: Network, x: np.ndarray, R: Any, target: Any, level: float, n: int, rng: np.random.Generator
+    network: Network, x: np.ndarray, R: Any, target: Any, level: float, n: Any, rng: Any, given: Any
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What each noise was said to cost, and what it cost: (N, n). Every sample meets the same noise."""
+    """What each change was said to cost, and what it cost: (N, n)."""
     f = explained(network, x, target)
     if np.shape(R) != x.shape:
-        raise ValueError(f'change="noise" takes a slope for every input, {x.shape}, and {np.shape(R)} came.')
+        raise ValueError(f"Noise takes a slope for every input, {x.shape}, as R; got {np.shape(R)}.")
     on_pixels(R, x)  # refuses what is not finite
-    patterns = (level * rng.standard_normal((n, 1, *x.shape[1:]))).astype(x.dtype)
-    said = (patterns * R).reshape(n, len(x), math.prod(x.shape[1:])).sum(axis=2)
-    done = np.empty((n, len(x)), x.dtype)
-    block = copies_at_once(f)
-    for first in range(0, n, block):
-        copies = x - patterns[first : first + block]
-        changed = explained(network, copies.reshape(-1, *x.shape[1:]), target_of_copies(f, len(copies)))
-        done[first : first + block] = f.score - changed.score.reshape(len(copies), len(x))
+    if given is None:
+        n, draw = count("infidelity", "n", n, each=2 * len(x) * x.itemsize), _drawn(x, level, rng)
+    else:
+        n, draw = len(given_copies(x, given, "noise")), given.__getitem__
+    said, done = np.empty((n, len(x)), np.result_type(x, R)), np.empty((n, len(x)), x.dtype)
+    for which in blocks_of_copies(f, n):
+        noise = draw(which)
+        said[which] = (noise * R).reshape(len(noise), len(x), math.prod(x.shape[1:])).sum(axis=2)
+        copies = (x - noise).reshape(-1, *x.shape[1:])
+        changed = explained(network, copies, target_of_copies(f, len(noise)))
+        done[which] = f.score - changed.score.reshape(len(noise), len(x))
     return said.T, done.T
+
+
+def _drawn(x: np.ndarray, level: float, rng: Any) -> Callable[[slice], np.ndarray]:
+    """Draws the next changes, (K, 1, ...): every sample meets the same noise."""
+    rng = generator("infidelity", "rng", rng)
+    return lambda which: (level * rng.standard_normal((which.stop - which.start, 1, *x.shape[1:]))).astype(x.dtype)

@@ -7,6 +7,8 @@ import numpy as np
 
 from ..decision_based.masking import relevance_map
 from ..decision_based.registry import METHODS
+from ..finite import NotFinite, is_finite
+from ..layers.arguments import unmasked
 from ..network import Network
 
 Explainer = Callable[[Network, np.ndarray, Any], np.ndarray]
@@ -46,11 +48,11 @@ def explainer(method: str | Explainer) -> Explainer:
 
     def checked(network: Network, x: np.ndarray, target: Any) -> np.ndarray:
         R = compute(network, x, target)
-        if not isinstance(R, np.ndarray) or R.ndim < 2 or len(R) != len(x):
+        if not isinstance(unmasked("R", R), np.ndarray) or R.ndim < 2 or len(R) != len(x):
             came = R.shape if isinstance(R, np.ndarray) else type(R).__name__
             raise ValueError(f"method must give an array with a map for each of {len(x)} samples, and {came} came.")
-        if not np.isfinite(R).all():
-            raise ValueError("method gave a map with a NaN or an infinity.")
+        if not is_finite(R):
+            raise NotFinite("maps that method gave", "; check it, and the network's weights.")
         return R
 
     return checked

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..decision_based.method import method
 from ..decision_based.target import Target, explained
 from ..layers.arguments import flag, generator
 from ..network import Network
@@ -45,6 +46,7 @@ class Randomization:
         return np.stack([rank_correlation(first, R, absolute=absolute, where=where) for R in self.maps])
 
 
+@method
 def randomized(
     network: Network, layers: str | Iterable[str] | None = None, *, rng: np.random.Generator | int = 0
 ) -> Network:
@@ -84,6 +86,7 @@ def randomized(
     return network.with_parameters(parameters)
 
 
+@method
 def randomization(
     network: Network,
     x: np.ndarray,

@@ -8,17 +8,21 @@ stable, so a small number alone is no praise.
 """
 
 import math
+from collections.abc import Callable, Iterator
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
-from ..decision_based.copies import copies_at_once, target_of_copies
-from ..decision_based.target import Explained, Target, explained
+from ..decision_based.copies import blocks_of_copies, given_copies, target_of_copies
+from ..decision_based.method import method, takes_network
+from ..decision_based.target import Target, explained
 from ..layers.arguments import count, flag, generator, number
 from ..network import Network
 from .maps import Explainer, explainer
 
 
+@method
 def continuity(
     network: Network,
     x: np.ndarray,
@@ -27,6 +31,8 @@ def continuity(
     *,
     radius: float = 0.05,
     n: int = 10,
+    low: float | None = None,
+    high: float | None = None,
     rng: np.random.Generator | int = 0,
     neighbours: np.ndarray | None = None,
 ) -> np.ndarray:
@@ -42,15 +48,17 @@ def continuity(
         A name in `decision_based.registry.METHODS`, or any function (network, x, target) that gives a map for each
         sample.
     radius
-        r: the neighbours are x + u with u_i ~ U(−r, r), brought back between the least and the largest value of the
-        sample, so that pixels stay in [0, 1].
+        r: the neighbours are x + u with u_i ~ U(−r, r), as in Yeh et al. and captum.
     n
-        How many neighbours.
+        How many neighbours. The memory does not grow with it.
+    low, high
+        Where inputs lie: neighbours are brought back to [low, high]. None: there is no such bound. A method that takes
+        pixels in [0, 1] alone, such as LRP-γ or z^B, needs low=0, high=1.
     rng
         A Generator or a seed. Neighbour k of every sample moves by the same pattern.
     neighbours
-        (K, N, ...) in the dtype of x: the neighbours themselves, such as shifted digits; `radius`, `n` and `rng` then
-        do not matter.
+        (K, N, ...) in the dtype of x: the neighbours themselves, such as shifted digits; `radius`, `n`, `low`, `high`
+        and `rng` then do not matter.
 
     Returns
     -------
@@ -60,7 +68,7 @@ def continuity(
     ------
     TypeError, ValueError
         There is no such method, it does not fit the network, x or the target does not, an option is none of those
-        above, or a neighbour is x itself.
+        above, x does not lie between low and high, or a neighbour is x itself.
 
     Source: Montavon et al. 2018, "Methods for interpreting and understanding deep neural networks", section
     "Explanation continuity".
@@ -71,15 +79,11 @@ def continuity(
     >>> continuity(net, x, "gradient-times-input", neighbours=np.array([[[2.0, 2.0]], [[1.0, 1.5]]]))
     array([4.])
     """
-    f = explained(network, x, target)
-    near = _neighbours(x, radius, n, rng, neighbours)
-    moved = _norm(near - x, 2)
-    if not moved.all():
-        raise ValueError("A neighbour is x itself: there is nothing to divide by. Take a larger radius.")
-    R, maps = _maps(network, x, explainer(method), f, near)
-    return (_norm(maps - R, 1) / moved).max(axis=0)
+    R, near = _neighbourhood(network, x, method, target, radius, n, low, high, rng, neighbours)
+    return _largest(_norm(maps - R, 1) / moved for moved, maps in near)
 
 
+@takes_network
 def max_sensitivity(
     network: Network,
     x: np.ndarray,
@@ -89,6 +93,8 @@ def max_sensitivity(
     radius: float = 0.05,
     n: int = 10,
     relative: bool = True,
+    low: float | None = None,
+    high: float | None = None,
     rng: np.random.Generator | int = 0,
     neighbours: np.ndarray | None = None,
 ) -> np.ndarray:
@@ -109,44 +115,69 @@ def max_sensitivity(
     >>> max_sensitivity(net, np.array([[1.0, 0.0]]), "gradient-times-input", neighbours=np.array([[[1.5, 0.0]]]))
     array([0.5])
     """
-    f = explained(network, x, target)
-    near = _neighbours(x, radius, n, rng, neighbours)
-    R, maps = _maps(network, x, explainer(method), f, near)
-    worst = _norm(maps - R, 2).max(axis=0)
+    R, near = _neighbourhood(network, x, method, target, radius, n, low, high, rng, neighbours)
+    worst = _largest(_norm(maps - R, 2) for _, maps in near)
     if not flag("max_sensitivity", "relative", relative):
         return worst
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(worst == 0, 0, worst / _norm(R[None], 2)[0]).astype(worst.dtype)
 
 
-def _neighbours(x: np.ndarray, radius: Any, n: Any, rng: Any, given: Any) -> np.ndarray:
-    """(K, N, ...)."""
-    if given is not None:
-        if not isinstance(given, np.ndarray) or given.shape[1:] != x.shape or not len(given) or given.dtype != x.dtype:
-            came = f"{given.shape} {given.dtype}" if isinstance(given, np.ndarray) else type(given).__name__
-            raise ValueError(f"neighbours takes an array (K, *{x.shape}) {x.dtype}, and {came} came.")
-        return given
+def _neighbourhood(
+    network: Network,
+    x: np.ndarray,
+    method: str | Explainer,
+    target: Any,
+    radius: Any,
+    n: Any,
+    low: Any,
+    high: Any,
+    rng: Any,
+    given: Any,
+) -> tuple[np.ndarray, Iterator[tuple[np.ndarray, np.ndarray]]]:
+    """R(x) (N, ...); and a block of neighbours at a time ‖x − x⁽ᵏ⁾‖₂ (K, N) and R(x⁽ᵏ⁾) (K, N, ...), of one class."""
+    f, compute = explained(network, x, target), explainer(method)
+    if given is None:
+        n, draw = count("neighbours", "n", n), _drawn(x, radius, low, high, rng)
+    else:
+        n, draw = len(given_copies(x, given, "neighbours")), given.__getitem__
+    R = compute(network, x, f.target)
+
+    def blocks() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for which in blocks_of_copies(f, n):
+            near = draw(which)
+            moved = _norm(near - x, 2)
+            if not moved.all():
+                raise ValueError("A neighbour is x itself, and says nothing of what is near x. Take a larger radius.")
+            maps = compute(network, near.reshape(-1, *x.shape[1:]), target_of_copies(f, len(near)))
+            yield moved, maps.reshape(len(near), *R.shape)
+
+    return R, blocks()
+
+
+def _drawn(x: np.ndarray, radius: Any, low: Any, high: Any, rng: Any) -> Callable[[slice], np.ndarray]:
+    """Draws the next neighbours, (K, N, ...): x moved by the same patterns in every sample."""
     if number("neighbours", "radius", radius) <= 0:
-        raise ValueError(f"radius must be more than 0, and {radius!r} came.")
-    n, rng = count("neighbours", "n", n), generator("neighbours", "rng", rng)
-    u = rng.uniform(-radius, radius, (n, 1, *x.shape[1:])).astype(x.dtype)
-    axes = tuple(range(1, x.ndim))
-    return np.clip(x + u, x.min(axis=axes, keepdims=True), x.max(axis=axes, keepdims=True))
+        raise ValueError(f"radius must be more than 0; got {radius!r}.")
+    least = -math.inf if low is None else number("neighbours", "low", low)
+    most = math.inf if high is None else number("neighbours", "high", high)
+    if not ((x >= x.dtype.type(least)) & (x <= x.dtype.type(most))).all():
+        raise ValueError(f"x must lie between low and high, {least:g} and {most:g}; got {x.min():g} to {x.max():g}.")
+    rng = generator("neighbours", "rng", rng)
+
+    def draw(which: slice) -> np.ndarray:
+        u = rng.uniform(-radius, radius, (which.stop - which.start, 1, *x.shape[1:])).astype(x.dtype)
+        return np.clip(x + u, x.dtype.type(least), x.dtype.type(most))
+
+    return draw
 
 
-def _maps(
-    network: Network, x: np.ndarray, method: Explainer, f: Explained, near: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """R(x) (N, ...) and R(x⁽ᵏ⁾) (K, N, ...), of one class."""
-    R = method(network, x, f.target)
-    block, maps = copies_at_once(f), []
-    for first in range(0, len(near), block):
-        some = near[first : first + block]
-        of_some = method(network, some.reshape(-1, *x.shape[1:]), target_of_copies(f, len(some)))
-        maps.append(of_some.reshape(len(some), *R.shape))
-    return R, np.concatenate(maps)
+def _largest(blocks: Iterator[np.ndarray]) -> np.ndarray:
+    """The largest over all neighbours, of (K, N) a block: (N,)."""
+    return reduce(np.maximum, (block.max(axis=0) for block in blocks))
 
 
 def _norm(d: np.ndarray, order: int) -> np.ndarray:
-    """‖d‖ of each copy and sample: (K, N)."""
-    return np.linalg.norm(d.reshape(*d.shape[:2], math.prod(d.shape[2:])), ord=order, axis=2)
+    """‖d‖ of each copy and sample: (K, N); in float64, which holds every square of a float32."""
+    flat = d.reshape(*d.shape[:2], math.prod(d.shape[2:])).astype(np.float64, copy=False)
+    return np.linalg.norm(flat, ord=order, axis=2).astype(d.dtype, copy=False)

@@ -11,10 +11,14 @@ these functions is called: `pip install torch==2.13.0`.
 import copy
 import os
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from ..decision_based.method import takes_network
 from ..layers.arguments import Shape
 from ..network import Network
 from . import torch_chain, torch_layers
@@ -27,16 +31,17 @@ def from_torch(module: Any, input_shape: Shape | None = None) -> Network:
     ----------
     module
         An nn.Sequential, nested ones too, or any nn.Module whose forward is a chain of the supported layers; torch.fx
-        traces it. It may be in training mode: what is converted is what it computes in evaluation mode. The module is
-        left as it was.
+        traces it, with its hooks, and with every argument after the first at its default. What torch.compile or
+        DataParallel made is unwrapped, with a warning that says so. It may be in training mode: what is converted is
+        what it computes in evaluation mode. The module is left as it was.
     input_shape
-        The shape of one input without the batch axis. Needed for an AdaptiveAvgPool2d to more than one pixel; with
-        it the layers are checked against each other at once.
+        The shape of one input without the batch axis. Needed for an AdaptiveAvgPool2d to more than one pixel. With
+        it the layers are checked against each other, and the network against the module on one random input: they may
+        differ by 1e-4 of the largest output in float32, by 1e-10 in float64.
 
     Returns
     -------
-    A `Network` in the dtype of the module. `info["torch"]` names the module behind each layer. A Dropout2d becomes a
-    Dropout: on the plain network both do nothing, but a draw masks single numbers, not channels.
+    A `Network` in the dtype of the module. `info["torch"]` names the module behind each layer.
 
     Raises
     ------
@@ -46,19 +51,62 @@ def from_torch(module: Any, input_shape: Shape | None = None) -> Network:
         `module` is not an nn.Module.
     ValueError
         An operation has no counterpart, or the forward is no chain (a residual connection, a branch); the message
-        names it and lists what is supported.
+        names it and lists what is supported. Or the network computes something else than the module on the random
+        input, or the module is on the meta device.
 
     Source: PyTorch's documentation of torch.nn; the correspondence is tested to 1e-10 in float64.
     """
+    return _converted(module, input_shape)
+
+
+def _converted(module: Any, input_shape: Shape | None) -> Network:
+    """`from_torch`; whatever called the function that calls this one is warned."""
     torch = torch_layers.import_torch()
     if not isinstance(module, torch.nn.Module):
         advice = "; call it first" if callable(module) else ""
-        raise TypeError(f"from_torch takes an nn.Module, and {type(module).__name__} came{advice}.")
+        raise TypeError(f"from_torch expected an nn.Module, got {type(module).__name__}{advice}.")
+    while type(module).__name__ in WRAPPERS:
+        inside = WRAPPERS[type(module).__name__]
+        warnings.warn(f"from_torch converts module.{inside} of a {type(module).__name__}.", stacklevel=3)
+        module = getattr(module, inside)
+    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        if tensor.is_meta:
+            raise ValueError(f"from_torch: {name} is on the meta device and has no values; load the weights first.")
     layers, origins = torch_chain.layers_of(module, input_shape)
-    network = Network(layers, input_shape=input_shape)
-    return Network(layers, input_shape=input_shape, info={"torch": dict(zip(network.names, origins, strict=True))})
+    names = Network(layers).names
+    network = Network(layers, names, input_shape, {"torch": dict(zip(names, origins, strict=True))})
+    if network.input_shape is not None:
+        _compare(module, network)
+    return network
 
 
+WRAPPERS = {"OptimizedModule": "_orig_mod", "DataParallel": "module", "DistributedDataParallel": "module"}
+"""The modules around a module, by the name of their class, and under which name they hold it."""
+
+TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
+
+
+def _compare(module: Any, network: Network) -> None:
+    """ValueError unless both give the same output for one random input."""
+    torch = torch_layers.import_torch()
+    x = np.random.default_rng(0).standard_normal((1, *(network.input_shape or ()))).astype(network.dtype)
+    device = next((tensor.device for tensor in module.state_dict().values()), "cpu")
+    with torch_chain.evaluating(module), torch.no_grad():
+        theirs = module(torch.from_numpy(x).to(device)).cpu().numpy()
+    ours = network.output(x)
+    if ours.shape != theirs.shape:
+        raise ValueError(
+            f"from_torch: the module gives {theirs.shape} for one input, and its layers give {ours.shape}."
+        )
+    difference, largest = np.abs(ours - theirs).max(), np.abs(theirs).max()
+    if not difference <= TOLERANCE[str(network.dtype)] * largest and not np.array_equal(ours, theirs, equal_nan=True):
+        raise ValueError(
+            f"from_torch: on a random input the layers give other scores than the module, by {difference:.3g} where "
+            f"the largest is {largest:.3g}; its forward does something that torch.fx does not see."
+        )
+
+
+@takes_network
 def to_torch(network: Network) -> Any:
     """The network as an nn.Sequential in evaluation mode, its layers under their names.
 
@@ -69,7 +117,8 @@ def to_torch(network: Network) -> Any:
 
     Returns
     -------
-    nn.Sequential in the dtype of the network. Its parameters are copies.
+    nn.Sequential in the dtype of the network. Its parameters are copies. In the names a dot becomes _, and one that
+    nn.Module needs itself, such as forward, gets a _ at its end.
 
     Raises
     ------
@@ -117,20 +166,25 @@ def load_torch(path: str | os.PathLike, module: Any, input_shape: Shape | None =
     elif callable(module):
         module = module()
     if not isinstance(module, torch.nn.Module):
-        raise TypeError(f"load_torch takes an nn.Module or a function that makes one; {type(module).__name__} came.")
+        raise TypeError(f"load_torch expected an nn.Module or a function that makes one, got {type(module).__name__}.")
     try:
+        if zipfile.is_zipfile(path):  # torch.load does not look at the checksums
+            with zipfile.ZipFile(path) as parts:
+                if (damaged := parts.testzip()) is not None:
+                    raise zipfile.BadZipFile(f"{damaged} is damaged")
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise ValueError(
             f"{path}: this file holds more than weights (a whole module, perhaps), or is no .pt file; it was not "
             "executed. Write weights only: torch.save(module.state_dict(), path)."
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # torch, zipfile and pickle raise a dozen kinds for bytes that make no sense
         raise ValueError(f"{path}: expected a .pt file of weights; {_line(error)}") from None
     for key in ("state_dict", "model_state_dict"):
         if isinstance(weights, dict) and isinstance(weights.get(key), dict):
             weights = weights[key]
-    if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
+    named = isinstance(weights, dict) and all(isinstance(name, str) for name in weights)
+    if not named or not all(isinstance(value, torch.Tensor) for value in weights.values()):
         raise ValueError(
             f"{path}: expected a dictionary of tensors; write it with torch.save(module.state_dict(), path)."
         )
@@ -138,7 +192,7 @@ def load_torch(path: str | os.PathLike, module: Any, input_shape: Shape | None =
         module.load_state_dict(weights)
     except RuntimeError as error:
         raise ValueError(f"{path}: the weights do not fit the module; {_line(error)}") from None
-    return from_torch(module, input_shape)
+    return _converted(module, input_shape)
 
 
 def _line(error: Exception) -> str:

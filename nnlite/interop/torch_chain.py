@@ -3,12 +3,30 @@
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from inspect import Parameter, signature
 from typing import Any
 
-from ..layers import Dropout, Flatten, GlobalAvgPool, Identity, Layer, LeakyReLU, ReLU, Reshape, Sigmoid, Tanh
+from ..layers import (
+    Dropout,
+    Dropout2d,
+    Flatten,
+    GlobalAvgPool,
+    Identity,
+    Layer,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
 from ..layers.arguments import Shape, sizes
 from . import torch_layers
 from .torch_layers import FROM_TORCH, Unsupported
+
+REQUIRED = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
 
 
 def layers_of(module: Any, input_shape: Shape | None = None) -> tuple[list[Layer], list[str]]:
@@ -21,10 +39,17 @@ def layers_of(module: Any, input_shape: Shape | None = None) -> tuple[list[Layer
 
 
 def _traced(module: Any) -> tuple[Any, dict[str, Any]]:
-    """The graph of the forward in evaluation mode, and the modules by name."""
+    """The graph of the forward in evaluation mode, and the modules by name.
+
+    It is called from a Sequential around it, so that whatever a call does is seen: hooks, a forward that was replaced,
+    arguments left at their default.
+    """
     torch = torch_layers.import_torch()
-    root = torch.nn.Sequential(module) if _is_leaf(module) else module
-    with _evaluating(root):
+    inputs = [p for p in signature(module.forward).parameters.values() if p.default is p.empty and p.kind in REQUIRED]
+    if len(inputs) > 1:
+        raise ValueError(f"from_torch: the forward has a second input {inputs[1].name}; a network has one.")
+    root = torch.nn.Sequential(module)
+    with evaluating(root):
         try:
             graph = torch.fx.Tracer().trace(root)
         except Exception as error:  # whatever the forward does with a stand-in for its input
@@ -36,21 +61,17 @@ def _traced(module: Any) -> tuple[Any, dict[str, Any]]:
     return graph, dict(root.named_modules())
 
 
-def _is_leaf(module: Any) -> bool:
-    torch = torch_layers.import_torch()
-    return type(module).__module__.startswith("torch.nn") and not isinstance(module, torch.nn.Sequential)
-
-
 @contextmanager
-def _evaluating(module: Any) -> Iterator[None]:
-    """The module in evaluation mode, and then as it was."""
-    modes = {m: m.training for m in module.modules()}
-    module.eval()
+def evaluating(module: Any) -> Iterator[None]:
+    """The module in evaluation mode and not compiled, and then as it was."""
+    before = [(m, m.training, m._compiled_call_impl) for m in module.modules()]
     try:
+        for m, _, _ in before:
+            m.training, m._compiled_call_impl = False, None
         yield
     finally:
-        for m, mode in modes.items():
-            m.training = mode
+        for m, *were in before:
+            m.training, m._compiled_call_impl = were
 
 
 class _Batch:
@@ -73,8 +94,6 @@ class _Chain:
     def take(self, node: Any) -> None:
         """One node further, in the order of the graph."""
         if node.op == "placeholder":
-            if self.head is not None:
-                raise ValueError(f"from_torch: the forward has a second input {node.name}; a network has one.")
             self.head = node
         elif not self._is_of_shapes(node):
             self._check_place(node)
@@ -106,7 +125,7 @@ class _Chain:
             raise ValueError("from_torch: the forward must give one array of scores, and it gives several.")
         below = [n for n in node.all_input_nodes if n not in self.shapes]
         if node.op == "get_attr":
-            raise unsupported_at(node.target, "parameters used outside of a layer have no counterpart")
+            raise unsupported_at(_within(node.target), "parameters used outside of a layer have no counterpart")
         if len(below) > 1:
             names = " and ".join(self._what(n) for n in below)
             if getattr(node.target, "__name__", node.target) in ("add", "add_", "iadd"):
@@ -159,14 +178,19 @@ class _Chain:
 
     def _what(self, node: Any) -> str:
         if node.op == "call_module":
-            return f"{node.target} ({type(self.modules[node.target]).__name__})"
+            return f"{_within(node.target)} ({type(self.modules[node.target]).__name__})"
         if node.op == "placeholder":
-            return f"the input {node.name}"
+            return "the input"
         if node.op == "call_method":
             return f"x.{node.target}()"
         if node.op == "output":
             return "the output"
         return str(getattr(node.target, "__name__", node.target))
+
+
+def _within(path: str) -> str:
+    """Where something stands in the module, from where it stands in the Sequential around it."""
+    return path.removeprefix("0.")
 
 
 def _is_of_torch(function: Any) -> bool:
@@ -213,10 +237,12 @@ def _avg_pool(
     return FROM_TORCH["AvgPool2d"](like, chain.shape, chain.axes)
 
 
-def _dropout(chain: _Chain, p: Any = 0.5, training: Any = True, inplace: Any = False) -> list[Layer]:
+def _dropout(
+    chain: _Chain, p: Any = 0.5, training: Any = True, inplace: Any = False, *, kind: type[Dropout]
+) -> list[Layer]:
     if training:
         raise Unsupported("it drops in evaluation mode, too; give it training=self.training")
-    return [Dropout(p)]
+    return [kind(p)]
 
 
 def _mean(chain: _Chain, dim: Any = None, keepdim: Any = False) -> list[Layer]:
@@ -242,12 +268,21 @@ def _unflatten(chain: _Chain, dim: Any, unflattened_size: Any) -> list[Layer]:
     return FROM_TORCH["Unflatten"](_Like(dim=dim, unflattened_size=unflattened_size), chain.shape, chain.axes)
 
 
+def _softmax(
+    chain: _Chain, dim: Any = None, dtype: Any = None, _stacklevel: int = 3, *, kind: type[Softmax]
+) -> list[Layer]:
+    if dtype is not None:
+        raise Unsupported(f"dtype={dtype} has no counterpart")
+    return torch_layers.softmax(kind, dim, chain.axes)
+
+
 FUNCTIONS: dict[str, Callable[..., list[Layer]]] = {
     "relu": lambda chain, inplace=False: [ReLU()],
     "leaky_relu": lambda chain, negative_slope=0.01, inplace=False: [LeakyReLU(negative_slope)],
     "tanh": lambda chain: [Tanh()],
     "sigmoid": lambda chain: [Sigmoid()],
-    "softmax": lambda chain, dim=None, dtype=None, _stacklevel=3: torch_layers.softmax(dim, chain.axes),
+    "softmax": partial(_softmax, kind=Softmax),
+    "log_softmax": partial(_softmax, kind=LogSoftmax),
     "max_pool2d": _max_pool,
     "avg_pool2d": _avg_pool,
     "adaptive_avg_pool2d": lambda chain, output_size: torch_layers.adaptive(output_size, chain.shape),
@@ -255,12 +290,12 @@ FUNCTIONS: dict[str, Callable[..., list[Layer]]] = {
     "flatten": lambda chain, start_dim=0, end_dim=-1: torch_layers.flatten(start_dim, end_dim, chain.axes),
     "view": _view,
     "unflatten": _unflatten,
-    "dropout": _dropout,
+    "dropout": partial(_dropout, kind=Dropout),
+    "dropout2d": partial(_dropout, kind=Dropout2d),
     "contiguous": lambda chain: [Identity()],
 }
 """The functions and methods that have a counterpart, by name."""
 
 ALIASES = {
     "reshape": "view",
-    "dropout2d": "dropout",
 }

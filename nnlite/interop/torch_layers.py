@@ -14,11 +14,13 @@ from ..layers import (
     ConvTranspose2d,
     Dense,
     Dropout,
+    Dropout2d,
     Flatten,
     GlobalAvgPool,
     Identity,
     Layer,
     LeakyReLU,
+    LogSoftmax,
     MaxPool2d,
     ReLU,
     Reshape,
@@ -63,6 +65,8 @@ def layer_of(module: Any, shape: Shape | None, axes: int | None) -> list[Layer]:
     hooks = ("_forward_hooks", "_forward_pre_hooks")
     if any(getattr(module, hook) for hook in hooks):
         raise Unsupported(f"{kind} has forward hooks, which may change what it computes; remove them")
+    if "forward" in vars(module):
+        raise Unsupported(f"the forward of this {kind} was replaced; convert it before, or write a module of its own")
     return FROM_TORCH[kind](module, shape, axes)
 
 
@@ -141,10 +145,10 @@ def adaptive(output: Any, shape: Shape | None) -> list[Layer]:
     return [Identity()] if window == (1, 1) else [AvgPool2d(window)]
 
 
-def softmax(dim: Any, axes: int | None) -> list[Layer]:
-    """Softmax over axis `dim` of an input with this many axes."""
+def softmax(kind: type[Softmax], dim: Any, axes: int | None) -> list[Layer]:
+    """Softmax or LogSoftmax over axis `dim` of an input with this many axes."""
     if dim == 1 or (axes is not None and dim is not None and dim + axes == 1):
-        return [Softmax()]
+        return [kind()]
     raise Unsupported(f"dim={dim} has no counterpart; only dim=1 has")
 
 
@@ -175,12 +179,13 @@ FROM_TORCH: dict[str, Callable[[Any, Shape | None, int | None], list[Layer]]] = 
     "LeakyReLU": lambda m, shape, axes: [LeakyReLU(m.negative_slope)],
     "Tanh": lambda m, shape, axes: [Tanh()],
     "Sigmoid": lambda m, shape, axes: [Sigmoid()],
-    "Softmax": lambda m, shape, axes: softmax(m.dim, axes),
+    "Softmax": lambda m, shape, axes: softmax(Softmax, m.dim, axes),
+    "LogSoftmax": lambda m, shape, axes: softmax(LogSoftmax, m.dim, axes),
     "Flatten": lambda m, shape, axes: flatten(m.start_dim, m.end_dim, axes),
     "Unflatten": _unflatten,
     "Identity": lambda m, shape, axes: [Identity()],
     "Dropout": lambda m, shape, axes: [Dropout(m.p)],
-    "Dropout2d": lambda m, shape, axes: [Dropout(m.p)],
+    "Dropout2d": lambda m, shape, axes: [Dropout2d(m.p)],
 }
 """The modules that have a counterpart, by the name of their class."""
 
@@ -193,15 +198,17 @@ def sequential(network: Network) -> Any:
     torch = import_torch()
     shape = None if network.input_shape is None else (1, *network.input_shape)
     axes = None if shape is None else len(shape)
-    modules = OrderedDict()
+    modules, empty = OrderedDict(), torch.nn.Sequential()
     for name, layer in zip(network.names, network.layers, strict=True):
+        key = name.replace(".", "_")
+        key += "_" * hasattr(empty, key)
         try:
-            modules[name.replace(".", "_")] = module_of(layer, axes)
+            modules[key] = module_of(layer, axes)
         except Unsupported as error:
             raise ValueError(f"to_torch: layer {name} ({layer!r}): {error}.") from None
         axes = axes_above(layer, axes)
     if len(modules) < len(network):
-        raise ValueError(f"to_torch: two names differ only in a dot, which PyTorch does not allow: {network.names}.")
+        raise ValueError(f"to_torch: two names are the same once they are PyTorch's (a dot is _): {network.names}.")
     return torch.nn.Sequential(modules).eval()
 
 
@@ -278,9 +285,11 @@ TO_TORCH: dict[str, Callable[[Any, Any, int | None], Any]] = {
     "Tanh": lambda nn, layer, axes: nn.Tanh(),
     "Sigmoid": lambda nn, layer, axes: nn.Sigmoid(),
     "Softmax": lambda nn, layer, axes: nn.Softmax(dim=1),
+    "LogSoftmax": lambda nn, layer, axes: nn.LogSoftmax(dim=1),
     "Flatten": lambda nn, layer, axes: nn.Flatten(),
     "Reshape": _to_reshape,
     "Identity": lambda nn, layer, axes: nn.Identity(),
     "Dropout": lambda nn, layer, axes: nn.Dropout(layer.p),
+    "Dropout2d": lambda nn, layer, axes: nn.Dropout2d(layer.p),
 }
 """The layers that have a module, by the name of their class."""

@@ -16,7 +16,6 @@ Shapes: a (N, C, H, W), W (K, C / groups, kh, kw), z (N, K, oh, ow).
 Source: Chellapilla et al. 2006, "High performance convolutional neural networks for document processing", sec. 3.
 """
 
-import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -24,7 +23,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from . import filters, flat, winograd
 from .dispatch import compiled, either
-from .windows import Pair, Windows, output_size
+from .windows import Pair, Windows, windows
 
 BLOCK_BYTES = 8 * 2**20  # columns of one block of samples: small enough to stay near the processor
 
@@ -111,7 +110,7 @@ def forward_numpy(
     a: np.ndarray, W: np.ndarray, b: np.ndarray | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> np.ndarray:
     """z[n, k, y, x] = Σ_{c i j} W[k, c, i, j] a[n, c, y s − p + i d, x s − p + j d] + b[k]."""
-    at = _windows(a.shape[2:], W.shape[2:], stride, padding, dilation)
+    at = windows(a.shape[2:], W.shape[2:], stride, padding, dilation)
     matrix = flat.grouped(W, groups)
     z = np.empty((len(a), len(W), *at.output), a.dtype)
     for block in _blocks(a.shape, at, a.itemsize):
@@ -124,7 +123,7 @@ def backward_input_numpy(
     dz: np.ndarray, W: np.ndarray, input_size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> np.ndarray:
     """da[n, c, y s − p + i d, x s − p + j d] += W[k, c, i, j] dz[n, k, y, x]: the transpose of `forward` in a."""
-    at = _windows(input_size, W.shape[2:], stride, padding, dilation)._replace(output=dz.shape[2:])
+    at = windows(input_size, W.shape[2:], stride, padding, dilation)._replace(output=dz.shape[2:])
     matrix = flat.grouped(W, groups).swapaxes(1, 2)
     channels = W.shape[1] * groups
     da = np.empty((len(dz), channels, *input_size), dz.dtype)
@@ -139,7 +138,7 @@ def backward_weights_numpy(
     a: np.ndarray, dz: np.ndarray, size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> np.ndarray:
     """dW[k, c, i, j] = Σ_{n y x} dz[n, k, y, x] a[n, c, y s − p + i d, x s − p + j d]: the transpose in W."""
-    at = _windows(a.shape[2:], size, stride, padding, dilation)._replace(output=dz.shape[2:])
+    at = windows(a.shape[2:], size, stride, padding, dilation)._replace(output=dz.shape[2:])
     outputs, channels = dz.shape[1], a.shape[1]
     dW = np.zeros((groups, outputs // groups, channels // groups * size[0] * size[1]), a.dtype)
     for block in _blocks(a.shape, at, a.itemsize):
@@ -161,7 +160,7 @@ def forward_numba(
         if b is not None:
             z += b[:, None, None]
         return z
-    at = _windows(a.shape[2:], W.shape[2:], stride, padding, dilation)
+    at = windows(a.shape[2:], W.shape[2:], stride, padding, dilation)
     if flat.fits(at):
         return flat.forward(a, W, b, at, groups)
     return forward_numpy(a, W, b, stride, padding, dilation, groups)
@@ -173,7 +172,7 @@ def backward_input_numba(
     """As `backward_input_numpy`: by Winograd's filtering where it was asked for, by shifts where they fit."""
     if winograd.fits_back(dz.shape, W.shape, stride, padding, dilation, groups):
         return winograd.backward_input(dz, W, padding)
-    at = _windows(input_size, W.shape[2:], stride, padding, dilation)
+    at = windows(input_size, W.shape[2:], stride, padding, dilation)
     da = flat.backward_input(dz, W, at, groups) if flat.fits(at) and at.output == dz.shape[2:] else None
     return backward_input_numpy(dz, W, input_size, stride, padding, dilation, groups) if da is None else da
 
@@ -182,19 +181,13 @@ def backward_weights_numba(
     a: np.ndarray, dz: np.ndarray, size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> np.ndarray:
     """As `backward_weights_numpy`, compiled: one sample at a time (filters.py)."""
-    at = _windows(a.shape[2:], size, stride, padding, dilation)._replace(output=dz.shape[2:])
+    at = windows(a.shape[2:], size, stride, padding, dilation)._replace(output=dz.shape[2:])
     return filters.backward_weights(a, dz, at, groups)
 
 
 forward = either(forward_numpy, forward_numba)
 backward_input = either(backward_input_numpy, backward_input_numba)
 backward_weights = either(backward_weights_numpy, backward_weights_numba)
-
-
-@functools.lru_cache(maxsize=256)
-def _windows(input_size: Pair, size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Windows:
-    output = tuple(map(output_size, input_size, size, stride, padding, dilation))
-    return Windows(input_size, size, stride, padding, dilation, output)  # type: ignore[arg-type]
 
 
 def _columns(gathered: np.ndarray, groups: int) -> np.ndarray:

@@ -4,6 +4,7 @@ NNLITE_BACKEND=numpy|numba chooses; without it, Numba runs where it is installed
 call, so a test or a reader can change it half-way.
 """
 
+import contextlib
 import functools
 import importlib.util
 import os
@@ -39,13 +40,38 @@ def backend() -> str:
     return chosen or ("numba" if _numba_is_installed() else "numpy")
 
 
-@functools.cache  # one warning a process, not one a kernel
-def _warn_that_nothing_is_kept() -> None:
-    warnings.warn(
-        "Numba found no folder in which it can keep compiled code; every process compiles again. "
-        "Set NUMBA_CACHE_DIR to a folder that can be written.",
-        stacklevel=4,
-    )
+@functools.cache  # each of them once in a process, not once for every kernel
+def _warn(happened: str) -> None:
+    warnings.warn(happened, stacklevel=2)
+
+
+def _warn_that_nothing_is_kept(why: str) -> None:
+    _warn(f"{why}; every process compiles again. Set NUMBA_CACHE_DIR to a folder that can be written.")
+
+
+@functools.cache
+def _cache() -> type:
+    """Numba's cache on disk, where a damaged file or a full disk is a warning: the code is then compiled anew."""
+    from numba.core.caching import FunctionCache
+
+    class Cache(FunctionCache):
+        def load_overload(self, *key: Any) -> Any:
+            try:
+                return super().load_overload(*key)
+            except Exception:  # whatever unpickling the bytes of a damaged file raises
+                _warn(f"A file in {self.cache_path}, where Numba keeps compiled code, is damaged; it is made anew.")
+                with contextlib.suppress(OSError):
+                    self.flush()
+                return None
+
+        def save_overload(self, *compiled: Any) -> None:
+            try:
+                super().save_overload(*compiled)
+            except Exception as error:
+                why = getattr(error, "strerror", None) or error
+                _warn_that_nothing_is_kept(f"Numba cannot keep compiled code in {self.cache_path} ({why})")
+
+    return Cache
 
 
 def compiled(loops: Callable, **options: Any) -> Callable:
@@ -61,11 +87,12 @@ def compiled(loops: Callable, **options: Any) -> Callable:
         import numba
 
         own = _with_compiled_parts(loops)
+        code = numba.njit(**options)(own)
         try:
-            return numba.njit(cache=True, **options)(own)
-        except RuntimeError:  # Numba found no folder in which it may write
-            _warn_that_nothing_is_kept()
-            return numba.njit(**options)(own)
+            code._cache = _cache()(own)  # as njit(cache=True) does with Numba's
+        except RuntimeError:
+            _warn_that_nothing_is_kept("Numba found no folder in which it can keep compiled code")
+        return code
 
     @functools.wraps(loops)
     def call(*arguments: Any) -> Any:

@@ -20,25 +20,28 @@ def signed(size: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 
 def divide_numpy(R: np.ndarray, z: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """s = R / (z + size · sgn z), and where it is lost: zero by zero, too large, or NaN. There s = 0.
+    """s = R / (z + size · sgn z), and where it is lost: zero by zero, or too large. There s = 0.
+
+    Where R or z is not finite, s is NaN, so that the end of the walk shows it.
 
     size ≥ 0 is one number, or one for each sample (N, 1, ...).
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         s = R / (z + signed(size, z))
-    lost = ~(np.abs(s) < LARGEST[s.dtype])
-    return np.where(lost, s.dtype.type(0), s), lost
+        nothing = (R - R) + (z - z)  # 0, or NaN
+    lost = ~((np.abs(s) < LARGEST[s.dtype]) & (nothing == 0))
+    return np.where(lost, nothing, s), lost
 
 
 @compiled
 def _divide_loop(R, z, sizes, largest, s, lost):  # type: ignore[no-untyped-def]
-    zero = s.dtype.type(0)
     for n in range(len(R)):
         size = sizes[n % len(sizes)]
         for k in range(R.shape[1]):
             quotient = R[n, k] / (z[n, k] + (size if z[n, k] >= 0 else -size))
-            lost[n, k] = not abs(quotient) < largest
-            s[n, k] = zero if lost[n, k] else quotient
+            nothing = (R[n, k] - R[n, k]) + (z[n, k] - z[n, k])
+            lost[n, k] = not ((abs(quotient) < largest) & (nothing == 0))
+            s[n, k] = nothing if lost[n, k] else quotient
 
 
 def divide_numba(R: np.ndarray, z: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

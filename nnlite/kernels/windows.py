@@ -10,6 +10,7 @@ One axis of length 6, a window of 3, stride 2, padding 1 (p), dilation 1:
 Output y reads the input rows  y * stride - padding + i * dilation  for i = 0 ... size - 1.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -68,6 +69,22 @@ class Windows(NamedTuple):
         """The image inside the padded one."""
         (top, left), (h, w) = self.padding, self.input
         return np.ascontiguousarray(padded[:, :, top : top + h, left : left + w])
+
+
+@lru_cache(maxsize=256)  # integers in, integers out: asked for at every step of every walk
+def windows(
+    input: Pair, size: Pair, stride: Pair, padding: Pair, dilation: Pair = (1, 1), ceil_mode: bool = False
+) -> Windows:
+    """Where the windows of these options lie on images of this size.
+
+    >>> windows((28, 28), (5, 5), (1, 1), (0, 0)).output
+    (24, 24)
+    """
+    rows, columns = (
+        output_size(n, k, s, p, d, ceil_mode)
+        for n, k, s, p, d in zip(input, size, stride, padding, dilation, strict=True)
+    )
+    return Windows(input, size, stride, padding, dilation, (rows, columns))
 
 
 def output_size(size: int, window: int, stride: int, padding: int, dilation: int = 1, ceil_mode: bool = False) -> int:

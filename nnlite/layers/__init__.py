@@ -4,19 +4,19 @@
     conv2d.py       convolution and its transpose
     batchnorm.py    (a − μ) / σ, scaled and shifted
     pooling.py      maximum and mean over windows
-    activations.py  ReLU, LeakyReLU, Tanh, Sigmoid, Softmax
+    activations.py  ReLU, LeakyReLU, Tanh, Sigmoid, Softmax, LogSoftmax
     shape.py        Flatten, Reshape, Identity
-    dropout.py      Dropout and the masks drawn from it
+    dropout.py      Dropout, Dropout2d and the masks drawn from it
 
 Every layer has `forward(a)`, the exact vector-Jacobian product `backward(a, dz)`, the gradients of its parameters
 `gradients(a, dz)`, and `output_shape(shape)`. Nothing is remembered between two calls.
 """
 
-from .activations import LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from .activations import LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from .batchnorm import BatchNorm
 from .conv2d import Conv2d, ConvTranspose2d
 from .dense import Dense
-from .dropout import Dropout, Mask
+from .dropout import Dropout, Dropout2d, Mask
 from .layer import Layer
 from .pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
 from .shape import Flatten, Identity, Reshape
@@ -36,10 +36,12 @@ KINDS: dict[str, type[Layer]] = {
         Tanh,
         Sigmoid,
         Softmax,
+        LogSoftmax,
         Flatten,
         Reshape,
         Identity,
         Dropout,
+        Dropout2d,
         Mask,
     )
 }
@@ -53,11 +55,13 @@ __all__ = [
     "ConvTranspose2d",
     "Dense",
     "Dropout",
+    "Dropout2d",
     "Flatten",
     "GlobalAvgPool",
     "Identity",
     "Layer",
     "LeakyReLU",
+    "LogSoftmax",
     "Mask",
     "MaxPool2d",
     "ReLU",

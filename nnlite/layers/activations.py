@@ -127,6 +127,30 @@ class Softmax(Layer):
         return shape
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class LogSoftmax(Softmax):
+    """z_k = a_k − log Σ_i e^(a_i) over axis 1, the logarithm of a Softmax; da_k = dz_k − e^(z_k) Σ_i dz_i.
+
+    It is computed from a − max a, so that nothing overflows. At the end of a network it is left out as a Softmax is.
+
+    Shapes: a and z (N, K) or (N, K, H, W).
+
+    Source: Goodfellow et al. 2016, "Deep learning", eq. 6.30 and 6.33.
+
+    >>> LogSoftmax().forward(np.array([[0.0, 1000.0]]))
+    array([[-1000.,     0.]])
+    """
+
+    def forward(self, a: np.ndarray) -> np.ndarray:
+        self.check(a)
+        below = a - a.max(axis=1, keepdims=True)
+        return below - np.log(np.exp(below).sum(axis=1, keepdims=True))
+
+    def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
+        self.check_above(a, dz)
+        return dz - _softmax(a) * dz.sum(axis=1, keepdims=True)
+
+
 def _logistic(a: np.ndarray) -> np.ndarray:
     """1 / (1 + e^(−a)), as e^a / (1 + e^a) where a < 0: e^(−|a|) never overflows."""
     e = np.exp(-np.abs(a))

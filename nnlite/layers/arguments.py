@@ -1,5 +1,6 @@
 """What a layer may be made of: each argument is brought to its one form, or refused with a ValueError that names it."""
 
+import sys
 from math import isfinite
 from numbers import Real
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels.settled import is_settled
+from ..memory import claim
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 Shape = tuple[int, ...]
@@ -25,12 +27,32 @@ def float_dtype(dtype: Any, what: str) -> np.dtype:
     return np.dtype(dtype)
 
 
+def conversion(dtype: np.dtype, wanted: Any) -> str:
+    """What to do with an input of a dtype that nothing is computed in.
+
+    >>> conversion(np.dtype("float16"), "float32"), conversion(np.dtype("uint8"), "float32")
+    ('use x.astype(np.float32)', 'bring pixels to [0, 1], such as (x / 255).astype(np.float32)')
+    """
+    if dtype.kind in "fb":  # float16, another byte order, more digits; or yes and no
+        return f"use x.astype(np.{wanted})"
+    return (
+        f"bring pixels to [0, 1], such as (x / 255).astype(np.{wanted})" if dtype.kind in "ui" else "use real numbers"
+    )
+
+
+def unmasked(name: str, value: Any) -> Any:
+    """The value; TypeError for a masked array, whose mask no computation here would heed."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected a plain array, got a masked one; fill in what is masked: {name}.filled(0).")
+    return value
+
+
 def parameter(owner: str, name: str, value: Any, ndim: int, shape: Shape | None = None) -> np.ndarray:
     """A read-only float array with `ndim` axes (and, where given, `shape`), or a ValueError that names it.
 
     Integers and lists become float64, as in NumPy. An array that somebody may still write to is copied.
     """
-    array = np.asarray(value)
+    array = np.asarray(unmasked(name, value))
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
     if array.dtype not in DTYPES:
@@ -64,10 +86,17 @@ def number(owner: str, name: str, value: Any) -> float:
     return float(value)
 
 
-def count(owner: str, name: str, value: Any) -> int:
-    """A positive integer as Python's own, or a ValueError that names it."""
+def count(owner: str, name: str, value: Any, each: int = 0) -> int:
+    """A positive integer as Python's own, or a ValueError that names it.
+
+    Where each of so many things takes `each` bytes, all of them must fit into the budget of `memory`. From 2⁶³ on
+    nothing can be counted, whatever it takes.
+    """
     if not _is_size(value):
         raise ValueError(f"{owner}: {name} takes a positive integer, and {value!r} came.")
+    if value > sys.maxsize:
+        raise ValueError(f"{owner}: {name} takes a positive integer below 2⁶³; got {value!r}.")
+    claim(int(value) * each, f"{owner} with {name}={value}")
     return int(value)
 
 

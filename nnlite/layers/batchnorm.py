@@ -5,9 +5,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .arguments import Shape, number, parameter
-from .conv2d import Conv2d
+from .conv2d import Conv2d, ConvTranspose2d
 from .dense import Dense
 from .layer import Layer
+
+Linear = Dense | Conv2d | ConvTranspose2d
+"""What a BatchNorm can be merged into."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,25 +83,32 @@ class BatchNorm(Layer):
             raise self.refuse(shape, f"(N, {len(self.gamma)}) or (N, {len(self.gamma)}, H, W)")
         return shape
 
-    def merge(self, before: Dense | Conv2d) -> Dense | Conv2d:
+    def merge(self, before: Layer) -> Linear:
         """The layer `before` with this one folded in: merge(before).forward(a) = self.forward(before.forward(a)).
 
         Raises
         ------
         TypeError
-            `before` is neither a Dense nor a Conv2d.
+            `before` is not a Dense, a Conv2d or a ConvTranspose2d.
         ValueError
             `before` does not give this layer's number of channels, or is of another dtype.
         """
-        if not isinstance(before, (Dense, Conv2d)):
-            raise TypeError(f"BatchNorm merges into a Dense or a Conv2d directly before it, not into {before!r}.")
+        if not isinstance(before, Linear):
+            raise TypeError(
+                f"BatchNorm merges into a Dense, a Conv2d or a ConvTranspose2d directly before it, not into {before!r}."
+            )
         outputs = before.W.shape[1] if isinstance(before, Dense) else before.filters
         if outputs != len(self.gamma):
             raise ValueError(f"{self!r} has {len(self.gamma)} channels, and {before!r} gives {outputs}.")
         if before.dtype != self.dtype:
             raise ValueError(f"{self!r} is {self.dtype} and {before!r} {before.dtype}; bring them to one with astype.")
         b = self.shift if before.b is None else before.b * self.scale + self.shift
-        scale = self.scale if isinstance(before, Dense) else self.scale[:, None, None, None]
+        scale = self.scale
+        if isinstance(before, Conv2d):
+            scale = scale[:, None, None, None]
+        elif isinstance(before, ConvTranspose2d):  # W[c, k of c's group]
+            each = scale.reshape(before.groups, -1)
+            scale = np.repeat(each, before.channels // before.groups, axis=0)[:, :, None, None]
         return replace(before, W=before.W * scale, b=b)
 
 

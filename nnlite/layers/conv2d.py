@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import kernels
-from ..kernels.windows import Pair, output_size
+from ..kernels.windows import Pair, windows
 from .arguments import Shape, is_integer, pair, parameter
 from .layer import Layer
 
@@ -112,7 +112,7 @@ class Conv2d(_Convolution):
 
     def output_shape(self, shape: Shape) -> Shape:
         self._check_image(shape)
-        size = tuple(map(output_size, shape[2:], self.W.shape[2:], *self._at[:3]))
+        size = windows(shape[2:], self.W.shape[2:], self.stride, self.padding, self.dilation).output  # type: ignore[arg-type]
         if min(size) < 1:
             raise self.refuse(shape, f"images that its {self.W.shape[2]} × {self.W.shape[3]} window fits into")
         return shape[0], self.filters, *size

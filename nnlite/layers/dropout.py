@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arguments import Shape, frozen, number, parameter
+from .arguments import Shape, frozen, generator, number, parameter
 from .layer import Layer
 from .shape import Identity
 
@@ -25,22 +25,41 @@ class Dropout(Identity):
     p: float = 0.5
 
     def __post_init__(self) -> None:
-        p = number("Dropout", "p", self.p)
+        p = number(type(self).__name__, "p", self.p)
         if not 0 <= p < 1:
-            raise ValueError(f"Dropout: p takes a probability from 0 up to, but not, 1, and {self.p!r} came.")
+            raise ValueError(
+                f"{type(self).__name__}: p takes a probability from 0 up to, but not, 1, and {self.p!r} came."
+            )
         self._set(p=p)
 
-    def draw(self, rng: np.random.Generator, shape: Shape, dtype: np.dtype | type = np.float64) -> "Mask":
-        """A mask of this shape: 1 / (1 − p) with probability 1 − p, else 0."""
-        keep = rng.random(shape) >= self.p
+    def draw(self, rng: np.random.Generator | int, shape: Shape, dtype: np.dtype | type = np.float64) -> "Mask":
+        """A mask of this shape: 1 / (1 − p) with probability 1 − p, else 0. `rng` is a Generator or a seed."""
+        keep = generator("Dropout.draw", "rng", rng).random(shape) >= self.p
         return Mask(frozen((keep / (1 - self.p)).astype(dtype)))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Mask(Layer):
-    """z = a ⊙ m: one draw of a Dropout, held fixed.
+class Dropout2d(Dropout):
+    """z = a. In a draw each channel (a feature map, all of it) is dropped with probability p: m is (N, C, 1, 1).
 
-    Shapes: m (N, ...) with the axes of a; an m with N = 1 serves every sample of a batch.
+    Neighbours in a map say nearly the same, so that a dropped pixel is hardly missed; a dropped map is.
+
+    Source: Tompson et al. 2015, "Efficient object localization using convolutional networks", sec. 3.2.
+
+    >>> Dropout2d(0.5).draw(np.random.default_rng(0), (1, 4, 8, 8)).m.ravel()
+    array([2., 0., 0., 0.])
+    """
+
+    def draw(self, rng: np.random.Generator | int, shape: Shape, dtype: np.dtype | type = np.float64) -> "Mask":
+        return super().draw(rng, _by_channel(shape), dtype)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Mask(Layer):
+    """z = a ⊙ m: one draw of a Dropout or Dropout2d, held fixed.
+
+    Shapes: m (N, ...) with the axes of a, or (N, C, 1, 1) for a (N, C, H, W); an m with N = 1 serves every sample of a
+    batch.
     """
 
     m: np.ndarray
@@ -58,7 +77,13 @@ class Mask(Layer):
         return dz * self.m
 
     def output_shape(self, shape: Shape) -> Shape:
-        if len(shape) != self.m.ndim or shape[1:] != self.m.shape[1:] or len(self.m) not in (1, shape[0]):
-            expected = ", ".join(map(str, ("N" if len(self.m) == 1 else len(self.m), *self.m.shape[1:])))
+        n, *rest = self.m.shape
+        if tuple(rest) not in (shape[1:], _by_channel(shape)[1:]) or n not in (1, *shape[:1]):
+            expected = ", ".join(map(str, ("N" if n == 1 else n, *rest)))
             raise self.refuse(shape, f"({expected})", "A draw serves the shape that it was drawn for.")
         return shape
+
+
+def _by_channel(shape: Shape) -> Shape:
+    """(N, C, H, W) as (N, C, 1, 1)."""
+    return (*shape[:2], *(1 for _ in shape[2:]))

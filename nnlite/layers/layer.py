@@ -1,37 +1,17 @@
 """What all layers share: their parameters, the checks of what they are given, their one-line repr."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import cached_property, lru_cache, wraps
-from typing import Any, ClassVar, TypeVar, cast
+from functools import cached_property, lru_cache, partial
+from math import prod
+from typing import Any, ClassVar
 
 import numpy as np
 
-from .arguments import DTYPES, Shape, float_dtype, frozen
+from ..memory import claim
+from .arguments import DTYPES, Shape, conversion, float_dtype, frozen, unmasked
 
-REMEMBERED = 64
-"""How many answers a layer remembers."""
-
-Method = TypeVar("Method", bound=Callable[..., Any])
-
-
-def remembered(method: Method) -> Method:
-    """A method of a layer that remembers what it has answered: a layer never changes, so neither does the answer."""
-    key = method.__qualname__
-
-    @wraps(method)
-    def answer(self: Any, *arguments: Any) -> Any:
-        known = self.__dict__.setdefault("_known", {})
-        try:
-            return known[key, arguments]
-        except KeyError:
-            found = method(self, *arguments)
-            if len(known) >= REMEMBERED:
-                known.clear()
-            known[key, arguments] = found
-            return found
-
-    return cast(Method, answer)
+LARGE = 2**24
+"""Numbers: a layer that makes more asks for memory first."""
 
 
 @lru_cache(maxsize=256)
@@ -117,26 +97,23 @@ class Layer:
 
     def check(self, a: np.ndarray) -> Shape:
         """The shape above `a`; ValueError unless it has a dtype and a shape that this layer takes."""
-        if not isinstance(a, np.ndarray):
+        if type(a) is not np.ndarray and not isinstance(unmasked("a", a), np.ndarray):
             raise TypeError(f"{self!r} takes a NumPy array, and {type(a).__name__} came; use np.asarray.")
-        return self._above(a.shape, a.dtype)
-
-    @remembered
-    def _above(self, shape: Shape, dtype: np.dtype) -> Shape:
-        if dtype not in DTYPES or dtype != (self.dtype or dtype):
+        if a.dtype not in DTYPES or a.dtype != (self.dtype or a.dtype):
             expected = self.dtype or "float32 or float64"
-            advice = (
-                "convert the input with x.astype(...) or the network with network.astype(...)"
-                if dtype in DTYPES
-                else "bring pixels to [0, 1], such as (x / 255).astype(np.float32)"
-            )
-            raise ValueError(f"{self!r} takes {expected}, and {dtype} came; {advice}.")
-        return self.output_shape(shape)
+            advice = "convert the input with x.astype(...) or the network with network.astype(...)"
+            if a.dtype not in DTYPES:
+                advice = conversion(a.dtype, self.dtype or "float32")
+            raise ValueError(f"{self!r} takes {expected}, and {a.dtype} came; {advice}.")
+        above = self.output_shape(a.shape)
+        if prod(above) > LARGE:
+            claim(prod(above) * a.itemsize, f"The output {above} of {self!r}")
+        return above
 
     def check_above(self, a: np.ndarray, dz: np.ndarray) -> None:
         """ValueError unless `dz` has the shape and dtype of what the layer makes of `a`."""
         expected = self.check(a)
-        if not isinstance(dz, np.ndarray):
+        if type(dz) is not np.ndarray and not isinstance(unmasked("dz", dz), np.ndarray):
             raise TypeError(f"{self!r}: the signal above must be a NumPy array, and {type(dz).__name__} came.")
         if dz.shape != expected or dz.dtype != a.dtype:
             raise ValueError(
@@ -156,6 +133,11 @@ class Layer:
             if field.name in self.options and _short(self.options[field.name]) != field.default
         ]
         return f"{type(self).__name__}({', '.join(sizes + options)})"
+
+    def __reduce__(self) -> Any:
+        """Copies and pickles are made anew from the fields: arrays are read-only, and nothing remembered goes along."""
+        made = {field.name: getattr(self, field.name) for field in fields(self) if field.init}
+        return partial(type(self), **made), ()
 
     def _set(self, **values: Any) -> None:
         """Set fields of the frozen layer while it is being made."""

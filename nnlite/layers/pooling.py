@@ -6,9 +6,9 @@ from math import prod
 import numpy as np
 
 from .. import kernels
-from ..kernels.windows import Pair, Windows, output_size
+from ..kernels.windows import Pair, Windows, windows
 from .arguments import Shape, flag, frozen, pair
-from .layer import Layer, remembered
+from .layer import Layer
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,19 +29,14 @@ class _Pooling(Layer):
             raise ValueError(f"{name}: padding is at most half the window; size is {size}, padding {padding}.")
         self._set(size=size, stride=stride, padding=padding, ceil_mode=flag(name, "ceil_mode", self.ceil_mode))
 
-    @remembered
     def windows(self, shape: Shape) -> Windows:
         """Where the windows lie on images of this shape (N, C, H, W)."""
         if len(shape) != 4:
             raise self.refuse(shape, "(N, C, H, W)", "Add the batch axis: x[None]." if len(shape) == 3 else "")
-        size, stride, padding = self.size, self.stride, self.padding
-        output = tuple(
-            output_size(n, k, s, p, ceil_mode=self.ceil_mode)
-            for n, k, s, p in zip(shape[2:], size, stride, padding, strict=True)  # type: ignore[arg-type]
-        )
-        if min(output) < 1 or min(shape[2:]) < 1:
-            raise self.refuse(shape, f"images that its window {size} fits into")
-        return Windows(shape[2:], size, stride, padding, (1, 1), output)  # type: ignore[arg-type]
+        at = windows(shape[2:], self.size, self.stride, self.padding, ceil_mode=self.ceil_mode)  # type: ignore[arg-type]
+        if min(at.output) < 1 or min(shape[2:]) < 1:
+            raise self.refuse(shape, f"images that its window {self.size} fits into")
+        return at
 
     def output_shape(self, shape: Shape) -> Shape:
         return (*shape[:2], *self.windows(shape).output)
@@ -97,7 +92,6 @@ class AvgPool2d(_Pooling):
         super().__post_init__()
         self._set(count_include_pad=flag("AvgPool2d", "count_include_pad", self.count_include_pad))
 
-    @remembered
     def counts(self, at: Windows, dtype: np.dtype) -> np.ndarray:
         """By how many elements the sum of each window is divided: (oh, ow)."""
         per_axis = []

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..decision_based.method import takes_network
 from ..layers.arguments import generator as as_generator
 from ..network import Network
 from .ascent import ascend
@@ -21,6 +22,7 @@ from .prototype import Prototype, blurred_box, chosen_classes, from_zero, protot
 from .starts import Images, started, started_codes
 
 
+@takes_network
 def general(
     network: Network,
     classes: Any = "all",
@@ -102,6 +104,7 @@ def general(
     return prototype(network, classes, found)
 
 
+@takes_network
 def with_expert(
     network: Network,
     classes: Any,
@@ -164,6 +167,7 @@ def with_expert(
     return prototype(network, classes, found)
 
 
+@takes_network
 def in_code_space(
     network: Network,
     classes: Any,

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from ..layers.arguments import DTYPES, count, flag, generator, number
+from ..layers.arguments import DTYPES, count, flag, generator, number, unmasked
 from ..training.optimizers import Adam, Memory, Optimizer
 from .objectives import Objective, drawn
 
@@ -83,18 +84,24 @@ def ascend(
     >>> ascend(f, np.zeros((1, 2)), steps=300, project=box(0, 1)).x.round(3)
     array([[0.25, 1.  ]])
     """
-    if not isinstance(start, np.ndarray) or start.dtype not in DTYPES or start.ndim < 2 or len(start) == 0:
+    if (
+        not isinstance(unmasked("start", start), np.ndarray)
+        or start.dtype not in DTYPES
+        or start.ndim < 2
+        or len(start) == 0
+    ):
         came = f"{start.shape} {start.dtype}" if isinstance(start, np.ndarray) else type(start).__name__
         raise ValueError(f"start takes a float32 or float64 array (N, ...) with one sample or more, and {came} came.")
-    steps, rate = count("ascend", "steps", steps), number("ascend", "rate", rate)
     keep, progress = flag("ascend", "keep", keep), flag("ascend", "progress", progress)
+    each = start.itemsize * len(start) + (start.nbytes if keep else 0)
+    steps, rate = count("ascend", "steps", steps, each=each), number("ascend", "rate", rate)
     if rate <= 0:
         raise ValueError(f"ascend: rate must be above 0, and {rate} came.")
     rng = generator("ascend", "rng", rng)
     bring = project or (lambda x: x)
     if not np.isfinite(start).all():
         raise ValueError("start must be finite, and it holds a NaN or an infinity.")
-    x = first = bring(start)
+    x = first = bring(start.copy())
     memory: Memory = {}
     values, path = [], [first]
     with np.errstate(all="ignore"):
@@ -108,6 +115,18 @@ def ascend(
                 path.append(x)
     values.append(_evaluated(drawn(f, rng), x, "the end")[0])
     return Ascent(x, first, np.stack(values), np.stack(path) if keep else None)
+
+
+def moved(found: Any) -> np.ndarray:
+    """Whether each x of a search differs from its start at all: (N,) booleans.
+
+    `found` is what a search gives: an Ascent, a Visualization, a Prototype, a Dream or an Inversion.
+
+    >>> flat = ascend(lambda x: (0 * x[:, 0], 0 * x), np.ones((1, 2)))
+    >>> moved(flat)
+    array([False])
+    """
+    return (found.x != found.start).any(axis=tuple(range(1, found.x.ndim)))
 
 
 def box(low: float = 0.0, high: float = 1.0) -> Projection:

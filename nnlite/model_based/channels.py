@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..decision_based.method import takes_network
 from ..layers.arguments import is_integer
 from ..network import Network
 from .feature_visualization import Visualization, visualize
@@ -42,6 +43,7 @@ class Channels:
         return a[each, k].reshape(len(a), -1).sum(axis=1), top
 
 
+@takes_network
 def all_channels(network: Network, layer: str, channels: Any = None, **options: Any) -> Visualization:
     """Sample i of the batch is visualize(network, (layer, channels[i])): by default every channel of the layer.
 
@@ -68,4 +70,4 @@ def all_channels(network: Network, layer: str, channels: Any = None, **options: 
     k = [*range(above[1])] if channels is None else [*channels] if np.iterable(channels) else [channels]
     if not k or not all(is_integer(i) and 0 <= i < above[1] for i in k):
         raise ValueError(f"Layer {layer} has channels from 0 to {above[1] - 1}, and {channels!r} came.")
-    return visualize(network, Through(part, Channels(np.array(k))), n=len(k), **options)
+    return visualize(network, Through(part, Channels(np.array(k)), leak=True), n=len(k), **options)

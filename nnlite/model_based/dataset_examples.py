@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..decision_based.inputs import activations
-from ..layers.arguments import count
+from ..decision_based.method import takes_network
+from ..layers.arguments import count, unmasked
 from ..network import Network
 from .objectives import Objective
 
@@ -56,6 +57,7 @@ def dataset_examples(f: Objective, images: np.ndarray, n: int = 1) -> Examples:
     return Examples(best.index[0], best.value[0])
 
 
+@takes_network
 def channel_examples(network: Network, images: np.ndarray, layer: str, n: int = 1) -> Examples:
     """The same for all K channels of a layer in one pass: row k is that of f = Score(network, (layer, k))."""
     part = network[: network.index(layer) + 1]
@@ -64,7 +66,7 @@ def channel_examples(network: Network, images: np.ndarray, layer: str, n: int = 
 
 
 def _chunks(images: np.ndarray, n: int) -> list[np.ndarray]:
-    if not isinstance(images, np.ndarray):
+    if not isinstance(unmasked("images", images), np.ndarray):
         raise TypeError(f"images takes a NumPy array (N, ...), and {type(images).__name__} came; use np.asarray.")
     if count("examples", "n", n) > len(images):
         raise ValueError(f"{n} examples need as many images, and {len(images)} came.")

@@ -13,7 +13,8 @@ import numpy as np
 
 from ..decision_based.cam import upsampled
 from ..decision_based.inputs import check_input
-from ..layers.arguments import count, flag, generator, is_integer, number
+from ..decision_based.method import takes_network
+from ..layers.arguments import count, flag, generator, is_integer, number, unmasked
 from ..network import Network
 from ..training.optimizers import Memory
 from .ascent import ascend, box
@@ -65,6 +66,7 @@ class MeanStep:
         return w - float(rate) * g / np.where(mean > 0, mean, 1), {}
 
 
+@takes_network
 def deepdream(
     network: Network,
     x: np.ndarray,
@@ -162,9 +164,10 @@ def deepdream(
         values.append(ascent.values)
         dreams.append(ascent.x)
     activity = np.stack([f(x)[0], f(dreams[-1])[0]])
-    return Dream(dreams[-1], x, activity, tuple(values), tuple(dreams) if keep else None)
+    return Dream(dreams[-1], x.copy(), activity, tuple(values), tuple(dreams) if keep else None)
 
 
+@takes_network
 def up_to(network: Network, layer: str) -> Network:
     """The layers up to the one of this name, for images of any size: without the network's input_shape."""
     part = network[: network.index(layer) + 1]
@@ -178,10 +181,10 @@ def resized(x: np.ndarray, size: Sequence[int]) -> np.ndarray:
 
 def _sizes(x: np.ndarray, octaves: int, scale: float) -> list[Size]:
     """The sizes of the octaves, from the smallest to that of x."""
-    octaves, scale = count("deepdream", "octaves", octaves), number("deepdream", "scale", scale)
+    octaves, scale = count("deepdream", "octaves", octaves, each=2**7), number("deepdream", "scale", scale)
     if scale <= 1:
         raise ValueError(f"deepdream: scale must be above 1, such as 1.4, and {scale} came.")
-    if not isinstance(x, np.ndarray):
+    if not isinstance(unmasked("x", x), np.ndarray):
         raise TypeError(f"x takes a NumPy array of images (N, C, H, W), and {type(x).__name__} came; use np.asarray.")
     if x.ndim != 4 or 0 in x.shape:
         advice = " Add the batch axis: x[None]." if x.ndim == 3 else ""
@@ -207,9 +210,7 @@ def _check(network: Network, part: Network, x: np.ndarray, sizes: list[Size]) ->
             ) from None
     check_input(part, x)
     if x.min() < 0 or x.max() > 1:
-        raise ValueError(
-            f"x takes pixels from 0 to 1, and {x.min():g} to {x.max():g} came; divide by the largest value."
-        )
+        raise ValueError(f"x takes pixels from 0 to 1, and {x.min()} to {x.max()} came; divide by the largest value.")
 
 
 def _objective(part: Network, x: np.ndarray, channel: Any, tile: Any) -> Objective:

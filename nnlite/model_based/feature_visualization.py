@@ -9,6 +9,7 @@
 and all of it is a sum of objectives, seen through the layers that make the image.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..decision_based.inputs import like_input
+from ..decision_based.method import takes_network
 from ..layers.arguments import Shape, count, generator, number
 from ..network import Network
 from .ascent import Ascent, ascend, box
@@ -57,6 +59,7 @@ class Visualization:
     trajectory: np.ndarray | None
 
 
+@takes_network
 def visualize(
     network: Network,
     target: Any,
@@ -76,6 +79,9 @@ def visualize(
     progress: bool = False,
 ) -> Visualization:
     """argmax_x  f(τ(x)) − diversity · gram_similarity(a_l(τ(x))) − Σ_i λ_i penalty_i(x),   τ drawn anew for every step.
+
+    Behind a closed ReLU f has no gradient, and the search would stay where it began: there the ReLU leaks, as in Lucid.
+    Which images have moved at all, `ascent.moved` says.
 
     Parameters
     ----------
@@ -121,7 +127,8 @@ def visualize(
     >>> v.x.shape, bool(v.activation[0] > v.values[0, 0])
     ((1, 1, 8, 8), True)
     """
-    shape, rng, n = image_shape(network, shape), generator("visualize", "rng", rng), count("visualize", "n", n)
+    shape, rng = image_shape(network, shape), generator("visualize", "rng", rng)
+    n = count("visualize", "n", n, each=math.prod(shape) * network.dtype.itemsize)
     f = climbed = objective(network, target)
     if _weight("diversity", diversity):
         likeness = _similarity(network, diversity_layer or _maps(network, target, shape), n)
@@ -137,8 +144,9 @@ def visualize(
     return _result(image, f, ascend(Through(image, total), image_coefficients(image, first), **options))
 
 
+@takes_network
 def objective(network: Network, target: Any) -> Objective:
-    """f for a target of `visualize`.
+    """f for a target of `visualize`; where closed ReLUs leave an image no gradient at all, they leak.
 
     Raises
     ------
@@ -153,10 +161,10 @@ def objective(network: Network, target: Any) -> Objective:
     if callable(target):
         return target
     if isinstance(target, str):
-        return Through(network[: network.index(target) + 1], squared_norm)
+        return Through(network[: network.index(target) + 1], squared_norm, leak=True)
     if target is None:
         raise ValueError('target takes a class, a neuron such as ("conv2", 7), a layer or an objective; None came.')
-    return Score(network, target)
+    return Score(network, target, leak=True)
 
 
 def _weight(name: str, value: Any) -> float:

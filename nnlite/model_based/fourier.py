@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import logit
 
 from ..decision_based.inputs import check_input
+from ..decision_based.method import takes_network
 from ..layers import Conv2d, Layer, Sigmoid
 from ..layers.arguments import Shape, float_dtype, number, pair, sizes
 from ..network import Network
@@ -130,6 +131,7 @@ def coefficient_shape(shape: Shape) -> Shape:
     return channels, height, width // 2 + 1, 2
 
 
+@takes_network
 def image_coefficients(network: Network, x: np.ndarray) -> np.ndarray:
     """The c that `fourier_image` turns into x, but for pixels beyond MARGIN, which come that far inside.
 

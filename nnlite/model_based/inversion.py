@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..decision_based.inputs import activations, check_input
+from ..decision_based.method import takes_network
 from ..layers.arguments import Shape, generator, number
 from ..network import Network
 from .ascent import ascend, box
@@ -98,6 +99,7 @@ class PowerNorm:
         return value.astype(x.dtype), (self.alpha * size ** (self.alpha - 1) * np.sign(x)).astype(x.dtype)
 
 
+@takes_network
 def invert(
     network: Network,
     x0: np.ndarray,
@@ -158,15 +160,16 @@ def invert(
     a0, shape = _wanted(part, x0, given)
     if len(a0) == 0:
         raise ValueError(f"x0 takes one sample or more, and the shape {x0.shape} came.")
-    distance = Through(part, RelativeDistance(a0))
+    nearness = Through(part, weighted((-1, RelativeDistance(a0))), leak=True)
     weights = [number("invert", name, w) for name, w in (("lambda_alpha", lambda_alpha), ("lambda_tv", lambda_tv))]
     if min(weights) < 0:
         raise ValueError(f"invert: lambda_alpha and lambda_tv take numbers from 0, and {weights} came.")
-    f = weighted((-1, distance), (-weights[0], PowerNorm(alpha)), (-weights[1], TotalVariation(beta)))
+    f = weighted((1, nearness), (-weights[0], PowerNorm(alpha)), (-weights[1], TotalVariation(beta)))
     rng = generator("invert", "rng", rng)
     start = rng.random((len(a0), *shape)).astype(a0.dtype)
     ascent = ascend(f, start, steps=steps, rate=rate, project=box(0, 1), progress=progress)
-    return Inversion(ascent.x, ascent.start, distance(ascent.x)[0], -ascent.values)
+    error = RelativeDistance(a0)(activations(part, ascent.x)[-1])[0]
+    return Inversion(ascent.x, ascent.start, error, -ascent.values)
 
 
 def _wanted(part: Network, x0: Any, given: str) -> tuple[np.ndarray, Shape]:

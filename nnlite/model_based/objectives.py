@@ -20,7 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from ..decision_based.inputs import check_finite, check_input, like_input
+from ..decision_based.inputs import check_finite, check_input, check_network, like_input
+from ..decision_based.method import finite
+from ..decision_based.relu_rules import leaking_rule, rules_for
 from ..decision_based.target import aimed, explained_class
 from ..layers.arguments import number
 from ..network import Network
@@ -41,6 +43,8 @@ class Through:
         Any network: a classifier, a part of one, a decoder g, a parameterisation, a transformation.
     f
         An objective on what the network makes of x.
+    leak
+        For a search: where closed ReLUs leave a sample no gradient at all, let them leak (`relu_rules.leaking_rule`).
 
     Raises
     ------
@@ -55,7 +59,9 @@ class Through:
 
     network: Network
     f: Objective
+    leak: bool = False
 
+    @finite
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values: list[np.ndarray] = []
 
@@ -64,7 +70,7 @@ class Through:
             values.append(value)
             return gradient
 
-        gradient = _climbed(self.network, x, top)[1]
+        gradient = _climbed(self.network, x, top, self.leak)[1]
         return values[0], gradient
 
     def draw(self, rng: np.random.Generator) -> Objective:
@@ -83,6 +89,8 @@ class Score:
     target
         A class, one for each sample (N,), or a neuron such as ("conv2", 7) (the sum of a map) or ("conv2", (7, 3, 4)).
         None climbs the class that is predicted at each step.
+    leak
+        For a search: where closed ReLUs leave a sample no gradient at all, let them leak (`relu_rules.leaking_rule`).
 
     >>> from nnlite.layers import Dense
     >>> Score(Network([Dense(np.array([[2.0, 0.0], [1.0, -1.0]]))]), 1)(np.array([[1.0, 1.0]]))
@@ -91,10 +99,12 @@ class Score:
 
     network: Network
     target: Any
+    leak: bool = False
 
+    @finite
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         part, top = aimed(self.network, self.target)
-        z, gradient = _climbed(part, x, top)
+        z, gradient = _climbed(part, x, top, self.leak)
         return (top(z) * z).sum(axis=tuple(range(1, z.ndim))), gradient
 
 
@@ -105,9 +115,11 @@ class LogProbability:
     Parameters
     ----------
     network
-        A classifier; a Softmax at its end is left out.
+        A classifier; a Softmax at its end is left out. With a Sigmoid after its one output z, f = (0, z).
     target
         The class c, or one for each sample (N,).
+    leak
+        For a search: where closed ReLUs leave a sample no gradient at all, let them leak (`relu_rules.leaking_rule`).
 
     Source: slides, "Activation maximization"; Montavon et al. 2018, sec. 3.1.
 
@@ -118,32 +130,47 @@ class LogProbability:
 
     network: Network
     target: Any
+    leak: bool = False
 
+    @finite
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        z, gradient = _climbed(self.network.to_scores(), x, AtLogProbability(self.target))
-        return log_softmax(z)[np.arange(len(x)), explained_class(z, self.target)], gradient
+        check_network(self.network, "LogProbability")
+        top = AtLogProbability(self.target, self.network)
+        z, gradient = _climbed(self.network.to_scores(), x, top, self.leak)
+        f = self.network.class_scores(z)
+        return log_softmax(f)[np.arange(len(x)), explained_class(f, self.target)], gradient
 
 
 @dataclass(frozen=True, eq=False)
 class AtLogProbability:
-    """∂ log p(ω_c | x) / ∂f_k = [k = c] − p_k: the signal at the top where a probability is to rise.
+    """∂ log p(ω_c | x) / ∂f_k = [k = c] − p_k: the signal at the scores where a probability is to rise.
 
-    >>> AtLogProbability(0)(np.array([[0.0, 0.0]]))
+    >>> from nnlite.layers import Identity
+    >>> AtLogProbability(0, Network([Identity()]))(np.array([[0.0, 0.0]]))
     array([[ 0.5, -0.5]])
     """
 
     target: Any
+    network: Network
 
     def __call__(self, z: np.ndarray) -> np.ndarray:
-        top = -np.exp(log_softmax(z))
-        top[np.arange(len(z)), explained_class(z, self.target)] += 1
-        return top
+        f = self.network.class_scores(z)
+        top = -np.exp(log_softmax(f))
+        top[np.arange(len(z)), explained_class(f, self.target)] += 1
+        return top[:, -z.shape[1] :]  # of a binary network's (0, z), that of z
 
 
-def _climbed(network: Network, x: np.ndarray, top: Signal) -> tuple[np.ndarray, np.ndarray]:
-    """The output, and the gradient in x of what `top` says of it."""
+def _climbed(network: Network, x: np.ndarray, top: Signal, leak: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The output, and the gradient in x of what `top` says of it.
+
+    With `leak`, a sample whose gradient is 0 everywhere is walked back again by `leaking_rule`: a way up for a search,
+    where closed ReLUs leave none.
+    """
     a, g = walk(network, check_input(network, x), top, [gradient_rule] * len(network))
     check_finite(network, a[-1])
+    lost = ~g[0].any(axis=tuple(range(1, x.ndim)), keepdims=True)
+    if leak and lost.any():
+        g[0] = np.where(lost, walk(network, x, top, rules_for(network, leaking_rule))[1][0], g[0])
     return a[-1], g[0]
 
 

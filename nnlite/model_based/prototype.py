@@ -15,7 +15,7 @@ from .generators import Generator
 from .objectives import LogProbability, Objective, Score
 from .transformations import Jitter, Robust
 
-OBJECTIVES: dict[str, Callable[[Network, Any], Objective]] = {"log_probability": LogProbability, "score": Score}
+OBJECTIVES: dict[str, Callable[..., Objective]] = {"log_probability": LogProbability, "score": Score}
 """What is climbed: log p(ω_c | x) as the slides write it, or the score f_c(x), which does not saturate."""
 
 
@@ -61,8 +61,8 @@ def prototype(network: Network, classes: np.ndarray, found: Ascent, generator: G
         z, x, start = found.x, generator(found.x), generator(found.start)
         trajectory = None if trajectory is None else np.stack([generator(codes) for codes in trajectory])
     chosen = np.arange(len(classes)), classes
-    scores = network.scores(x)
-    before, after = softmax(network.scores(start))[chosen], softmax(scores)[chosen]
+    scores = network.class_scores(network.scores(x))
+    before, after = softmax(network.class_scores(network.scores(start)))[chosen], softmax(scores)[chosen]
     return Prototype(x, start, classes, after, scores[chosen], before, found.values, z, trajectory)
 
 
@@ -70,7 +70,9 @@ def says(network: Network, classes: np.ndarray, objective: str, jitter: int) -> 
     """What rises as the network says the class; with jitter, of x moved by up to so many pixels."""
     if objective not in OBJECTIVES:
         raise ValueError(f"objective takes one of {', '.join(OBJECTIVES)}, and {objective!r} came.")
-    f, moved = OBJECTIVES[objective](network, classes), Jitter(jitter)
+    if objective == "score" and network.is_binary:
+        raise ValueError('A network with one output has no score for each class; take objective="log_probability".')
+    f, moved = OBJECTIVES[objective](network, classes, leak=True), Jitter(jitter)
     return Robust([moved], f) if jitter else f
 
 
@@ -90,14 +92,13 @@ def chosen_classes(network: Network, classes: Any) -> np.ndarray:
     scores = network.to_scores().output_shape((1, *network.input_shape))
     if len(scores) != 2:
         raise ValueError(f"A class is maximized in a network that gives scores (N, K), and this one gives {scores}.")
+    count = network.class_scores(np.empty((0, scores[1]))).shape[1]
     if isinstance(classes, str) and classes == "all":
-        return np.arange(scores[1])
+        return np.arange(count)
     several = isinstance(classes, (list, tuple, range)) or (isinstance(classes, np.ndarray) and classes.ndim)
     given = list(classes) if several else [classes]
-    if not given or not all(is_integer(c) and 0 <= c < scores[1] for c in given):
-        raise ValueError(
-            f'classes takes a class from 0 to {scores[1] - 1}, several of them, or "all"; {classes!r} came.'
-        )
+    if not given or not all(is_integer(c) and 0 <= c < count for c in given):
+        raise ValueError(f'classes takes a class from 0 to {count - 1}, several of them, or "all"; {classes!r} came.')
     return np.array(given, np.int64)
 
 

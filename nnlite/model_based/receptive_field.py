@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from ..decision_based.method import takes_network
 from ..decision_based.target import is_neuron, neuron
 from ..layers.arguments import Shape, sizes
 from ..network import Network
 from .tiles import sight
 
 
+@takes_network
 def receptive_field(network: Network, target: Any, shape: Shape | None = None) -> tuple[slice, slice]:
     """The rows and columns that the target sees: of place p, p · stride + first to p · stride + first + size − 1.
 
@@ -47,6 +49,7 @@ def receptive_field(network: Network, target: Any, shape: Shape | None = None) -
     return rows, columns
 
 
+@takes_network
 def image_shape(network: Network, shape: Shape | None = None) -> Shape:
     """(C, H, W) of the images that the network takes; ValueError where it takes others, or does not say."""
     found = network.input_shape if shape is None else sizes("image", "shape", shape)

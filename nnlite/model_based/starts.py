@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..datasets import strokes
-from ..layers.arguments import DTYPES, Shape, frozen
+from ..layers.arguments import DTYPES, Shape, frozen, unmasked
 from ..network import Network
 from .generators import Generator
 
@@ -67,7 +67,7 @@ def started(
         x, _ = _pair(images)
         if x.size and (x.min() < x.dtype.type(low) or x.max() > x.dtype.type(high)):
             raise ValueError(
-                f"images takes pixels from {low:g} to {high:g}, and {x.min():g} to {x.max():g} came; bring them there, "
+                f"images takes pixels from {low:g} to {high:g}, and {x.min()} to {x.max()} came; bring them there, "
                 "or give the search their low and high."
             )
     return _of_classes(start, classes, shape, images, rng).astype(dtype)
@@ -121,6 +121,7 @@ def _known(start: Any) -> str:
 
 
 def _given(start: np.ndarray, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    start = unmasked("start", start)
     if start.dtype != dtype or start.shape not in (shape, shape[1:]) or not np.isfinite(start).all():
         finite = "" if start.dtype.kind != "f" or np.isfinite(start).all() else " with a NaN or an infinity"
         raise ValueError(
@@ -152,7 +153,7 @@ def _of_classes(
 
 def _pair(images: Any) -> Images:
     fits = isinstance(images, (tuple, list)) and len(images) == 2
-    if not fits or not all(isinstance(array, np.ndarray) for array in images):
+    if not fits or not all(isinstance(unmasked("images", array), np.ndarray) for array in images):
         raise ValueError("images takes two arrays: x (N, C, H, W) and labels (N,).")
     x, labels = images
     if x.dtype not in DTYPES or labels.dtype.kind not in "iu" or labels.shape != x.shape[:1]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..decision_based.method import takes_network
 from ..kernels.windows import Pair
 from ..layers import AvgPool2d, BatchNorm, Conv2d, Identity, Layer, LeakyReLU, MaxPool2d, ReLU, Sigmoid, Tanh
 from ..layers.arguments import Shape
@@ -28,6 +29,7 @@ class Sight:
     first: Pair = (0, 0)
 
 
+@takes_network
 def sight(network: Network) -> Sight:
     """What the activations above the network see: size ← size + (k − 1) s,   first ← first − p s,   then s ← s · s_l.
 

@@ -43,8 +43,8 @@ function cellAt(a, x, y, count) {
   return n < count ? n : -1;
 }
 
-/** Draw an array on a canvas, on the scale ±limit: `region` is the cells that feed or are fed, `chosen` the chosen one, `winner` the winner's. */
-function drawCells(canvas, values, shape, { room, region = null, chosen = -1, winner = -1, grey = false, limit = 0 }) {
+/** Draw an array on a canvas, on the scale ±limit: `region` is the cells that feed or are fed, `chosen` the chosen one, `winner` the winner's; `rgb(n)` a colour of the cell's own. */
+function drawCells(canvas, values, shape, { room, region = null, chosen = -1, winner = -1, grey = false, rgb: own = null, limit = 0 }) {
   const a = arrangement(shape, room), rows = Math.ceil(a.maps / a.columns);
   const width = a.columns * (a.w * a.cw + a.gap) - a.gap, height = rows * (a.h * a.ch + a.gap) - a.gap;
   const scale = Math.min(3, window.devicePixelRatio || 1), edge = 2;
@@ -66,7 +66,7 @@ function drawCells(canvas, values, shape, { room, region = null, chosen = -1, wi
   }
   for (let n = 0; n < values.length; n++) {
     const [x, y] = corner(a, n), shade = Math.round(255 * (1 - values[n] / limit));
-    const rgb = grey ? [shade, shade, shade] : colour(values[n], limit);
+    const rgb = own ? own(n) : grey ? [shade, shade, shade] : colour(values[n], limit);
     if (values.length % a.w) {
       g.fillStyle = "#9aa0a8";
       g.fillRect(x - 1, y - 1, a.cw + 2 - line, a.ch + 2 - line);

@@ -3,7 +3,9 @@
 from dataclasses import replace
 from functools import partial
 
-from ..decision_based.deeplift import LEAST_DIFFERENCE
+import numpy as np
+
+from ..decision_based.deeplift import ROUNDING
 from ..layers import MaxPool2d
 from .expressions import Tree, add, mul, num, sym
 from .gradient_steps import NONLINEARITIES, backward
@@ -16,7 +18,9 @@ WORDS = {
     "j": "how far the input lies from that of the reference",
     "k": "how far the output lies from that of the reference",
 }
-DIFFERS: Tree = ["ge", ["abs", D_J], num(LEAST_DIFFERENCE)]
+EPS = num(ROUNDING * np.finfo(np.float64).eps, f"{ROUNDING}ε")
+ROUNDED = mul(EPS, add(["abs", sym("z", "k")], ["abs", sym("z′", "k")]))
+"""What rounding can leave of Δ_k, where ε is the machine epsilon."""
 
 
 def steps(of: Recorded) -> Written:
@@ -36,11 +40,14 @@ def steps(of: Recorded) -> Written:
         rises: Tree = ["sum", "k", ["when", ["wins", "a"], mul(M, ["pos", D_K]), num(0)]]
         falls: Tree = ["sum", "k", ["when", ["wins", "a′"], mul(M, ["neg", D_K]), num(0)]]
         share: Tree = ["div", add(rises, falls), D_J]
-        rescaled = "((m ⊙ Δ⁺) to the winners + (m ⊙ Δ⁻) to those of a′) ⊘ Δ_j"
+        differs: Tree = ["gt", ["abs", D_J], num(0)]
+        equal, rescaled = "Δ_j = 0", "((m ⊙ Δ⁺) to the winners + (m ⊙ Δ⁻) to those of a′) ⊘ Δ_j"
     else:
+        tangent, _ = backward(of.layer, "Δ", "j")
+        differs, equal = ["gt", ["abs", ["sub", tangent, D_K]], ROUNDED], "that is the slope, to rounding"
         share, rescaled = ["div", mul(M, D_K), D_J], "m ⊙ Δ_k ⊘ Δ_j"
-    tree = ["when", DIFFERS, share, gradient]
-    vector = f"m ← {rescaled}; where Δ_j ≈ 0: {vector}"
+    tree = ["when", differs, share, gradient]
+    vector = f"m ← {rescaled}; where {equal}: {vector}"
     last = Step("m", "j", tree, vector, "the contribution of each unit of difference", (code,))
     return Written(arrays, [_difference("j", "a", code), _difference("k", "z", code), last])
 

@@ -70,8 +70,8 @@ def _words(of: Recorded, tree: Tree) -> str:
     return "each output passes its signal by the weight" if tree[0] == "sum" else "passes by the slope of the layer"
 
 
-def backward(layer: Layer, letter: str) -> tuple[Tree, str]:
-    """The exact backward pass of a layer as a tree, and as a vector form.
+def backward(layer: Layer, letter: str, index: str = "k") -> tuple[Tree, str]:
+    """The exact backward pass of a layer as a tree, and as a vector form; of what has the index j, times the slope.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def backward(layer: Layer, letter: str) -> tuple[Tree, str]:
     >>> backward(ReLU(), "g")
     (['when', ['gt', ['sym', 'a', 'j'], ['num', 0.0, '']], ['sym', 'g', 'k'], ['num', 0.0, '']], '[a > 0] ⊙ g')
     """
-    R = sym(letter, "k")
+    R = sym(letter, index)
     if isinstance(layer, (Dense, Conv2d, ConvTranspose2d)):
         return ["sum", "k", mul(sym("w", "jk"), R)], product(letter, "W", layer, back=True)
     if isinstance(layer, (AvgPool2d, GlobalAvgPool)):
@@ -114,7 +114,7 @@ def layer_arrays(of: Recorded) -> dict[str, np.ndarray]:
     elif isinstance(layer, BatchNorm):
         arrays |= {"w_k": layer.scale, "b_k": layer.shift}
     elif isinstance(layer, Mask):
-        arrays["w_k"] = layer.m[0]
+        arrays["w_k"] = np.broadcast_to(layer.m[0], of.a_k.shape)
     elif isinstance(layer, AvgPool2d):
         counts = layer.counts(layer.windows(of.a_j[None].shape), of.a_j.dtype)
         arrays["w_k"] = np.broadcast_to(1 / counts, of.a_k.shape)

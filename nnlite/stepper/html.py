@@ -72,12 +72,17 @@ def page(
         "title": html.escape(f"{heading}, step by step" + (f": {title}" if title else "")),
         "style": _file("page.css"),
         "script": "\n".join(map(_file, SCRIPTS)),
-        "data": json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("</", "<\\/"),
+        "data": _json(data),
     }
     text = _file("page.html")
     for name, part in parts.items():
         text = text.replace(f"<!-- {name} -->", part)
     return text
+
+
+def _json(data: Any) -> str:
+    """JSON for inside a page: without a <, no name can end the script that holds it, nor begin a comment in it."""
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 class _Pool:

@@ -13,9 +13,21 @@ from .gradient_steps import weight
 
 W, B, R = sym("w", "jk"), sym("b", "k"), sym("R", "k")
 
-INPUTS: dict[Any, Tree] = {A: sym("a", "j"), A_PLUS: ["pos", sym("a", "j")], A_MINUS: ["neg", sym("a", "j")], ONE: num(1)}
+INPUTS: dict[Any, Tree] = {
+    A: sym("a", "j"),
+    A_PLUS: ["pos", sym("a", "j")],
+    A_MINUS: ["neg", sym("a", "j")],
+    ONE: num(1),
+}
 OPERATIONS: dict[Any, str] = {positive: "pos", negative: "neg", np.square: "square"}
-MARKS: dict[Any, str] = {positive: "⁺", negative: "⁻", A_PLUS: "⁺", A_MINUS: "⁻", where_positive: "↑", where_negative: "↓"}
+MARKS: dict[Any, str] = {
+    positive: "⁺",
+    negative: "⁻",
+    A_PLUS: "⁺",
+    A_MINUS: "⁻",
+    where_positive: "↑",
+    where_negative: "↓",
+}
 GREEK = {"alpha": "α", "beta": "β", "gamma": "γ"}
 
 
@@ -67,9 +79,7 @@ def weights(layer: Any) -> tuple[Tree, Tree | None]:
 
 def _group(group: Group, w: Tree, b: Tree | None, mark: str, rule: Rule) -> GroupForm:
     marks = _marks([MARKS.get(term.input, MARKS.get(term.W.part, "")) for term in group.terms])
-    terms = [
-        Form(_input(term), _changed(w, term.W, rule), mark) for term, mark in zip(group.terms, marks, strict=True)
-    ]
+    terms = [Form(_input(term), _changed(w, term.W, rule), mark) for term, mark in zip(group.terms, marks, strict=True)]
     biases = [_changed(b, term.b, rule) for term in group.terms if b is not None and term.b is not None]
     return GroupForm(tuple(terms), add(*biases) if biases else None, _share(group.kappa, rule), mark)
 

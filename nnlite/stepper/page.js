@@ -35,8 +35,15 @@ function drawHeader() {
 /** w_jk with its indices below, z^B with its letter above. */
 const typeset = (text) => escaped(text).replace(/_([a-z]+)/g, "<sub>$1</sub>").replace(/\^(\w)/g, "<sup>$1</sup>");
 
+/** In the header: of three channels a picture is in colour, and a map is their sum. */
 function paint(canvas, values, shape, name, options) {
-  drawCells(canvas, values, shape.length === 3 && shape[0] === 3 ? [1, shape[1] * 3, shape[2]] : shape, options);
+  const size = shape.length === 3 && shape[0] === 3 ? shape[1] * shape[2] : 0;
+  if (size) {
+    const sum = Array.from({ length: size }, (_, n) => values[n] + values[n + size] + values[n + 2 * size]);
+    const rgb = options.grey ? (n) => [0, 1, 2].map((c) => Math.round(255 * values[n + c * size])) : null;
+    const chosen = options.chosen < 0 ? -1 : options.chosen % size;
+    drawCells(canvas, sum, [1, shape[1], shape[2]], { ...options, chosen, rgb });
+  } else drawCells(canvas, values, shape, options);
   canvas.setAttribute("aria-label", `${name}: ${values.length} cells`);
 }
 

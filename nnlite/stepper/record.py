@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..decision_based.inputs import check_network
 from ..decision_based.lrp import Rule
 from ..decision_based.lrp import Step as LrpStep
 from ..decision_based.lrp.form import Prepared
@@ -49,6 +50,7 @@ def record(method: Any, network: Network, x: np.ndarray, target: Any = None) -> 
     >>> trace.R, [step.name for step in trace.frame("dense1").steps]
     (array([[ 6., -1.]]), ['z_k', 's_k', 'c_j', 'R_j'])
     """
+    check_network(network, "record")
     if isinstance(x, np.ndarray) and x.dtype.kind == "f":
         x = x.astype(np.float64)
     if isinstance(x, np.ndarray) and x.ndim and len(x) != 1:
@@ -136,9 +138,10 @@ def _named(method: Any) -> tuple[str, str]:
 
 def _explained(walk: Walk, network: Network, x: np.ndarray) -> tuple[str, float, int | None]:
     """What is explained in words, its score, and the predicted class."""
+    f = explained(network.astype(np.float64), x, walk.target)
     if isinstance(walk.target, np.ndarray):
-        f = walk.a[-1][0, walk.target[0]]
-        scores = network.astype(np.float64).scores(x)
-        return f"the score of class {walk.target[0]}", float(f), int(scores[0].argmax())
+        many, c = f.a[-1].shape[1] > 1, walk.target[0]
+        what = f"the score of class {c}" if many else "the one score"
+        return what, float(walk.a[-1][0, c]), int(f.predicted(f.a[-1])[0]) if many or f.binary else None
     layer, index = walk.target
-    return f"neuron {index} of {layer}", float(explained(network.astype(np.float64), x, walk.target).score[0]), None
+    return f"neuron {index} of {layer}", float(f.score[0]), None

@@ -43,6 +43,7 @@ def source(of: Any, mark: str = "return") -> Source:
     >>> str(source(Dense.backward)).partition(":")[0], source(Dense.backward).code[-1].strip()
     ('nnlite/layers/dense.py', 'return dz @ self.W.T  # da_j = Σ_k w_jk dz_k')
     """
+    of = inspect.unwrap(of)  # what a decorator stands around
     lines, first = inspect.getsourcelines(of)
     first = max(first, 1)
     marked = max((i for i, line in enumerate(lines) if mark in line), default=0)

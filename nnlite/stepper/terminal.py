@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..layers.arguments import count, is_integer
+from ..printed import plain
 from .expressions import evaluate
 from .printing import adding_up, bill, formula, number, numbers
 from .trace import Frame, Step, Trace
@@ -59,7 +60,7 @@ def _checked(frame: Frame, index: str, n: int) -> int:
         raise ValueError(
             f"Layer {frame.layer} has {index} from 0 to {size - 1}, and {n} came; name another, or another layer."
         )
-    return n
+    return int(n)
 
 
 def text(
@@ -107,8 +108,9 @@ def text(
                        g_0  =  3.00000
        nnlite/layers/dense.py:43
     """
+    check_comparable(trace, trace)
     top, width = count("text", "top", top), _readable(width)
-    lines = [f"{trace.method}: {trace.formula}", f"explained: {trace.explained} = {number(trace.score)}"]
+    lines = [f"{trace.method}: {trace.formula}", _explained(trace)]
     for name, at in choices(trace, j, k, layer).items():
         lines += ["", *_layer(trace.frame(name), at, top, width)]
     return "\n".join(lines)
@@ -117,7 +119,7 @@ def text(
 def _readable(width: int) -> int:
     if not is_integer(width) or width < 60:
         raise ValueError(f"A line takes at least 60 characters, and width = {width!r} came.")
-    return width
+    return int(width)
 
 
 def _layer(frame: Frame, at: Choice, top: int, width: int) -> Iterator[str]:
@@ -131,8 +133,12 @@ def _layer(frame: Frame, at: Choice, top: int, width: int) -> Iterator[str]:
         yield from _step(frame, step, n, at, top, width)
 
 
+def _explained(trace: Trace) -> str:
+    return plain(f"explained: {trace.explained} = {number(trace.score)}")
+
+
 def _rule(title: str, width: int) -> str:
-    return f"── {title} ".ljust(width, "─")
+    return f"── {plain(title)} ".ljust(width, "─")
 
 
 def ledger(frame: Frame) -> str:
@@ -229,7 +235,7 @@ def comparison(
     """
     check_comparable(one, other)
     half = (_readable(width) - 3) // 2
-    lines = [f"{one.method:<{half}} │ {other.method}", f"explained: {one.explained} = {number(one.score)}"]
+    lines = [f"{one.method:<{half}} │ {other.method}", _explained(one)]
     for name, at in choices(one, j, k, layer).items():
         lines += ["", _rule(f"{name}, j = {at.j}, k = {at.k}", width)]
         columns = [_column(trace, name, at, half) for trace in (one, other)]
@@ -242,7 +248,7 @@ def comparison(
 def check_comparable(one: Trace, other: Trace) -> None:
     """TypeError or ValueError unless they are two traces that explain the same thing of the same input."""
     if not isinstance(one, Trace) or not isinstance(other, Trace):
-        raise TypeError(f"Two traces are compared, as record gives them; {type(one)} and {type(other)} came.")
+        raise TypeError(f"A trace is what record gives; {type(one).__name__} and {type(other).__name__} came.")
     if one.explained != other.explained or one.x.shape != other.x.shape or (one.x != other.x).any():
         raise ValueError("Two traces are compared on the same input and the same target; record both with the same.")
 

@@ -16,7 +16,7 @@ def accuracy(network: Network, x: np.ndarray, labels: np.ndarray) -> float:
     Parameters
     ----------
     network
-        The network; its output, before a Softmax at the end, is the scores (N, K).
+        The network; its `class_scores` are the z_nk.
     x
         The inputs (N, ...), in the network's dtype.
     labels
@@ -42,7 +42,7 @@ def accuracy(network: Network, x: np.ndarray, labels: np.ndarray) -> float:
         raise ValueError(f"accuracy takes one sample or more and a label for each; {len(x)} and {len(labels)} came.")
     right = 0
     for block in blocks(len(x)):
-        scores = network.scores(x[block])
+        scores = network.class_scores(network.scores(x[block]))
         undefined = np.isnan(scores).any(axis=1)
         if undefined.any():
             raise FloatingPointError(

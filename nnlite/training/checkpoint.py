@@ -5,7 +5,6 @@ need no state: they are drawn anew from (seed, epoch, step). The file is replace
 moment leaves the checkpoint of an epoch that was finished.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import storage
+from ..disk import check_place
 from ..layers.arguments import frozen
 from .optimizers import Memories
 
@@ -27,12 +27,12 @@ class State:
     history: tuple[dict[str, Any], ...] = ()
 
 
-def check_place(path: Path) -> None:
+def check(path: Path) -> None:
     """ValueError unless a checkpoint can be written to `path` without destroying anything else."""
-    if not path.parent.is_dir():
-        raise ValueError(f"checkpoint: there is no folder {path.parent}; make it first.")
-    if not os.access(path.parent, os.W_OK):
-        raise ValueError(f"checkpoint: nothing can be written to the folder {path.parent}; choose another.")
+    try:
+        check_place(path)
+    except OSError as error:
+        raise ValueError(f"checkpoint: {error}") from None
     if path.exists():
         try:
             storage.read(path, "checkpoint")
@@ -49,8 +49,8 @@ def write(path: Path, state: State, settings: Mapping[str, Any]) -> None:
     storage.write(path, "checkpoint", header, arrays)
 
 
-def read(path: Path, settings: Mapping[str, Any]) -> State:
-    """The state in a checkpoint, if it is one of a run with these settings.
+def read(path: Path, settings: Mapping[str, Any], start: Mapping[str, np.ndarray]) -> State:
+    """The state in a checkpoint, if it is one of a run with these settings and parameters like those of the `start`.
 
     Raises
     ------
@@ -58,7 +58,9 @@ def read(path: Path, settings: Mapping[str, Any]) -> State:
         The file is damaged, or it is of a run with other settings; each of them is listed.
     """
     header, arrays = storage.read(path, "checkpoint")
-    found = header["settings"]
+    found, history = header.get("settings"), header.get("history")
+    if not (isinstance(found, dict) and isinstance(history, list) and all(isinstance(one, dict) for one in history)):
+        raise _damaged(path, "the settings and the history of a run")
     different = [
         f"  {name}: expected {_short(settings.get(name))}, found {_short(found.get(name))}"
         for name in sorted({*settings, *found})
@@ -74,12 +76,20 @@ def read(path: Path, settings: Mapping[str, Any]) -> State:
     memories: dict[str, dict[str, np.ndarray]] = {}
     for place, value in arrays.items():
         what, _, rest = place.partition("/")
+        key, _, name = ("", "", rest) if what == "parameter" else rest.partition("/")
+        if name in start and (value.shape, value.dtype) != (start[name].shape, start[name].dtype):
+            raise _damaged(path, f"{start[name].shape} {start[name].dtype} for {place}")
         if what == "parameter":
-            parameters[rest] = frozen(value)
+            parameters[name] = frozen(value)
         else:
-            key, _, name = rest.partition("/")
             memories.setdefault(name, {})[key] = frozen(value)
-    return State(parameters, memories, tuple(header["history"]))
+    if parameters.keys() != start.keys():
+        raise _damaged(path, f"the parameters {', '.join(start)}")
+    return State(parameters, memories, tuple(history))
+
+
+def _damaged(path: Path, expected: str) -> ValueError:
+    return ValueError(f"{path}: expected a checkpoint with {expected}, and it has none. Remove the file to start anew.")
 
 
 def _short(value: Any) -> Any:

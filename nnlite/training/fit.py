@@ -65,9 +65,10 @@ def fit(
     """w ← w − rate(t) · direction(∂L/∂w), a step for each batch, with the loss L = mean over the batch.
 
     Each epoch goes once through all samples, in an order drawn from (seed, epoch); the last batch may be smaller. Each
-    step takes a draw of the network from (seed, epoch, step), which fixes masks for its Dropouts. A Softmax at the
-    end is left out for the loss, which takes scores. BLAS runs on one thread meanwhile, so that the weights do not
-    depend on the number of threads: the same arguments give the same bits on one machine and backend.
+    step takes a draw of the network from (seed, epoch, step), which fixes masks for its Dropouts. The loss takes the
+    `class_scores`, from below a Softmax: (0, z) where the network ends in one output z and a Sigmoid. BLAS runs on one
+    thread meanwhile, so that the weights do not depend on the number of threads: the same arguments give the same bits
+    on one machine and backend.
 
     Parameters
     ----------
@@ -131,7 +132,11 @@ def fit(
         resume=resume,
         progress=progress,
     )
-    return Fit(network.with_parameters(state.parameters), tuple(Epoch(**epoch) for epoch in state.history))
+    try:
+        history = tuple(Epoch(**epoch) for epoch in state.history)
+    except TypeError as error:  # only what was read from a checkpoint can be another
+        raise ValueError(f"{checkpoint}: not a checkpoint that fit wrote ({error}).") from None
+    return Fit(network.with_parameters(state.parameters), history)
 
 
 class _Classifier:
@@ -151,7 +156,7 @@ class _Classifier:
 
     def after_epoch(self, parameters: Parameters) -> dict[str, float | None]:
         held_out = self.plan.held_out
-        network = self.network.with_parameters(parameters)
+        network = self.plan.network.with_parameters(parameters)
         return {"held_out_accuracy": None if held_out is None else accuracy(network, *held_out)}
 
     def step(
@@ -163,12 +168,14 @@ class _Classifier:
         draw = network.sample(at.rng(), batch.shape) if self.draws else network
         a = draw.forward(batch)
         loss_of = plan.loss.at(at.epoch) if hasattr(plan.loss, "at") else plan.loss
-        loss, dscores = loss_of(a[-1], labels)
+        scores = plan.network.class_scores(a[-1])
+        loss, dscores = loss_of(scores, labels)
         if not math.isfinite(loss):
             raise diverged_loss(draw, a, loss, str(at))
-        gradients = parameter_gradients(draw, a, dscores)
+        dz = dscores[:, -a[-1].shape[1] :]  # all, or of the (0, z) of a binary network z alone
+        gradients = parameter_gradients(draw, a, dz)
         changed, remembered = loop.updated(
             plan.optimizer, network.parameters, gradients, memories, at.rate(plan.schedule), at
         )
-        hits = (a[-1].argmax(axis=1) == labels).sum()
+        hits = (scores.argmax(axis=1) == labels).sum()
         return changed, remembered, {"loss": float(loss) * len(rows), "accuracy": float(hits)}

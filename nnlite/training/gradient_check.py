@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..layers import Layer
+from ..layers.arguments import generator
 from ..network import Network
 from ..walk import gradient_rule
 from .backpropagation import parameter_gradients
@@ -16,7 +17,7 @@ def gradient_check(
     layer_or_network: Layer | Network,
     a: np.ndarray,
     *,
-    rng: np.random.Generator | None = None,
+    rng: np.random.Generator | int | None = None,
     step: float = 1e-6,
     tolerance: float = 1e-6,
     elements: int = 200,
@@ -38,7 +39,7 @@ def gradient_check(
     a
         The input, with its batch axis, in float64.
     rng
-        Chooses v and the elements; by default the same ones every time.
+        A Generator or a seed: chooses v and the elements; by default the same ones every time.
     step
         h. Far smaller it drowns in rounding, far larger in curvature.
     tolerance
@@ -72,7 +73,7 @@ def gradient_check(
             f"gradient_check takes a finite step above 0 and elements from 1, and step={step!r}, elements={elements!r} "
             "came."
         )
-    rng = np.random.default_rng(0) if rng is None else rng
+    rng = generator("gradient_check", "rng", 0 if rng is None else rng)
     activations = network.forward(a)
     v = rng.standard_normal(activations[-1].shape)
     values = {"the input": a} | network.parameters

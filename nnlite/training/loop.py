@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from ..kernels.blas import one_blas_thread
 from . import checkpoint as checkpoints
 from .checkpoint import State
 from .divergence import check_update
@@ -123,19 +123,20 @@ def run(
     """
     place = None if checkpoint is None else Path(checkpoint)
     if place is not None:
-        checkpoints.check_place(place)
+        checkpoints.check(place)
     elif resume:
         raise ValueError("resume=True needs a checkpoint to go on from: give checkpoint=path too.")
     settings = {} if place is None else task.settings()
-    state = State(task.start(), {})
+    start = task.start()
+    state = State(start, {})
     if place is not None and resume and place.exists():
-        state = checkpoints.read(place, settings)
+        state = checkpoints.read(place, settings, start)
     done, steps = len(state.history), -(-task.samples // batch_size)
     from tqdm import tqdm  # here: it takes a while to import
 
     bar = tqdm(total=epochs * steps, initial=done * steps, unit="step", disable=not progress)
     # What is not finite is found and explained by the steps, better than by NumPy's warnings.
-    with bar, threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
+    with bar, one_blas_thread(), np.errstate(all="ignore"):
         for epoch in range(done, epochs):
             state = _epoch(task, state, Moment(seed, epoch, 0, epochs, steps), batch_size, bar)
             if place is not None:

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import DTYPES
+from ..layers import LogSoftmax
+from ..layers.arguments import DTYPES, unmasked
 
 
 def log_softmax(scores: np.ndarray) -> np.ndarray:
@@ -31,8 +32,7 @@ def log_softmax(scores: np.ndarray) -> np.ndarray:
     array([[-1000.,     0.]])
     """
     check_scores(scores)
-    z = scores - scores.max(axis=1, keepdims=True)
-    return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    return LogSoftmax().forward(scores)
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:
@@ -103,7 +103,7 @@ def cross_entropy(scores: np.ndarray, labels: np.ndarray) -> tuple[float, np.nda
 
 def check_labels(labels: Any, samples: int, classes: int, what: str = "labels") -> np.ndarray:
     """The labels as an array, if they are `samples` integers from 0 to `classes` − 1; else a ValueError."""
-    labels = np.asarray(labels)
+    labels = np.asarray(unmasked(what, labels))
     if labels.shape != (samples,) or labels.dtype.kind not in "iu":
         advice = " One-hot rows become labels with .argmax(axis=1)." if labels.shape == (samples, classes) else ""
         raise ValueError(
@@ -121,6 +121,11 @@ def check_labels(labels: Any, samples: int, classes: int, what: str = "labels") 
 
 def check_scores(scores: np.ndarray) -> None:
     """ValueError unless the scores are (N, K) with N and K from 1, in float32 or float64."""
-    if not isinstance(scores, np.ndarray) or scores.ndim != 2 or 0 in scores.shape or scores.dtype not in DTYPES:
+    if (
+        not isinstance(unmasked("scores", scores), np.ndarray)
+        or scores.ndim != 2
+        or 0 in scores.shape
+        or scores.dtype not in DTYPES
+    ):
         came = f"{scores.shape} {scores.dtype}" if isinstance(scores, np.ndarray) else type(scores).__name__
         raise ValueError(f"scores takes a float32 or float64 array (N, K) with N and K from 1, and {came} came.")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import files, kernels
-from ..layers.arguments import is_integer
+from ..layers.arguments import is_integer, unmasked
 from ..network import Network
 from .accuracy import blocks
 from .losses import check_labels
@@ -89,7 +89,7 @@ def _check_integer(name: str, value: Any, least: int) -> None:
 
 def _check_data(network: Network, x: Any, labels: Any, what: str = "") -> np.ndarray:
     """The labels as an array, if x and they fit each other and the network."""
-    if not isinstance(x, np.ndarray):
+    if not isinstance(unmasked("x", x), np.ndarray):
         raise TypeError(f"{what}x takes a NumPy array, and {type(x).__name__} came; use np.asarray.")
     if x.dtype != network.dtype:
         raise ValueError(
@@ -104,7 +104,8 @@ def _check_data(network: Network, x: Any, labels: Any, what: str = "") -> np.nda
     for block in blocks(len(x)):
         if not np.isfinite(x[block]).all():
             raise ValueError(f"{what}x must be finite, and has NaN or infinity in samples {block.start} and above.")
-    return check_labels(labels, len(x), output[1], f"{what}labels")
+    classes = network.class_scores(np.empty((0, output[1]))).shape[1]
+    return check_labels(labels, len(x), classes, f"{what}labels")
 
 
 def _name(choice: Any) -> str:

@@ -34,7 +34,11 @@ from .temperature import temperature
 
 def __getattr__(name: str) -> Any:
     if name == "explain":  # as version 0.1 called it
-        warnings.warn("uncertainty.explain is now explanations; the old name goes with version 0.3.", DeprecationWarning, stacklevel=2)
+        warnings.warn(
+            "uncertainty.explain is now explanations; the old name goes with version 0.3.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
         return explanations
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

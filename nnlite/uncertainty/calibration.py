@@ -74,9 +74,10 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 15
     (array([0, 3]), array([0.    , 0.7667]), array([0.    , 0.6667]))
     """
     p, labels = _checked(probabilities, labels)
-    bins = count("reliability", "bins", bins)
+    bins = count("reliability", "bins", bins, each=8 * 5)
     confidence, right = p.max(axis=1), p.argmax(axis=1) == labels
     upper = np.arange(1, bins) / bins  # of all bins but the last
+    upper = upper.astype(probabilities.dtype)  # rounded as the confidences are: 0.6 is the edge of its bin in both
     place = np.searchsorted(upper, confidence, side="left")
     counts, sums, hits = (np.bincount(place, weights, bins) for weights in (None, confidence, right))
     held = np.maximum(1, counts)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import plots
 from .calibration import Reliability
 
 RIGHT, SURE, UNSURE = "#2171b5", "#fb7050", "#fdcab5"
@@ -25,11 +26,18 @@ def reliability_diagram(found: Reliability, ax: Any = None, *, title: str | None
     -------
     The axes.
 
+    Raises
+    ------
+    TypeError
+        found is not what `reliability` gives, or ax is no axes.
+
     Source: Guo et al. 2017, "On calibration of modern neural networks", fig. 1.
     """
     import matplotlib.pyplot as plt
 
-    ax = plt.subplots(figsize=(3.6, 3.6), layout="constrained")[1] if ax is None else ax
+    if not isinstance(found, Reliability):
+        raise TypeError(f"found takes what reliability gives, and {type(found).__name__} came.")
+    ax = plt.subplots(figsize=(3.6, 3.6), layout="constrained")[1] if ax is None else plots.axes(ax)
     bins = len(found.counts)
     held = found.counts > 0
     middle, width = ((np.arange(bins) + 0.5) / bins)[held], 0.92 / bins

@@ -5,14 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import Dropout
+from ..decision_based.method import method
+from ..layers import Dropout, Mask
 from ..layers.arguments import count, generator
 from ..network import Network
+
+OBJECT = 2**11
+"""About the bytes of a draw without its masks."""
 
 Networks = Sequence[Network]
 """f_1 ... f_T: the draws of one network, or the members of an ensemble."""
 
 
+@method
 def dropout_draws(network: Network, draws: int = 50, *, rng: np.random.Generator | int = 0) -> tuple[Network, ...]:
     """f_t = the network with masks m_t ~ Bernoulli(1 − p) / (1 − p) in the place of its Dropouts, t = 1 ... T.
 
@@ -36,7 +41,7 @@ def dropout_draws(network: Network, draws: int = 50, *, rng: np.random.Generator
     ------
     ValueError
         The network has no Dropout that drops anything or does not know its input's shape, or T is not a positive
-        integer.
+        integer, or so many draws do not fit into NNLITE_MEMORY.
 
     Source: Gal and Ghahramani 2016, "Dropout as a Bayesian approximation: representing model uncertainty in deep
     learning", sec. 4.
@@ -46,7 +51,8 @@ def dropout_draws(network: Network, draws: int = 50, *, rng: np.random.Generator
     >>> [float(f.scores(np.array([[1.0, 10.0]]))[0, 0]) for f in dropout_draws(net, 4)]
     [2.0, 0.0, 22.0, 22.0]
     """
-    draws, rng = count("dropout_draws", "draws", draws), generator("dropout_draws", "rng", rng)
+    count("dropout_draws", "draws", draws)
+    rng = generator("dropout_draws", "rng", rng)
     if not any(isinstance(layer, Dropout) and layer.p > 0 for layer in network):
         raise ValueError(
             f"dropout_draws takes a network with a Dropout(p > 0), and {network!r} has none: all its draws would be "
@@ -57,7 +63,10 @@ def dropout_draws(network: Network, draws: int = 50, *, rng: np.random.Generator
             "dropout_draws takes a network that knows the shape of its input; build it with "
             "Network(layers, input_shape=(C, H, W))."
         )
-    return tuple(network.sample(rng, network.input_shape) for _ in range(draws))
+    first = network.sample(rng, network.input_shape)
+    size = OBJECT + sum(layer.m.nbytes for layer in first if isinstance(layer, Mask))
+    draws = count("dropout_draws", "draws", draws, each=size)
+    return (first, *(network.sample(rng, network.input_shape) for _ in range(draws - 1)))
 
 
 def family(networks: Any) -> tuple[Network, ...]:

@@ -12,7 +12,8 @@ from functools import partial
 import numpy as np
 
 from ..decision_based.inputs import activations, check_input
-from ..layers.arguments import DTYPES, number
+from ..decision_based.method import method
+from ..layers.arguments import DTYPES, number, unmasked
 from ..network import Network
 from ..training.accuracy import blocks
 from ..training.losses import check_labels, check_scores
@@ -45,7 +46,7 @@ class Evidence:
 
     def __post_init__(self) -> None:
         a = self.alpha
-        right = isinstance(a, np.ndarray) and a.dtype in DTYPES and a.ndim == 2 and a.size > 0
+        right = isinstance(unmasked("alpha", a), np.ndarray) and a.dtype in DTYPES and a.ndim == 2 and a.size > 0
         if not right or not ((a >= 1) & (a < np.inf)).all():
             came = f"{a.shape} {a.dtype}" if isinstance(a, np.ndarray) else type(a).__name__
             raise ValueError(
@@ -73,6 +74,7 @@ class Evidence:
         return self.alpha / self.strength[:, None]
 
 
+@method
 def evidence(network: Network, x: np.ndarray) -> Evidence:
     """α = relu(f(x)) + 1, for a network that was trained with `EvidentialLoss`.
 
@@ -197,10 +199,30 @@ def _expected_squared_error(alpha: np.ndarray, y: np.ndarray) -> tuple[np.ndarra
 def _divergence_from_uniform(alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """KL(Dir(α) ‖ Dir(1)) = log Γ(S) − log Γ(K) − Σ_k log Γ(α_k) + Σ_k (α_k − 1)(ψ(α_k) − ψ(S)) (N,), and its
     gradient in α: (α_j − 1) ψ'(α_j) − (S − K) ψ'(S).
+
+    Its terms grow as α log α, and the sum as log α: it is F_K(S) − log Γ(K) − Σ_k F_1(α_k), with an F that is small.
     """
-    from scipy.special import gammaln, polygamma, psi  # here: they take a while to import
+    from scipy.special import gammaln  # here: it takes a while to import
 
     K, S = alpha.shape[1], alpha.sum(axis=1, keepdims=True)
-    constant = gammaln(S[:, 0]) - gammaln(K) - gammaln(alpha).sum(axis=1)
-    value = constant + ((alpha - 1) * (psi(alpha) - psi(S))).sum(axis=1)
-    return value, (alpha - 1) * polygamma(1, alpha) - (S - K) * polygamma(1, S)
+    (whole, dwhole), (parts, dparts) = _slow(S, K), _slow(alpha, 1)
+    return whole[:, 0] - gammaln(K) - parts.sum(axis=1), dwhole - dparts
+
+
+def _slow(x: np.ndarray, m: int) -> tuple[np.ndarray, np.ndarray]:
+    """F_m(x) = log Γ(x) − (x − m)(ψ(x) − 1), and F_m'(x) = 1 − (x − m) ψ'(x).
+
+    From x = 32 by the asymptotic series, in which x log x is gone; the first terms left out are below 1e−15.
+
+    Source: Abramowitz and Stegun 1964, "Handbook of mathematical functions", 6.1.41, 6.3.18 and 6.4.12.
+    """
+    from scipy.special import gammaln, polygamma, psi
+
+    near, r = np.minimum(x, 32), 1 / np.maximum(x, 32)
+    q, share = r * r, 1 - m * r
+    log_gamma = r * (1 / 12 - q * (1 / 360 - q * (1 / 1260 - q / 1680)))
+    psi_part = 1 / 2 + r * (1 / 12 - q * (1 / 120 - q * (1 / 252 - q / 240)))  # (log x − ψ(x)) x
+    dpsi_part = r * (1 / 2 + r * (1 / 6 - q * (1 / 30 - q * (1 / 42 - q / 30))))  # (ψ'(x) − 1 / x) x
+    far = (1 / 2 - m) * np.log(r) - m + np.log(2 * np.pi) / 2 + log_gamma + share * psi_part
+    value = np.where(x < 32, gammaln(near) - (near - m) * (psi(near) - 1), far)
+    return value, np.where(x < 32, 1 - (near - m) * polygamma(1, near), m * r - share * dpsi_part)

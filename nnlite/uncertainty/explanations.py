@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from ..decision_based.inputs import check_input
 from ..decision_based.registry import METHODS
-from ..layers.arguments import DTYPES, number
+from ..layers.arguments import DTYPES, number, unmasked
+from ..memory import claim
 from ..network import Network
 from .draws import Networks, family
 from .prediction import predict
@@ -56,7 +58,7 @@ class ExplanationDraws:
 
     def __post_init__(self) -> None:
         R = self.maps
-        if not isinstance(R, np.ndarray) or R.dtype not in DTYPES or R.ndim < 3 or 0 in R.shape:
+        if not isinstance(unmasked("R", R), np.ndarray) or R.dtype not in DTYPES or R.ndim < 3 or 0 in R.shape:
             came = f"{R.shape} {R.dtype}" if isinstance(R, np.ndarray) else type(R).__name__
             raise ValueError(f"maps takes a float32 or float64 array (T, N, ...), none of them 0, and {came} came.")
         if not np.isfinite(R).all():
@@ -130,7 +132,7 @@ def explanations(
         it is given another generator.
     target
         A class, one for each sample (N,), or a neuron such as ("conv2", 7); None: the class that the mean of the
-        networks' probabilities predicts.
+        networks' probabilities predicts; 0, the one output, of networks with one.
 
     Returns
     -------
@@ -152,9 +154,14 @@ def explanations(
     """
     members = family(networks)
     compute = _compute(method, members)
-    predicted = predict(members, x).classes
-    target = predicted if target is None else target
-    maps = [_one_a_sample(compute(network, x, target), x) for network in members]
+    if members[0].to_scores().output_shape(check_input(members[0], x).shape)[1:] == (1,):
+        target = 0 if target is None else target  # the one output
+    else:
+        predicted = predict(members, x).classes
+        target = predicted if target is None else target
+    maps = [_one_a_sample(compute(members[0], x, target), x)]
+    claim(2 * len(members) * maps[0].nbytes, f"explain with {len(members)} networks, all of whose maps are kept,")
+    maps += [_one_a_sample(compute(network, x, target), x) for network in members[1:]]
     shapes = {R.shape for R in maps}
     if len(shapes) > 1:
         raise ValueError(f"The maps of all networks must have one shape, and they have {sorted(shapes)}.")
@@ -174,7 +181,7 @@ def _compute(method: Any, members: tuple[Network, ...]) -> Explainer:
 
 
 def _one_a_sample(R: Any, x: np.ndarray) -> np.ndarray:
-    if not isinstance(R, np.ndarray) or R.ndim < 2 or len(R) != len(x):
+    if not isinstance(unmasked("R", R), np.ndarray) or R.ndim < 2 or len(R) != len(x):
         came = R.shape if isinstance(R, np.ndarray) else type(R).__name__
         raise ValueError(f"method must give an array with a map for each of {len(x)} samples, and {came} came.")
     return R

@@ -43,10 +43,11 @@ def certainty_colours(mean: np.ndarray, std: np.ndarray, agreement: np.ndarray, 
     >>> certainty_colours(one, 0 * one, one, 1.0)[0, 0], certainty_colours(one, 0 * one, one / 2, 1.0)[0, 0]
     (array([203,  24,  29], dtype=uint8), array([78, 78, 78], dtype=uint8))
     """
+    mean, std, agreement = (np.asarray(M, np.float64) for M in (mean, std, agreement))
     strength = np.minimum(np.hypot(mean, std), limit)
     colour = plots.colours(np.where(mean < 0, -strength, strength), limit / DEEPEST).astype(np.float64)
     grey = (colour @ [0.299, 0.587, 0.114])[..., None]  # ITU-R BT.601
-    sure = np.clip(2 * agreement.astype(np.float64) - 1, 0, 1)[..., None]
+    sure = np.nan_to_num(np.clip(2 * agreement - 1, 0, 1))[..., None]
     return (sure * colour + (1 - sure) * grey).round().astype(np.uint8)
 
 
@@ -84,7 +85,8 @@ def picture(R: ExplanationDraws, x: np.ndarray, sample: int = 0, *, title: str |
     halves: Any = figure.subfigures(1, 2, width_ratios=(1, 1.1))
     left, right = halves
     ax, legend = left.subplots(2, 1, height_ratios=(4.6, 1))
-    limit = float(np.quantile(np.hypot(mean, std), MOST)) or 1.0
+    strength = np.hypot(mean, std)
+    limit = float(np.quantile(strength, MOST)) or float(strength.max()) or 1.0  # where few pixels count, the largest
     ax.imshow(certainty_colours(mean, std, R.agreement[0], limit))
     _finish(ax, ink, "Where the networks agree, and where they do not")
     _legend(legend)
@@ -109,7 +111,9 @@ def _one(R: ExplanationDraws, x: np.ndarray, sample: int) -> tuple[ExplanationDr
     """The sample's own maps (T, 1, H, W), and its ink (H, W)."""
     if not isinstance(R, ExplanationDraws):
         raise TypeError(f"R takes ExplanationDraws, as explain gives them, and {type(R).__name__} came.")
-    if R.maps.ndim not in (4, 5) or np.ndim(x) != 4 or len(x) != R.maps.shape[1] or x.shape[2:] != R.maps.shape[-2:]:
+    if not isinstance(x, np.ndarray):
+        raise TypeError(f"x takes a NumPy array (N, C, H, W), and {type(x).__name__} came; use np.asarray.")
+    if R.maps.ndim not in (4, 5) or x.ndim != 4 or len(x) != R.maps.shape[1] or x.shape[2:] != R.maps.shape[-2:]:
         raise ValueError(
             f"picture takes maps (T, N, H, W) or (T, N, C, H, W) of a batch x (N, C, H, W), and {R.maps.shape} with x "
             f"{np.shape(x)} came; a map of a hidden layer, or of another size, has no outline to be drawn over."

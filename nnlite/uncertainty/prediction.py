@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..decision_based.inputs import activations, check_input
-from ..layers.arguments import DTYPES
+from ..decision_based.method import finite, method
+from ..layers.arguments import DTYPES, unmasked
 from ..network import Network
 from ..training.accuracy import blocks
 from ..training.losses import softmax
@@ -85,6 +86,7 @@ class Prediction:
         return (1 - most / len(votes)).astype(self.probabilities.dtype)
 
 
+@finite
 def predict(networks: Networks, x: np.ndarray) -> Prediction:
     """p_t(x) = softmax(f_t(x)) for each network: draws of one, or the members of an ensemble.
 
@@ -109,20 +111,23 @@ def predict(networks: Networks, x: np.ndarray) -> Prediction:
     >>> predict(f, np.array([[1.0]])).mean.round(4)
     array([[0.3096, 0.6904]])
     """
-    members = [network.to_scores() for network in family(networks)]
+    whole = family(networks)
+    members = [network.to_scores() for network in whole]
     if len(check_input(members[0], x)) == 0:
         raise ValueError(f"x takes one sample or more, and the shape {x.shape} came.")
     common = _shared(members)
     found = []
     for block in blocks(len(x)):
         below = activations(members[0][:common], x[block])[-1]
-        p = [softmax(activations(network[common:], below)[-1]) for network in members]
+        scores = [activations(network[common:], below)[-1] for network in members]
+        p = [softmax(network.class_scores(z)) for network, z in zip(whole, scores, strict=True)]
         if len({p_t.shape for p_t in p}) > 1:
             raise ValueError(f"The networks must know the same classes, and they give {[p_t.shape[1] for p_t in p]}.")
         found.append(np.stack(p))
     return Prediction(np.concatenate(found, axis=1))
 
 
+@method
 def mc_dropout(network: Network, x: np.ndarray, draws: int = 50, *, rng: np.random.Generator | int = 0) -> Prediction:
     """p(x) ≈ (1/T) Σ_t softmax(f_t(x)) over T draws of the network's dropout: Monte Carlo dropout.
 
@@ -160,7 +165,12 @@ def check_probabilities(p: Any, axes: str) -> np.ndarray:
     ValueError
         It is not a float array with as many axes, it is empty, or a row is not from 0 to 1 with the sum 1.
     """
-    if not isinstance(p, np.ndarray) or p.dtype not in DTYPES or p.ndim != axes.count(",") + 1 or 0 in p.shape:
+    if (
+        not isinstance(unmasked("p", p), np.ndarray)
+        or p.dtype not in DTYPES
+        or p.ndim != axes.count(",") + 1
+        or 0 in p.shape
+    ):
         came = f"{p.shape} {p.dtype}" if isinstance(p, np.ndarray) else type(p).__name__
         raise ValueError(f"probabilities takes a float32 or float64 array ({axes}), none of them 0, and {came} came.")
     if not (p >= 0).all() or not (abs(p.sum(axis=-1) - 1) < 1e-3).all():  # so that NaN fails too

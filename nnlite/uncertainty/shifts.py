@@ -4,9 +4,11 @@ A measure of uncertainty should rise along each of these, and be larger beyond t
 the strange from the usual.
 """
 
+import math
+
 import numpy as np
 
-from ..layers.arguments import DTYPES, count, generator, number, sizes
+from ..layers.arguments import DTYPES, count, generator, number, sizes, unmasked
 
 
 def rotated(x: np.ndarray, degrees: float) -> np.ndarray:
@@ -58,7 +60,7 @@ def blended(x0: np.ndarray, x1: np.ndarray, t: float) -> np.ndarray:
     """
     t = number("blended", "t", t)
     for name, x in (("x0", x0), ("x1", x1)):
-        if not isinstance(x, np.ndarray) or x.dtype not in DTYPES or not np.isfinite(x).all():
+        if not isinstance(unmasked("x", x), np.ndarray) or x.dtype not in DTYPES or not np.isfinite(x).all():
             came = f"{x.shape} {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
             raise ValueError(f"{name} takes a float32 or float64 array of finite numbers, and {came} came.")
     if x0.shape != x1.shape or x0.dtype != x1.dtype:
@@ -81,8 +83,9 @@ def noise(n: int, rng: np.random.Generator | int = 0, *, shape: tuple[int, ...] 
     >>> noise(2).shape
     (2, 1, 28, 28)
     """
-    shape = (count("noise", "n", n), *sizes("noise", "shape", shape))
-    return generator("noise", "rng", rng).random(shape, dtype=np.float32)
+    shape = sizes("noise", "shape", shape)
+    n = count("noise", "n", n, each=4 * math.prod(shape))
+    return generator("noise", "rng", rng).random((n, *shape), dtype=np.float32)
 
 
 def auroc(usual: np.ndarray, strange: np.ndarray) -> float:
@@ -107,7 +110,9 @@ def auroc(usual: np.ndarray, strange: np.ndarray) -> float:
     >>> auroc(np.array([0.1, 0.2, 0.3]), np.array([0.2, 0.9]))
     0.75
     """
-    usual, strange = (np.asarray(values, np.float64) for values in (usual, strange))
+    usual, strange = (
+        np.asarray(unmasked(name, values), np.float64) for name, values in (("usual", usual), ("strange", strange))
+    )
     for name, values in (("usual", usual), ("strange", strange)):
         if values.ndim != 1 or not len(values) or np.isnan(values).any():
             raise ValueError(f"{name} takes numbers (N,) without NaN, one or more, and the shape {values.shape} came.")
@@ -119,7 +124,7 @@ def auroc(usual: np.ndarray, strange: np.ndarray) -> float:
 
 
 def _images(x: np.ndarray) -> np.ndarray:
-    if not isinstance(x, np.ndarray) or x.dtype not in DTYPES or x.ndim != 4:
+    if not isinstance(unmasked("x", x), np.ndarray) or x.dtype not in DTYPES or x.ndim != 4:
         came = f"{x.shape} {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
         raise ValueError(f"x takes a float32 or float64 array (N, C, H, W), and {came} came.")
     if not ((x >= 0) & (x <= 1)).all():  # a NaN fails too

@@ -4,7 +4,7 @@ case.py        a network, inputs and classes; the same network as modules of PyT
 families/      what is compared: a family of methods a file
 table.py       how far two maps are apart, and the verdict
 report.py      the rows as text, JSON and a page
-theirs.py      somebody else's map beside ours: where it first differs, and which known convention explains it
+theirs.py      somebody else's map beside ours: where it first differs, and which convention explains it
 examples.py    small networks, one for each thing that libraries get wrong
 vgg16.py       the same on VGG-16 at 224 × 224, with time and memory
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..decision_based.cam import last_maps
 from ..decision_based.target import explained
 from ..layers import (
     AvgPool2d,
@@ -24,7 +25,8 @@ from ..layers import (
     Tanh,
 )
 from ..network import Network
-from .libraries import load
+from .libraries import load, zennit_merges_exactly
+from .modules import without_end
 
 LINEAR = (Dense, Conv2d, ConvTranspose2d)
 POOLING = (AvgPool2d, GlobalAvgPool)
@@ -40,13 +42,17 @@ class Case:
     name
         How the network is called in the table.
     network
-        Without a Softmax at its end: scores are explained.
+        Without a Softmax (LogSoftmax, Sigmoid) at its end: scores are explained.
     x
         (N, ...) in the dtype of the network.
     target
         The classes explained (N,).
     own
         The user's own module, where the network came from one.
+    end
+        The kind of the layer that was at its end, "" for none.
+    whole
+        The network with it.
     """
 
     name: str
@@ -54,12 +60,23 @@ class Case:
     x: np.ndarray
     target: np.ndarray
     own: Any = None
+    end: str = ""
+    whole: Network | None = None
 
     @classmethod
     def of(cls, name: str, network: Network, x: np.ndarray, target: Any = None, own: Any = None) -> "Case":
-        """The case of a network and inputs; the target as everywhere, None for the predicted class."""
-        network = network.to_scores()
-        return cls(name, network, x, explained(network, x, target).target, own)
+        """The case of a network and inputs; the target as everywhere, None for the predicted class.
+
+        Raises
+        ------
+        ValueError
+            There is no input, or it does not fit the network.
+        """
+        if x.shape[:1] == (0,):
+            raise ValueError(f"Expected at least one input to compare on, got x of shape {x.shape}.")
+        scores = network.to_scores()
+        end = "" if scores is network else type(network.layers[-1]).__name__
+        return cls(name, scores, x, explained(scores, x, target).target, own, end, network)
 
     # ------------------------------------------------------------------------------------- what there is
 
@@ -97,15 +114,9 @@ class Case:
 
     @cached_property
     def last_maps(self) -> str | None:
-        """The name of the activation function after the last convolution, or of the convolution."""
-        layers = list(self.network)
-        found = [i for i, layer in enumerate(layers) if isinstance(layer, (Conv2d, ConvTranspose2d))]
-        if not found:
-            return None
-        at = found[-1]
-        while at + 1 < len(layers) and isinstance(layers[at + 1], (*ACTIVATIONS, BatchNorm, Identity)):
-            at += 1
-        return self.network.names[at]
+        """The name of the layer above which Grad-CAM looks."""
+        at = last_maps(self.network)
+        return None if at is None else self.network.names[at]
 
     @property
     def ends_in_global_pooling(self) -> bool:
@@ -122,18 +133,30 @@ class Case:
             layers += [Identity(), layer] if isinstance(layer, BatchNorm) else [layer]
         return Network(layers, input_shape=self.network.input_shape)
 
+    def merged_as_zennit(self, *, exactly: bool) -> Network:
+        """The network with BatchNorm merged as zennit does: the first after a linear layer, and no second one.
+
+        Unless `exactly`, what is left of it is no identity: it divides by √(1 + eps).
+        """
+        layers: list[Layer] = []
+        below: Layer | None = None
+        for layer in self.network:
+            if not isinstance(layer, BatchNorm):
+                layers.append(layer)
+            elif not isinstance(below, LINEAR):
+                layers += [Identity(), layer]
+            else:
+                layers[-1:] = layer.merge(layers[-1]), Identity()
+                if not exactly:
+                    one, nothing = np.ones_like(layer.gamma), np.zeros_like(layer.gamma)
+                    layers.append(BatchNorm(one, nothing, nothing, one, layer.eps))
+            below = layer
+        return Network(layers, input_shape=self.network.input_shape)
+
     @cached_property
     def as_zennit_merges(self) -> Network:
-        """The network as zennit merges BatchNorm: what is left of it is no identity, it divides by √(1 + eps)."""
-        layers: list[Layer] = []
-        merged = self.network.merged()
-        for layer, before in zip(merged, self.network, strict=True):
-            if isinstance(before, BatchNorm) and isinstance(layer, Identity):
-                one, nothing = np.ones_like(before.gamma), np.zeros_like(before.gamma)
-                layers += [layer, BatchNorm(one, nothing, nothing, one, before.eps)]
-            else:
-                layers.append(layer)
-        return Network(layers, input_shape=self.network.input_shape) if len(layers) > len(merged) else self.network
+        """The same by the zennit that is installed."""
+        return self.merged_as_zennit(exactly=self.has(BatchNorm) and zennit_merges_exactly())
 
     # ------------------------------------------------------------------------------------------- in PyTorch
 
@@ -143,6 +166,11 @@ class Case:
         from ..interop.torch import to_torch
 
         return to_torch(self.network)
+
+    @cached_property
+    def own_scores(self) -> Any:
+        """The user's own module without that end."""
+        return without_end(self.own, self.end) if self.end else self.own
 
     def tensor(self, array: np.ndarray | None = None) -> Any:
         """x (or another array) as a tensor of its own."""

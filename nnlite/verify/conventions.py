@@ -1,27 +1,16 @@
 """LRP rules as others define them, in our words: to compare under their convention, and to find it in a map."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from ..decision_based.lrp import ONE, POSITIVE, SAME, SQUARE, A, Group, Rule, Term, favour
 
 
-@dataclass(frozen=True)
-class without_bias:
-    """The rule on the layer without its bias."""
-
-    rule: Rule
-
-    @property
-    def options(self) -> Any:
-        """Those of the rule."""
-        return self.rule.options
-
-    def __call__(self, layer: Any, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
-        bare = replace(layer, b=None) if getattr(layer, "b", None) is not None else layer
-        return self.rule(bare, a, bare.forward(a), R)
+def without_bias(rule: Rule) -> Rule:
+    """The rule with the bias left out of every denominator."""
+    groups = [replace(group, terms=[replace(term, b=None) for term in group.terms]) for group in rule.groups]
+    return replace(rule, groups=groups)
 
 
 @dataclass(frozen=True)

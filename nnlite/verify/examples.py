@@ -1,7 +1,7 @@
 """Small networks with seeded weights, one for each thing that libraries get wrong: `nnlite verify --model padding`.
 
-Padding, strides, dilation, groups, average pooling, BatchNorm, other activations, no biases, a single neuron, one
-pixel. Inputs lie in [0, 1], with zeros among them; weights and biases have both signs.
+Padding, strides, dilation, groups, average pooling, BatchNorm, other activations, layers that touch, no biases, a
+single neuron, one pixel. Inputs lie in [0, 1], with zeros among them; weights and biases have both signs.
 """
 
 from collections.abc import Callable
@@ -145,11 +145,25 @@ def _transposed(rng: Random) -> tuple[list[Layer], Shape]:
     ], (8,)  # fmt: skip
 
 
+def _decoder(rng: Random) -> tuple[list[Layer], Shape]:
+    up = ConvTranspose2d(rng.normal(size=(2, 3, 3, 3)) * 0.3, stride=2)
+    return [up, norm(rng, 3), norm(rng, 3), ReLU(), Flatten(), dense(rng, 147, 3)], (2, 3, 3)
+
+
+def _pool_before_relu(rng: Random) -> tuple[list[Layer], Shape]:
+    return [conv(rng, 1, 4, 3), MaxPool2d(2), ReLU(), Flatten(), dense(rng, 36, 3)], (1, 8, 8)
+
+
+def _sigmoid_between(rng: Random) -> tuple[list[Layer], Shape]:
+    return [dense(rng, 6, 8), ReLU(), Sigmoid(), dense(rng, 8, 3)], (6,)
+
+
 EXAMPLES: dict[str, Callable[[Random], tuple[list[Layer], Shape]]] = {
     build.__name__[1:]: build
     for build in (
         _dense, _single_neuron, _one_pixel, _no_biases, _padding, _strides, _dilation, _groups, _average_pooling,
         _global_pooling, _overlapping_pools, _batchnorm, _batchnorm_alone, _leaky_relu, _smooth, _transposed,
+        _decoder, _pool_before_relu, _sigmoid_between,
     )
 }  # fmt: skip
 """The layers and the input shape of each, by name."""

@@ -16,6 +16,14 @@ INSTALL = {
 }
 """The libraries, and how to install each."""
 
+STAND_IN = {
+    "torchvision": (),
+    "torchvision.models": (),
+    "torchvision.models.resnet": ("Bottleneck", "BasicBlock"),
+    "torchvision.ops": ("FrozenBatchNorm2d",),
+}
+"""The modules of torchvision that zennit imports, and the classes that it wants of each (the last from 1.0 on)."""
+
 
 def missing(library: str) -> str | None:
     """How to install `library`, or None where it is there (captum and zennit need torch too)."""
@@ -34,7 +42,7 @@ def version_of(library: str) -> str:
 def load(name: str) -> Any:
     """The module of this name, such as "captum.attr".
 
-    zennit imports torchvision for two classes that are of no use here; where there is no torchvision, a stand-in
+    zennit imports torchvision for three classes that are of no use here; where there is no torchvision, a stand-in
     serves while zennit is imported, and is taken away again.
     """
     if name.partition(".")[0] == "zennit" and "zennit" not in sys.modules:
@@ -43,23 +51,32 @@ def load(name: str) -> Any:
     return importlib.import_module(name)
 
 
+def zennit_merges_exactly() -> bool:
+    """Whether this zennit leaves an identity of a BatchNorm that it merges (before 1.0 it divides by √(1 + eps))."""
+    if missing("zennit") is not None:
+        return False
+    torch = load("torch")
+    linear, norm = torch.nn.utils.skip_init(torch.nn.Linear, 1, 1), torch.nn.BatchNorm1d(1, eps=1.0).eval()
+    load("zennit.canonizers").SequentialMergeBatchNorm().apply(torch.nn.Sequential(linear, norm))
+    return bool(norm(torch.ones(1, 1)) == 1)
+
+
 @contextmanager
 def _torchvision() -> Iterator[None]:
     if importlib.util.find_spec("torchvision") is not None:
         yield
         return
-    names = ("torchvision", "torchvision.models", "torchvision.models.resnet")
-    modules = {name: ModuleType(name) for name in names}
+    modules = {name: ModuleType(name) for name in STAND_IN}
     for name, module in modules.items():
         module.__path__ = []
         parent, _, child = name.rpartition(".")
         if parent:
             setattr(modules[parent], child, module)
-    for kind in ("Bottleneck", "BasicBlock"):
-        setattr(modules[names[-1]], kind, type(kind, (), {}))
+        for kind in STAND_IN[name]:
+            setattr(module, kind, type(kind, (), {}))
     sys.modules.update(modules)
     try:
         yield
     finally:
-        for name in names:
+        for name in modules:
             del sys.modules[name]

@@ -60,5 +60,23 @@ def inputs(shape: Shape, samples: int, dtype: str) -> np.ndarray:
     return np.where(rng.random(x.shape) < 0.2, 0, x).astype(dtype)
 
 
+def without_end(module: Any, kind: str) -> Any:
+    """What the module computes below its last layer of this kind, such as a Softmax, a module or a function."""
+    fx = load("torch.fx")
+    traced = fx.symbolic_trace(load("torch").nn.Sequential(module))
+    modules = dict(traced.named_modules())
+
+    def is_end(node: Any) -> bool:
+        target = type(modules[node.target]) if node.op == "call_module" else node.target
+        name = getattr(target, "__name__", str(target))
+        return name.replace("_", "").lower() == kind.lower()
+
+    end = next(node for node in reversed(traced.graph.nodes) if is_end(node))
+    end.replace_all_uses_with(end.all_input_nodes[0])
+    traced.graph.erase_node(end)
+    traced.recompile()
+    return traced
+
+
 def _line(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -47,8 +47,13 @@ class Report:
 
     @property
     def as_expected(self) -> bool:
-        """Whether every verdict is as it should be."""
-        return all(row.expected for row in self.rows)
+        """Whether something was checked, and every verdict is as it should be."""
+        return self.checked and all(row.expected for row in self.rows)
+
+    @property
+    def checked(self) -> bool:
+        """Whether any row was computed on both sides."""
+        return any(row.verdict not in (NOT_COMPARABLE, MISSING) for row in self.rows)
 
     @property
     def summary(self) -> str:
@@ -58,9 +63,8 @@ class Report:
         absent = {row.library: row.because for row in self.rows if row.verdict == MISSING}
         advice = "".join(f" For {library}: {install}." for library, install in absent.items())
         unexpected = sum(not row.expected for row in self.rows)
-        return f"{len(self.rows)} rows: {parts}. " + (
-            f"{unexpected} NOT as expected.{advice}" if unexpected else f"All as expected.{advice}"
-        )
+        verdict = f"{unexpected} NOT as expected." if unexpected else "All as expected."
+        return f"{len(self.rows)} rows: {parts}. {verdict if self.checked else 'Nothing was checked.'}{advice}"
 
     def text(self) -> str:
         """The table for the terminal."""

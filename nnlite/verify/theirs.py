@@ -1,4 +1,4 @@
-"""Somebody else's map beside ours: do they agree, where do they part, and which known convention explains it?"""
+"""Somebody else's map beside ours: do they agree, where do they part, and which convention explains it?"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -81,13 +81,13 @@ class Finding:
         if self.explanations:
             yield "verdict    differs by convention: " + self.explanations[0][0]
         else:
-            yield "verdict    differs; none of the known conventions reproduces it" + (
+            yield "verdict    differs; none of the conventions tried reproduces it" + (
                 f"; the nearest is: {self.nearest[0]} ({self.nearest[1]:.1e})" if self.nearest else ""
             )
 
 
 def examine(case: Case, method: str, theirs: np.ndarray, layers: Mapping[str, np.ndarray] | None = None) -> Finding:
-    """Compare a map with ours, and try the known conventions where they differ.
+    """Compare a map with ours, and try the conventions of variants.py where they differ.
 
     Parameters
     ----------
@@ -192,6 +192,8 @@ def _layers(
     case: Case, method: str, own: Variant, layers: Mapping[str, np.ndarray], tolerance: float
 ) -> Iterator[tuple[str, float, bool]]:
     ours = _walk(case, method, own)
+    if not layers:
+        raise ValueError(f"Their maps of layers hold none; expected some of {', '.join(ours)}.")
     unknown = sorted(set(layers) - set(ours))
     if unknown:
         raise ValueError(f"There are no layers {', '.join(unknown)}; the names are {', '.join(ours)}.")

@@ -1,4 +1,4 @@
-"""The known conventions of a method: every way in which others compute it, and what they do to the map afterwards."""
+"""The conventions that are tried of a method: how others compute it, and what they do to the map afterwards."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -19,6 +19,8 @@ from ..decision_based.integrated_gradients import integrated_gradients
 from ..decision_based.lrp.rule import passes
 from ..decision_based.occlusion import occlusion
 from ..decision_based.registry import METHODS
+from ..layers import BatchNorm
+from ..network import Network
 from ..walk import gradient_rule
 from .case import POOLING, Case
 from .conventions import (
@@ -75,30 +77,39 @@ def names() -> list[str]:
 def _lrp(case: Case, method: str, rules: Any) -> Iterator[Variant]:
     yield _relevance(case, "nnlite's own", rules, "score")
     yield _relevance(case, "start one", rules, "one")
-    if isinstance(rules, lrp.Rule):
-        pooling = (
-            [("", None), ("average pooling by its gradient, ", gradient_rule)] if case.has(*POOLING) else [("", None)]
-        )
-        for (words, rule), (pool, pool_rule), start in product(_kin(rules), pooling, ("score", "one")):
-            composite = lrp.everywhere(rule)
-            if pool_rule is not None:
-                composite = replace(composite, pooling=pool_rule)
-            yield _relevance(case, f"{words}, {pool}start {start}", composite, start)
-        if case.as_zennit_merges is not case.network:
-            yield Variant("BatchNorm passes", _of(case, replace(lrp.everywhere(rules), batchnorm=passes), "score"))
-    else:
-        for stabilizer, start in product((0.0, 1e-6, 1e-9), ("score", "one")):
-            yield _relevance(
-                case, f"stabilizer {stabilizer:g} on every rule, start {start}", _with(rules, stabilizer), start
-            )
+    every = product(_composites(case, rules), _merges(case), ("score", "one"))
+    for (words, composite), (merge, network, batchnorm), start in every:
+        if batchnorm is not None:
+            composite = replace(composite, batchnorm=batchnorm)
+        yield _relevance(case, f"{words}, {merge}start {start}", composite, start, network)
 
 
-def _relevance(case: Case, words: str, rules: Any, start: str) -> Variant:
-    return Variant(words, _of(case, rules, start), rules, start)
+def _composites(case: Case, rules: Any) -> Iterator[tuple[str, lrp.Composite]]:
+    """The rules as others define them."""
+    if not isinstance(rules, lrp.Rule):
+        for stabilizer in (0.0, 1e-6, 1e-9):
+            yield f"stabilizer {stabilizer:g} on every rule", _with(rules, stabilizer)
+        return
+    for words, rule in _kin(rules):
+        composite = lrp.everywhere(rule)
+        yield words, composite
+        if case.has(*POOLING):
+            yield f"{words}, average pooling by its gradient", replace(composite, pooling=gradient_rule)
 
 
-def _of(case: Case, rules: Any, start: str) -> Compute:
-    return lambda: lrp.relevance(case.network, case.x, case.target, rules=rules, start=start)
+def _merges(case: Case) -> Iterator[tuple[str, Network, Any]]:
+    """How BatchNorm is merged, and the rule for one that is not: here, and by zennit."""
+    yield "", case.network, None
+    if case.has(BatchNorm):
+        exactly, before = case.merged_as_zennit(exactly=True), case.merged_as_zennit(exactly=False)
+        yield "a BatchNorm that is not merged passes, ", exactly, passes
+        if len(before) > len(exactly):
+            yield "a merged BatchNorm still divides by √(1 + eps), another passes, ", before, passes
+
+
+def _relevance(case: Case, words: str, rules: Any, start: str, network: Network | None = None) -> Variant:
+    network = case.network if network is None else network
+    return Variant(words, lambda: lrp.relevance(network, case.x, case.target, rules=rules, start=start), rules, start)
 
 
 def _with(composite: Any, stabilizer: float) -> Any:

@@ -89,7 +89,8 @@ class Report:
         """How many targets are met."""
         set_ = [line for line in self.lines if line.met is not None]
         errors = f"; {len(self.errors)} rows could not be measured" if self.errors else ""
-        return f"{sum(bool(line.met) for line in set_)} of {len(set_)} targets met{errors}."
+        met = f"{sum(bool(line.met) for line in set_)} of {len(set_)} targets met" if set_ else "No target was checked"
+        return f"{met}{errors}."
 
     def facts(self) -> str:
         """Machine, versions, and who is missing, in a few lines."""

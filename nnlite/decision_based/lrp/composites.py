@@ -39,7 +39,7 @@ class Composite:
     pooling
         Average and global pooling: R_j = a_j / Σ a · R_k, which is `zero` on them.
     batchnorm
-        A BatchNorm that no Dense or Conv2d before it could take in.
+        A BatchNorm that no linear layer before it could take in.
 
     Everything else divides nothing: max-pooling gives all to its winner, activations, dropout and reshaping pass.
 
@@ -65,13 +65,14 @@ class Composite:
         ValueError
             A layer has no rule: no field fits it, or LRP has none for its kind.
         """
-        weighted = _weighted(network)
-        convolutions = [i for i in weighted if isinstance(network[i], CONVOLUTIONS)]
-        return [self._rule(i, network, weighted, convolutions) for i in range(len(network))]
+        return [self.rule(network, i) for i in range(len(network))]
 
-    def _rule(self, i: int, network: Network, weighted: list[int], convolutions: list[int]) -> LocalRule:
+    def rule(self, network: Network, i: int) -> LocalRule:
+        """The rule of layer i; ValueError where there is none."""
         layer = network[i]
         if layer.weighted:
+            weighted = _weighted(network)
+            convolutions = [i for i in weighted if isinstance(network[i], CONVOLUTIONS)]
             number, count = weighted.index(i), len(weighted)
             in_lower_half = number - 1 < (count - 2) // 2
             fitting = [
@@ -95,20 +96,33 @@ class Composite:
             return rule
         if layer.linear:
             return self.pooling
-        advice = " A Softmax is left out only at the end of a network." if isinstance(layer, Softmax) else ""
-        raise ValueError(f"LRP has no rule for layer {network.names[i]} ({layer!r}).{advice}")
+        advice = (
+            "a Softmax is left out only at the end of a network"
+            if isinstance(layer, Softmax)
+            else "give it one of your own, in a list with a rule for each layer"
+        )
+        raise ValueError(f"LRP has no rule for layer {network.names[i]} ({layer!r}); {advice}.")
 
     def __repr__(self) -> str:
-        given = [f"{f.name}={name_of(getattr(self, f.name))}" for f in fields(self) if getattr(self, f.name) is not f.default]
+        given = [
+            f"{f.name}={name_of(getattr(self, f.name))}" for f in fields(self) if getattr(self, f.name) is not f.default
+        ]
         return f"Composite({', '.join(given)})"
 
 
 def everywhere(rule: Rule) -> Composite:
     """One rule on every linear layer.
 
+    Raises
+    ------
+    TypeError
+        It is not one of the library's rules.
+
     >>> everywhere(zero()).dense
     zero()
     """
+    if not isinstance(rule, Rule):
+        raise TypeError(f"everywhere takes a rule such as epsilon(), and {rule!r} came.")
     return Composite(convolution=rule, dense=rule, pooling=zero(rule.options.get("stabilizer", 0.0)))
 
 
@@ -144,7 +158,6 @@ def _chosen(network: Network, rules: Rules) -> Sequence[Any]:
         return Composite(convolution=rules, dense=rules).rules_for(network)
     if not isinstance(rules, (list, tuple)):
         raise TypeError(f"rules takes a rule, a Composite or a list of rules, and {rules!r} came.")
-    usual = everywhere(epsilon()).rules_for(network)
     weighted = _weighted(network)
     if len(rules) == len(weighted):
         places = dict(zip(weighted, rules, strict=True))
@@ -157,7 +170,8 @@ def _chosen(network: Network, rules: Rules) -> Sequence[Any]:
     missing = [network.names[i] for i in weighted if rules[i] is None]
     if missing:
         raise ValueError(f"The layers {', '.join(missing)} have weights and need a rule; None came.")
-    return [default if rule is None else rule for default, rule in zip(usual, rules, strict=True)]
+    usual = everywhere(epsilon())
+    return [usual.rule(network, i) if rule is None else rule for i, rule in enumerate(rules)]
 
 
 def _checked(rule: Any) -> LocalRule:

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from .rule import Rule, Term
 
 
+SAFE = 2.0**-64, 2.0**64
+"""Where the largest changed weight lies if float32, which reaches from 2^-126 to 2^128, can hold the step."""
+
+
 class Part(NamedTuple):
     """One group of one step, worked out: the slides' z, s and R_j, and what s leaves for others.
 
@@ -51,7 +55,7 @@ class Part(NamedTuple):
     @property
     def c(self) -> list[np.ndarray]:
         """The slides' c, one array for each term, for those who look at it: R has it in it."""
-        return [layer.backward(self.a, self.s) for layer in self.layers]
+        return [layer.backward(self.a.astype(self.s.dtype, copy=False), self.s) for layer in self.layers]
 
     @property
     def stabilizer(self) -> np.ndarray:
@@ -67,7 +71,7 @@ class Part(NamedTuple):
 def four_steps(
     fed: Sequence[tuple[np.ndarray, Layer]], R: np.ndarray, stabilizer: Any = 0.0, z: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """z, s and R_j of one group, from its (a′, layer′) and the relevance κ R that it divides; size and lost as in `Part`.
+    """z, s and R_j of one group, from its (a′, layer′) and the κ R that it divides; size and lost as in `Part`.
 
     z is given where it is known: a layer on its own input has been computed already, on the way up.
     """
@@ -122,7 +126,7 @@ class Prepared:
         if rule.needs_weights and not hasattr(layer, "W"):
             raise TypeError(f"{rule!r} changes weights, and {layer!r} has none; zero and epsilon fit it.")
         self.rule, self.layer = rule, layer
-        self.changed = [[changed(layer, term) for term in group.terms] for group in rule.groups]
+        self.changed = [in_range([changed(layer, term) for term in group.terms]) for group in rule.groups]
 
     def parts(self, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> list[Part]:
         """Every group worked out."""
@@ -133,10 +137,12 @@ class Prepared:
             kappa = group.kappa(z) if callable(group.kappa) else group.kappa
             fed = [(term.input(a), layer) for term, layer in zip(group.terms, layers, strict=True)]
             fed = [each for each in fed if each[0] is not None]  # an input of zeros brings nothing
+            if layers[0].dtype not in (None, a.dtype):  # the weights of which float32 could not hold
+                fed = [(given.astype(layer.dtype), layer) for given, layer in fed]
             known = z if len(fed) == 1 and fed[0][0] is a and fed[0][1] is self.layer else None
             share = R if group.kappa == 1 else kappa * R
             z_group, s, R_j, size, lost = four_steps(fed, share, self.rule.stabilizer, known)
-            parts.append(Part(a, layers, kappa, z_group, s, R_j, size, lost))
+            parts.append(Part(a, layers, kappa, z_group, s, R_j.astype(R.dtype, copy=False), size, lost))
         return parts
 
     def step(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> Step:
@@ -152,11 +158,33 @@ class Prepared:
 
 
 def changed(layer: Any, term: Term) -> Layer:
-    """layer′: the layer with the weights and the bias of a term; itself where nothing changes."""
+    """layer′: the layer with the weights and the bias of a term; itself where nothing changes.
+
+    In float64 where float32 would lose them: the share of an input is a number even where its w² overflows.
+    """
     if term.keeps_weights:
         return layer
+    with np.errstate(all="ignore"):
+        made = _made(layer, term)
+        if layer.dtype != np.float32 or SAFE[0] < _largest(made) < SAFE[1]:
+            return made
+    wide = _made(layer.astype(np.float64), term)
+    return wide if _largest(wide) else made
+
+
+def in_range(layers: list[Layer]) -> list[Layer]:
+    """The layers, all in float64 where one is: they share a denominator."""
+    wide = any(layer.dtype == np.float64 for layer in layers)
+    return [layer.astype(np.float64) for layer in layers] if wide else layers
+
+
+def _made(layer: Any, term: Term) -> Layer:
     b = None if term.b is None or layer.b is None else frozen(term.b(layer.b))
     return replace(layer, W=frozen(term.W(layer.W)), b=b)
+
+
+def _largest(layer: Layer) -> float:
+    return max(float(np.abs(values).max(initial=0)) for values in layer.arrays.values())
 
 
 def per_sample(values: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import printed
 from .form import per_sample
 
 
@@ -55,18 +56,37 @@ class Ledger:
         return iter(self.entries)
 
     @property
-    def error(self) -> float:
-        """The largest |difference| of a line, as a part of that line's Σ |R above|."""
+    def gaps(self) -> np.ndarray:
+        """|difference| of every line as a part of its Σ |R above|: (layers, N)."""
         sizes = np.array([per_sample(np.abs(R)) for R in self.relevances[1:]])
         differences = np.array([np.abs(entry.difference) for entry in self.entries])
-        return float(np.max(differences / np.where(sizes > 0, sizes, 1), initial=0.0))
+        return differences / np.where(sizes > 0, sizes, 1)
+
+    @property
+    def error(self) -> float:
+        """The largest of the gaps."""
+        return float(np.max(self.gaps, initial=0.0))
+
+    def open(self, sample: int = 0) -> str:
+        """The lines of a sample with a gap above √eps of the dtype, in words; "" where all close.
+
+        What is missing there is rounding: where the inputs of z cancel, few of its digits are left, and LRP-0 divides
+        by it. No sum could say where that went.
+        """
+        dtype = self.relevances[0].dtype
+        return "\n".join(
+            f"{entry.layer} is open by {100 * gap[sample]:.2g} % of its Σ |R above|: its inputs cancel, and {dtype} "
+            "rounds them; give the rule a stabilizer" + (", or compute in float64." if dtype == np.float32 else ".")
+            for entry, gap in zip(self.entries[::-1], self.gaps[::-1], strict=True)
+            if gap[sample] > np.sqrt(np.finfo(dtype).eps)
+        )
 
     def total(self, column: str) -> np.ndarray:
         """A column ("bias", "stabilizer" or "dropped") summed over the layers: (N,)."""
         return np.sum([getattr(entry, column) for entry in self.entries], axis=0)
 
     def table(self, sample: int = 0) -> str:
-        """The ledger of one sample as text, from the scores down to the pixels."""
+        """The ledger of one sample as text, from the scores down to the pixels; below it, the lines that are open."""
         if not 0 <= sample < len(self.relevances[0]):
             return f"(no sample {sample}: the batch has {len(self.relevances[0])})"
         columns = ("above", "below", "bias", "stabilizer", "dropped")
@@ -77,11 +97,7 @@ class Ledger:
         ends = self.entries[-1].above[sample], self.entries[0].below[sample]
         totals = (_six_digits(number) for number in (*ends, *(self.total(column)[sample] for column in columns[2:])))
         rows.append(("score", "to pixels", *totals))  # type: ignore[arg-type]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        return "\n".join(
-            "  ".join(f"{v:<{w}}" if i < 2 else f"{v:>{w}}" for i, (v, w) in enumerate(zip(row, widths, strict=True)))
-            for row in rows
-        )
+        return "\n".join(filter(None, [printed.columns(rows, left=(0, 1)), self.open(sample)]))
 
     __str__ = table
 

@@ -7,13 +7,16 @@
 shortcut. ledger.py walks the same way and also tells, layer by layer, where the rest went.
 """
 
+from dataclasses import dataclass
 from typing import Any, Literal, overload
 
 import numpy as np
 
+from ...layers import Layer
 from ...network import Network
 from ...walk import LocalRule, walk
 from ..inputs import check_finite, check_input
+from ..method import method
 from ..target import Target, aimed, explained_class, is_neuron
 from .composites import Rules, rules_for
 from .ledger import Entry, Ledger, per_sample
@@ -47,27 +50,26 @@ class LRP:
         self._given, self.start = network, start
         self.network = network.to_scores().merged()
         self.rules: list[LocalRule] = rules_for(self.network, rules)
-        self._on_layers = [_on(rule, layer) for rule, layer in zip(self.rules, self.network, strict=True)]
+        self._on_layers = [_on(*each) for each in zip(self.rules, self.network, self.network.names, strict=True)]
 
     def __call__(self, x: np.ndarray, target: Target = None) -> np.ndarray:
         """The relevance of the pixels, in the shape of x."""
         network, top, rules = self._walk(target)
         a, R = walk(network, check_input(network, x), top, rules)
         check_finite(network, a[-1])
-        _check_signal(network, a, R, 0)
         return R[0]
 
     def layers(self, x: np.ndarray, target: Target = None) -> list[np.ndarray]:
         """The relevance of every layer: from the pixels, [0], to the scores."""
         return self.steps(x, target)[2]
 
-    def steps(self, x: np.ndarray, target: Target = None) -> tuple[Network, list[np.ndarray], list[np.ndarray], list[Any]]:
+    def steps(
+        self, x: np.ndarray, target: Target = None
+    ) -> tuple[Network, list[np.ndarray], list[np.ndarray], list[Any]]:
         """The network that was walked, every activation, every relevance, and the rule of each layer."""
         network, top, rules = self._walk(target)
         a, R = walk(network, check_input(network, x), top, rules, keep=True)
         check_finite(network, a[-1])
-        for l in range(len(network)):
-            _check_signal(network, a, R, l)
         return network, a, R, rules
 
     def ledger(self, x: np.ndarray, target: Target = None) -> Ledger:
@@ -90,26 +92,36 @@ class LRP:
         part, top = aimed(self._given, target, self.start)
         if len(part) > len(self.network):
             raise ValueError(
-                f"LRP divides scores, not probabilities; {target!r} is above the Softmax. Choose a layer below."
+                f"LRP divides scores, not probabilities; {target!r} is above the scores. Choose a layer below."
             )
         part = part.merged()  # a BatchNorm above the neuron is not merged into it
         same = [
-            ready if layer is known else _on(rule, layer)
-            for layer, known, ready, rule in zip(part, self.network, self._on_layers, self.rules)  # noqa: B905
+            ready if layer is known else _on(rule, layer, name)
+            for layer, known, ready, rule, name in zip(part, self.network, self._on_layers, self.rules, part.names)  # noqa: B905
         ]
         return part, top, same
 
 
-def _on(rule: LocalRule, layer: Any) -> Any:
-    return rule.on(layer) if isinstance(rule, Rule) else rule
+def _on(rule: LocalRule, layer: Layer, name: str) -> Any:
+    """The rule ready for its layer; one of the user's own must give R_j in the shape and the dtype of a_j."""
+    if isinstance(rule, Rule):
+        return rule.on(layer)
+    return rule if rule in PASSING else _Checked(rule, name)
 
 
-def _check_signal(network: Network, a: list[np.ndarray], R: list[Any], l: int) -> None:
-    if np.shape(R[l]) != a[l].shape or getattr(R[l], "dtype", None) != a[l].dtype:
-        got = f"{R[l].shape} {R[l].dtype}" if isinstance(R[l], np.ndarray) else repr(R[l])
-        raise ValueError(
-            f"The rule of layer {network.names[l]} must give R_j as {a[l].shape} {a[l].dtype}, got {got}."
-        )
+@dataclass(frozen=True)
+class _Checked:
+    """A rule of the user's own."""
+
+    rule: LocalRule
+    name: str
+
+    def __call__(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
+        R_j = self.rule(layer, a, z, R)
+        if not isinstance(R_j, np.ndarray) or R_j.shape != a.shape or R_j.dtype != a.dtype:
+            got = f"{R_j.shape} {R_j.dtype}" if isinstance(R_j, np.ndarray) else repr(R_j)
+            raise ValueError(f"The rule of layer {self.name} must give R_j as {a.shape} {a.dtype}, got {got}.")
+        return R_j
 
 
 @overload
@@ -136,6 +148,7 @@ def relevance(
 ) -> list[np.ndarray]: ...
 
 
+@method
 def relevance(
     network: Network,
     x: np.ndarray,
@@ -151,7 +164,7 @@ def relevance(
     ----------
     network
         Any network of nnlite.layers. A Softmax at its end is left out: scores are explained. A BatchNorm directly
-        after a Dense or a Conv2d is merged into it, and the predicted class is that of the merged network.
+        after a linear layer is merged into it, and the predicted class is that of the merged network.
     x
         (N, ...) in the dtype of the network.
     target
@@ -190,6 +203,7 @@ def relevance(
     return prepared.layers(x, target) if all_layers else prepared(x, target)
 
 
+@method
 def ledger(
     network: Network, x: np.ndarray, target: Target = None, *, rules: Rules = epsilon(), start: str = "score"
 ) -> Ledger:
@@ -199,7 +213,8 @@ def ledger(
 
     Returns
     -------
-    A `Ledger`, which holds the relevances of all layers too; print it to see the table of the first sample.
+    A `Ledger`, which holds the relevances of all layers too; print it to see the table of the first sample, and below
+    it the lines that rounding left open.
 
     Source: Bach et al. 2015, eq. 2 (conservation from layer to layer) and eq. 57 (the share of the bias).
 

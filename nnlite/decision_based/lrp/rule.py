@@ -10,7 +10,7 @@ So LRP-γ is Rule("gamma", [Group([Term(A, favour(γ), favour(γ))])]). A rule o
 booked, stepped through, pickled and compared like those of rules.py.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -32,7 +32,14 @@ class Change:
     gamma: float | None = None
 
     def __call__(self, p: np.ndarray) -> np.ndarray:
-        return self.part(p) if self.gamma is None else p + self.gamma * self.part(p)
+        if self.gamma is None:
+            return self.part(p)
+        if self.gamma > np.finfo(p.dtype).max:
+            raise ValueError(
+                f"gamma = {self.gamma:g} overflows {p.dtype}; take less, or compute in float64 "
+                '(network.astype("float64"), x.astype("float64")).'
+            )
+        return p + self.gamma * self.part(p)
 
 
 def same(p: np.ndarray) -> np.ndarray:
@@ -166,22 +173,23 @@ class NonNegative:
     def __call__(self, a: np.ndarray, rule: "Rule", layer: Layer) -> None:
         if a.size and a.min() < 0:
             raise ValueError(
-                f"{rule.name} needs inputs ≥ 0, got {a.min():g} at {layer!r}; use {self.instead}, which takes any sign."
+                f"{rule.name} needs inputs ≥ 0, got {a.min()} at {layer!r}; use {self.instead}, which takes any sign."
             )
 
 
 @dataclass(frozen=True, eq=False)
 class Box:
-    """l ≤ a ≤ h."""
+    """l ≤ a ≤ h, up to rounding."""
 
     low: Any
     high: Any
 
     def __call__(self, a: np.ndarray, rule: "Rule", layer: Layer) -> None:
         l, h = bound_like(self.low, a), bound_like(self.high, a)
-        if np.any(a < l) or np.any(a > h):
+        outside = np.maximum(l - a, a - h)
+        if np.any(outside > 0) and np.any(outside > 4 * np.finfo(a.dtype).eps * np.maximum(np.abs(l), np.abs(h))):
             raise ValueError(
-                f"{rule.name} takes inputs in [{np.min(l):g}, {np.max(h):g}], got {a.min():g} to {a.max():g} at "
+                f"{rule.name} takes inputs in [{np.min(self.low)}, {np.max(self.high)}], got {a.min()} to {a.max()} at "
                 f"{layer!r}; give the bounds of your pixels, or use w_squared, which needs none."
             )
 

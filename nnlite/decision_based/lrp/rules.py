@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...layers.arguments import frozen
+from ...layers.arguments import frozen, unmasked
 from .rule import (
     A_MINUS,
     A_PLUS,
@@ -168,7 +168,7 @@ def z_bounds(low: Any = 0.0, high: Any = 1.0, stabilizer: float = 0.0) -> Rule:
     ----------
     low, high
         The bounds l < h of the inputs: finite numbers, or arrays that broadcast over one input, such as (C, 1, 1). An
-        input outside them is a ValueError.
+        input outside them by more than rounding is a ValueError.
 
     Source: Montavon et al. 2017 (deep Taylor decomposition), sec. 4.2; Montavon et al. 2019, table 10.1.
 
@@ -177,7 +177,8 @@ def z_bounds(low: Any = 0.0, high: Any = 1.0, stabilizer: float = 0.0) -> Rule:
     >>> z_bounds(0, 1)(layer, a, layer.forward(a), np.array([[1.0]]))
     array([[0.5, 0.5]])
     """
-    if not all(np.asarray(bound).dtype.kind in "iuf" and np.isfinite(bound).all() for bound in (low, high)):
+    bounds = (np.asarray(unmasked(name, bound)) for name, bound in (("low", low), ("high", high)))
+    if not all(bound.dtype.kind in "iuf" and np.isfinite(bound).all() for bound in bounds):
         raise ValueError(f"z_bounds: expected finite bounds, got low = {low!r}, high = {high!r}.")
     if not np.all(np.asarray(low) < np.asarray(high)):
         raise ValueError(f"z_bounds: expected low < high, got low = {low}, high = {high}.")
@@ -213,7 +214,7 @@ def flat(stabilizer: float = 0.0) -> Rule:
 
 
 def _by_sign(of_plus: Change, of_minus: Change) -> list[Term]:
-    """What the products p_jk = a_j w_jk of one sign bring: a⁺ by one change, a⁻ by the other; the bias with the first."""
+    """What products p_jk = a_j w_jk of one sign bring: a⁺ by one change, a⁻ by the other; the bias with the first."""
     return [Term(A_PLUS, of_plus, of_plus), Term(A_MINUS, of_minus, None)]
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ... import storage
-from ...layers.arguments import DTYPES, Shape, count, frozen, generator, number, parameter, sizes
+from ...layers.arguments import DTYPES, Shape, count, frozen, generator, number, parameter, sizes, unmasked
 
 LARGEST = 1e100
 """Of what an expert is fit to and made of: sums of its squares are finite in float64."""
@@ -136,7 +136,7 @@ def above_zero(who: str, name: str, value: Any) -> float:
 
 def check_batch(who: str, x: Any) -> None:
     """An error unless x is a finite array (N, ...) of float32 or float64."""
-    if not isinstance(x, np.ndarray):
+    if not isinstance(unmasked("x", x), np.ndarray):
         raise TypeError(f"{who}: x takes a NumPy array (N, ...), and {type(x).__name__} came; use np.asarray.")
     if x.dtype not in DTYPES:
         raise ValueError(f"{who}: x takes float32 or float64, and {x.dtype} came; use x.astype(np.float32).")

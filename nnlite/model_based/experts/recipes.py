@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from ...datasets import CLEAN_HAND, data_folder, strokes
+from ...kernels.blas import one_blas_thread
 from . import rbm
 from .expert import Expert
 from .files import read
@@ -75,7 +75,7 @@ def fitted(name: str, *, folder: str | os.PathLike | None = None, progress: bool
             return expert
     except (OSError, ValueError):
         pass  # there is none, or a damaged one: it is fit (again)
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         expert = FIT[name](digits(), progress=progress, **OPTIONS[name])
     try:
         place.parent.mkdir(parents=True, exist_ok=True)

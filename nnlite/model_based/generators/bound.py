@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import expit
 
 from ...layers import Layer
-from ...layers.arguments import DTYPES, Shape, parameter
+from ...layers.arguments import DTYPES, Shape, parameter, unmasked
 
 
 def reconstruction(scores: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -46,9 +46,9 @@ def reconstruction(scores: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.nd
         raise ValueError(f"x takes the shape and dtype of the scores, {scores.shape} {scores.dtype}; {_of(x)} came.")
     if not (x.min() >= 0 and x.max() <= 1):  # a NaN fails both
         raise ValueError(f"x takes pixels from 0 to 1, and they go from {x.min()} to {x.max()}; scale them.")
-    # log(1 + e^s) without overflow
-    softplus = np.maximum(scores, 0) + np.log1p(np.exp(-np.abs(scores)))
-    return _summed(softplus - x * scores), expit(scores) - x
+    # without overflow, and without the difference of log(1 + e^s) and x s where both are large
+    size = np.abs(scores)
+    return _summed(np.where(scores > 0, 1 - x, x) * size + np.log1p(np.exp(-size))), expit(scores) - x
 
 
 def divergence(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -78,7 +78,7 @@ def divergence(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     mean, log_variance = halves(code)
     variance = np.exp(log_variance)
-    value = _summed(mean * mean + variance - 1 - log_variance) / 2
+    value = _summed(mean * mean + (np.expm1(log_variance) - log_variance)) / 2  # σ² − 1 to all digits near σ = 1
     return value, np.concatenate([mean, (variance - 1) / 2], axis=1)
 
 
@@ -177,7 +177,12 @@ def _summed(array: np.ndarray) -> np.ndarray:
 
 
 def _check(array: np.ndarray, name: str) -> None:
-    if not isinstance(array, np.ndarray) or array.dtype not in DTYPES or array.ndim < 2 or array.size == 0:
+    if (
+        not isinstance(unmasked(name, array), np.ndarray)
+        or array.dtype not in DTYPES
+        or array.ndim < 2
+        or array.size == 0
+    ):
         raise ValueError(
             f"{name} takes a float32 or float64 array (N, ...) with one sample or more, and {_of(array)} came."
         )

@@ -8,12 +8,12 @@ import numpy as np
 
 from ... import kernels
 from ...network import Network
-from ...walk import gradient_rule
 from ...training.backpropagation import parameter_gradients
 from ...training.loop import Moment, Parameters, updated
 from ...training.optimizers import Memories, Optimizer
 from ...training.plan import fingerprint
 from ...training.schedules import Schedule
+from ...walk import gradient_rule
 from .adversarial import discriminator_loss, generator_loss
 from .bound import Reparameterisation, noise_for, reconstruction
 from .parts import join, part

@@ -165,6 +165,8 @@ def load_file(path: str | os.PathLike) -> Generator:
 
 
 def _from_description(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Generator:
+    if any(value.dtype.kind != "f" for value in arrays.values()):
+        raise ValueError("its arrays are no floats")
     arrays = {key: frozen(value.astype(np.float32)) for key, value in arrays.items()}
     networks = {
         key: files.from_description(described, part(arrays, key)) for key, described in header["networks"].items()

@@ -4,9 +4,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from ...decision_based.inputs import check_input
+from ...decision_based.inputs import check_input, check_network
+from ...decision_based.method import takes_network
+from ...kernels.blas import one_blas_thread
 from ...layers.arguments import count, generator, number
 from ...network import Network
 from ...training.losses import softmax
@@ -24,6 +25,7 @@ class Bound:
     divergence: float
 
 
+@takes_network
 def bound(encoder: Network, decoder: Network, x: np.ndarray, rng: np.random.Generator | int = 0) -> Bound:
     """The variational bound of images, one draw of the code for each.
 
@@ -43,6 +45,7 @@ def bound(encoder: Network, decoder: Network, x: np.ndarray, rng: np.random.Gene
 
     Source: Kingma and Welling 2014, eq. 10 with one draw.
     """
+    check_network(decoder, "bound")
     code = encoder.forward(check_input(encoder, x))[-1]
     draw = Reparameterisation(noise_for(code, generator("bound", "rng", rng)))
     scores = decoder[:-1].forward(draw.forward(code))[-1]
@@ -79,6 +82,7 @@ def samples(
     ValueError
         n is not a positive integer, sure not from 0 up to 1, or the images do not fit the classifier.
     """
+    check_network(classifier, "samples")
     if not 0 <= number("samples", "sure", sure) < 1:
         raise ValueError(f"samples: sure takes a probability from 0 up to, but not, 1, and {sure} came.")
     p = softmax(classifier.scores(g.sample(count("samples", "n", n), rng)))
@@ -97,7 +101,8 @@ def measured(g: Generator, classifier: Network) -> Generator:
 
     BLAS runs on one thread meanwhile, so that the figures are the same to the last digit.
     """
-    with threadpool_limits(1, user_api="blas"):
+    check_network(classifier, "measured")
+    with one_blas_thread():
         figures: dict[str, Any] = {"samples": samples(g, classifier)}
         if g.encoder is not None:
             held_out, _ = recipes.digits(recipes.HELD_OUT_DIGITS, held_out=True)

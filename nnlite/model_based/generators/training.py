@@ -6,8 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from ...decision_based.method import takes_network
+from ...kernels.blas import one_blas_thread
 from ...layers.arguments import frozen
 from ...network import Network
 from ...training import loop
@@ -80,13 +81,14 @@ def train(
     )
     decoder = task.decoder.with_parameters(part(state.parameters, "decoder"))
     encoder = task.encoder.with_parameters(part(state.parameters, "encoder"))
-    with threadpool_limits(1, user_api="blas"):  # the same bits, whatever the number of threads
+    with one_blas_thread():  # the same bits, whatever the number of threads
         codes = class_means(encoder, x, labels)
     own = encoder if name == "vae" else None
     info = {"model": name, **asdict(recipe)}
     return Generator(name, decoder, own, codes, info).rounded(), state.history
 
 
+@takes_network
 def class_means(encoder: Network, x: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The mean code of the images of each class, (10, d)."""
     means = np.concatenate(

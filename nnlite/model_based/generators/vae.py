@@ -9,13 +9,13 @@ import numpy as np
 
 from ... import kernels
 from ...network import Network
-from ...walk import gradient_rule
 from ...training.backpropagation import parameter_gradients
 from ...training.divergence import diverged_loss
 from ...training.loop import Moment, Parameters, updated
 from ...training.optimizers import Memories, Optimizer
 from ...training.plan import fingerprint
 from ...training.schedules import Schedule
+from ...walk import gradient_rule
 from .bound import Reparameterisation, noise_for, vae_loss
 from .parts import join, part
 from .quality import bound

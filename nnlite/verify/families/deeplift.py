@@ -1,19 +1,21 @@
-"""DeepLIFT with Rescale beside captum, whose max-pooling rule is lost next to an activation function."""
+"""DeepLIFT with Rescale beside captum, which loses a rule where max-pooling or activation functions touch."""
 
 import warnings
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ...decision_based.deeplift import deeplift
-from ...layers import MaxPool2d, Softmax
-from ..case import Case, array
+from ...layers import Dropout, Identity, MaxPool2d, Softmax
+from ..case import ACTIVATIONS, Case, array
 from ..libraries import load
 from ..table import BUG, Comparison, impossible
 
 BECAUSE = (
-    "Where a max-pooling follows an activation function directly, captum's rule for it is lost: the activation's hook "
-    "sees the signal before the pooling's hook has changed it, and the plain gradient takes its place."
+    "Where max-pooling and activation functions follow each other directly, captum's rule for the upper one is lost: "
+    "the hook of the lower one sees the signal before the upper one's has changed it, and the plain gradient takes its "
+    "place."
 )
 OVERLAPPING = "captum unpools into one of the windows that overlap, where their contributions must add."
 
@@ -36,16 +38,20 @@ def _row(case: Case, name: str, reference: np.ndarray) -> Comparison:
 
     convention = f"DeepLift (Rescale), reference {name}"
     row = Comparison("deeplift", "captum", convention, lambda: _captum(case.module, case, reference), ours)
-    if not case.has(MaxPool2d):
-        return row
     if case.overlapping:
-        return impossible(
-            "deeplift", "captum", convention, OVERLAPPING
-        )  # fmt: skip
+        return impossible("deeplift", "captum", convention, OVERLAPPING)
+    if not case.has(MaxPool2d) and not _touching(case):
+        return row
     return row.otherwise(
-        BUG, BECAUSE, f"{convention}; captum sample by sample, with x.clone() before each max-pooling",
+        BUG, BECAUSE, f"{convention}; captum sample by sample, with x.clone() between the layers",
         ours, lambda: _apart(case, reference),
     )  # fmt: skip
+
+
+def _touching(case: Case) -> bool:
+    """Whether two layers with a rule of their own follow each other (an Identity and a Dropout hand on x itself)."""
+    layers = [layer for layer in case.network if not isinstance(layer, (Identity, Dropout))]
+    return any(all(isinstance(layer, (MaxPool2d, *ACTIVATIONS)) for layer in pair) for pair in pairwise(layers))
 
 
 def _captum(module: Any, case: Case, reference: np.ndarray, which: slice = slice(None)) -> np.ndarray:
@@ -57,7 +63,7 @@ def _captum(module: Any, case: Case, reference: np.ndarray, which: slice = slice
 
 
 def _apart(case: Case, reference: np.ndarray) -> np.ndarray:
-    """captum with a copy of the activations before each max-pooling, sample by sample.
+    """captum with a copy of the activations between the layers, sample by sample.
 
     (Where a sample equals its reference captum takes the gradient of the batch's first sample.)
     """
@@ -67,8 +73,5 @@ def _apart(case: Case, reference: np.ndarray) -> np.ndarray:
         def forward(self, x: Any) -> Any:
             return x.clone()
 
-    modules = []
-    for module in case.module:
-        modules += [Copy(), module] if isinstance(module, torch.nn.MaxPool2d) else [module]
-    apart = torch.nn.Sequential(*modules)
+    apart = torch.nn.Sequential(*(part for module in case.module for part in (module, Copy())))
     return np.concatenate([_captum(apart, case, reference, slice(i, i + 1)) for i in range(len(case.x))])

@@ -1,5 +1,7 @@
 """The scores and their gradient, by PyTorch's autograd and by captum."""
 
+from typing import Any
+
 import numpy as np
 
 from ...decision_based.gradient import gradient, gradient_times_input, saliency, sensitivity
@@ -50,17 +52,21 @@ def _of_own_module(case: Case) -> list[Comparison]:
     if case.own is None:
         return []
 
-    def scores() -> np.ndarray:
+    def output(module: Any) -> np.ndarray:
         with load("torch").no_grad():
-            return array(case.own(case.tensor()))
+            return array(module(case.tensor()))
 
-    return [
-        Comparison("scores", "torch", "your module as it is", scores, lambda: case.network.scores(case.x)),
+    whole, as_it_is = case.whole or case.network, "your module as it is"
+    what = f"your module without its {case.end}" if case.end else as_it_is
+    rows = [
+        Comparison("output", "torch", as_it_is, lambda: output(case.own), lambda: whole.output(case.x)),
+        Comparison("scores", "torch", what, lambda: output(case.own_scores), lambda: case.network.scores(case.x)),
         Comparison(
-            "gradient", "torch", "autograd on your module as it is",
-            lambda: case.torch_gradient(case.own), lambda: gradient(case.network, case.x, case.target),
+            "gradient", "torch", f"autograd on {what}",
+            lambda: case.torch_gradient(case.own_scores), lambda: gradient(case.network, case.x, case.target),
         ),
     ]  # fmt: skip
+    return rows if case.end else rows[1:]
 
 
 def _saliency(case: Case) -> Comparison:

@@ -104,7 +104,11 @@ def _without_reshaping(case: Case) -> Any:
         def __init__(self) -> None:
             super().__init__()
             for name, layer in layers:
-                if not isinstance(layer, (Flatten, Reshape)) and type(layer).__name__ not in ("Identity", "Dropout"):
+                if not isinstance(layer, (Flatten, Reshape)) and type(layer).__name__ not in (
+                    "Identity",
+                    "Dropout",
+                    "Dropout2d",
+                ):
                     setattr(self, name, modules[name])
 
         def forward(self, x: Any) -> Any:

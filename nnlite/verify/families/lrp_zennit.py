@@ -6,7 +6,7 @@ take in, and is usually started from 1. Its ZPlus and WSquare count the bias, it
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,9 @@ import numpy as np
 from ...decision_based import lrp
 from ...decision_based.excitation_backpropagation import excitation_backpropagation
 from ...decision_based.lrp.rule import passes
-from ...layers import Conv2d, ConvTranspose2d, Softmax
+from ...layers import BatchNorm, Conv2d, ConvTranspose2d, LeakyReLU, Sigmoid, Softmax, Tanh
 from ...walk import gradient_rule
-from ..case import LINEAR, POOLING, Case, array
+from ..case import ACTIVATIONS, LINEAR, POOLING, Case, array
 from ..conventions import w_squared_with_bias
 from ..libraries import load
 from ..table import BUG, CONVENTION, Comparison, impossible
@@ -31,6 +31,10 @@ def comparisons(case: Case) -> list[Comparison]:
     """Rules, pixel rules, composites, excitation backpropagation."""
     if case.has(Softmax):
         return [impossible("lrp", "zennit", "", "LRP has no rule for a Softmax between layers.")]
+    pairs = zip(case.network, case.network.layers[1:], strict=False)
+    if any(isinstance(a, ConvTranspose2d) and a.groups > 1 and isinstance(b, BatchNorm) for a, b in pairs):
+        because = "zennit cannot merge a BatchNorm into a transposed convolution with groups."
+        return [impossible("lrp", "zennit", "", because)]
     return [*_rules(case), *_pixel_rules(case), *_composites(case), *_excitation(case)]
 
 
@@ -194,11 +198,17 @@ def _excitation(case: Case) -> list[Comparison]:
         return relevance(case, made, "one")
 
     def ours(rule: lrp.Rule) -> np.ndarray:
-        composite = lrp.Composite(
-            convolution=rule, dense=rule, pooling=lrp.zero(STABILIZER), batchnorm=gradient_rule
-        )  # zennit gives this composite no rule for a BatchNorm: there the gradient stays
-        return _theirs_here(case, composite, "one")
+        kinds = {LINEAR: rule, POOLING: lrp.zero(STABILIZER), (*ACTIVATIONS, BatchNorm): gradient_rule}
+        rules = [
+            next((rule for kind, rule in kinds.items() if isinstance(layer, kind)), None)
+            for layer in case.as_zennit_merges.merged()
+        ]
+        return _theirs_here(case, rules, "one")
 
+    why = how = ""
+    if case.has(LeakyReLU, Tanh, Sigmoid):  # where passing and the gradient differ
+        why = " It has no rule for activation functions: their gradient multiplies the signal, and nnlite passes it on."
+        how = ", the gradient at activation functions"
     row = Comparison(
         "excitation", "zennit", "ExcitationBackprop",
         theirs, lambda: excitation_backpropagation(case.network, case.x, case.target),
@@ -206,12 +216,12 @@ def _excitation(case: Case) -> list[Comparison]:
     return [
         row.otherwise(
             CONVENTION,
-            f"zennit builds it on its ZPlus, where b⁺ takes its share; Zhang's eq. 1 has no bias.{_and(case)}",
-            f"ExcitationBackprop; nnlite αβ(1, 0) from 1, stabilizer=1e-6{_on(case)}",
+            f"zennit builds it on its ZPlus, where b⁺ takes its share; Zhang's eq. 1 has no bias.{why}{_and(case)}",
+            f"ExcitationBackprop; nnlite αβ(1, 0) from 1, stabilizer=1e-6{how}{_on(case)}",
             lambda: ours(lrp.alpha_beta(1, 0, STABILIZER)),
         ),
         replace(
-            row, convention=f"ExcitationBackprop(zero_params=bias); nnlite z⁺ from 1, stabilizer=1e-6{_on(case)}",
+            row, convention=f"ExcitationBackprop(zero_params=bias); nnlite z⁺ from 1, stabilizer=1e-6{how}{_on(case)}",
             theirs=lambda: theirs(zero_params=["bias"]), ours=lambda: ours(lrp.z_plus(STABILIZER)),
         ),
     ]  # fmt: skip
@@ -220,7 +230,8 @@ def _excitation(case: Case) -> list[Comparison]:
 # --------------------------------------------------------------------------------------------- both sides run
 
 
-MERGED = "zennit's merge leaves a BatchNorm that divides by √(1 + eps) where it should be an identity."
+INEXACT = "zennit's merge leaves a BatchNorm that divides by √(1 + eps) where it should be an identity."
+FIRST_ONLY = "Of several BatchNorms in a row zennit merges the first, and passes on the others."
 
 
 def _ours(case: Case, rules: Any, start: str = "score") -> np.ndarray:
@@ -232,24 +243,30 @@ def _theirs_here(case: Case, rules: Any, start: str = "score") -> np.ndarray:
     return lrp.relevance(case.as_zennit_merges, case.x, case.target, rules=rules, start=start)
 
 
-def _merges(case: Case) -> bool:
-    return case.as_zennit_merges is not case.network
+@lru_cache(maxsize=1)
+def _merge(case: Case) -> list[str]:
+    """How zennit's merge of BatchNorm differs from ours: by what it leaves."""
+    networks = case.network.merged(), case.merged_as_zennit(exactly=True), case.as_zennit_merges
+    ours, exactly, theirs = (sum(isinstance(layer, BatchNorm) for layer in network) for network in networks)
+    return [INEXACT] * (theirs > exactly) + [FIRST_ONLY] * (exactly > ours)
 
 
 def _and(case: Case) -> str:
-    return f" {MERGED}" if _merges(case) else ""
+    return "".join(f" {what}" for what in _merge(case))
 
 
 def _on(case: Case) -> str:
-    return ", on zennit's merged network" if _merges(case) else ""
+    return ", on zennit's merged network" if _merge(case) else ""
 
 
 def _merging(case: Case, row: Comparison, rules: Any, start: str = "score") -> Comparison:
-    """The row; where a BatchNorm is merged, known to differ by zennit's merge."""
-    if not _merges(case):
+    """The row; where zennit merges a BatchNorm otherwise, known to differ by that."""
+    what = _merge(case)
+    if not what:
         return row
     convention = f"{row.convention}; nnlite{_on(case)[1:]}"
-    return row.otherwise(BUG, MERGED, convention, lambda: _theirs_here(case, rules, start))
+    differs = BUG if INEXACT in what else CONVENTION
+    return row.otherwise(differs, " ".join(what), convention, lambda: _theirs_here(case, rules, start))
 
 
 def _everywhere(case: Case, make: Make) -> np.ndarray:
