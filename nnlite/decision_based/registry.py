@@ -269,7 +269,7 @@ def explain(
             DeprecationWarning,
             stacklevel=2,
         )
-        network, x, method = x, method, network  # type: ignore[assignment]
+        network, x, method = x, method, network
     if method not in METHODS:
         raise ValueError(f"There is no method {method!r}; the methods are {', '.join(METHODS)}.")
     chosen = METHODS[method]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -228,7 +228,7 @@ def explanation(
     return R[0]
 
 
-def is_neuron(target: Any) -> bool:
+def is_neuron(target: Any) -> TypeGuard[tuple[str, Any]]:
     """Whether `target` names a layer, as in ("conv2", 7), and not classes."""
     return isinstance(target, (tuple, list)) and len(target) == 2 and isinstance(target[0], str)
 

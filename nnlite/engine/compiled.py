@@ -24,7 +24,7 @@ from ..layers.arguments import DTYPES, Shape
 from . import lowering
 from .chunks import in_chunks, slices
 from .incremental import of_covered
-from .rows import is_finite
+from .rows import Run, is_finite
 from .segments import Segments, describe
 
 if TYPE_CHECKING:
@@ -181,14 +181,16 @@ class Program:
         return a, signals
 
     def _up(self, segments: Segments, x: np.ndarray) -> tuple[list[np.ndarray], list[Any]]:
-        a, runs = [x], []
+        a: list[np.ndarray] = [x]
+        runs: list[Run | None] = []
         for segment in segments.all:
             if segment.row is None:
                 a.append(self.plain.layer_forward(segment.start, a[-1]))
                 runs.append(None)
             else:
-                runs.append(segment.row.up(a[-1]))
-                a.extend(runs[-1].above)
+                run = segment.row.up(a[-1])
+                runs.append(run)
+                a.extend(run.above)
         return a, runs
 
     def _output(self, segments: Segments, x: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 What is not the library's own is no operation: a subclass, a method or a rule that somebody replaced. It runs plainly.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from numbers import Real
 from pathlib import Path
@@ -101,8 +101,7 @@ def way(rule: Any, layer: Layer, positive: bool) -> Way | None:
     if isinstance(rule, Prepared):
         found = _groups(rule, layer, positive)
     else:
-        known = callable(rule) and getattr(rule, "__hash__", None) and is_own(rule)
-        found = Way(MODES[rule]) if known and rule in MODES else None
+        found = Way(MODES[rule]) if isinstance(rule, Hashable) and rule in MODES and is_own(rule) else None
     return found if found is not None and KINDS.get(type(layer)) in FITS[found.mode] else None
 
 
@@ -113,7 +112,7 @@ def needs(rule: Any) -> Callable[..., None] | None:
 
 def is_separate(rule: Any) -> bool:
     """Whether it treats each sample separately: the library's rules do; the user's may do what they like."""
-    return isinstance(rule, Prepared) or (callable(rule) and getattr(rule, "__hash__", None) and rule in MODES)
+    return isinstance(rule, Prepared) or (isinstance(rule, Hashable) and rule in MODES)
 
 
 def cut(top: Any, part: slice, n: int) -> Any:
@@ -145,7 +144,7 @@ def _groups(rule: Prepared, layer: Layer, positive: bool) -> Way | None:
         return None
     if rule.rule.needs is not None and not (positive and isinstance(rule.rule.needs, NonNegative)):
         return None
-    groups = []
+    groups: list[tuple[float, Layer]] = []
     for group, layers in zip(rule.rule.groups, rule.changed, strict=True):
         terms = [(term.input, made) for term, made in zip(group.terms, layers, strict=True)]
         left = [(word, made) for word, made in terms if not (word is A_MINUS and positive)]

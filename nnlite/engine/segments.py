@@ -100,7 +100,7 @@ def _descents(segment: Segment, ways: Sequence[lowering.Way | None]) -> list[Des
         start = next((l + 1 for l in range(stop - 1, -1, -1) if (own[l] is None) != (own[stop - 1] is None)), 0)
         together = None
         if own[start] is not None and stop - start >= SHORTEST:
-            modes, epsilons, groups = zip(*own[start:stop], strict=True)  # type: ignore[arg-type]
+            modes, epsilons, groups = zip(*own[start:stop], strict=True)
             together = segment.row.between(start, stop).ways(modes, epsilons, groups)
         descents.append(Descent(start, stop, together))
         stop = start
@@ -109,7 +109,8 @@ def _descents(segment: Segment, ways: Sequence[lowering.Way | None]) -> list[Des
 
 def describe(segments: Sequence[Segment], layers: Sequence[Layer], shapes: Sequence[Shape]) -> list[tuple[str, ...]]:
     """For each layer: whether it stands in a row, what runs it, and why not otherwise."""
-    lines, number = [], 0
+    lines: list[tuple[str, ...]] = []
+    number = 0
     for part in segments:
         number += part.row is not None
         place = "alone" if part.row is None else f"row {number}"

@@ -112,7 +112,7 @@ class Conv2d(_Convolution):
 
     def output_shape(self, shape: Shape) -> Shape:
         self._check_image(shape)
-        size = windows(shape[2:], self.W.shape[2:], self.stride, self.padding, self.dilation).output  # type: ignore[arg-type]
+        size = windows(shape[2:], self.W.shape[2:], self.stride, self.padding, self.dilation).output
         if min(size) < 1:
             raise self.refuse(shape, f"images that its {self.W.shape[2]} × {self.W.shape[3]} window fits into")
         return shape[0], self.filters, *size

@@ -33,7 +33,7 @@ class _Pooling(Layer):
         """Where the windows lie on images of this shape (N, C, H, W)."""
         if len(shape) != 4:
             raise self.refuse(shape, "(N, C, H, W)", "Add the batch axis: x[None]." if len(shape) == 3 else "")
-        at = windows(shape[2:], self.size, self.stride, self.padding, ceil_mode=self.ceil_mode)  # type: ignore[arg-type]
+        at = windows(shape[2:], self.size, self.stride, self.padding, ceil_mode=self.ceil_mode)
         if min(at.output) < 1 or min(shape[2:]) < 1:
             raise self.refuse(shape, f"images that its window {self.size} fits into")
         return at

@@ -109,7 +109,7 @@ def _on(rule: LocalRule, layer: Layer, name: str) -> Any:
     return rule if rule in PASSING else _Checked(rule, name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Checked:
     """A rule of the user's own."""
 

@@ -10,7 +10,7 @@ So LRP-γ is Rule("gamma", [Group([Term(A, favour(γ), favour(γ))])]). A rule o
 booked, stepped through, pickled and compared like those of rules.py.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -221,7 +221,7 @@ class Term:
 class Group:
     """Terms that share one denominator, and the part κ of the relevance that they divide: a number, or κ(z)."""
 
-    terms: tuple[Term, ...]
+    terms: Sequence[Term]
     kappa: float | Callable[[np.ndarray], np.ndarray] = 1
 
     def __post_init__(self) -> None:
@@ -253,7 +253,7 @@ class Rule:
     """
 
     name: str
-    groups: tuple[Group, ...]
+    groups: Sequence[Group]
     stabilizer: float | Relative = 0.0
     needs: Callable[[np.ndarray, "Rule", Layer], None] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
