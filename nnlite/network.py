@@ -13,11 +13,10 @@ import numpy as np
 from . import architecture, storage
 from .chunks import in_chunks
 from .kernels import backend
-from .kernels.row import Mode
 from .layers import BatchNorm, Conv2d, Dense, Dropout, Identity, Layer, Mask, Softmax
 from .layers.arguments import Shape, float_dtype, sizes
 from .plan import MODES, Activations, Part, Piece, Plan, describe, is_input
-from .rows import Row, Run, Ways, is_finite
+from .rows import Mode, Row, Run, Ways, is_finite
 
 Rule = Callable[[Layer, np.ndarray, np.ndarray, Any], Any]
 """rule(layer, a_j, a_k, R_k) -> R_j: how one layer turns the signal above it into the signal below."""

@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .kernels import backend, flat, pooling
-from .kernels.row import Kind, Mode
 from .layers import AvgPool2d, Conv2d, ConvTranspose2d, Dense, Flatten, Identity, Layer, MaxPool2d, ReLU
 from .layers.arguments import DTYPES, Shape
-from .rows import KINDS, Groups, Row, Run, Ways, can_hold, can_stand_for, windows
+from .rows import KINDS, Groups, Kind, Mode, Row, Run, Ways, can_hold, can_stand_for, windows
 
 Rule = Callable[[Layer, np.ndarray, np.ndarray, Any], Any]
 

@@ -285,7 +285,7 @@ def test_where_no_cache_can_be_written_it_compiles_all_the_same_with_one_warning
         return real(*arguments, **options)
 
     monkeypatch.setattr(numba, "njit", without_a_folder)
-    backends._warn_that_nothing_is_kept.cache_clear()
+    backends.warn_that_nothing_is_kept.cache_clear()
     double, triple = backends.compiled(lambda x: 2 * x), backends.compiled(lambda x: 3 * x)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -15,7 +15,6 @@ from nnlite.decision_based.guided_backpropagation import guided_rule
 from nnlite.decision_based.lrp.composites import rules_for as lrp_rules
 from nnlite.decision_based.relu_rules import rules_for
 from nnlite.decision_based.target import explained, explanation
-from nnlite.kernels.row import Start
 from nnlite.layers import (
     AvgPool2d,
     Conv2d,
@@ -30,6 +29,7 @@ from nnlite.layers import (
     Tanh,
 )
 from nnlite.network import gradient_rule
+from nnlite.rows import Start
 
 pytestmark = pytest.mark.skipif(os.environ.get("NNLITE_BACKEND") == "numpy", reason="rows are of the Numba backend")
 

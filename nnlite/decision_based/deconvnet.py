@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.row import Mode
 from ..layers import Layer, Mask
 from ..layers.arguments import Shape, is_integer
 from ..network import Network, Rule
 from ..plan import MODES
+from ..rows import Mode
 from ..sheets import sheet
 from .inputs import activations
 from .relu_rules import rules_for

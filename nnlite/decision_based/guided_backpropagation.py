@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..chunks import in_chunks
-from ..kernels.row import Mode
 from ..layers import Layer
 from ..network import Network, Rule
 from ..plan import MODES
+from ..rows import Mode
 from .relu_rules import rules_for
 from .target import explanation
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.row import Start
 from ..layers.arguments import Shape, is_integer
 from ..network import Network, Rule, gradient_rule
+from ..rows import Start
 from .inputs import activations, check_finite, check_input
 
 

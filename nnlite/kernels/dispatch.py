@@ -40,7 +40,7 @@ def backend() -> str:
 
 
 @functools.cache  # one warning a process, not one a kernel
-def _warn_that_nothing_is_kept() -> None:
+def warn_that_nothing_is_kept() -> None:
     warnings.warn(
         "Numba found no folder in which it can keep compiled code; every process compiles again. "
         "Set NUMBA_CACHE_DIR to a folder that can be written.",
@@ -64,7 +64,7 @@ def compiled(loops: Callable, **options: Any) -> Callable:
         try:
             return numba.njit(cache=True, **options)(own)
         except RuntimeError:  # Numba found no folder in which it may write
-            _warn_that_nothing_is_kept()
+            warn_that_nothing_is_kept()
             return numba.njit(**options)(own)
 
     @functools.wraps(loops)

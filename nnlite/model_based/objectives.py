@@ -22,9 +22,9 @@ import numpy as np
 
 from ..decision_based.inputs import activations, like_input
 from ..decision_based.target import Explained, explained, explained_class, in_one
-from ..kernels.row import Start
 from ..layers.arguments import number
 from ..network import Network, gradient_rule
+from ..rows import Start
 from ..training.losses import log_softmax
 
 Objective = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]

@@ -11,7 +11,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ...kernels.row import Mode
 from ...layers import (
     AvgPool2d,
     BatchNorm,
@@ -33,6 +32,7 @@ from ...layers import (
     Tanh,
 )
 from ...network import Network
+from ...rows import Mode
 from .form import Passing, Rule
 from .rules import epsilon, zero
 

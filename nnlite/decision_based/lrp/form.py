@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...kernels.division import divide, signed
-from ...kernels.row import Mode
 from ...layers import Layer
+from ...rows import Mode
 
 
 class Term(NamedTuple):
@@ -170,7 +170,7 @@ class Rule:
         return self.step(layer, a, z, R).below
 
     def in_row(self, layer: Layer) -> tuple[Mode, float] | None:
-        """How a row of layers runs it (kernels/row.py); None where it cannot: with ε in proportion to z."""
+        """How a row of layers runs it (rows.py); None where it cannot: with ε in proportion to z."""
         if isinstance(self.stabilizer, Relative):
             return None
         if self.groups is unchanged:
