@@ -12,7 +12,21 @@ from math import prod
 
 import numpy as np
 
-from .engine.driver import Base, Part, Place, Program
+from .engine.driver import (
+    ABOVE,
+    ACTIVATIONS,
+    CHANGED,
+    CLASSES,
+    INPUT,
+    OUT,
+    SIGNALS,
+    TOP,
+    WEIGHTS,
+    WORK,
+    Part,
+    Place,
+    Program,
+)  # fmt: skip
 from .engine.loops import convolution, dense, fill, lrp, mean, pooling, relu, top
 from .engine.loops.sizes import Sizes
 from .kernels.windows import Windows, output_size
@@ -89,7 +103,7 @@ class Ways:
         for of, own in zip(row.sizes, groups, strict=True):
             self.groups.append([])
             for kappa, layer in own:
-                self.groups[-1].append((kappa, Place(Base.CHANGED, sum(map(len, pieces)) - of.W)))
+                self.groups[-1].append((kappa, Place(CHANGED, sum(map(len, pieces)) - of.W)))
                 pieces += _weights(layer, row.dtype)
         self.changed = _behind_each_other(pieces, row.dtype)
 
@@ -126,11 +140,11 @@ class Row:
     def _place(self, start: int, size: int) -> tuple[Place, Place]:
         """Where an activation lies, and where the signal on it."""
         if start < 0:
-            own = Base.INPUT, Base.OUT
+            own = INPUT, OUT
         elif start == self.starts[-1]:
-            own, start = (Base.ABOVE, Base.TOP), 0
+            own, start = (ABOVE, TOP), 0
         else:
-            own = Base.ACTIVATIONS, Base.SIGNALS
+            own = ACTIVATIONS, SIGNALS
         return Place(own[0], max(0, start), size), Place(own[1], max(0, start), size)
 
     def with_layers(self, layers: Sequence[Layer]) -> "Row":
@@ -170,11 +184,11 @@ class Row:
             if kind == Kind.RELU:
                 program.add(relu.forward, [of.size], a, z)
             elif kind != Kind.SAME:
-                FORWARD[kind](program, of, a, Place(Base.WEIGHTS), z, Place(Base.WORK))
+                FORWARD[kind](program, of, a, Place(WEIGHTS), z, Place(WORK))
 
     def _write_down(self, program: Program, ways: Ways, keep: bool) -> None:
         """From the signal at the top to the one on the input; with `keep` every signal comes to its place."""
-        gated, dz, work = False, self._places[-1][1], Place(Base.WORK)
+        gated, dz, work = False, self._places[-1][1], Place(WORK)
         for l in range(len(self.layers) - 1, -1, -1):
             kind, mode, of = self.kinds[l], ways.modes[l], self.sizes[l]
             if kind == Kind.SAME or (kind == Kind.RELU and not keep and (mode == Mode.PASS or gated)):
@@ -193,10 +207,10 @@ class Row:
                     program, of, FORWARD[kind], BACKWARD[kind], ways.epsilons[l], ways.groups[l], a, dz, da, work
                 )
             else:
-                BACKWARD[kind](program, of, dz, Place(Base.WEIGHTS), da, work)
+                BACKWARD[kind](program, of, dz, Place(WEIGHTS), da, work)
             dz = da
-        if dz.base != Base.OUT:
-            program.add(fill.copy, [self.size], dz, Place(Base.OUT, 0, self.size))
+        if dz.base != OUT:
+            program.add(fill.copy, [self.size], dz, Place(OUT, 0, self.size))
 
     def _up(self) -> Program:
         if "up" not in self._programs:
@@ -216,8 +230,8 @@ class Row:
         if ("through", start) not in ways.programs:
             program, (z, dz) = Program(self.dtype), self._places[-1]
             self._write_up(program)
-            program.add(top.choose, [self.size_above], z, Place(Base.CLASSES, 0, 1))
-            program.add(AT_TOP[start], [self.size_above], z, Place(Base.CLASSES, 0, 1), dz)
+            program.add(top.choose, [self.size_above], z, Place(CLASSES, 0, 1))
+            program.add(AT_TOP[start], [self.size_above], z, Place(CLASSES, 0, 1), dz)
             self._write_down(program, ways, keep=False)
             ways.programs["through", start] = program
         return ways.programs["through", start]
@@ -227,9 +241,7 @@ class Row:
     def output(self, x: np.ndarray) -> np.ndarray:
         """The activation at the top; nothing else is kept."""
         out = np.empty((len(x), *self.shapes[-1]), self.dtype)
-        memory = workspace("activations", (self.numbers,), self.dtype)
-        own = {Base.INPUT: self._flat(x, self.size), Base.ABOVE: out}
-        self._up().run(len(x), own, {Base.ACTIVATIONS: memory, **self._shared()})
+        self._up().run(len(x), {INPUT: self._flat(x, self.size), ABOVE: out}, self._shared(ACTIVATIONS))
         return out
 
     def up(self, x: np.ndarray) -> "Run":
@@ -241,27 +253,22 @@ class Row:
     def down(self, a: "Run", R: np.ndarray, ways: Ways, keep: bool) -> list[np.ndarray]:
         """The signal on x, or with `keep` all of them, from x up to below R."""
         n, out, R = len(a.x), np.empty(a.x.shape, self.dtype), self._flat(R, self.size_above)
-        own, shared = {**a.own(), Base.TOP: R, Base.OUT: out}, {**self._shared(), Base.CHANGED: ways.changed}
+        own = {**a.own(), TOP: R, OUT: out}
+        shared = self._shared() if keep else self._shared(SIGNALS)
+        shared[CHANGED] = ways.changed
         if keep:
-            own[Base.SIGNALS] = memory = aligned((self.numbers * n,), self.dtype)
-            memory[self.inner * n :] = R.reshape(-1) if self.starts[-1] >= 0 else 0  # for who is the same as the top
-        else:
-            shared[Base.SIGNALS] = workspace("signals", (self.numbers,), self.dtype)
+            own[SIGNALS] = memory = aligned((self.numbers * n,), self.dtype)
+            memory[self.inner * n :] = R.reshape(-1) if self.starts[-1] >= 0 else 0  # for layers that only reshape it
         self._down(ways, keep).run(n, own, shared)
         return [out, *self.views(out, memory)[:-1]] if keep else [out]
 
     def through(self, x: np.ndarray, classes: np.ndarray, start: Start, ways: Ways) -> tuple[np.ndarray, np.ndarray]:
         """The signal on x and the scores, up and down in one. A class of -1 becomes the one with the highest score."""
-        n, room = len(x), -(-self.numbers * self.dtype.itemsize // LINE) * LINE // self.dtype.itemsize
-        out, scores = np.empty(x.shape, self.dtype), np.empty((n, self.size_above), self.dtype)
-        memory = workspace("through", (2 * room + self.work,), self.dtype)
-        signals = memory[room : 2 * room]
-        own = {Base.INPUT: self._flat(x, self.size), Base.ABOVE: scores, Base.OUT: out, Base.CLASSES: classes}
-        shared = {
-            Base.ACTIVATIONS: memory, Base.SIGNALS: signals, Base.TOP: signals[self.inner :],
-            Base.WORK: memory[2 * room :], Base.WEIGHTS: self.weights, Base.CHANGED: ways.changed,
-        }  # fmt: skip
-        self._through(ways, start).run(n, own, shared)
+        out, scores = np.empty(x.shape, self.dtype), np.empty((len(x), self.size_above), self.dtype)
+        own = {INPUT: self._flat(x, self.size), ABOVE: scores, OUT: out, CLASSES: classes}
+        shared = self._shared(ACTIVATIONS, SIGNALS)
+        shared[TOP], shared[CHANGED] = shared[SIGNALS][self.inner :], ways.changed
+        self._through(ways, start).run(len(x), own, shared)
         return out, scores
 
     def views(self, x: np.ndarray, memory: np.ndarray) -> list[np.ndarray]:
@@ -272,8 +279,13 @@ class Row:
             for start, size, shape in self._views
         ]
 
-    def _shared(self) -> dict[int, np.ndarray]:
-        return {Base.WORK: workspace("row", (self.work,), self.dtype), Base.WEIGHTS: self.weights}
+    def _shared(self, *bases: int) -> dict[int, np.ndarray]:
+        """Of one sample: room for these, for the work behind them, and the weights."""
+        room = -(-self.numbers * self.dtype.itemsize // LINE) * LINE // self.dtype.itemsize
+        memory = workspace("row", (len(bases) * room + self.work,), self.dtype)
+        shared = {base: memory[i * room :] for i, base in enumerate((*bases, WORK))}
+        shared[WEIGHTS] = self.weights
+        return shared
 
     def _flat(self, a: np.ndarray, size: int) -> np.ndarray:
         """(N, size), contiguous (the parts look at no shape), and one that can be written (another type to Numba)."""
@@ -292,7 +304,7 @@ class Run:
         """Of each sample: its input, and its activations."""
         row, n = self.row, len(self.x)
         x, above = row._flat(self.x, row.size), self.memory[row.inner * n :]
-        return {Base.INPUT: x, Base.ACTIVATIONS: self.memory, Base.ABOVE: above}
+        return {INPUT: x, ACTIVATIONS: self.memory, ABOVE: above}
 
     def between(self, start: int, stop: int) -> "Run":
         """The run of the layers from `start` to before `stop`: the same numbers."""

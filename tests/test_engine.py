@@ -1,4 +1,4 @@
-"""The engine: no part touches what is not its own, on any thread, after any copy, whatever the cache holds."""
+"""The engine under threads, after copies, and over changes of its own code: addresses are never those of before."""
 
 import copy
 import gc
@@ -7,118 +7,125 @@ import pickle
 import shutil
 import subprocess
 import sys
-import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import nnlite
 from nnlite import Network, models
 from nnlite.decision_based import lrp
 from nnlite.decision_based.gradient import saliency
-from nnlite.engine import cache, driver
-from nnlite.engine.driver import Base, Part, Place, Program
-from nnlite.layers import Conv2d, Dense, Flatten, MaxPool2d, ReLU
-from nnlite.network import gradient_rule
-
-from .test_rows import RULES, close, layer_by_layer, networks
+from nnlite.engine import cache
+from nnlite.engine import driver as engine
+from nnlite.engine.driver import Part, Place, Program
+from nnlite.engine.loops import relu
 
 pytestmark = pytest.mark.skipif(os.environ.get("NNLITE_BACKEND") == "numpy", reason="the engine is Numba's")
 
-# ------------------------------------------------------------------------------------------------------- guard zones
-
-GUARD = 64
-"""Numbers before and behind each array: NaNs, so that what is read there shows, with bits of their own."""
-
-WRITTEN = {
-    "up": {Base.ABOVE, Base.ACTIVATIONS, Base.WORK},
-    "down": {Base.SIGNALS, Base.OUT, Base.WORK},
-    "through": {Base.ABOVE, Base.ACTIVATIONS, Base.SIGNALS, Base.TOP, Base.OUT, Base.WORK, Base.CLASSES},
-}
+HOUSE = Path(nnlite.__file__).parent
 
 
-def guarded(array):
-    """A copy of it between two guards."""
-    room = np.full(array.size + 2 * GUARD, -12345) if array.dtype.kind == "i" else _nans(array)
-    room[GUARD : GUARD + array.size] = array
-    return room
+def lenet(n=3):
+    network = models.load("lenet")
+    return network, np.random.default_rng(0).random((n, 1, 28, 28), np.float32)
 
 
-def _nans(array):
-    bits = {4: (np.uint32, 0x7FC12345), 8: (np.uint64, 0x7FF8123456789ABC)}[array.dtype.itemsize]
-    return np.full(array.size + 2 * GUARD, bits[1], bits[0]).view(array.dtype)
+def test_eight_threads_share_a_network():
+    network, x = lenet(24)
+    jobs = [
+        lambda network, x: network.scores(x),
+        lambda network, x: saliency(network, x),
+        lambda network, x: lrp.relevance(network, x, rules=lrp.epsilon(0.25)),
+        lambda network, x: lrp.relevance(network, x, rules=lrp.gamma(0.25), all_layers=True)[0],
+    ]
+    expected = [[job(models.load("lenet"), x[i : i + 3]).tobytes() for i in range(0, 24, 3)] for job in jobs]
+    for _ in range(10):
+        shared = Network(network.layers, network.names)  # no program is written yet: they race for it too
+        with ThreadPoolExecutor(8) as pool:
+            given = [[pool.submit(job, shared, x[i : i + 3]) for i in range(0, 24, 3)] for job in jobs]
+            assert [[one.result().tobytes() for one in row] for row in given] == expected
 
 
-def cut(arrays):
-    """The arrays, each as far as the next one that begins inside it: what lies there is the other's."""
-    begin = {b: a.__array_interface__["data"][0] for b, a in enumerate(arrays)}
-    found = []
-    for b, array in enumerate(arrays):
-        inside = [at - begin[b] for at in begin.values() if 0 < at - begin[b] < array.nbytes]
-        found.append(array[: min(inside, default=array.nbytes) // array.itemsize])
-    return found
+def test_a_copy_runs_when_what_it_was_copied_from_is_gone():
+    network, x = lenet()
+    expected = network.scores(x).tobytes(), saliency(network, x).tobytes()
+    other = copy.deepcopy(network)
+    del network
+    gc.collect()
+    np.full(2**20, np.nan)  # in the memory that was freed
+    assert (other.scores(x).tobytes(), saliency(other, x).tobytes()) == expected
 
 
-@pytest.fixture
-def guards(monkeypatch):
-    """Every run of the driver is on arrays between guards; says which were written. The arrays get their results."""
-    real, runs = driver._driver(), []
-
-    def run(lines, fields, n, many, *arrays):
-        arrays = cut(arrays)
-        rooms = [guarded(array) for array in arrays]
-        before = [room.tobytes() for room in rooms]
-        real(lines, fields, n, many, *(room[GUARD : len(room) - GUARD] for room in rooms))
-        written = set()
-        for base, (array, room, was) in enumerate(zip(arrays, rooms, before, strict=True)):
-            now, edge = room.tobytes(), GUARD * room.itemsize
-            assert now[:edge] == was[:edge], f"before base {base}"
-            assert now[len(now) - edge :] == was[len(was) - edge :], f"behind base {base}"
-            written |= {base} if now != was else set()
-            array[:] = room[GUARD : len(room) - GUARD]
-        runs.append(written)
-
-    monkeypatch.setattr(driver, "_driver", lambda: run)
-    return runs
+def test_a_network_that_was_pickled_runs_in_another_process(tmp_path):
+    network, x = lenet()
+    expected = network.scores(x)
+    kept = pickle.dumps((network, x))
+    assert len(kept) < 10 * len(pickle.dumps(models.load("lenet")))
+    (tmp_path / "network").write_bytes(kept)
+    code = "import pickle, sys; n, x = pickle.load(open(sys.argv[1], 'rb')); print(n.scores(x).tobytes().hex())"
+    done = run(code, HOUSE.parent, str(tmp_path / "network"))
+    assert done == expected.tobytes().hex()
 
 
-def test_the_guards_see_a_number_behind_an_array(guards):
-    def behind(t, a, z, _, __):
-        z[t[0]] = a[0]
-
-    program = Program(np.dtype(np.float32))
-    program.add(Part(behind), [3], Place(Base.INPUT, 0, 3), Place(Base.OUT, 0, 3))
-    x, out = np.ones((2, 3), np.float32), np.zeros((2, 3), np.float32)
-    with pytest.raises(AssertionError, match="behind base 5"):
-        program.run(2, {Base.INPUT: x, Base.OUT: out}, {})
+def run(code, house, *arguments, **environment):
+    command = [sys.executable, "-c", code, *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(house), **environment}
+    return subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=house, env=environment
+    ).stdout.strip()
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
-@given(networks(), st.sampled_from(["one", "score"]))
-@pytest.mark.parametrize("method", sorted(RULES))
-def test_nothing_is_written_or_read_beside_the_arrays(method, drawn, start):
-    network, x = drawn
-    with pytest.MonkeyPatch.context() as patch:
-        runs = guards.__wrapped__(patch) if hasattr(guards, "__wrapped__") else None
-        assert runs is not None
-        rules = RULES[method](network)
-        a = network.forward(x)
-        close(network.output(x), layer_by_layer(lambda: network.output(x)), x.dtype)
-        assert all(run <= WRITTEN["up"] for run in runs)
-        runs.clear()
-        R = a[-1] if start == "score" else np.ones_like(a[-1])
-        signals = network.walk_back(a, R, rules)
-        assert np.array_equal(network.to_input(a, R, rules), signals[0], equal_nan=True)
-        assert all(run <= WRITTEN["down"] for run in runs)
-        if x.dtype == np.float64:
-            expected = layer_by_layer(lambda: network.walk_back(list(a), R, rules))
-            for ours, theirs in zip(signals, expected, strict=True):
-                close(ours, theirs, x.dtype)
-        runs.clear()
-        if method.startswith("lrp") and x.size:
-            lrp.relevance(network, x, rules=lrp.epsilon(0.25), start=start)
-            assert all(run <= WRITTEN["through"] for run in runs)
+SMALL = """
+import numpy as np
+from nnlite import Network
+from nnlite.layers import Dense, ReLU
+print(Network([Dense(np.eye(2)), ReLU()]).output(np.array([[1.0, -1.0]])).tolist())
+"""
+
+
+def test_compiled_code_is_made_again_when_another_file_of_the_engine_has_changed(tmp_path):
+    shutil.copytree(HOUSE, tmp_path / "nnlite", ignore=shutil.ignore_patterns("__pycache__", "data"))
+    kept = {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
+    assert run(SMALL, tmp_path, **kept) == "[[1.0, 0.0]]"
+    names = {path.name.split("-")[0] for path in (tmp_path / "cache").rglob("*.nbi")}
+    assert names == {"driver._drive", "product.matrix_by_vector", "dense.add", "relu.forward"}  # and nothing else
+    shared = tmp_path / "nnlite/engine/pointers.py"
+    text = shared.read_text()
+    assert text.count("builder, given[1], signature.args[1]") == 1
+    shared.write_text(text.replace("builder, given[1], ", "builder, given[1].type(7), "))  # every number is 7
+    assert run(SMALL, tmp_path, **kept) == "[[1.0, 7.0]]"
+
+
+def fresh(part):
+    """The same part, not compiled."""
+    return Part(part._loop)
+
+
+def largest_of_zero_and(numbers):
+    program = Program(np.dtype(np.float64))
+    program.add(fresh(relu.forward), [len(numbers)], Place(engine.INPUT), Place(engine.ABOVE))
+    out = np.empty(len(numbers))
+    program.run(1, {engine.INPUT: np.array(numbers), engine.ABOVE: out}, {})
+    return out.tolist()
+
+
+@pytest.mark.parametrize("gone", ["CompileResultCacheImpl", "FunctionCache"])
+def test_where_numba_has_other_insides_it_compiles_all_the_same_with_one_warning(gone, monkeypatch):
+    monkeypatch.delattr(f"numba.core.caching.{gone}")
+    cache._kept_by_folder.cache_clear()
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert largest_of_zero_and([2.0, -3.0]) == largest_of_zero_and([2.0, -1.0]) == [2.0, 0.0]
+    finally:
+        cache._kept_by_folder.cache_clear()
+    assert len(caught) == 1
+    assert "every process compiles again" in str(caught[0].message)
+
+
+def test_a_pointer_is_no_business_of_python():
+    with pytest.raises(TypeError, match="expected a call of number in a compiled loop, got one from Python"):
+        relu.forward._loop([1], [1.0], [0.0], None, None)

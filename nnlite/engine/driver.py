@@ -14,19 +14,17 @@ from .pointers import call, with_intrinsics
 # ------------------------------------------------------------------------------------------------------ a program
 
 
-class Base:
-    """The arrays that a program runs on; each holds numbers of one sample, or of all of them behind each other.
+INPUT, ABOVE, ACTIVATIONS, SIGNALS, TOP, OUT, WORK, WEIGHTS, CHANGED, NUMBERS, CLASSES = range(11)
+"""The arrays that a program runs on; each holds numbers of one sample, or of all of them behind each other.
 
-    INPUT, ABOVE                x, and the activation at the top
-    ACTIVATIONS, SIGNALS        what lies between, up and down
-    TOP, OUT                    the signal at the top, and the signal on the input
-    WORK                        what a layer needs while it runs
-    WEIGHTS, CHANGED            the weights, and those that a rule has changed
-    NUMBERS                     the program's own constants
-    CLASSES                     the chosen class, an integer
-    """
-
-    INPUT, ABOVE, ACTIVATIONS, SIGNALS, TOP, OUT, WORK, WEIGHTS, CHANGED, NUMBERS, CLASSES = range(11)
+INPUT, ABOVE            x, and the activation at the top
+ACTIVATIONS, SIGNALS    what lies between, up and down
+TOP, OUT                the signal at the top, and the signal on the input
+WORK                    what a layer needs while it runs
+WEIGHTS, CHANGED        the weights, and those that a rule has changed
+NUMBERS                 the program's own constants
+CLASSES                 the chosen class, a 64-bit integer
+"""
 
 
 class Place(NamedTuple):
@@ -41,7 +39,7 @@ class Place(NamedTuple):
         return Place(self.base, self.start + numbers)
 
 
-NOTHING = Place(Base.NUMBERS)
+NOTHING = Place(NUMBERS)
 """The place of a part that needs fewer than four."""
 
 PLACES = 4
@@ -99,18 +97,18 @@ class Program:
     def numbers(self, *values: Any) -> Place:
         """Where these constants lie."""
         self._numbers += values
-        return Place(Base.NUMBERS, len(self._numbers) - len(values))
+        return Place(NUMBERS, len(self._numbers) - len(values))
 
     def run(self, n: int, own: Mapping[int, np.ndarray], shared: Mapping[int, np.ndarray]) -> None:
         """Run it for n samples: `own` are the arrays that hold numbers of each sample, `shared` those of one."""
         lines, fields, numbers, nothing, no_classes = self._ready
-        arrays = [*[nothing] * Base.NUMBERS, numbers, no_classes]
+        arrays = [*[nothing] * NUMBERS, numbers, no_classes]
         many = 0
         for base, array in shared.items():
             arrays[base] = array
         for base, array in own.items():
             many |= 1 << base
-            arrays[base] = array.reshape(-1)  # each of one type: for another the driver would be compiled again
+            arrays[base] = array.reshape(-1)  # all of one type: for another the driver would be compiled again
         _driver()(lines, fields, n, many, *arrays)
 
     @cached_property

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from ...kernels.division import LARGEST
-from ..driver import Base, Part, Place, Program
+from ..driver import WEIGHTS, Part, Place, Program
 from ..pointers import number
 from .fill import zero
 from .sizes import Sizes
@@ -40,7 +40,7 @@ def epsilon(
 ) -> None:
     """LRP-ε: the layer as it is, whose z the way up has left."""
     program.add(divide, [of.size_above], R, z, work, _numbers(program, 1.0, eps))  # step 2
-    back(program, of, work, Place(Base.WEIGHTS), R_j, work.after(of.size_above))  # step 3: c
+    back(program, of, work, Place(WEIGHTS), R_j, work.after(of.size_above))  # step 3: c
     program.add(multiply, [of.size], a, R_j, R_j)  # step 4
 
 
