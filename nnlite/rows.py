@@ -4,11 +4,12 @@ The layers say everything; this file only writes it down, by the functions of en
 layers run as a row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from enum import IntEnum
 from functools import cached_property
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -71,7 +72,7 @@ FORWARD = {
 }  # fmt: skip
 BACKWARD = {Kind.DENSE: dense.backward, Kind.CONV: convolution.backward, Kind.MEAN: mean.backward}
 GATES: dict[Mode, Part] = {
-    Mode.EXACT: relu.exact, Mode.PASS: relu.same, Mode.POSITIVE: relu.positive, Mode.GUIDED: relu.guided,
+    Mode.EXACT: relu.exact, Mode.PASS: fill.copy, Mode.POSITIVE: relu.positive, Mode.GUIDED: relu.guided,
 }  # fmt: skip
 AT_TOP: dict[Start, Part] = {Start.ONE: top.one, Start.SCORE: top.score, Start.LOG_PROBABILITY: top.log_probability}
 
@@ -98,7 +99,7 @@ class Ways:
     def __init__(self, row: "Row", modes: Sequence[Mode], epsilons: Sequence[float], groups: Sequence[Groups]) -> None:
         self.modes, self.epsilons = tuple(modes), tuple(epsilons)
         self.groups: list[list[tuple[float, Place]]] = []
-        self.programs: dict[tuple[str, int], Program] = {}
+        self.programs: dict[Any, Program] = {}
         pieces: list[np.ndarray] = []
         for of, own in zip(row.sizes, groups, strict=True):
             self.groups.append([])
@@ -133,9 +134,10 @@ class Row:
             convolution.room(of) for of, kind in zip(self.sizes, self.kinds, strict=True) if kind == Kind.CONV
         )
         self.work = 3 * max(sizes) + max(convolutions, default=0)
+        self._room = -(-self.numbers * dtype.itemsize // LINE) * LINE // dtype.itemsize  # whole lines of the cache
         self._places = [self._place(start, size) for start, size in zip(self.starts, sizes, strict=True)]
         self._views = list(zip(self.starts, sizes, self.shapes, strict=True))[1:]
-        self._programs: dict[str, Program] = {}
+        self._programs: dict[Any, Program] = {}
 
     def _place(self, start: int, size: int) -> tuple[Place, Place]:
         """Where an activation lies, and where the signal on it."""
@@ -196,7 +198,7 @@ class Row:
                 continue  # the signal passes as it is, in its place
             (a, da), (z, _) = self._places[l : l + 2]
             if kind == Kind.RELU:
-                program.add(GATES[mode], [of.size], a, dz, da)
+                program.add(GATES[mode], [of.size], dz, da, a)
             elif kind == Kind.MAX:  # and the ReLU below it in the same pass
                 gated = l > 0 and not keep and (self.kinds[l - 1], ways.modes[l - 1]) == (Kind.RELU, Mode.EXACT)
                 pooling.backward(program, of, gated, a, z, dz, da)
@@ -213,28 +215,27 @@ class Row:
             program.add(fill.copy, [self.size], dz, Place(OUT, 0, self.size))
 
     def _up(self) -> Program:
-        if "up" not in self._programs:
-            program = Program(self.dtype)
-            self._write_up(program)
-            self._programs["up"] = program
-        return self._programs["up"]
+        return self._written(self._programs, "up", self._write_up)
 
     def _down(self, ways: Ways, keep: bool) -> Program:
-        if ("down", keep) not in ways.programs:
-            program = Program(self.dtype)
-            self._write_down(program, ways, keep)
-            ways.programs["down", keep] = program
-        return ways.programs["down", keep]
+        return self._written(ways.programs, ("down", keep), lambda program: self._write_down(program, ways, keep))
 
     def _through(self, ways: Ways, start: Start) -> Program:
-        if ("through", start) not in ways.programs:
-            program, (z, dz) = Program(self.dtype), self._places[-1]
+        def write(program: Program) -> None:
+            (z, dz), classes = self._places[-1], Place(CLASSES, 0, 1)
             self._write_up(program)
-            program.add(top.choose, [self.size_above], z, Place(CLASSES, 0, 1))
-            program.add(AT_TOP[start], [self.size_above], z, Place(CLASSES, 0, 1), dz)
+            program.add(top.choose, [self.size_above], z, classes)
+            program.add(AT_TOP[start], [self.size_above], z, classes, dz)
             self._write_down(program, ways, keep=False)
-            ways.programs["through", start] = program
-        return ways.programs["through", start]
+
+        return self._written(ways.programs, ("through", start), write)
+
+    def _written(self, known: dict[Any, Program], key: Any, write: Callable[[Program], None]) -> Program:
+        if key not in known:
+            program = Program(self.dtype)
+            write(program)
+            known[key] = program  # whole, for other threads
+        return known[key]
 
     # ---------------------------------------------------------------------------------------------------- their runs
 
@@ -283,10 +284,10 @@ class Row:
 
     def _shared(self, *bases: int) -> dict[int, np.ndarray]:
         """Of one sample: room for these, for the work behind them, and the weights."""
-        room = -(-self.numbers * self.dtype.itemsize // LINE) * LINE // self.dtype.itemsize
-        memory = workspace("row", (len(bases) * room + self.work,), self.dtype)
-        shared = {base: memory[i * room :] for i, base in enumerate((*bases, WORK))}
-        shared[WEIGHTS] = self.weights
+        memory = workspace("row", (len(bases) * self._room + self.work,), self.dtype)
+        shared = {WEIGHTS: self.weights, WORK: memory[len(bases) * self._room :]}
+        for i, base in enumerate(bases):
+            shared[base] = memory[i * self._room :]
         return shared
 
     def _flat(self, a: np.ndarray, size: int) -> np.ndarray:

@@ -5,10 +5,10 @@
 
 A line says which **part** runs, and on which numbers. Up through Conv2d, ReLU and down again by LRP-ε, it reads
 
-    to_strips          input        -> work         the line of a convolution, taken apart: loops/convolution.py
+    to_strips          input        -> work         a convolution: loops/convolution.py
     to_columns         work         -> work
     matrix_by_matrix   weights work -> activations  BLAS: loops/product.py
-    add_bias           weights      -> activations
+    add_to_planes      weights      -> activations  the bias
     forward            activations  -> above        loops/relu.py
     divide             signal above -> work         s = R / (z + ε sgn z): loops/lrp.py
     matrix_by_matrix   weights work -> work         c, the way back with s
@@ -22,11 +22,12 @@ take a fraction of the time of one function that holds all of it, and a program 
 weights, LRP-γ say, is the same parts on other weights.
 
     driver.py   Part, Place, Program, and the driver
+    pointers.py what a loop does with pointers
     cache.py    compiled code is kept on disk, and made again when a file of this folder has changed
     loops/      the parts, and the functions that write them into a program; one idea a file
 
 **Nothing checks a bound.** What a program may touch follows from the sizes that it was written with, and
-tests/test_engine.py lays guards around every array. Two rules keep it safe: arrays go to the driver as arrays, so they
-live as long as the call and no address of an array is ever kept; addresses of parts are never copied or pickled with a
-program, but found again in the new process.
+tests/test_rows.py lays guards around every array. Two rules keep it safe: arrays go to the driver as arrays, so they
+live as long as the call and no address of an array is ever kept; addresses of parts are never pickled with a program,
+but found again in the other process.
 """

@@ -101,9 +101,8 @@ class Program:
 
     def run(self, n: int, own: Mapping[int, np.ndarray], shared: Mapping[int, np.ndarray]) -> None:
         """Run it for n samples: `own` are the arrays that hold numbers of each sample, `shared` those of one."""
-        lines, fields, numbers, nothing, no_classes = self._ready
-        arrays = [*[nothing] * NUMBERS, numbers, no_classes]
-        many = 0
+        lines, fields, blank = self._ready
+        arrays, many = blank.copy(), 0
         for base, array in shared.items():
             arrays[base] = array
         for base, array in own.items():
@@ -112,21 +111,20 @@ class Program:
         _driver()(lines, fields, n, many, *arrays)
 
     @cached_property
-    def _ready(self) -> tuple[np.ndarray, ...]:
-        """The program as the driver takes it: [part, first integer, base, start, size, base, ...] line by line."""
+    def _ready(self) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+        """The program as the driver takes it: [part, first integer, base, start, size, base, ...] line by line.
+
+        And its integers, and the arrays that it brings: its numbers, and empty ones where a run brings none.
+        """
         lines = np.empty((len(self._lines), 2 + 3 * PLACES), np.int64)
         for line, (part, first, places) in zip(lines, self._lines, strict=True):
             line[:] = [part.address(self.dtype), first, *(number for place in places for number in place)]
         fields = [field.address(self.dtype) if hasattr(field, "address") else field for field in self._fields]
-        return lines, np.array(fields, np.int64), np.array(self._numbers, self.dtype), *_nothing(self.dtype)
+        blank = [*[np.empty(0, self.dtype)] * NUMBERS, np.array(self._numbers, self.dtype), np.empty(0, np.int64)]
+        return lines, np.array(fields, np.int64), blank
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_ready"}  # addresses of this process
-
-
-@functools.cache
-def _nothing(dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-    return np.empty(0, dtype), np.empty(0, np.int64)
 
 
 @functools.cache

@@ -13,7 +13,7 @@ def forward(t, a, z, _, __):  # type: ignore[no-untyped-def]
 
 
 @Part
-def exact(t, a, dz, da, _):  # type: ignore[no-untyped-def]
+def exact(t, dz, da, a, _):  # type: ignore[no-untyped-def]
     """dz where a > 0"""
     zero = number(a, 0)
     for i in range(t[0]):
@@ -21,7 +21,7 @@ def exact(t, a, dz, da, _):  # type: ignore[no-untyped-def]
 
 
 @Part
-def positive(t, _, dz, da, __):  # type: ignore[no-untyped-def]
+def positive(t, dz, da, _, __):  # type: ignore[no-untyped-def]
     """max(0, dz)"""
     zero = number(dz, 0)
     for i in range(t[0]):
@@ -29,15 +29,8 @@ def positive(t, _, dz, da, __):  # type: ignore[no-untyped-def]
 
 
 @Part
-def guided(t, a, dz, da, _):  # type: ignore[no-untyped-def]
+def guided(t, dz, da, a, _):  # type: ignore[no-untyped-def]
     """max(0, dz) where a > 0"""
     zero = number(a, 0)
     for i in range(t[0]):
         da[i] = dz[i] if (a[i] > 0) & (dz[i] > 0) else zero
-
-
-@Part
-def same(t, _, dz, da, __):  # type: ignore[no-untyped-def]
-    """dz"""
-    for i in range(t[0]):
-        da[i] = dz[i]
