@@ -35,7 +35,7 @@ from ..layers import (
 )
 from ..model_based.objectives import AtLogProbability
 from ..walk import gradient_rule
-from .row import Kind, Mode, Start
+from .operations import Groups, Kind, Mode, Start
 
 KINDS: dict[type[Layer], Kind] = {
     Dense: Kind.DENSE, Conv2d: Kind.CONV, ReLU: Kind.RELU, MaxPool2d: Kind.MAX, AvgPool2d: Kind.MEAN,
@@ -56,16 +56,19 @@ FITS: dict[Mode, set[Kind]] = {
 }  # fmt: skip
 """What each mode can be asked of."""
 
+SIGNS = {A: 0, A_PLUS: 1, A_MINUS: -1}
+"""The inputs that a row can feed to a layer, by the sign of those that it keeps."""
+
 STARTS = {"one": Start.ONE, "score": Start.SCORE}
 PACKAGE = Path(__file__).parents[1]
 
 
 class Way(NamedTuple):
-    """How a row turns the signal above a layer into the one below: a mode, its ε, and (κ, layer′) of its groups."""
+    """How a row turns the signal above a layer into the one below: a mode, its ε, and its groups."""
 
     mode: Mode
     epsilon: float = 0.0
-    groups: tuple[tuple[float, Layer], ...] = ()
+    groups: Groups = ()
 
 
 def is_own(function: Any) -> bool:
@@ -144,14 +147,14 @@ def _groups(rule: Prepared, layer: Layer, positive: bool) -> Way | None:
         return None
     if rule.rule.needs is not None and not (positive and isinstance(rule.rule.needs, NonNegative)):
         return None
-    groups: list[tuple[float, Layer]] = []
+    groups = []
     for group, layers in zip(rule.rule.groups, rule.changed, strict=True):
-        terms = [(term.input, made) for term, made in zip(group.terms, layers, strict=True)]
-        left = [(word, made) for word, made in terms if not (word is A_MINUS and positive)]
-        one = len(left) == 1 and (left[0][0] is A or (left[0][0] is A_PLUS and positive))
-        if not one or not isinstance(group.kappa, Real):
+        terms = [(SIGNS.get(term.input), made) for term, made in zip(group.terms, layers, strict=True)]
+        if not isinstance(group.kappa, Real) or any(sign is None for sign, _ in terms):
             return None
-        groups.append((float(group.kappa), left[0][1]))
-    if len(groups) == 1 and groups[0] == (1.0, layer):
+        # Where no input is negative, a⁺ is a, and a⁻ brings nothing.
+        signed = [(0 if positive else sign, made) for sign, made in terms if not (positive and sign == -1)]
+        groups.append((float(group.kappa), tuple(signed)))
+    if len(groups) == 1 and groups[0] == (1.0, ((0, layer),)):
         return Way(Mode.EPSILON, float(stabilizer))
     return Way(Mode.GROUPS, float(stabilizer), tuple(groups)) if layer.weighted else None

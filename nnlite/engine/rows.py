@@ -1,38 +1,77 @@
-"""A row of layers as the compiled kernel wants it: one table, one array of weights; and what may stand in it.
+"""A row of layers as a program of the engine: where its activations and signals lie, and what runs between them.
 
-The layers say everything; this file only writes it down. segments.py chooses which layers run as a row.
+The layers say everything; this file only writes it down, by the functions of loops/. segments.py chooses which layers
+run as a row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from functools import cached_property
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ..kernels.windows import Windows, output_size
+from ..kernels.windows import Windows
+from ..kernels.windows import windows as windows_of
 from ..kernels.workspace import LINE, aligned, workspace
 from ..layers import AvgPool2d, Conv2d, Dense, GlobalAvgPool, Layer, MaxPool2d
 from ..layers.arguments import Shape
-from . import row as kernel
+from .driver import (
+    ABOVE,
+    ACTIVATIONS,
+    CHANGED,
+    CLASSES,
+    INPUT,
+    OUT,
+    SIGNALS,
+    TOP,
+    WEIGHTS,
+    WORK,
+    Part,
+    Place,
+    Program,
+)
+from .loops import convolution, dense, fill, lrp, mean, pooling, relu, top
+from .loops.sizes import Sizes
 from .lowering import KINDS
-from .row import Field, Kind, Start
+from .operations import Groups, Kind, Mode, Start
+
+FORWARD = {
+    Kind.DENSE: dense.forward, Kind.CONV: convolution.forward, Kind.MAX: pooling.forward, Kind.MEAN: mean.forward,
+}  # fmt: skip
+BACKWARD = {Kind.DENSE: dense.backward, Kind.CONV: convolution.backward, Kind.MEAN: mean.backward}
+GATES: dict[Mode, Part] = {
+    Mode.EXACT: relu.exact, Mode.PASS: fill.copy, Mode.POSITIVE: relu.positive, Mode.GUIDED: relu.guided,
+}  # fmt: skip
+AT_TOP: dict[Start, Part] = {Start.ONE: top.one, Start.SCORE: top.score, Start.LOG_PROBABILITY: top.log_probability}
+
 
 MOST_NUMBERS = 2**18
 """In the columns of one convolution, an activation, or an array of weights: more would not stay in the cache."""
 
-Groups = tuple[tuple[float, Layer], ...]
-"""The (κ, layer′) of Mode.GROUPS: layer′ is the layer with other weights."""
 
+class Ways:
+    """How the layers of a row turn the signal above them into the signal below: by a mode, an ε and groups for each.
 
-class Ways(NamedTuple):
-    """How the layers of a row turn the signal above them into the signal below, as the kernel `down` wants it."""
+    `changed` holds the weights of the groups, `groups` for each layer κ and where they lie; `programs` those that walk
+    down by these ways.
+    """
 
-    modes: np.ndarray
-    epsilons: np.ndarray
-    kappas: np.ndarray
-    changed: np.ndarray
+    def __init__(self, row: "Row", modes: Sequence[Mode], epsilons: Sequence[float], groups: Sequence[Groups]) -> None:
+        self.modes, self.epsilons = tuple(modes), tuple(epsilons)
+        self.groups: list[list[lrp.PlacedGroup]] = []
+        self.programs: dict[Any, Program] = {}
+        pieces: list[np.ndarray] = []
+        for of, own in zip(row.sizes, groups, strict=True):
+            self.groups.append([])
+            for kappa, terms in own:
+                placed = []
+                for sign, layer in terms:
+                    placed.append((sign, Place(CHANGED, sum(map(len, pieces)) - of.W)))
+                    pieces += _weights(layer, row.dtype)
+                self.groups[-1].append((kappa, placed))
+        self.changed = _behind_each_other(pieces, row.dtype)
 
 
 class Row:
@@ -44,18 +83,36 @@ class Row:
         The layers.
     shapes
         The shapes below and above each of them, without the batch axis.
-    table
-        A line of `Field` for each layer.
+    sizes
+        Each of them in numbers.
     """
 
     def __init__(self, layers: Sequence[Layer], shapes: Sequence[Shape], dtype: np.dtype) -> None:
         self.layers, self.shapes, self.dtype = tuple(layers), tuple(shapes), dtype
-        starts, self.numbers = _starts(self.layers, self.shapes)
-        self.table, self.counts, self.work = _table(self.layers, self.shapes, starts, dtype)
-        sizes = [prod(shape) for shape in self.shapes]
+        self.kinds = [KINDS[type(layer)] for layer in self.layers]
+        self.sizes = _sizes(self.layers, self.shapes, dtype)
+        sizes = list(map(prod, self.shapes))
         self.size, self.size_above = sizes[0], sizes[-1]
-        self._nothing = np.empty((0, 0), dtype)
-        self._places = list(zip(starts, sizes, self.shapes, strict=True))[1:]
+        self.starts, self.numbers = _starts(self.kinds, sizes)
+        self.inner = self.numbers - self.size_above if self.starts[-1] >= 0 else 0
+        convolutions = (
+            convolution.room(of) for of, kind in zip(self.sizes, self.kinds, strict=True) if kind == Kind.CONV
+        )
+        self.work = 5 * max(sizes) + max(convolutions, default=0)
+        self._room = -(-self.numbers * dtype.itemsize // LINE) * LINE // dtype.itemsize  # whole lines of the cache
+        self._places = [self._place(start, size) for start, size in zip(self.starts, sizes, strict=True)]
+        self._views = list(zip(self.starts, sizes, self.shapes, strict=True))[1:]
+        self._programs: dict[Any, Program] = {}
+
+    def _place(self, start: int, size: int) -> tuple[Place, Place]:
+        """Where an activation lies, and where the signal on it."""
+        if start < 0:
+            own = INPUT, OUT
+        elif start == self.starts[-1]:
+            own, start = (ABOVE, TOP), 0
+        else:
+            own = ACTIVATIONS, SIGNALS
+        return Place(own[0], max(0, start), size), Place(own[1], max(0, start), size)
 
     def with_layers(self, layers: Sequence[Layer]) -> "Row":
         """This row for layers that differ from its own in the values of their weights alone."""
@@ -67,24 +124,12 @@ class Row:
 
     @cached_property
     def weights(self) -> np.ndarray:
-        """All weights and biases behind each other, as the table says."""
-        return self._behind_each_other(self.layers)
+        """All weights and biases behind each other, as `sizes` says."""
+        return _behind_each_other([piece for layer in self.layers for piece in _weights(layer, self.dtype)], self.dtype)
 
-    def _behind_each_other(self, layers: Sequence[Layer]) -> np.ndarray:
-        pieces = [piece for layer in layers for piece in _weights(layer, self.dtype)]
-        return np.concatenate(pieces) if pieces else np.zeros(0, self.dtype)
-
-    def ways(self, modes: Sequence[int], epsilons: Sequence[float], groups: Sequence[Groups]) -> Ways:
+    def ways(self, modes: Sequence[Mode], epsilons: Sequence[float], groups: Sequence[Groups]) -> Ways:
         """The ways of these modes, one a layer, with the ε and the groups of the layers that have some."""
-        most = max(map(len, groups))
-        full = [
-            [*own, *[(0.0, layer)] * (most - len(own))] for layer, own in zip(self.layers, groups, strict=True)
-        ]  # κ = 0: there is no such group
-        kappas = np.array([[kappa for kappa, _ in own] for own in full], self.dtype)
-        changed = np.empty((most, len(self.weights)), self.dtype)
-        for g in range(most):
-            changed[g] = self._behind_each_other([own[g][1] for own in full])
-        return Ways(np.array(modes, np.int64), np.array(epsilons, self.dtype), kappas, changed)
+        return Ways(self, modes, epsilons, groups)
 
     def between(self, start: int, stop: int) -> "Row":
         """The layers from `start` to before `stop` as a row of their own."""
@@ -98,52 +143,122 @@ class Row:
     def _between(self) -> dict[tuple[int, int], "Row"]:
         return {}
 
+    # ------------------------------------------------------------------------------------------------ the programs
+
+    def _write_up(self, program: Program) -> None:
+        places = [activation for activation, _ in self._places]
+        for kind, of, a, z in zip(self.kinds, self.sizes, places, places[1:], strict=False):
+            if kind == Kind.RELU:
+                program.add(relu.forward, [of.size], a, z)
+            elif kind != Kind.SAME:
+                FORWARD[kind](program, of, a, Place(WEIGHTS), z, Place(WORK))
+
+    def _write_down(self, program: Program, ways: Ways, keep: bool) -> None:
+        """From the signal at the top to the one on the input; with `keep` every signal comes to its place."""
+        gated, dz, work = False, self._places[-1][1], Place(WORK)
+        for l in range(len(self.layers) - 1, -1, -1):
+            kind, mode, of = self.kinds[l], ways.modes[l], self.sizes[l]
+            if kind == Kind.SAME or (kind == Kind.RELU and not keep and (mode == Mode.PASS or gated)):
+                gated = False
+                continue  # the signal passes as it is, in its place
+            (a, da), (z, _) = self._places[l : l + 2]
+            if kind == Kind.RELU:
+                program.add(GATES[mode], [of.size], dz, da, a)
+            elif kind == Kind.MAX:  # and the ReLU below it in the same pass
+                gated = l > 0 and not keep and (self.kinds[l - 1], ways.modes[l - 1]) == (Kind.RELU, Mode.EXACT)
+                pooling.backward(program, of, gated, a, z, dz, da)
+            elif mode == Mode.EPSILON:
+                lrp.epsilon(program, of, BACKWARD[kind], ways.epsilons[l], a, z, dz, da, work)
+            elif mode == Mode.GROUPS:
+                lrp.groups(
+                    program, of, FORWARD[kind], BACKWARD[kind], ways.epsilons[l], ways.groups[l], a, dz, da, work
+                )
+            else:
+                BACKWARD[kind](program, of, dz, Place(WEIGHTS), da, work)
+            dz = da
+        if dz.base != OUT:
+            program.add(fill.copy, [self.size], dz, Place(OUT, 0, self.size))
+
+    def _up(self) -> Program:
+        return self._written(self._programs, "up", self._write_up)
+
+    def _down(self, ways: Ways, keep: bool) -> Program:
+        return self._written(ways.programs, ("down", keep), lambda program: self._write_down(program, ways, keep))
+
+    def _through(self, ways: Ways, start: Start) -> Program:
+        def write(program: Program) -> None:
+            (z, dz), classes = self._places[-1], Place(CLASSES, 0, 1)
+            self._write_up(program)
+            program.add(top.choose, [self.size_above], z, classes)
+            program.add(AT_TOP[start], [self.size_above], z, classes, dz)
+            self._write_down(program, ways, keep=False)
+
+        return self._written(ways.programs, ("through", start), write)
+
+    def _written(self, known: dict[Any, Program], key: Any, write: Callable[[Program], None]) -> Program:
+        if key not in known:
+            program = Program(self.dtype)
+            write(program)
+            known[key] = program  # whole, for other threads
+        return known[key]
+
+    # ---------------------------------------------------------------------------------------------------- their runs
+
     def output(self, x: np.ndarray) -> np.ndarray:
         """The activation at the top; nothing else is kept."""
         out = np.empty((len(x), *self.shapes[-1]), self.dtype)
-        memory = workspace("activations", (self.numbers,), self.dtype)
-        self._up(x, memory, out.reshape(len(x), self.size_above), keep=False)
+        self._up().run(len(x), {INPUT: self._flat(x, self.size), ABOVE: out}, self._shared(ACTIVATIONS))
         return out
 
     def up(self, x: np.ndarray) -> "Run":
         """All activations above x, one for each layer."""
-        memory = aligned((self.numbers * len(x),), self.dtype)
-        self._up(x, memory, self._nothing, keep=True)
-        return Run(self, x, memory)
+        run = Run(self, x, aligned((self.numbers * len(x),), self.dtype))
+        self._up().run(len(x), run.own(), self._shared())
+        return run
 
     def down(self, a: "Run", R: np.ndarray, ways: Ways, keep: bool) -> list[np.ndarray]:
         """The signal on x, or with `keep` all of them, from x up to below R."""
-        x, n = a.x, len(a.x)
-        out = np.empty(x.shape, self.dtype)
-        size = self.numbers * n if keep else self.numbers
-        memory = aligned((size,), self.dtype) if keep else workspace("signals", (size,), self.dtype)
-        kernel.down(
-            _flat(x, self.size), a.memory, _flat(R, self.size_above), memory, out.reshape(n, self.size), self.table,
-            *ways, self.weights, self.counts, workspace("row", (self.work,), self.dtype), keep,
-        )  # fmt: skip
-        return [out, *self.views(out, memory, n)[:-1]] if keep else [out]
+        n, out, R = len(a.x), np.empty(a.x.shape, self.dtype), self._flat(R, self.size_above)
+        own = {**a.own(), TOP: R, OUT: out}
+        shared = self._shared() if keep else self._shared(SIGNALS)
+        shared[CHANGED] = ways.changed
+        if keep:
+            own[SIGNALS] = memory = aligned((self.numbers * n,), self.dtype)
+            memory[self.inner * n :] = R.reshape(-1) if self.starts[-1] >= 0 else 0  # for layers that only reshape it
+        self._down(ways, keep).run(n, own, shared)
+        return [out, *self.views(out, memory)[:-1]] if keep else [out]
 
     def through(self, x: np.ndarray, classes: np.ndarray, start: Start, ways: Ways) -> tuple[np.ndarray, np.ndarray]:
         """The signal on x and the scores, up and down in one. A class of -1 becomes the one with the highest score."""
-        n, room = len(x), -(-self.numbers * self.dtype.itemsize // LINE) * LINE // self.dtype.itemsize
-        out, scores = np.empty(x.shape, self.dtype), np.empty((n, self.size_above), self.dtype)
-        memory = workspace("through", (2 * room + self.work,), self.dtype)
-        kernel.through(
-            _flat(x, self.size), classes, int(start), scores, memory[:room], memory[room : 2 * room],
-            out.reshape(n, self.size), self.table, *ways, self.weights, self.counts, memory[2 * room :],
-        )  # fmt: skip
+        out, scores = np.empty(x.shape, self.dtype), np.empty((len(x), self.size_above), self.dtype)
+        chosen = classes.astype(np.int64)  # 64 bits on any system
+        own = {INPUT: self._flat(x, self.size), ABOVE: scores, OUT: out, CLASSES: chosen}
+        shared = self._shared(ACTIVATIONS, SIGNALS)
+        shared[TOP], shared[CHANGED] = shared[SIGNALS][self.inner :], ways.changed
+        self._through(ways, start).run(len(x), own, shared)
+        classes[:] = chosen
         return out, scores
 
-    def views(self, x: np.ndarray, memory: np.ndarray, n: int) -> list[np.ndarray]:
+    def views(self, x: np.ndarray, memory: np.ndarray) -> list[np.ndarray]:
         """What lies in the memory, one array above each layer."""
+        n = len(x)
         return [
             x.reshape(n, *shape) if start < 0 else memory[start * n : (start + size) * n].reshape(n, *shape)
-            for start, size, shape in self._places
+            for start, size, shape in self._views
         ]
 
-    def _up(self, x: np.ndarray, memory: np.ndarray, out: np.ndarray, keep: bool) -> None:
-        work = workspace("row", (self.work,), self.dtype)
-        kernel.up(_flat(x, self.size), memory, out, self.table, self.weights, self.counts, work, keep)
+    def _shared(self, *bases: int) -> dict[int, np.ndarray]:
+        """Of one sample: room for these, for the work behind them, and the weights."""
+        memory = workspace("row", (len(bases) * self._room + self.work,), self.dtype)
+        shared = {WEIGHTS: self.weights, WORK: memory[len(bases) * self._room :]}
+        for i, base in enumerate(bases):
+            shared[base] = memory[i * self._room :]
+        return shared
+
+    def _flat(self, a: np.ndarray, size: int) -> np.ndarray:
+        """(N, size), contiguous (the parts look at no shape), and one that can be written (another type to Numba)."""
+        a = np.ascontiguousarray(a, self.dtype) if a.flags.writeable else np.array(a, self.dtype, order="C")
+        return a.reshape(len(a), size)
 
 
 class Run:
@@ -151,14 +266,20 @@ class Run:
 
     def __init__(self, row: Row, x: np.ndarray, memory: np.ndarray) -> None:
         self.row, self.x, self.memory = row, x, memory
-        self.above = row.views(x, memory, len(x))
+        self.above = row.views(x, memory)
+
+    def own(self) -> dict[int, np.ndarray]:
+        """Of each sample: its input, and its activations."""
+        row, n = self.row, len(self.x)
+        x, above = row._flat(self.x, row.size), self.memory[row.inner * n :]
+        return {INPUT: x, ACTIVATIONS: self.memory, ABOVE: above}
 
     def between(self, start: int, stop: int) -> "Run":
         """The run of the layers from `start` to before `stop`: the same numbers."""
         row = self.row.between(start, stop)
         if row is self.row:
             return self
-        first = self.row.table[start, Field.IN]
+        first = self.row.starts[start]
         used = 0 if first < 0 else first + prod(self.row.shapes[start])
         return Run(row, [self.x, *self.above][start], self.memory[used * len(self.x) :])
 
@@ -205,9 +326,7 @@ def can_stand_for(other: Layer, layer: Layer) -> bool:
 def windows(layer: Layer, below: Shape) -> Windows:
     """Where the windows of a convolution or a pooling lie, on images (C, H, W)."""
     if isinstance(layer, Conv2d):
-        stride, padding, dilation, _ = layer._at
-        output = tuple(map(output_size, below[1:], layer.W.shape[2:], stride, padding, dilation))
-        return Windows(below[1:], layer.W.shape[2:], stride, padding, dilation, output)  # type: ignore[arg-type]
+        return windows_of(below[1:], layer.W.shape[2:], *layer._at[:3])  # type: ignore[arg-type]
     if isinstance(layer, GlobalAvgPool):
         return Windows(below[1:], below[1:], (1, 1), (0, 0), (1, 1), (1, 1))  # type: ignore[arg-type]
     return layer.windows((1, *below))  # type: ignore[attr-defined]
@@ -215,61 +334,37 @@ def windows(layer: Layer, below: Shape) -> Windows:
 
 def _columns(layer: Conv2d, below: Shape, above: Shape) -> int:
     """How many numbers its columns hold, with what lies beside them."""
-    return _strips(layer, below) + layer.W[0].size * prod(above[1:])
+    return convolution.room(Sizes(_three(below), _three(above), windows(layer, below)))
 
 
-def _strips(layer: Conv2d, below: Shape) -> int:
-    """How many numbers its strips hold: a number of rows for each channel, phase and column of the windows."""
-    at = windows(layer, below)
-    rows = -(-at.padded[0] // at.stride[0])
-    return below[0] * at.stride[0] * at.size[1] * rows * at.output[1]
-
-
-def _starts(layers: Sequence[Layer], shapes: Sequence[Shape]) -> tuple[list[int], int]:
+def _starts(kinds: Sequence[Kind], sizes: Sequence[int]) -> tuple[list[int], int]:
     """How many numbers of a sample lie before each activation (-1: it is the input), and how many there are."""
     starts, end = [-1], 0
-    for layer, above in zip(layers, shapes[1:], strict=True):
-        if KINDS[type(layer)] == Kind.SAME:
-            starts.append(starts[-1])
-        else:
-            starts.append(end)
-            end += prod(above)
+    for kind, size in zip(kinds, sizes[1:], strict=True):
+        starts.append(starts[-1] if kind == Kind.SAME else end)
+        end += 0 if kind == Kind.SAME else size
     return starts, end
 
 
-def _table(
-    layers: Sequence[Layer], shapes: Sequence[Shape], starts: Sequence[int], dtype: np.dtype
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """The table, the divisors of the mean poolings, and how many numbers a sample needs beside its activations."""
-    table = np.zeros((len(layers), len(Field)), np.int64)
-    counts: list[np.ndarray] = []
-    weights, work = 0, 0
-    for line, layer, below, above, start, end in zip(
-        table, layers, shapes, shapes[1:], starts, starts[1:], strict=False
-    ):
-        given: dict[Field, Any] = {Field.KIND: KINDS[type(layer)], Field.IN: start, Field.OUT: end}
-        given |= zip((Field.C, Field.H, Field.W), (*below, 1, 1), strict=False)
-        given |= zip((Field.K, Field.OH, Field.OW), (*above, 1, 1), strict=False)
+def _sizes(layers: Sequence[Layer], shapes: Sequence[Shape], dtype: np.dtype) -> list[Sizes]:
+    found, weights = [], 0
+    for layer, below, above in zip(layers, shapes, shapes[1:], strict=False):
+        of = Sizes(_three(below), _three(above))
         if isinstance(layer, (Conv2d, MaxPool2d, AvgPool2d, GlobalAvgPool)):
-            at = windows(layer, below)
-            given |= zip(
-                (Field.KH, Field.KW, Field.SH, Field.SW, Field.PH, Field.PW, Field.DH, Field.DW),
-                (*at.size, *at.stride, *at.padding, *at.dilation), strict=True,
-            )  # fmt: skip
-        if isinstance(layer, Conv2d):
-            given[Field.STRIPS] = _strips(layer, below)
-            work = max(work, _columns(layer, below, above))
+            of = of._replace(at=windows(layer, below))
         if isinstance(layer, (Conv2d, Dense)):
-            given |= {Field.WEIGHTS: weights, Field.BIAS: weights + layer.W.size}
-            weights += layer.W.size + prod(above[:1])
-        elif isinstance(layer, (AvgPool2d, GlobalAvgPool)):
-            given[Field.BIAS] = sum(map(len, counts))
-            one = layer.counts(at, dtype) if isinstance(layer, AvgPool2d) else np.full(1, prod(below[1:]), dtype)
-            counts.append(one.reshape(-1))
-        for field, value in given.items():
-            line[field] = value
-    largest = max(map(prod, shapes))
-    return table, np.concatenate([np.zeros(0, dtype), *counts]), 3 * largest + work
+            of = of._replace(W=weights, b=weights + layer.W.size)
+            weights += sum(map(len, _weights(layer, dtype)))
+        elif isinstance(layer, AvgPool2d):
+            of = of._replace(counts=tuple(layer.counts(of.at, dtype).ravel().tolist()))  # type: ignore[arg-type]
+        elif isinstance(layer, GlobalAvgPool):
+            of = of._replace(counts=(prod(below[1:]),))
+        found.append(of)
+    return found
+
+
+def _three(shape: Shape) -> tuple[int, int, int]:
+    return (*shape, 1, 1, 1)[:3]  # type: ignore[return-value]
 
 
 def _weights(layer: Layer, dtype: np.dtype) -> list[np.ndarray]:
@@ -279,6 +374,5 @@ def _weights(layer: Layer, dtype: np.dtype) -> list[np.ndarray]:
     return [layer.W.reshape(-1), np.zeros(filters, dtype) if layer.b is None else layer.b]
 
 
-def _flat(a: np.ndarray, size: int) -> np.ndarray:
-    """(N, size), contiguous, and one that can be written: for others Numba would compile the row a second time."""
-    return (np.ascontiguousarray(a) if a.flags.writeable else a.copy()).reshape(len(a), size)
+def _behind_each_other(pieces: Sequence[np.ndarray], dtype: np.dtype) -> np.ndarray:
+    return np.concatenate(pieces) if pieces else np.zeros(0, dtype)

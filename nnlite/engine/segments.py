@@ -13,7 +13,8 @@ from ..kernels import backend, flat, pooling
 from ..layers import AvgPool2d, Conv2d, ConvTranspose2d, Dense, Flatten, Identity, Layer, MaxPool2d, ReLU
 from ..layers.arguments import Shape
 from . import lowering
-from .rows import Row, Run, Ways, can_hold, can_stand_for, windows
+from .operations import Kind
+from .rows import Row, Ways, can_hold, can_stand_for, windows
 
 SHORTEST = 2
 """So many layers go down as one; one alone goes by its own rule."""
@@ -67,10 +68,12 @@ class Segments:
 
     def _way(self, l: int, rule: Any) -> lowering.Way | None:
         """How layer l goes down. What a rule needs of the input itself can be checked before anything runs."""
-        reads_x = all(lowering.KINDS.get(type(layer)) == lowering.Kind.SAME for layer in self.layers[:l])
+        reads_x = all(lowering.KINDS.get(type(layer)) == Kind.SAME for layer in self.layers[:l])
         checked = reads_x and lowering.needs(rule) is not None
         way = lowering.way(rule, self.layers[l], self.positive[l] or checked)
-        stands = way is not None and all(can_stand_for(other, self.layers[l]) for _, other in way.groups)
+        stands = way is not None and all(
+            can_stand_for(made, self.layers[l]) for _, terms in way.groups for _, made in terms
+        )
         return way if stands else None
 
 
@@ -135,6 +138,3 @@ def _kernel(layer: Layer, below: Shape, in_row: bool) -> str:
     return {Dense: "a matrix product", ReLU: "one pass", Flatten: "nothing to do", Identity: "nothing to do"}.get(
         type(layer), "NumPy"
     )
-
-
-__all__ = ["Descent", "Run", "Segment", "Segments", "describe"]

@@ -12,7 +12,6 @@
     adam.py          one step of Adam
     division.py      the division of LRP, where a denominator may be zero
     patches.py       parts of images cut out and laid back in, and a convolution of what has changed
-    row.py           several layers as one compiled call, up and down
     blas.py          BLAS on one thread, for the same bits
     dispatch.py      which form runs; workspace.py  memory that is used again; settled.py  what cannot change
 """

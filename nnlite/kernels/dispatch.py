@@ -45,12 +45,12 @@ def _warn(happened: str) -> None:
     warnings.warn(happened, stacklevel=2)
 
 
-def _warn_that_nothing_is_kept(why: str) -> None:
+def warn_that_nothing_is_kept(why: str) -> None:
     _warn(f"{why}; every process compiles again. Set NUMBA_CACHE_DIR to a folder that can be written.")
 
 
 @functools.cache
-def _cache() -> type:
+def safe_cache() -> type:
     """Numba's cache on disk, where a damaged file or a full disk is a warning: the code is then compiled anew."""
     from numba.core.caching import FunctionCache
 
@@ -69,7 +69,7 @@ def _cache() -> type:
                 super().save_overload(*compiled)
             except Exception as error:
                 why = getattr(error, "strerror", None) or error
-                _warn_that_nothing_is_kept(f"Numba cannot keep compiled code in {self.cache_path} ({why})")
+                warn_that_nothing_is_kept(f"Numba cannot keep compiled code in {self.cache_path} ({why})")
 
     return Cache
 
@@ -89,9 +89,9 @@ def compiled(loops: Callable, **options: Any) -> Callable:
         own = _with_compiled_parts(loops)
         code = numba.njit(**options)(own)
         try:
-            code._cache = _cache()(own)  # as njit(cache=True) does with Numba's
+            code._cache = safe_cache()(own)  # as njit(cache=True) does with Numba's
         except RuntimeError:
-            _warn_that_nothing_is_kept("Numba found no folder in which it can keep compiled code")
+            warn_that_nothing_is_kept("Numba found no folder in which it can keep compiled code")
         return code
 
     @functools.wraps(loops)

@@ -1,6 +1,7 @@
 """A row of layers gives what the layers give one after the other: up, down, by every rule that it knows."""
 
 import os
+from contextlib import contextmanager
 from unittest import mock
 
 import numpy as np
@@ -16,6 +17,11 @@ from nnlite.decision_based.guided_backpropagation import guided_rule
 from nnlite.decision_based.lrp.composites import rules_for as lrp_rules
 from nnlite.decision_based.relu_rules import rules_for
 from nnlite.decision_based.target import explained, explanation
+<<<<<<< HEAD:tests/engine/test_rows.py
+=======
+from nnlite.engine import driver as engine
+from nnlite.engine.driver import Part, Place, Program
+>>>>>>> flatrow:tests/test_rows.py
 from nnlite.layers import (
     AvgPool2d,
     Conv2d,
@@ -30,6 +36,7 @@ from nnlite.layers import (
     Tanh,
 )
 from nnlite.network import gradient_rule
+from nnlite.rows import Start
 
 pytestmark = pytest.mark.skipif(os.environ.get("NNLITE_BACKEND") == "numpy", reason="rows are of the Numba backend")
 
@@ -435,3 +442,89 @@ def test_a_network_with_other_values_runs_its_own_values(method):
         close(ours, theirs, np.float64)
     R = other.to_input(a, np.ones((2, 10)), RULES[method](other))
     close(R, layer_by_layer(lambda: other.to_input(plain, np.ones((2, 10)), RULES[method](other))), np.float64)
+
+
+# --------------------------------------------------------------------------------- nothing checks a bound: guards do
+
+GUARD = 64
+"""Numbers before and behind each array. Those of floats are NaNs, so that one that is read shows in what comes out."""
+
+UP = {engine.ABOVE, engine.ACTIVATIONS, engine.WORK}
+DOWN = {engine.SIGNALS, engine.OUT, engine.WORK}
+THROUGH = {*UP, *DOWN, engine.TOP, engine.CLASSES}
+
+
+def between_guards(array):
+    """A copy of it, and the room that it lies in."""
+    kind, bits = {"f4": ("u4", 0x7FC12345), "f8": ("u8", 0x7FF8123456789ABC), "i8": ("i8", -12345)}[array.dtype.str[1:]]
+    room = np.full(len(array) + 2 * GUARD, bits, kind).view(array.dtype)
+    room[GUARD : GUARD + len(array)] = array
+    return room[GUARD : GUARD + len(array)], room
+
+
+def apart(arrays):
+    """The arrays, each as far as the next one that begins inside it: what lies there is the other's."""
+    begins = [array.__array_interface__["data"][0] for array in arrays]
+    behind = [[at - own for at in begins if 0 < at - own < a.nbytes] for own, a in zip(begins, arrays, strict=True)]
+    return [a[: min(inside, default=a.nbytes) // a.itemsize] for a, inside in zip(arrays, behind, strict=True)]
+
+
+@contextmanager
+def guards():
+    """Every run of the driver is on arrays between guards; gives for each run which of them were written."""
+    real, runs = engine._driver(), []
+
+    def run(lines, fields, n, many, *arrays):
+        arrays = apart(arrays)
+        copies, rooms = zip(*map(between_guards, arrays), strict=True)
+        before = [room.tobytes() for room in rooms]
+        real(lines, fields, n, many, *copies)
+        for base, (array, own, room, was) in enumerate(zip(arrays, copies, rooms, before, strict=True)):
+            now, edge = room.tobytes(), GUARD * room.itemsize
+            assert (now[:edge], now[-edge:]) == (was[:edge], was[-edge:]), f"beside array {base}"
+            array[:] = own
+        runs.append({base for base, room in enumerate(rooms) if room.tobytes() != before[base]})
+
+    with mock.patch.object(engine, "_driver", return_value=run):
+        yield runs
+
+
+@pytest.mark.parametrize("place", [-1, 3])
+def test_the_guards_see_a_number_beside_an_array(place):
+    def beside(t, a, z, _, __):
+        z[t[0]] = a[0]
+
+    program = Program(np.dtype(np.float32))
+    program.add(Part(beside), [place], Place(engine.INPUT, 0, 3), Place(engine.OUT, 0, 3))
+    x, out = np.ones((1, 3), np.float32), np.zeros((1, 3), np.float32)
+    with guards(), pytest.raises(AssertionError, match="beside array 5"):
+        program.run(1, {engine.INPUT: x, engine.OUT: out}, {})
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(networks(), st.sampled_from([None, 1]))
+@pytest.mark.parametrize("method", sorted(RULES))
+def test_a_program_touches_its_own_arrays_alone(method, drawn, target):
+    network, x = drawn
+    rules = RULES[method](network)
+    with guards() as runs:
+        a = network.forward(x)
+        out = network.output(x)
+        assert all(written <= UP for written in runs)
+        runs.clear()
+        signals = network.walk_back(a, np.ones_like(a[-1]), rules)
+        below = network.to_input(a, np.ones_like(a[-1]), rules)
+        assert all(written <= DOWN for written in runs)
+        runs.clear()
+        through = explanation(network, x, target, lambda _: rules)
+        assert all(written <= THROUGH for written in runs)
+    assert runs
+    unguarded = network.forward(x)
+    assert np.array_equal(out, unguarded[-1], equal_nan=True)
+    for ours, theirs in zip(
+        [*a, *signals, below],
+        [*unguarded, *network.walk_back(unguarded, np.ones_like(out), rules), signals[0]],
+        strict=True,
+    ):
+        assert np.array_equal(ours, theirs, equal_nan=True)
+    assert np.array_equal(through, explanation(network, x, target, lambda _: rules), equal_nan=True)

@@ -135,8 +135,8 @@ class Prepared:
         parts = []
         for group, layers in zip(self.rule.groups, self.changed, strict=True):
             kappa = group.kappa(z) if callable(group.kappa) else group.kappa
-            fed = [(term.input(a), layer) for term, layer in zip(group.terms, layers, strict=True)]
-            fed = [each for each in fed if each[0] is not None]  # an input of zeros brings nothing
+            inputs = [term.input(a) for term in group.terms]  # None: all zeros, which bring nothing
+            fed = [(given, layer) for given, layer in zip(inputs, layers, strict=True) if given is not None]
             if layers[0].dtype not in (None, a.dtype):  # the weights of which float32 could not hold
                 fed = [(given.astype(layer.dtype), layer) for given, layer in fed]
             known = z if len(fed) == 1 and fed[0][0] is a and fed[0][1] is self.layer else None

@@ -1,0 +1,1 @@
+"""The parts, and the functions that write them into a program: one idea a file."""
