@@ -56,7 +56,7 @@ FITS: dict[Mode, set[Kind]] = {
 }  # fmt: skip
 """What each mode can be asked of."""
 
-SIGNS = {A: 0, A_PLUS: 1, A_MINUS: -1}
+SIGNS: dict[Any, int] = {A: 0, A_PLUS: 1, A_MINUS: -1}
 """The inputs that a row can feed to a layer, by the sign of those that it keeps."""
 
 STARTS = {"one": Start.ONE, "score": Start.SCORE}
@@ -147,13 +147,13 @@ def _groups(rule: Prepared, layer: Layer, positive: bool) -> Way | None:
         return None
     if rule.rule.needs is not None and not (positive and isinstance(rule.rule.needs, NonNegative)):
         return None
-    groups = []
+    groups: list[tuple[float, tuple[tuple[int, Layer], ...]]] = []
     for group, layers in zip(rule.rule.groups, rule.changed, strict=True):
-        terms = [(SIGNS.get(term.input), made) for term, made in zip(group.terms, layers, strict=True)]
+        terms = [(SIGNS.get(term.input, None), made) for term, made in zip(group.terms, layers, strict=True)]
         if not isinstance(group.kappa, Real) or any(sign is None for sign, _ in terms):
             return None
         # Where no input is negative, a⁺ is a, and a⁻ brings nothing.
-        signed = [(0 if positive else sign, made) for sign, made in terms if not (positive and sign == -1)]
+        signed = [(0 if positive else sign or 0, made) for sign, made in terms if not (positive and sign == -1)]
         groups.append((float(group.kappa), tuple(signed)))
     if len(groups) == 1 and groups[0] == (1.0, ((0, layer),)):
         return Way(Mode.EPSILON, float(stabilizer))

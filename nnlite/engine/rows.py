@@ -326,7 +326,7 @@ def can_stand_for(other: Layer, layer: Layer) -> bool:
 def windows(layer: Layer, below: Shape) -> Windows:
     """Where the windows of a convolution or a pooling lie, on images (C, H, W)."""
     if isinstance(layer, Conv2d):
-        return windows_of(below[1:], layer.W.shape[2:], *layer._at[:3])  # type: ignore[arg-type]
+        return windows_of(below[1:], layer.W.shape[2:], *layer._at[:3])
     if isinstance(layer, GlobalAvgPool):
         return Windows(below[1:], below[1:], (1, 1), (0, 0), (1, 1), (1, 1))  # type: ignore[arg-type]
     return layer.windows((1, *below))  # type: ignore[attr-defined]

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nnlite.kernels.row import Start
 
 from nnlite import Network, models
 from nnlite.decision_based import lrp
@@ -17,11 +16,8 @@ from nnlite.decision_based.guided_backpropagation import guided_rule
 from nnlite.decision_based.lrp.composites import rules_for as lrp_rules
 from nnlite.decision_based.relu_rules import rules_for
 from nnlite.decision_based.target import explained, explanation
-<<<<<<< HEAD:tests/engine/test_rows.py
-=======
 from nnlite.engine import driver as engine
 from nnlite.engine.driver import Part, Place, Program
->>>>>>> flatrow:tests/test_rows.py
 from nnlite.layers import (
     AvgPool2d,
     Conv2d,
