@@ -64,7 +64,7 @@ def test_every_method_gives_finite_numbers_or_names_itself_and_a_layer(name, dty
         r"\w+: the (signals below|activations of) layer conv\d .* overflows there|\w+: .* every layer are finite"
     )
     try:
-        finite = np.isfinite(registry.explain(name, net, x)).all()
+        finite = np.isfinite(registry.explain(net, x, name)).all()
     except ValueError as error:
         finite = said.match(str(error))
     assert finite
@@ -83,7 +83,7 @@ def test_the_first_layer_on_the_way_down_is_named(name, who, backend, monkeypatc
     monkeypatch.setenv("NNLITE_BACKEND", backend)
     net, x = steep(np.float32)
     with pytest.raises(ValueError, match=rf"^{who}: the signals below layer conv1 hold .* float32 overflows there"):
-        registry.explain(name, net, x)
+        registry.explain(net, x, name)
 
 
 @BACKENDS
@@ -116,7 +116,7 @@ def test_an_x_that_is_not_finite_is_still_named_first(bad):
     x[1, 0, 2, 3] = bad
     for name in ("gradient", "sensitivity", "lrp-epsilon", "occlusion", "deeplift", "grad-cam"):
         with pytest.raises(ValueError, match=rf"^x must be finite, and x\[1, 0, 2, 3\] is {bad}"):
-            registry.explain(name, net, x)
+            registry.explain(net, x, name)
 
 
 def test_the_drawn_numbers_of_a_generator_are_those_that_overflowed():
@@ -136,7 +136,7 @@ def test_evaluation_uncertainty_and_parts_of_explanations_name_the_place_too():
         lambda: evaluation.continuity(net, x, "gradient", neighbours=near),
         lambda: evaluation.max_sensitivity(net, x, "gradient", neighbours=near),
         lambda: evaluation.randomization(net, x, "gradient"),
-        lambda: uncertainty.explain([net, net], x, "gradient"),
+        lambda: uncertainty.explanations([net, net], x, "gradient"),
         lambda: taylor.simple_taylor(net, x),
     ):
         with pytest.raises(ValueError, match=r"the (signals below|activations of) layer conv"):
@@ -234,14 +234,14 @@ def test_a_ledger_that_closes_says_nothing_more():
 TINY = models.load("tiny")
 X = rng().random((1, 1, 8, 8)).astype(np.float32)
 TAKE_A_NETWORK = {
-    **{name: lambda n, name=name: registry.explain(name, n, X) for name in registry.METHODS},
+    **{name: lambda n, name=name: registry.explain(n, X, name) for name in registry.METHODS},
     "ledger": lambda n: lrp.ledger(n, X),
     "explained": lambda n: target.explained(n, X),
     "explained neuron": lambda n: target.explained(n, X, ("relu1", 0)),
     "deconvnet": lambda n: registry.deconvnet(n, X, layer="relu1"),
     "layer_shares": lambda n: building_blocks.layer_shares(n, X, layer="relu1"),
     "mask_by_relevance": lambda n: mask_by_relevance(n, X, X),
-    "explain at": lambda n: registry.explain("gradient", n, X, at="relu1"),
+    "explain at": lambda n: registry.explain(n, X, "gradient", at="relu1"),
     "completeness": lambda n: evaluation.completeness(n, X, "gradient"),
     "continuity": lambda n: evaluation.continuity(n, X, "gradient"),
     "infidelity": lambda n: evaluation.infidelity(n, X, X),

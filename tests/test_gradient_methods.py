@@ -188,5 +188,5 @@ def test_a_network_without_classes_is_an_error(target: Any) -> None:
 
 def test_a_masked_array_is_refused() -> None:
     x = np.ma.masked_array([[1.0, 2.0]], [[True, False]])
-    with pytest.raises(TypeError, match=r"takes a NumPy array of shape \(N, ...\), and MaskedArray came"):
+    with pytest.raises(TypeError, match=r"got a masked one"):
         gradient(Network([Dense(np.ones((2, 2)))]), x)

@@ -169,9 +169,11 @@ def enlarging(**more):
 
 
 def test_a_network_is_refused_by_the_size_of_its_activations(tmp_path):
-    with pytest.raises(ValueError, match=r"input of the shape \(1, 14, 14\) needs 16.2G of memory, and NNLITE_MEMORY"):
+    with pytest.raises(
+        ValueError, match=r"input of the shape \(1, 1, 14, 14\) needs 16.2G of memory, and NNLITE_MEMORY"
+    ):
         enlarging(input_shape=(1, 14, 14))
-    with pytest.raises(ValueError, match=r"input of the shape \(1, 16000, 16000\) needs 5.7G of memory"):
+    with pytest.raises(ValueError, match=r"input of the shape \(1, 1, 16000, 16000\) needs 5.7G of memory"):
         Network([Conv2d(np.ones((1, 1, 3, 3), np.float32)), ReLU()], input_shape=(1, 16000, 16000))
 
 
@@ -190,27 +192,23 @@ def test_a_file_of_such_a_network_is_refused_too(tmp_path, monkeypatch):
 def test_an_input_is_refused_before_its_activations_are_made(monkeypatch, ask, backend):
     monkeypatch.setenv("NNLITE_BACKEND", backend)
     net, x = enlarging(), np.zeros((1, 1, 14, 14), np.float32)
-    with pytest.raises(ValueError, match=r"inputs of the shape \(1, 1, 14, 14\) needs 8.1G of memory"):
+    with pytest.raises(
+        ValueError, match=r"layer convtranspose1: The output \(1, 1, 33003, 33003\) of .* needs 4.1G of memory"
+    ):
         saliency(net, x) if ask == "saliency" else getattr(net, ask)(x)
 
 
-@pytest.mark.parametrize("n", [5, 40])
-def test_a_batch_that_exceeds_the_budget_is_done_in_parts(monkeypatch, n):
+def test_a_batch_that_exceeds_the_budget_is_refused_or_scored_in_parts(monkeypatch):
     rng = np.random.default_rng(0)
     conv = Conv2d(rng.normal(size=(4, 1, 3, 3)))
     net = Network([conv, ReLU(), GlobalAvgPool(), Flatten(), Dense(rng.normal(size=(4, 3)))])
-    x = rng.random((n, 1, 250, 250))
-    scores, R = net.scores(x), saliency(net, x)
-    monkeypatch.setenv("NNLITE_MEMORY", "16M")
-    again = Network(net.layers)
-    with pytest.raises(ValueError, match="A forward pass of inputs"):
-        again.forward(x)
-    np.testing.assert_allclose(again.scores(x), scores, rtol=1e-12)
-    np.testing.assert_allclose(saliency(again, x), R, rtol=1e-12)
-
-    x[n - 1, 0, 3, 4] = np.nan
-    with pytest.raises(ValueError, match=rf"x must be finite, and x\[{n - 1}, 0, 3, 4\] is nan"):
-        saliency(again, x)
+    x = rng.random((40, 1, 250, 250))
+    few = net.scores(x[:3])
+    monkeypatch.setenv("NNLITE_MEMORY", "100M")
+    for ask in (net.forward, lambda x: saliency(net, x)):
+        with pytest.raises(ValueError, match=r"input of the shape \(40, 1, 250, 250\) needs .*M of memory"):
+            ask(x)
+    np.testing.assert_allclose(net.scores(x)[:3], few, rtol=1e-12)
 
 
 # ------------------------------------------------------------------------------------------------- what is drawn here

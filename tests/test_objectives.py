@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnlite import Network, models
+from nnlite import Network
 from nnlite.layers import Conv2d, Dense, Flatten, LeakyReLU, MaxPool2d, ReLU, Reshape, Sigmoid, Softmax, Tanh
 from nnlite.model_based.objectives import (
     LogProbability,
@@ -183,12 +183,3 @@ def test_a_centre_of_another_shape_is_refused():
             SquaredDistance(np.zeros(shape))(np.zeros((2, 4)))
     with pytest.raises(ValueError, match="centre must be finite"):
         SquaredDistance(np.full(4, np.nan))(np.zeros((2, 4)))
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_log_p_in_one_call_is_log_p_step_by_step(dtype):
-    network = models.load("lenet").astype(dtype)
-    f = LogProbability(network, [0, 4, 9])
-    x = np.random.default_rng(0).random((3, 1, 28, 28)).astype(dtype)
-    for one, other in zip(f(x), f.step_by_step(x), strict=True):
-        np.testing.assert_allclose(one, other, rtol=0, atol=np.finfo(dtype).eps * 32 * np.abs(other).max())

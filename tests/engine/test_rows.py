@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nnlite.rows import Start
 
 from nnlite import Network, models
 from nnlite.decision_based import lrp
@@ -32,7 +33,6 @@ from nnlite.layers import (
     Tanh,
 )
 from nnlite.network import gradient_rule
-from nnlite.rows import Start
 
 pytestmark = pytest.mark.skipif(os.environ.get("NNLITE_BACKEND") == "numpy", reason="rows are of the Numba backend")
 

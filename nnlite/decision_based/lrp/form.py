@@ -137,7 +137,7 @@ class Prepared:
             kappa = group.kappa(z) if callable(group.kappa) else group.kappa
             inputs = [term.input(a) for term in group.terms]  # None: all zeros, which bring nothing
             fed = [(given, layer) for given, layer in zip(inputs, layers, strict=True) if given is not None]
-            if layers[0].dtype not in (None, a.dtype):  # the weights of which float32 could not hold
+            if layers[0].dtype is not None and layers[0].dtype != a.dtype:  # float32 could not hold the weights
                 fed = [(given.astype(layer.dtype), layer) for given, layer in fed]
             known = z if len(fed) == 1 and fed[0][0] is a and fed[0][1] is self.layer else None
             share = R if group.kappa == 1 else kappa * R
@@ -173,9 +173,9 @@ def changed(layer: Any, term: Term) -> Layer:
 
 
 def in_range(layers: list[Layer]) -> list[Layer]:
-    """The layers, all in float64 where one is: they share a denominator."""
-    wide = any(layer.dtype == np.float64 for layer in layers)
-    return [layer.astype(np.float64) for layer in layers] if wide else layers
+    """The layers, all in float64 where some are: they share a denominator."""
+    mixed = len({layer.dtype for layer in layers}) > 1
+    return [layer.astype(np.float64) for layer in layers] if mixed else layers
 
 
 def _made(layer: Any, term: Term) -> Layer:

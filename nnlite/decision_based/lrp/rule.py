@@ -105,7 +105,7 @@ class minus:
     symbol: str = "l"
 
     def __call__(self, a: np.ndarray) -> np.ndarray:
-        return a - bound_like(self.bound, a)
+        return a - bound_like(self.bound, a, self.symbol)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, minus) and self.symbol == other.symbol and same_value(self.bound, other.bound)
@@ -114,8 +114,8 @@ class minus:
         return hash((self.symbol, np.asarray(self.bound, np.float64).tobytes()))
 
 
-def bound_like(bound: Any, a: np.ndarray) -> np.ndarray:
-    """A bound for every input of a.
+def bound_like(bound: Any, a: np.ndarray, name: str) -> np.ndarray:
+    """A bound for every input of a; `name` is what the error calls it.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def bound_like(bound: Any, a: np.ndarray) -> np.ndarray:
         return np.broadcast_to(np.asarray(bound, a.dtype), a.shape)
     except ValueError:
         raise ValueError(
-            f"expected a bound that is a number or broadcasts over one input {a.shape[1:]}, got the shape "
+            f"{name}: expected a number or an array that broadcasts over one input {a.shape[1:]}, got the shape "
             f"{np.shape(bound)}; give one such as (C, 1, 1)."
         ) from None
 
@@ -185,7 +185,7 @@ class Box:
     high: Any
 
     def __call__(self, a: np.ndarray, rule: "Rule", layer: Layer) -> None:
-        l, h = bound_like(self.low, a), bound_like(self.high, a)
+        l, h = bound_like(self.low, a, "low"), bound_like(self.high, a, "high")
         outside = np.maximum(l - a, a - h)
         if np.any(outside > 0) and np.any(outside > 4 * np.finfo(a.dtype).eps * np.maximum(np.abs(l), np.abs(h))):
             raise ValueError(
