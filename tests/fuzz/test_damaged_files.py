@@ -447,7 +447,10 @@ def test_a_command_says_in_one_line_that_a_file_is_damaged(name, line, whole, lo
     collected(cases_of(name, SHORT_COMMANDS, LONG_COMMANDS, long), check)
 
 
-@pytest.mark.parametrize(("name", "read"), [(n, r) for n, r in READ if n.endswith((".npz", ".checkpoint"))], ids=str)
+OURS = [(name, read) for name, read in READ if name.endswith((".npz", ".checkpoint"))]
+
+
+@pytest.mark.parametrize(("name", "read"), OURS, ids=[f"{name}-{read.__name__}" for name, read in OURS])
 def test_a_whole_file_of_strange_contents_is_refused_or_makes_sense(name, read, whole, long):
     def check(number):
         Path(name).write_bytes(whole(name))
