@@ -1,4 +1,4 @@
-"""What may go into a network: a batch (N, ...) of the right type, dtype and shape."""
+"""What goes in: a Network, and a batch (N, ...) of the right type, dtype and shape for it."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +8,18 @@ from .layers.arguments import DTYPES, conversion, unmasked
 
 if TYPE_CHECKING:
     from .network import Network
+
+
+def check_network(network: Any, name: str = "") -> None:
+    """TypeError unless it is a Network; `name` is the function that takes it."""
+    from .network import Network  # here: it is built on check_batch
+
+    if not isinstance(network, Network):
+        got = f"the class {network.__name__}" if isinstance(network, type) else f"a {type(network).__name__}"
+        raise TypeError(
+            f"{name + ': ' if name else ''}expected a Network, got {got}; build one with nnlite.Network(layers), or "
+            "from a PyTorch module with nnlite.interop.torch.from_torch(module)."
+        )
 
 
 def check_batch(network: "Network", x: Any) -> None:

@@ -11,6 +11,7 @@ import os
 import secrets
 import stat
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -112,9 +113,11 @@ def read_npz(path: str | os.PathLike, expected: str = "an .npz of arrays", *, st
 
 @contextmanager
 def _read(path: Path, expected: str) -> Iterator[None]:
-    """Whatever goes wrong within is a ValueError about this file."""
+    """Whatever goes wrong within is a ValueError about this file, and a warning about its bytes is not shown."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # NumPy reads a header as Python
+            yield
     except PermissionError:
         raise
     except TooLarge as error:

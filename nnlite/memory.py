@@ -7,6 +7,7 @@ can be divided is done in chunks (`fitting`).
 
 import os
 import re
+import sys
 
 DEFAULT = "4G"
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
@@ -77,8 +78,10 @@ def fitting(each: int, most: int) -> int:
 def readable(size: int) -> str:
     """A number of bytes for people.
 
-    >>> readable(300), readable(3 * 2**20)
-    ('300 bytes', '3.0M')
+    >>> readable(300), readable(3 * 2**20), readable(2**4000)
+    ('300 bytes', '3.0M', 'more than 2⁶³ bytes')
     """
+    if size > sys.maxsize:  # more than can be addressed, and perhaps more than a float can hold
+        return "more than 2⁶³ bytes"
     unit = next((unit for unit in "GMK" if size >= UNITS[unit]), "")
     return f"{size / UNITS[unit]:.1f}{unit}" if unit else f"{size} bytes"

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .layers.arguments import count, pair
+from .memory import claim
 from .picture_files import FLAT, GREY, read, read_colours
 
 __all__ = ["GREY", "as_ink", "filling", "in_box", "paper", "read", "read_colours", "to_format"]
@@ -121,6 +122,7 @@ def filling(colours: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
     colours, size = _numbers("colours", colours, 3), pair("filling", "size", size, 1)
     (h, w), (height, width) = colours.shape[1:], size
+    claim(4 * len(colours) * height * width, f"A picture of {height} × {width} pixels")
     scale = min(h / height, w / width)
     left, top = (w - scale * width) / 2, (h - scale * height) / 2
     box = (left, top, left + scale * width, top + scale * height)

@@ -4,6 +4,11 @@ import os
 import shutil
 
 import pytest
+from hypothesis import settings
+
+# A first example may compile a loop or import SciPy: how long one takes says nothing.
+settings.register_profile("nnlite", deadline=None)
+settings.load_profile("nnlite")
 
 
 def pytest_addoption(parser):

@@ -437,7 +437,7 @@ def test_a_place_or_a_number_of_terms_that_is_none():
             page(trace, layer="dense1", j=j)
     with pytest.raises(ValueError, match="top takes a positive integer, and 0 came"):
         text(trace, top=0)
-    with pytest.raises(ValueError, match="at least 60 characters, and width = 59 came"):
+    with pytest.raises(ValueError, match="at least 60 characters, got 59"):
         text(trace, width=59)
     with pytest.raises(TypeError, match="A trace is what record gives; str and str came"):
         text("a trace")

@@ -342,7 +342,7 @@ def test_accuracy_refuses() -> None:
     network = Network([Dense(np.eye(2))])
     with pytest.raises(ValueError, match="one sample or more"):
         accuracy(network, np.zeros((0, 2)), np.zeros(0, int))
-    with pytest.raises(ValueError, match="2 and 3 came"):
+    with pytest.raises(ValueError, match="one integer for each of the 2 samples"):
         accuracy(network, np.zeros((2, 2)), np.zeros(3, int))
     with pytest.raises(FloatingPointError, match="sample 1001"):
         accuracy(network, np.vstack([np.zeros((1001, 2)), [[0, np.nan]]]), np.zeros(1002, int))

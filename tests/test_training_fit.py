@@ -261,7 +261,7 @@ x10, labels10 = moons(10, 0)
     ("changes", "error", "message"),
     [
         ({"network": dense(dtype=np.float32)}, ValueError, "dtype float32, and float64 came; use x.astype"),
-        ({"network": [Dense(np.eye(2))]}, TypeError, "takes a Network"),
+        ({"network": [Dense(np.eye(2))]}, TypeError, "fit: expected a Network"),
         ({"network": Network([ReLU()])}, ValueError, "nothing to train"),
         ({"network": Network([Dense(np.eye(3))])}, ValueError, r"layer dense1: .*\(1, 2\) came"),
         ({"x": x10.tolist()}, TypeError, "NumPy array, and list came"),
@@ -280,7 +280,7 @@ x10, labels10 = moons(10, 0)
         ({"seed": -1}, ValueError, "seed must be at least 0"),
         ({"seed": True}, TypeError, "seed takes an integer"),
         ({"optimizer": AdamW}, TypeError, r"such as AdamW\(\)"),
-        ({"optimizer": 0.1}, TypeError, "optimizer takes"),
+        ({"optimizer": 0.1}, TypeError, "optimizer: expected"),
         ({"schedule": 0.1}, TypeError, r"such as OneCycle\(2e-3\), and 0.1 came"),
         ({"schedule": OneCycle}, TypeError, "schedule takes"),
         ({"loss": "cross_entropy"}, TypeError, "loss takes a function"),
@@ -295,7 +295,7 @@ def test_fit_refuses(changes: dict[str, Any], error: type[Exception], message: s
 
 def test_a_network_without_scores_is_refused() -> None:
     network = Network([Conv2d(np.ones((2, 1, 3, 3)))])
-    with pytest.raises(ValueError, match=r"scores \(N, K\), and this one gives \(1, 2, 2, 2\); put Flatten"):
+    with pytest.raises(ValueError, match=r"scores \(N, K\), got one that gives \(1, 2, 2, 2\); put Flatten"):
         fit(network, np.ones((3, 1, 4, 4)), [0, 1, 0], progress=False)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -293,3 +295,51 @@ def test_the_measurements_of_vgg16_on_a_small_network(dtype: str) -> None:
     assert [row.method for row in rows] == [method for method, _, _ in vgg16.SHOWN]
     assert all(row.expected for row in rows)
     assert all("agrees" in str(row) for row in rows)
+
+
+# ------------------------------------------------------------------- what the lessons say of the libraries
+
+
+DEFAULTS = [
+    ("captum.attr._utils.lrp_rules", "EpsilonRule.__init__", {"epsilon": 1e-9}),
+    ("zennit.rules", "Epsilon.__init__", {"epsilon": 1e-6}),
+    ("captum.attr", "IntegratedGradients.attribute", {"method": "gausslegendre", "n_steps": 50, "baselines": None}),
+    ("zennit.attribution", "IntegratedGradients.__init__", {"n_iter": 20, "baseline_fn": None}),
+    ("captum.attr", "NoiseTunnel.attribute", {"stdevs": 1.0}),
+    ("captum.attr", "LayerGradCam.attribute", {"relu_attributions": False}),
+    ("captum.attr", "GuidedGradCam.attribute", {"interpolate_mode": "nearest"}),
+]
+
+
+@pytest.mark.parametrize(("module", "name", "expected"), DEFAULTS, ids=[name for _, name, _ in DEFAULTS])
+def test_the_defaults_that_the_lessons_name(module: str, name: str, expected: dict[str, Any]) -> None:
+    load(module.partition(".")[0])
+    where, _, function = name.partition(".")
+    parameters = inspect.signature(getattr(getattr(import_module(module), where), function)).parameters
+    assert {key: parameters[key].default for key in expected} == expected
+
+
+def test_pytorch_takes_0_at_the_kink_and_two_conventions_of_enlarging() -> None:
+    torch = load("torch")
+    x = torch.zeros(1, requires_grad=True)
+    torch.relu(x).sum().backward()
+    assert x.grad.item() == 0  # lessons 01 and 14
+    row, enlarged = torch.tensor([[[[0.0, 4.0]]]]), torch.nn.functional.interpolate
+    for aligned, expected in ((False, [0, 1, 3, 4]), (True, [0, 4 / 3, 8 / 3, 4])):  # lesson 09
+        up = enlarged(row, size=(1, 4), mode="bilinear", align_corners=aligned)
+        assert np.allclose(up.ravel(), expected)
+
+
+def test_a_new_transposed_layer_of_pytorch_draws_its_biases() -> None:
+    torch = load("torch")
+    torch.manual_seed(0)
+    biases = np.stack([torch.nn.ConvTranspose2d(16, 8, 5).bias.detach().numpy() for _ in range(50)])  # lesson 04
+    bound = 1 / np.sqrt(8 * 5 * 5)
+    assert 0.95 * bound < np.abs(biases).max() <= bound
+
+
+def test_captums_sensitivity_divides_by_the_size_of_the_map() -> None:
+    torch, metrics = load("torch"), import_module("captum.metrics")  # lesson 13
+    x = torch.tensor([[3.0, 4.0]], dtype=torch.float64)
+    found = metrics.sensitivity_max(lambda x: x, x, perturb_func=lambda x: x + 0.5, n_perturb_samples=1)
+    assert np.isclose(found.item(), np.hypot(0.5, 0.5) / 5)

@@ -67,12 +67,15 @@ def read_idx(path: str | os.PathLike[str], *, dtype: Any = None, ndim: int | Non
             if ndim is not None and len(shape) != ndim:
                 raise _wrong(path, "number of dimensions", ndim, f"{len(shape)} (shape {shape})")
             size = math.prod(shape) * item.itemsize
-            claim(2 * size, f"{path}: an array of the shape {shape}")  # the bytes, and the array
-            content = file.read(size + 1)  # one more than there should be, not all of what a few bytes unpack to
+            held = size if packed else path.stat().st_size - file.tell()  # of a packed file only reading it tells
+            if held == size:
+                claim(2 * size, f"{path}: an array of the shape {shape}")  # the bytes, and the array
+                content = file.read(size + 1)  # one more than there should be, not all of what a few bytes unpack to
+                held = len(content)
     except (OSError, EOFError, zlib.error) as error:
         raise _wrong(path, "content", "a whole gzip file", f"a damaged one ({error})") from error
-    if len(content) != size:
-        found = f"{len(content):,}" + " or more" * (len(content) > size)
+    if held != size:
+        found = f"{held:,}" + " or more" * (packed and held > size)
         raise _wrong(path, f"bytes after the header, for the shape {shape}", f"{size:,}", found)
     items = np.frombuffer(content, item).reshape(shape)
     return items.astype(item.newbyteorder("="))

@@ -5,21 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from ..batch import check_batch
+from ..batch import check_batch, check_network
 from ..finite import check, is_finite
 from ..layers.arguments import unmasked
 from ..network import Network
 from ..walk import activations_of
-
-
-def check_network(network: Any, name: str = "") -> None:
-    """TypeError unless it is a Network; `name` is the function that takes it."""
-    if not isinstance(network, Network):
-        got = f"the class {network.__name__}" if isinstance(network, type) else f"a {type(network).__name__}"
-        raise TypeError(
-            f"{name + ': ' if name else ''}expected a Network, got {got}; build one with nnlite.Network(layers), or "
-            "from a PyTorch module with nnlite.interop.torch.from_torch(module)."
-        )
 
 
 def check_input(network: Network, x: np.ndarray) -> np.ndarray:
@@ -49,14 +39,18 @@ def activations(network: Network, x: np.ndarray) -> list[np.ndarray]:
     TypeError, ValueError
         As `check_input`; or the output holds a NaN or an infinity.
     """
-    a = activations_of(network, check_input(network, x))
+    check_input(network, x)
+    with np.errstate(all="ignore"):  # what is not finite in the end is said in words
+        a = activations_of(network, x)
     check_finite(network, a[-1])
     return a
 
 
 def check_finite(network: Network, z: np.ndarray) -> None:
     """NotFinite, a ValueError, unless the output `z` of the network is finite."""
-    check(z, f"activations of layer {network.names[-1]}" if len(network) else "activations")
+    if not is_finite(z):
+        broken = next((layer for layer in network if not all(map(is_finite, layer.arrays.values()))), None)
+        check(z, f"activations of layer {network.names[-1]}" if len(network) else "activations", broken)
 
 
 def like_input(x: np.ndarray, value: Any, name: str, *, also: str = "") -> np.ndarray:

@@ -263,7 +263,9 @@ def explain(
     >>> explain(net, np.ones((1, 2)), "gradient"), explain(net, np.ones((1, 2)), "gradient", at="relu1")
     (array([[5., 0.]]), array([[1., 2.]]))
     """
-    if isinstance(network, str) and isinstance(x, Network):  # the order of version 0.1: explain(name, network, x, target)
+    if isinstance(network, str) and isinstance(
+        x, Network
+    ):  # the order of version 0.1: explain(name, network, x, target)
         warnings.warn(
             "explain(name, network, x) is now explain(network, x, name); the old order goes with version 0.3.",
             DeprecationWarning,

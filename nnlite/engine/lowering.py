@@ -149,7 +149,7 @@ def _groups(rule: Prepared, layer: Layer, positive: bool) -> Way | None:
         return None
     groups: list[tuple[float, tuple[tuple[int, Layer], ...]]] = []
     for group, layers in zip(rule.rule.groups, rule.changed, strict=True):
-        terms = [(SIGNS.get(term.input, None), made) for term, made in zip(group.terms, layers, strict=True)]
+        terms = [(SIGNS.get(term.input), made) for term, made in zip(group.terms, layers, strict=True)]
         if not isinstance(group.kappa, Real) or any(sign is None for sign, _ in terms):
             return None
         # Where no input is negative, a⁺ is a, and a⁻ brings nothing.

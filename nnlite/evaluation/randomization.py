@@ -4,7 +4,9 @@
     ρ_l = rank correlation of the map on the trained network and the map on the randomized one
 
 A network with random weights knows nothing. A method whose map stays the same explains something else than what the
-network has learned: the picture, or the architecture.
+network has learned: the picture, or the architecture. A map that changes is not right for that: random numbers do,
+and activations below the random layers stay as they were (Binder et al. 2023, "Shortcomings of top-down
+randomization-based sanity checks for evaluations of deep neural network explanations").
 """
 
 from collections.abc import Iterable

@@ -8,7 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..layers.arguments import DTYPES, count, flag, generator, number, unmasked
-from ..training.optimizers import Adam, Memory, Optimizer
+from ..training.optimizers import Adam, Memory, Optimizer, check_optimizer
 from .objectives import Objective, drawn
 
 Projection = Callable[[np.ndarray], np.ndarray]
@@ -97,6 +97,7 @@ def ascend(
     steps, rate = count("ascend", "steps", steps, each=each), number("ascend", "rate", rate)
     if rate <= 0:
         raise ValueError(f"ascend: rate must be above 0, and {rate} came.")
+    check_optimizer(optimizer)
     rng = generator("ascend", "rng", rng)
     bring = project or (lambda x: x)
     if not np.isfinite(start).all():

@@ -117,8 +117,8 @@ def text(
 
 
 def _readable(width: int) -> int:
-    if not is_integer(width) or width < 60:
-        raise ValueError(f"A line takes at least 60 characters, and width = {width!r} came.")
+    if count("text", "width", width, each=1000) < 60:  # a thousand lines of it
+        raise ValueError(f"text: expected a width of at least 60 characters, got {width!r}.")
     return int(width)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..batch import check_batch, check_network
 from ..network import Network
 from .losses import check_labels
 
@@ -29,8 +30,8 @@ def accuracy(network: Network, x: np.ndarray, labels: np.ndarray) -> float:
 
     Raises
     ------
-    ValueError
-        There are no samples, the labels do not fit them, or the network cannot take them.
+    TypeError, ValueError
+        It is not a Network, there are no samples, the labels do not fit them, or the network cannot take them.
     FloatingPointError
         A score is not a number, so that there is no highest one.
 
@@ -38,8 +39,11 @@ def accuracy(network: Network, x: np.ndarray, labels: np.ndarray) -> float:
     >>> accuracy(Network([Dense(np.eye(2))]), np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 0]))
     0.5
     """
-    if len(x) == 0 or len(labels) != len(x):
-        raise ValueError(f"accuracy takes one sample or more and a label for each; {len(x)} and {len(labels)} came.")
+    check_network(network, "accuracy")
+    check_batch(network, x)
+    if len(x) == 0:
+        raise ValueError("accuracy: expected one sample or more, got none.")
+    labels = check_labels(labels, len(x), class_count(network, x))
     right = 0
     for block in blocks(len(x)):
         scores = network.class_scores(network.scores(x[block]))
@@ -49,8 +53,18 @@ def accuracy(network: Network, x: np.ndarray, labels: np.ndarray) -> float:
                 f"The scores of sample {block.start + undefined.argmax()} are not numbers; "
                 "check this input, and the parameters of the network."
             )
-        right += int((scores.argmax(axis=1) == check_labels(labels[block], *scores.shape)).sum())
+        right += int((scores.argmax(axis=1) == labels[block]).sum())
     return right / len(x)
+
+
+def class_count(network: Network, x: np.ndarray) -> int:
+    """K, the number of `class_scores` for a sample of x; ValueError unless the network's output is (N, K)."""
+    output = network.output_shape((1, *x.shape[1:]))
+    if len(output) != 2:
+        raise ValueError(
+            f"expected a network that gives scores (N, K), got one that gives {output}; put Flatten() last."
+        )
+    return network.class_scores(np.empty((0, output[1]))).shape[1]
 
 
 def blocks(samples: int) -> Iterator[slice]:

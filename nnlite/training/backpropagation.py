@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .. import kernels
+from ..batch import check_network
 from ..layers import Layer, MaxPool2d, ReLU
 from ..network import Network
 from ..walk import LocalRule, gradient_rule
@@ -31,8 +32,8 @@ def parameter_gradients(network: Network, a: Sequence[np.ndarray], dz: np.ndarra
 
     Raises
     ------
-    ValueError
-        The activations or dz do not fit the network.
+    TypeError, ValueError
+        It is not a Network, or the activations or dz do not fit it.
 
     Source: Rumelhart, Hinton and Williams 1986, "Learning representations by back-propagating errors", eq. 4 to 7.
 
@@ -44,6 +45,7 @@ def parameter_gradients(network: Network, a: Sequence[np.ndarray], dz: np.ndarra
            [-1.,  0.]]), 'dense2.W': array([[3.],
            [0.]])}
     """
+    check_network(network, "parameter_gradients")
     if len(a) != len(network) + 1:
         raise ValueError(
             f"{len(network)} layers have {len(network) + 1} activations, and {len(a)} came; give network.forward(x)."

@@ -7,7 +7,7 @@ on every parameter, biases included, as it does there.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -175,6 +175,12 @@ class AdamW(Adam):
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         rate = float(rate)  # a NumPy scalar would turn float32 into float64
         return self._step(w * (1 - rate * self.weight_decay), g, memory, rate, t)
+
+
+def check_optimizer(value: Any) -> None:
+    """TypeError unless it has the `update` of an optimizer."""
+    if isinstance(value, type) or not callable(getattr(value, "update", None)):
+        raise TypeError(f"optimizer: expected an optimizer such as AdamW(), got {value!r}.")
 
 
 def _check_range(what: str, value: float, below: float = np.inf) -> None:

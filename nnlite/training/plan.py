@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from .. import files, kernels
+from ..batch import check_network
 from ..layers.arguments import is_integer, unmasked
 from ..network import Network
-from .accuracy import blocks
+from .accuracy import blocks, class_count
 from .losses import check_labels
-from .optimizers import Optimizer
+from .optimizers import Optimizer, check_optimizer
 from .schedules import Schedule
 
 LossFunction = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
@@ -45,14 +46,12 @@ class Plan:
     loss: LossFunction
 
     def __post_init__(self) -> None:
-        if not isinstance(self.network, Network):
-            raise TypeError(f"fit takes a Network, and {self.network!r} came.")
+        check_network(self.network, "fit")
         if not self.network.parameters:
             raise ValueError(f"{self.network!r} has no parameters: there is nothing to train.")
         for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
             _check_integer(name, getattr(self, name), least)
-        if isinstance(self.optimizer, type) or not hasattr(self.optimizer, "update"):
-            raise TypeError(f"optimizer takes an optimizer such as AdamW(), and {self.optimizer!r} came.")
+        check_optimizer(self.optimizer)
         for name, example in (("schedule", "OneCycle(2e-3)"), ("loss", "cross_entropy")):
             if isinstance(getattr(self, name), type) or not callable(getattr(self, name)):
                 raise TypeError(f"{name} takes a function such as {example}, and {getattr(self, name)!r} came.")
@@ -98,13 +97,10 @@ def _check_data(network: Network, x: Any, labels: Any, what: str = "") -> np.nda
         )
     if x.ndim < 2 or len(x) == 0:
         raise ValueError(f"{what}x takes (N, ...) with one sample or more, and {x.shape} came.")
-    output = network.output_shape((1, *x.shape[1:]))
-    if len(output) != 2:
-        raise ValueError(f"A network to train gives scores (N, K), and this one gives {output}; put Flatten() last.")
+    classes = class_count(network, x)
     for block in blocks(len(x)):
         if not np.isfinite(x[block]).all():
             raise ValueError(f"{what}x must be finite, and has NaN or infinity in samples {block.start} and above.")
-    classes = network.class_scores(np.empty((0, output[1]))).shape[1]
     return check_labels(labels, len(x), classes, f"{what}labels")
 
 

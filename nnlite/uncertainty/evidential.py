@@ -4,6 +4,8 @@
 
 No evidence at all is α = 1, the uniform Dirichlet: u = 1, p̂ = 1 / K, no class before another: the network says that it
 does not know. One network, one pass. Its probabilities are modest by construction: each class keeps its 1 in α.
+Whether u measures what a network does not know is disputed (Jürgens et al. 2024, "Is epistemic uncertainty faithfully
+represented by evidential deep learning methods?"): compare it between inputs of one network.
 """
 
 from dataclasses import dataclass

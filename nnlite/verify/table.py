@@ -122,9 +122,14 @@ class Row:
 
 
 def compare(comparisons: Iterable[Comparison], *, tell: Callable[[Row], None] | None = None) -> list[Row]:
-    """The rows of these comparisons; `tell` gets each as it is done. No error of a library stops the rest."""
+    """The rows of these comparisons; `tell` gets each as it is done. No error of a library stops the rest.
+
+    TypeError for anything but Comparisons.
+    """
     rows: list[Row] = []
     for comparison in comparisons:
+        if not isinstance(comparison, Comparison):
+            raise TypeError(f"compare: expected Comparisons, got {comparison!r}; `comparisons(case)` gives them.")
         for row in _rows(comparison):
             rows.append(row)
             if tell is not None:

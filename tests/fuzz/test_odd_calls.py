@@ -24,6 +24,7 @@ from nnlite.model_based import experts, generators
 from nnlite.stepper import record
 from nnlite.uncertainty import ExplanationDraws, dropout_draws
 from nnlite.uncertainty import reliability as reliability_of
+from nnlite.verify import Case
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -47,8 +48,11 @@ ROOMS = (
     "stepper",
     "layers",
     "models",
+    "exercises",
+    "verify",
     "interop.torch",
 )
+"""Not the kernels: what calls them has checked what it gives them."""
 
 RESULTS = {
     "Factors",
@@ -81,6 +85,13 @@ RESULTS = {
     "Optimizer",
     "Schedule",
     "Layer",
+    "Exercise",
+    "Mistake",
+    "Verdict",
+    "Case",
+    "Comparison",
+    "Report",
+    "Row",
 }
 """What functions give, and what a class of one's own is built on: nobody is asked to make them by hand."""
 
@@ -141,6 +152,11 @@ def probabilities():
 def module():
     torch = pytest.importorskip("torch")
     return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+
+
+def case():
+    pytest.importorskip("torch")
+    return Case.of("small", network(), digits()[0])
 
 
 GOOD = {
@@ -287,6 +303,12 @@ ALSO = {
     "alpha_beta": {"alpha": lambda: 2.0},
     "evidential_loss": {},
     "Composite": {},
+    "check": {"name": lambda: "z_of_one_neuron", "mine": lambda: 5},
+    "hint": {"name": lambda: "z_of_one_neuron"},
+    "solution": {"name": lambda: "z_of_one_neuron"},
+    "verify": {"case": case, "method": lambda: "gradient"},
+    "comparisons": {"case": case},
+    "compare": {"comparisons": list},
     "random": {},
     "invert": {},
     "infidelity": {},
@@ -429,7 +451,7 @@ TURNED = [
     lambda a: a + np.inf,
     lambda a: a * np.float32(3e38),
     lambda a: a * 0,
-    lambda a: -a,
+    lambda a: ~a if a.dtype == bool else -a,
     lambda a: a.astype("f2"),
     lambda a: a.astype(">f4"),
     lambda a: a.astype("f8"),
@@ -533,6 +555,10 @@ ANSWERLESS = {"mnist", "read", "read_colours", "load", "load_torch", "digits"}
 """They need a file, which is not there."""
 
 
+def test_the_long_run_makes_more_than_two_thousand_odd_calls():
+    assert LONG * len(subjects()) > 2000
+
+
 @pytest.mark.parametrize("name", list(subjects()))
 def test_the_call_that_is_not_odd_answers(name, request):
     if not request.config.getoption("--long"):
@@ -543,7 +569,7 @@ def test_the_call_that_is_not_odd_answers(name, request):
 
 @pytest.mark.parametrize("name", list(subjects()))
 def test_an_odd_call_answers_or_raises_what_is_documented(name, request):
-    if name.startswith("interop") and not request.config.getoption("--long"):
+    if name.startswith(("interop", "verify")) and not request.config.getoption("--long"):
         pytest.skip("for --long: to import PyTorch takes a while")
     function, failed = subjects()[name], []
     for number in range(LONG if request.config.getoption("--long") else SHORT):

@@ -11,7 +11,8 @@ def montavon2019(low: float = 0.0, high: float = 1.0) -> Composite:
     """z^B on the pixels, γ = 0.25 in the lower half, ε = 0.25 RMS(z) in the upper half, LRP-0 at the scores.
 
     Source: after Montavon et al. 2019, sec. 10.3, which has these rules in this order for VGG-16; the halves, which
-    make it fit any depth, are the choice made here.
+    make it fit any depth, are the choice made here. The authors' code (git.tu-berlin.de/gmontavon/lrp-tutorial) also
+    has LRP-0 on all dense layers, and turns every max-pooling into an average pooling on the way down.
 
     >>> montavon2019().lower
     gamma(gamma=0.25)

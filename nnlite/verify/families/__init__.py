@@ -29,5 +29,7 @@ FAMILIES: tuple[Callable[[Case], list[Comparison]], ...] = (
 
 
 def comparisons(case: Case) -> list[Comparison]:
-    """All comparisons of a case."""
+    """All comparisons of a case; TypeError for anything but a Case."""
+    if not isinstance(case, Case):
+        raise TypeError(f"comparisons: expected a Case, got {case!r}; build one with Case.of(name, network, x).")
     return [comparison for family in FAMILIES for comparison in family(case)]
