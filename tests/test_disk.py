@@ -195,3 +195,12 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path, monkeypatch, at_on
         socket.socket(socket.AF_UNIX).bind(path.name)
     with pytest.raises(ValueError, match=r"x\.(png|npy)"):
         read(path)
+
+
+def test_a_damaged_header_is_said_without_a_warning_of_numpys(tmp_path, recwarn):
+    path = tmp_path / "x.npy"
+    np.save(path, np.zeros(3))
+    path.write_bytes(path.read_bytes().replace(b"'<f8'", rb"'\$8'"))
+    with pytest.raises(ValueError, match=r"x\.npy: expected an array of numbers"):
+        pictures.read(path)
+    assert not recwarn.list

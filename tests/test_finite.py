@@ -313,3 +313,11 @@ def test_the_stepper_takes_small_numpy_integers():
     assert stepper.text(trace, **{**at, "k": np.int8(100)}) == stepper.text(trace, **at)
     assert stepper.text(trace, width=np.int8(100)) == stepper.text(trace, width=100)
     assert stepper.page(trace, **{**at, "k": np.int8(100)}) == stepper.page(trace, **at)
+
+
+def test_infinite_weights_are_said_once_and_without_a_warning(monkeypatch, recwarn):
+    monkeypatch.setenv("NNLITE_BACKEND", "numpy")
+    broken = Network([Dense(np.full((3, 4), np.inf)), Dense(np.ones((4, 2)))])
+    with pytest.raises(ValueError, match="check the network's weights"):
+        target.explained(broken, np.zeros((1, 3)))
+    assert not recwarn.list

@@ -25,6 +25,7 @@ from nnlite.training import (
     OneCycle,
     accuracy,
     cross_entropy,
+    fit,
     log_softmax,
     parameter_gradients,
     softmax,
@@ -346,3 +347,15 @@ def test_accuracy_refuses() -> None:
         accuracy(network, np.zeros((2, 2)), np.zeros(3, int))
     with pytest.raises(FloatingPointError, match="sample 1001"):
         accuracy(network, np.vstack([np.zeros((1001, 2)), [[0, np.nan]]]), np.zeros(1002, int))
+
+
+@pytest.mark.parametrize("given", [None, Network, [Dense(np.eye(2))]])
+def test_what_trains_and_measures_takes_a_network(given) -> None:
+    x, labels = np.eye(2), np.array([0, 1])
+    for call in (
+        lambda: accuracy(given, x, labels),
+        lambda: fit(given, x, labels, progress=False),
+        lambda: parameter_gradients(given, [x, x], x),
+    ):
+        with pytest.raises(TypeError, match="expected a Network, got"):
+            call()

@@ -24,7 +24,7 @@ from ..decision_based.inputs import check_finite, check_input, check_network, li
 from ..decision_based.method import finite
 from ..decision_based.relu_rules import leaking_rule, rules_for
 from ..decision_based.target import aimed, explained_class
-from ..layers.arguments import DTYPES, number, unmasked
+from ..layers.arguments import number
 from ..network import Network
 from ..training.losses import log_softmax
 from ..walk import Signal, gradient_rule, walk
@@ -196,14 +196,12 @@ class SquaredDistance:
 
 
 def squared_norm(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """‖x‖², gradient 2 x, for a float32 or float64 array x (N, ...); TypeError for anything else.
+    """‖x‖², gradient 2 x.
 
     >>> squared_norm(np.array([[3.0, 4.0]]))
     (array([25.]), array([[6., 8.]]))
     """
-    if not isinstance(unmasked("x", x), np.ndarray) or x.dtype not in DTYPES or not x.ndim:
-        raise TypeError(f"squared_norm: expected x as a float32 or float64 array (N, ...), got {type(x).__name__}.")
-    return (x * x).sum(axis=tuple(range(1, x.ndim))), 2 * x
+    return np.sum(x * x, axis=tuple(range(1, np.ndim(x)))), 2 * x
 
 
 def weighted(*terms: tuple[float, Objective]) -> Objective:
