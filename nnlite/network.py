@@ -281,8 +281,9 @@ class Network:
         claim(size, f"Explaining an input of the shape {shape}")
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a copy or a pickle takes along: all but what was remembered."""
-        return {name: self.__dict__[name] for name in ("layers", "names", "input_shape", "info")}
+        """What a copy or a pickle takes along: all but what was remembered; a compiled network stays one."""
+        kept = ("layers", "names", "input_shape", "info", "program")
+        return {name: self.__dict__[name] for name in kept if name in self.__dict__}
 
     def __repr__(self) -> str:
         return plain(f"Network({len(self)} layers: {', '.join(self.names)})")
