@@ -24,7 +24,8 @@ from ..layers.arguments import DTYPES, Shape
 from . import lowering
 from .chunks import in_chunks, slices
 from .incremental import of_covered
-from .rows import Run, is_finite
+from .layout import is_finite
+from .rows import Run
 from .segments import Segments, describe
 
 if TYPE_CHECKING:
@@ -56,11 +57,17 @@ class Program:
         self._known: dict[Hashable, Any] = {}
 
     def like(self, plain: Network) -> Network:
-        """A network that differs in the values of arrays alone, as after a step of training, with this program."""
+        """A network that differs in the values of arrays alone, as after a step of training, with this program.
+
+        A draw has other layers, with a mask in place of each Dropout: it gets a new one.
+        """
         program = Program(plain)
-        if all(map(is_finite, plain)):
+        if list(map(type, plain)) == list(map(type, self.layers)) and all(map(is_finite, plain)):
             program._segments = {key: segments.with_layers(plain.layers) for key, segments in self._segments.items()}
         return _with_program(plain, program)
+
+    def __reduce__(self) -> Any:
+        return Program, (self.plain,)  # what is remembered holds addresses of this process
 
     def prepared(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """make(), made once for each of the last keys; made anew where the key cannot be one, such as a list."""
@@ -106,7 +113,7 @@ class Program:
     def covered(
         self, x: np.ndarray, filled: np.ndarray, rows: Sequence[slice], columns: Sequence[slice], memory: int
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The output for every covered copy, where only what a window can reach runs again."""
+        """The output for every covered copy of one sample, where only what a window can reach runs again."""
         yield from of_covered(self.plain, self.up(x), filled, rows, columns, memory, self._rest)
 
     def plan(self, shapes: Sequence[Shape]) -> list[tuple[str, ...]]:

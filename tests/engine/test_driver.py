@@ -27,7 +27,7 @@ HOUSE = Path(nnlite.__file__).parent
 
 
 def lenet(n=3):
-    network = models.load("lenet")
+    network = models.load("lenet").compile()
     return network, np.random.default_rng(0).random((n, 1, 28, 28), np.float32)
 
 
@@ -39,9 +39,9 @@ def test_eight_threads_share_a_network():
         lambda network, x: lrp.relevance(network, x, rules=lrp.epsilon(0.25)),
         lambda network, x: lrp.relevance(network, x, rules=lrp.gamma(0.25), all_layers=True)[0],
     ]
-    expected = [[job(models.load("lenet"), x[i : i + 3]).tobytes() for i in range(0, 24, 3)] for job in jobs]
+    expected = [[job(models.load("lenet").compile(), x[i : i + 3]).tobytes() for i in range(0, 24, 3)] for job in jobs]
     for _ in range(10):
-        shared = Network(network.layers, network.names)  # no program is written yet: they race for it too
+        shared = Network(network.layers, network.names).compile()  # no program is written yet: they race for it too
         with ThreadPoolExecutor(8) as pool:
             given = [[pool.submit(job, shared, x[i : i + 3]) for i in range(0, 24, 3)] for job in jobs]
             assert [[one.result().tobytes() for one in row] for row in given] == expected
@@ -70,7 +70,7 @@ SMALL = """
 import numpy as np
 from nnlite import Network
 from nnlite.layers import Dense, ReLU
-print(Network([Dense(np.eye(2)), ReLU()]).output(np.array([[1.0, -1.0]])).tolist())
+print(Network([Dense(np.eye(2)), ReLU()]).compile().output(np.array([[1.0, -1.0]])).tolist())
 """
 
 
