@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from copy import copy, deepcopy
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from ..decision_based.target import given_class
 from ..kernels import backend
 from ..layers.arguments import DTYPES, Shape
 from . import lowering
-from .chunks import in_chunks, slices
+from .chunks import LEAST, in_chunks, slices
 from .incremental import of_covered
 from .layout import is_finite
 from .rows import Run
@@ -95,7 +96,8 @@ class Program:
             need(x, rule, layer)
         if keep or not own:
             return self._walk(segments, descents, x, top, rules, keep)
-        z, R = in_chunks(lambda part, top: self._ends(segments, descents, part, top, rules), self._slices(x), x, top)
+        parts = slices(self.plain, x) if len(x) >= 2 * LEAST else []
+        z, R = in_chunks(partial(self._ends, segments, descents, rules), parts, x, top)
         return [x, *z], R
 
     def up(self, x: np.ndarray) -> list[np.ndarray]:
@@ -108,7 +110,8 @@ class Program:
         segments = self._for(x)
         if segments is None:
             return self.plain.output(x)
-        return in_chunks(lambda part, _: ([self._output(segments, part)], []), self._slices(x), x, None)[0][0]
+        parts = slices(self.plain, x) if len(x) >= 2 * LEAST else []
+        return in_chunks(lambda part, _: ([self._output(segments, part)], []), parts, x, None)[0][0]
 
     def covered(
         self, x: np.ndarray, filled: np.ndarray, rows: Sequence[slice], columns: Sequence[slice], memory: int
@@ -127,9 +130,6 @@ class Program:
     def _rest(self, start: int) -> Network:
         """The layers from `start` on, compiled."""
         return self.prepared(("rest", start), lambda: compiled(self.plain[start:]))
-
-    def _slices(self, x: np.ndarray) -> list[slice]:
-        return slices(self.plain, x)
 
     def _for(self, x: Any) -> Segments | None:
         """The segments for this input; None where every layer runs by itself."""
@@ -151,7 +151,7 @@ class Program:
         return descents, checks, all(lowering.is_separate(rule) for rule in rules)
 
     def _ends(
-        self, segments: Segments, descents: Any, x: np.ndarray, top: Any, rules: Sequence[Any]
+        self, segments: Segments, descents: Any, rules: Sequence[Any], x: np.ndarray, top: Any
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """The output and the signal on x; in one call for each sample where one row runs all layers."""
         row, start = segments.all[0].row if len(segments.all) == 1 else None, lowering.start(top)
@@ -160,9 +160,7 @@ class Program:
             a, R = self._walk(segments, descents, x, top, rules, keep=False)
             return a[-1:], R[:1]
         at_top, target = start
-        classes = np.full(len(x), -1)
-        if target is not None:
-            classes[:] = given_class(len(x), row.size_above, target)
+        classes = np.array([-1] * len(x)) if target is None else given_class(len(x), row.size_above, target)
         R_x, scores = row.through(x, classes, at_top, ways)
         return [scores], [R_x]
 
