@@ -119,7 +119,7 @@ REFUSED = {
     ("transposed convolution", "grad-cam"): "size takes an integer or a pair",
     ("transposed convolution", "guided-grad-cam"): "takes images",
     # the first convolution, which gets z^B, does not see pixels in [0, 1] but activations
-    ("transposed convolution", "lrp-epsilon-gamma-box"): r"takes inputs in \[0, 1\]",
+    ("transposed convolution", "lrp-epsilon-gamma-box"): r"takes inputs in \[0.0, 1.0\]",
 }
 """What a method refuses although it may fit: the network, the method, and the reason that it gives."""
 
