@@ -358,6 +358,23 @@ class TestEachSampleByItself:
         before, after = (occlusion(network, image, 1, size=3) for image in (x, other))
         assert before.drops[0].tobytes() == after.drops[0].tobytes()
 
+    @pytest.mark.parametrize("how", ["plain", "compiled"])
+    def test_how_many_windows_change_another_sample_plays_no_part(self, how: str) -> None:
+        """One row through BLAS is another sum than one of two."""
+        dense = [Dense(rng.normal(size=(784, 64))), ReLU(), Dense(rng.normal(size=(64, 3)))]
+        network = Network([Flatten(), *dense]).astype(np.float32)
+        network = network.compile() if how == "compiled" else network
+        x = np.zeros((2, 1, 28, 28), np.float32)
+        x[0, 0, 7:21, 7:21] = rng.random((14, 14))
+        bright = x.copy()
+        bright[1, 0, ::3] = 0.5
+        options = {"size": 28, "fill": rng.random((1, 28, 28)).astype(np.float32)}
+        same = np.stack([x[0], options["fill"]])  # the second sample is as it is covered: no copy of it runs
+        before, after = (occlusion(network, image, 1, **options) for image in (same, bright))
+        at_x = [network.scores(image)[0, 1] for image in (same, bright)]
+        assert at_x[0] == at_x[1]
+        assert before.drops[0].tobytes() == after.drops[0].tobytes()
+
 
 class TestWhatIsSaved:
     def test_a_window_that_changes_no_pixel_needs_no_work(self) -> None:
