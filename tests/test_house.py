@@ -98,7 +98,7 @@ def test_explaining_and_stepping_do_not_load_the_engine(tmp_path: Path) -> None:
     assert python(WITHOUT, ROOT, str(tmp_path), *COMMANDS) == "[]"
 
 
-REPRESENTATIVE = ["test_lrp_rules.py", "test_guided_backpropagation.py", "test_deconvnet.py"]
+REPRESENTATIVE = ["test_guided_backpropagation.py", "test_deconvnet.py", "test_smoothgrad.py"]
 
 
 def test_without_the_engine_all_but_its_own_tests_pass(tmp_path: Path) -> None:
