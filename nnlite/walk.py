@@ -112,10 +112,9 @@ def scores_of_covered(
         equal to its sample is left out.
     """
     if len(x) > 1 and network.batch == 1:
-        for n in range(len(x)):  # how many windows change one sample plays no part in the bits of another
-            one = slice(n, n + 1)
-            for copies, output in scores_of_covered(network, x[one], filled[one], rows, columns, memory):
-                yield copies * len(x) + n, output
+        for i in range(len(x)):  # how many windows change one sample plays no part in the bits of another
+            of_one = scores_of_covered(network, x[i : i + 1], filled[i : i + 1], rows, columns, memory)
+            yield from ((copies * len(x) + i, output) for copies, output in of_one)
         return
     if network.program is not None and network.batch == 1:
         yield from network.program.covered(x, filled, rows, columns, memory)
