@@ -1,15 +1,19 @@
 """A row of layers in words: as JSON for a file, and back; as a table; and the names that layers get by default."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .layers import KINDS, Layer
 from .layers.arguments import Shape, frozen
 from .printed import columns
+
+if TYPE_CHECKING:
+    from .network import Network
 
 
 def describe(names: Sequence[str], layers: Sequence[Layer]) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
@@ -43,14 +47,26 @@ def _layer(entry: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Layer:
     return KINDS[entry["kind"]](**own, **options)
 
 
-def table(names: Sequence[str], layers: Sequence[Layer], shapes: Sequence[Shape | None]) -> str:
+def summary(network: "Network", input_shape: Shape | None) -> str:
     """Name, layer, shape of the output and number of parameters, line by line, with their total."""
+    shapes = [()] * len(network) if input_shape is None else network.shapes((network.batch, *input_shape))[1:]
     rows = [("name", "layer", "output", "parameters")]
-    for name, layer, shape in zip(names, layers, shapes, strict=True):
-        output = "?" if shape is None else " × ".join(map(str, shape[1:]))
+    for name, layer, shape in zip(network.names, network, shapes, strict=True):
+        output = "?" if input_shape is None else " × ".join(map(str, shape[1:]))
         rows.append((name, repr(layer), output, f"{_count(layer):,}"))
-    rows.append(("", "", "", f"{sum(map(_count, layers)):,}"))
-    return columns(rows, left=(0, 1))
+    rows.append(("", "", "", f"{sum(map(_count, network)):,}"))
+    text = columns(rows, left=(0, 1))
+    if network.is_binary:
+        text += f"\nThe score is the logit z below {network.names[-1]}; the class is 1 where z > 0, else 0."
+    return text
+
+
+def plan(network: "Network", shape: Shape) -> str:
+    """What runs each layer for inputs of this shape: see `Network.plan`."""
+    shapes = network.shapes(shape)
+    how = [("by itself",)] * len(network) if network.program is None else network.program.plan(shapes)
+    rows = [(name, repr(layer), *h) for name, layer, h in zip(network.names, network, how, strict=True)]
+    return "\n".join(map(str.rstrip, columns(rows, left=range(5)).split("\n")))
 
 
 def default_names(layers: Iterable[Layer]) -> tuple[str, ...]:
@@ -79,3 +95,22 @@ def check_names(names: Sequence[str], layers: int) -> None:
     for name in names:
         if not isinstance(name, str) or not 0 < len(name) < 256 or not name.isprintable():
             raise ValueError(f"Expected names of 1 to 255 characters that can be printed, got {name!r}; rename it.")
+
+
+def check_dtypes(layers: Iterable[Layer]) -> None:
+    """ValueError unless all layers with arrays have one dtype."""
+    found = sorted({str(layer.dtype) for layer in layers if layer.dtype is not None})
+    if len(found) > 1:
+        raise ValueError(f"expected layers of one dtype, got {found}; bring them to one with astype.")
+
+
+def json_able(info: dict[str, Any]) -> dict[str, Any]:
+    """A copy of `info` as JSON gives it back; an error where it cannot."""
+    if not isinstance(info, dict):
+        raise TypeError(f"info: expected a dict of what JSON can hold, got {info!r}.")
+    try:
+        return json.loads(json.dumps(info))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"info: expected what JSON can hold (text, numbers, lists, dicts), got {info} ({error})."
+        ) from None

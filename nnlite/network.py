@@ -1,6 +1,5 @@
 """A network: layers in a row. Forward gives every activation; walk_back carries any signal down again."""
 
-import json
 import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -14,7 +13,7 @@ from .batch import check_batch
 from .layers import Layer, Mask
 from .layers.arguments import Shape, sizes
 from .memory import claim
-from .printed import columns, plain
+from .printed import plain
 from .walk import LARGE, LocalRule, scores_of
 
 
@@ -58,11 +57,8 @@ class Network:
     ) -> None:
         self.layers: tuple[Layer, ...] = tuple(_flat(layers))
         self.names: tuple[str, ...] = architecture.default_names(self.layers) if names is None else tuple(names)
-        self.info: dict[str, Any] = _json_able({} if info is None else info)
-        dtypes = {layer.dtype for layer in self.layers if layer.dtype is not None}
-        if len(dtypes) > 1:
-            found = sorted(map(str, dtypes))
-            raise ValueError(f"expected layers of one dtype, got {found}; bring them to one with astype.")
+        self.info: dict[str, Any] = architecture.json_able({} if info is None else info)
+        architecture.check_dtypes(self.layers)
         architecture.check_names(self.names, len(self.layers))
         self.input_shape: Shape | None = None if input_shape is None else sizes("Network", "input_shape", input_shape)
         if self.input_shape is not None:
@@ -256,10 +252,7 @@ class Network:
         dense1  Dense(W[2, 2])  by itself
         relu1   ReLU()          by itself
         """
-        shapes = self.shapes(shape)
-        how = [("by itself",)] * len(self) if self.program is None else self.program.plan(shapes)
-        rows = [(name, repr(layer), *h) for name, layer, h in zip(self.names, self.layers, how, strict=True)]
-        return "\n".join(map(str.rstrip, columns(rows, left=range(5)).split("\n")))
+        return architecture.plan(self, shape)
 
     def summary(self, input_shape: Shape | None = None) -> str:
         """A table of the layers: name, layer, shape of the output, number of parameters.
@@ -269,11 +262,7 @@ class Network:
         input_shape
             The shape of one input without the batch axis; the network's own where it knows it.
         """
-        input_shape = input_shape or self.input_shape
-        known = None if input_shape is None else self.shapes((self.batch, *input_shape))[1:]
-        table = architecture.table(self.names, self.layers, known or [None] * len(self))
-        said = f"\nThe score is the logit z below {self.names[-1]}; the class is 1 where z > 0, else 0."
-        return table + said * self.is_binary
+        return architecture.summary(self, input_shape or self.input_shape)
 
     def check_room(self, shape: Shape) -> None:
         """ValueError where explaining an input of this shape, batch axis included, needs more memory than there is."""
@@ -281,8 +270,9 @@ class Network:
         claim(size, f"Explaining an input of the shape {shape}")
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a copy or a pickle takes along: all but what was remembered."""
-        return {name: self.__dict__[name] for name in ("layers", "names", "input_shape", "info")}
+        """What a copy or a pickle takes along: all but what was remembered; a compiled network stays one."""
+        kept = ("layers", "names", "input_shape", "info", "program")
+        return {name: self.__dict__[name] for name in kept if name in self.__dict__}
 
     def __repr__(self) -> str:
         return plain(f"Network({len(self)} layers: {', '.join(self.names)})")
@@ -302,15 +292,3 @@ def _flat(layers: Iterable["Layer | Network"]) -> Iterator[Layer]:
             yield layer
         else:
             raise TypeError(f"A network consists of nnlite.layers and networks, got {layer!r}.")
-
-
-def _json_able(info: dict[str, Any]) -> dict[str, Any]:
-    """A copy of `info` as JSON gives it back; an error where it cannot."""
-    if not isinstance(info, dict):
-        raise TypeError(f"info: expected a dict of what JSON can hold, got {info!r}.")
-    try:
-        return json.loads(json.dumps(info))
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"info: expected what JSON can hold (text, numbers, lists, dicts), got {info} ({error})."
-        ) from None

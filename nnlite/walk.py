@@ -92,12 +92,12 @@ def scores_of(network: Network, x: np.ndarray) -> np.ndarray:
 def scores_of_covered(
     network: Network, x: np.ndarray, filled: np.ndarray, rows: Sequence[slice], columns: Sequence[slice], memory: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The output for every copy of the batch with a window covered, some copies at a time.
+    """The output for every copy of the batch with a window covered, some copies of one sample at a time.
 
     Parameters
     ----------
     network, x
-        The network, and the batch (N, C, H, W).
+        The network, and the batch (N, C, H, W). (Masks that were drawn for a batch take it whole, window by window.)
     filled
         What shows in a window, (N, C, H, W).
     rows, columns
@@ -111,7 +111,12 @@ def scores_of_covered(
         (P,) integers in ascending order, position · N + sample, and (P, ...) what comes out of them. A copy that is
         equal to its sample is left out.
     """
-    if network.program is not None:
+    if len(x) > 1 and network.batch == 1:
+        for i in range(len(x)):  # how many windows change one sample plays no part in the bits of another
+            of_one = scores_of_covered(network, x[i : i + 1], filled[i : i + 1], rows, columns, memory)
+            yield from ((copies * len(x) + i, output) for copies, output in of_one)
+        return
+    if network.program is not None and network.batch == 1:
         yield from network.program.covered(x, filled, rows, columns, memory)
         return
     windows, n = list(product(rows, columns)), max(1, len(x))

@@ -15,6 +15,15 @@ def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="all cases of tests/fuzz, and not the first few of each kind")
 
 
+FORMS = {"plain": lambda network: network, "compiled": lambda network: network.compile()}
+
+
+@pytest.fixture(params=FORMS)
+def form(request):
+    """form(network): the network as it is, or compiled. What holds, holds for both."""
+    return FORMS[request.param]
+
+
 @pytest.fixture
 def missing():
     """missing(reason): skip for want of a tool, a browser or a network, but fail in continuous integration."""

@@ -3,6 +3,7 @@
 import copy
 import multiprocessing
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from nnlite import Network, datasets, evaluation, models, stepper, training, uncertainty
 from nnlite.decision_based import find_confusion, lrp, mask_by_relevance, occlusion, saliency, simple_taylor
 from nnlite.decision_based.building_blocks import factors
+from nnlite.decision_based.registry import METHODS
 from nnlite.decision_based.target import explained
 from nnlite.layers import Dense, Dropout, ReLU, Softmax
 from nnlite.model_based.activation_maximization import general
@@ -95,6 +97,67 @@ def test_results_can_be_pickled_and_copied(lenet):
             for field, value in vars(result).items():
                 if isinstance(value, np.ndarray):
                     np.testing.assert_array_equal(getattr(copied, field), value, err_msg=f"{name} {way} {field}")
+
+
+# ------------------------------------------------------------------------------------------------------- rules
+
+BOX = np.linspace(0.0, 0.5, 784).reshape(1, 28, 28)
+EVERY_RULE = {name: method.rules for name, method in METHODS.items() if method.rules is not None} | {
+    "gamma": lrp.gamma(0.5, 1e-3),
+    "relative": lrp.epsilon(lrp.relative(0.5)),
+    "an array as a bound": lrp.z_bounds(-BOX, 1 + BOX),
+    "the user's words": lrp.Rule(
+        "mine", [lrp.Group([lrp.Term(lrp.A_PLUS, lrp.favour(0.5)), lrp.Term(lrp.minus(BOX))], lrp.where_positive)], 0.1
+    ),
+    "the user's function": lrp.Composite(first=np.multiply, convolution=lrp.zero(), dense=lrp.epsilon(0.1)),
+}
+
+
+@every_way
+@pytest.mark.parametrize("name", EVERY_RULE)
+def test_a_rule_or_a_composite_comes_back_equal(again, name):
+    rules = EVERY_RULE[name]
+    copied = again(rules)
+    assert copied == rules
+    assert type(copied) is type(rules)
+    assert repr(copied) == repr(rules)
+    assert hash(copied) == hash(rules)
+    for other in EVERY_RULE.values():
+        assert (copied == other) == (rules is other)
+
+
+@every_way
+@pytest.mark.parametrize("name", sorted(set(EVERY_RULE) - {"the user's function", "the user's words"}))
+def test_its_copy_gives_the_same_bits(again, name, lenet):
+    network, x = lenet
+    network, x, rules = network.astype(np.float64), x.astype(np.float64), EVERY_RULE[name]
+    if isinstance(rules, lrp.Rule):  # its bounds are those of pixels
+        rules = lrp.Composite(first=rules, dense=lrp.zero(), convolution=lrp.zero())
+    prepared = lrp.LRP(network, rules)
+    R = prepared(x)
+    assert again(prepared)(x).tobytes() == lrp.relevance(network, x, rules=again(rules)).tobytes() == R.tobytes()
+
+
+def test_rules_differ_by_their_contents():
+    assert lrp.gamma(0.5) == lrp.gamma(0.5)
+    assert lrp.gamma(0.5) != lrp.gamma(0.25)
+    assert lrp.z_bounds(-BOX, 1.0) == lrp.z_bounds(-BOX.copy(), 1.0)
+    assert lrp.z_bounds(-BOX, 1.0) != lrp.z_bounds(-2 * BOX, 1.0)
+    assert lrp.montavon2019() == lrp.montavon2019()
+    assert lrp.EpsilonPlus() != lrp.EpsilonPlusFlat()
+    assert len({lrp.gamma(0.5), lrp.gamma(0.5), lrp.gamma(1.0), lrp.zero()}) == 3
+
+
+def total(rules):
+    """What another process makes of a rule."""
+    network = Network([Dense(np.array([[3.0], [-1.0]]))])
+    return float(lrp.relevance(network, np.array([[2.0, 1.0]]), rules=rules).sum())
+
+
+def test_other_processes_take_rules():
+    rules = [lrp.zero(), lrp.epsilon(0.25), lrp.Composite(dense=lrp.gamma()), lrp.w_squared()]
+    with multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn").Pool(2) as pool:
+        assert pool.map(total, rules) == [total(each) for each in rules]
 
 
 def test_other_processes_take_a_network(lenet):

@@ -11,14 +11,19 @@ WITH_RULES = [name for name, method in METHODS.items() if method.rules is not No
 
 
 @pytest.fixture(scope="module", params=models.VERIFIED)
-def network(request):
+def loaded(request):
     return models.load(request.param)
 
 
+@pytest.fixture
+def network(loaded, form):
+    return form(loaded)
+
+
 @pytest.fixture(scope="module")
-def x(network):
+def x(loaded):
     """Three held-out digits, and an empty picture."""
-    if network.info["dataset"] == "strokes":
+    if loaded.info["dataset"] == "strokes":
         digits = datasets.strokes(3, seed=models.HELD_OUT_SEED)[0]
     else:
         digits = models.digits("uci", "test")[0][:3]
@@ -30,7 +35,7 @@ WITHOUT_CHANNELS = {"saliency", "occlusion", "occlusion-flip", "cam", "grad-cam"
 
 EVERY = [(model, name) for model in models.VERIFIED for name in METHODS]
 FITTING = [(model, name) for model, name in EVERY if METHODS[name].fits(models.load(model))]
-every_fitting = pytest.mark.parametrize(("network", "name"), FITTING, indirect=["network"], scope="module")
+every_fitting = pytest.mark.parametrize(("loaded", "name"), FITTING, indirect=["loaded"], scope="module")
 
 
 def test_what_does_not_fit_says_what_it_needs():
@@ -91,8 +96,8 @@ def test_an_unknown_name(network, x):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_every_method_explains_a_hidden_layer_and_a_hidden_neuron(name):
-    network = models.load("cam_net")
+def test_every_method_explains_a_hidden_layer_and_a_hidden_neuron(name, form):
+    network = form(models.load("cam_net"))
     x = datasets.strokes(2, seed=models.HELD_OUT_SEED)[0]
     a = network.forward(x)
     if name == "occlusion-flip":  # 1 − v is for pixels: activations beyond 1 have no opposite
@@ -112,8 +117,8 @@ def test_every_method_explains_a_hidden_layer_and_a_hidden_neuron(name):
         assert not R.reshape(2, *x.shape[2:])[:, ~reach].any()
 
 
-def test_a_hidden_layer_of_lrp_is_that_of_the_whole_walk():
-    network = models.load("lenet")
+def test_a_hidden_layer_of_lrp_is_that_of_the_whole_walk(form):
+    network = form(models.load("lenet"))
     x = datasets.strokes(2, seed=models.HELD_OUT_SEED)[0]
     whole = lrp.relevance(network, x, rules=lrp.montavon2019(), all_layers=True)
     assert np.array_equal(explain(network, x, "lrp-montavon2019", at="pool1"), whole[network.index("pool1") + 1])

@@ -149,13 +149,13 @@ def occlusion(
     from tqdm import tqdm  # here: it takes a while to import
 
     silent = None if progress is None else not progress
-    with tqdm(total=places, unit="window", delay=0 if progress else DELAY, disable=silent) as bar:
+    with tqdm(total=drops.size, unit="copy", delay=0 if progress else DELAY, disable=silent) as bar:
         for copies, z in scores_of_covered(f.network, x, filled, rows, columns, memory):
             of = copies % len(x)
             covered, predicted[copies] = _measure(f, z, of, score == "probability")
             drops[copies] = at_x[of] - covered
-            bar.update(int(copies[-1]) // len(x) + 1 - bar.n)
-        bar.update(places - bar.n)
+            bar.update(len(copies))
+        bar.update(drops.size - bar.n)
     shape = (len(rows), len(columns), len(x))
     d, classes = (np.ascontiguousarray(values.reshape(shape).transpose(2, 0, 1)) for values in (drops, predicted))
     on_pixels = _on_pixels(d, rows, columns, x.shape[2:], overlap)

@@ -7,6 +7,7 @@
     lowering.py     which layer, rule and signal is which operation: the only file that knows both sides
     segments.py     which layers run as one row, and which by themselves
     rows.py         a row of layers, written as a flat program: a list of lines that one driver walks
+    layout.py       its layers in numbers: which can be in a row, and where their weights and activations lie
     driver.py       Part, Place, Program, and the driver; pointers.py: what a loop does with pointers
     loops/          the parts, and the functions that write them into a program; one idea a file
     cache.py        compiled code is kept on disk, and made again when a file of this folder has changed

@@ -31,6 +31,8 @@ def _kept_by_folder() -> Any:
     try:
         from numba.core.caching import CompileResultCacheImpl
         from numba.core.ccallback import CFunc  # noqa: F401 (it is used with the cache, or not at all)
+
+        base: Any = safe_cache()
     except ImportError:
         warnings.warn(
             "This version of Numba cannot keep what nnlite compiles; every process compiles again.", stacklevel=2
@@ -42,7 +44,7 @@ def _kept_by_folder() -> Any:
             super().__init__(function)
             self._locator.get_source_stamp = digest
 
-    class Cache(safe_cache()):  # type: ignore[misc]
+    class Cache(base):
         _impl_class = ByFolder
 
     return Cache

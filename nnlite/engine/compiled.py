@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from copy import copy, deepcopy
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,9 +23,10 @@ from ..decision_based.target import given_class
 from ..kernels import backend
 from ..layers.arguments import DTYPES, Shape
 from . import lowering
-from .chunks import in_chunks, slices
+from .chunks import LEAST, in_chunks, slices
 from .incremental import of_covered
-from .rows import Run, is_finite
+from .layout import is_finite
+from .rows import Run
 from .segments import Segments, describe
 
 if TYPE_CHECKING:
@@ -56,11 +58,17 @@ class Program:
         self._known: dict[Hashable, Any] = {}
 
     def like(self, plain: Network) -> Network:
-        """A network that differs in the values of arrays alone, as after a step of training, with this program."""
+        """A network that differs in the values of arrays alone, as after a step of training, with this program.
+
+        A draw has other layers, with a mask in place of each Dropout: it gets a new one.
+        """
         program = Program(plain)
-        if all(map(is_finite, plain)):
+        if list(map(type, plain)) == list(map(type, self.layers)) and all(map(is_finite, plain)):
             program._segments = {key: segments.with_layers(plain.layers) for key, segments in self._segments.items()}
         return _with_program(plain, program)
+
+    def __reduce__(self) -> Any:
+        return Program, (self.plain,)  # what is remembered holds addresses of this process
 
     def prepared(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """make(), made once for each of the last keys; made anew where the key cannot be one, such as a list."""
@@ -88,7 +96,8 @@ class Program:
             need(x, rule, layer)
         if keep or not own:
             return self._walk(segments, descents, x, top, rules, keep)
-        z, R = in_chunks(lambda part, top: self._ends(segments, descents, part, top, rules), self._slices(x), x, top)
+        parts = slices(self.plain, x) if len(x) >= 2 * LEAST else []
+        z, R = in_chunks(partial(self._ends, segments, descents, rules), parts, x, top)
         return [x, *z], R
 
     def up(self, x: np.ndarray) -> list[np.ndarray]:
@@ -101,12 +110,13 @@ class Program:
         segments = self._for(x)
         if segments is None:
             return self.plain.output(x)
-        return in_chunks(lambda part, _: ([self._output(segments, part)], []), self._slices(x), x, None)[0][0]
+        parts = slices(self.plain, x) if len(x) >= 2 * LEAST else []
+        return in_chunks(lambda part, _: ([self._output(segments, part)], []), parts, x, None)[0][0]
 
     def covered(
         self, x: np.ndarray, filled: np.ndarray, rows: Sequence[slice], columns: Sequence[slice], memory: int
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The output for every covered copy, where only what a window can reach runs again."""
+        """The output for every covered copy of one sample, where only what a window can reach runs again."""
         yield from of_covered(self.plain, self.up(x), filled, rows, columns, memory, self._rest)
 
     def plan(self, shapes: Sequence[Shape]) -> list[tuple[str, ...]]:
@@ -120,9 +130,6 @@ class Program:
     def _rest(self, start: int) -> Network:
         """The layers from `start` on, compiled."""
         return self.prepared(("rest", start), lambda: compiled(self.plain[start:]))
-
-    def _slices(self, x: np.ndarray) -> list[slice]:
-        return slices(self.plain, x)
 
     def _for(self, x: Any) -> Segments | None:
         """The segments for this input; None where every layer runs by itself."""
@@ -144,7 +151,7 @@ class Program:
         return descents, checks, all(lowering.is_separate(rule) for rule in rules)
 
     def _ends(
-        self, segments: Segments, descents: Any, x: np.ndarray, top: Any, rules: Sequence[Any]
+        self, segments: Segments, descents: Any, rules: Sequence[Any], x: np.ndarray, top: Any
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """The output and the signal on x; in one call for each sample where one row runs all layers."""
         row, start = segments.all[0].row if len(segments.all) == 1 else None, lowering.start(top)
@@ -153,9 +160,7 @@ class Program:
             a, R = self._walk(segments, descents, x, top, rules, keep=False)
             return a[-1:], R[:1]
         at_top, target = start
-        classes = np.full(len(x), -1)
-        if target is not None:
-            classes[:] = given_class(len(x), row.size_above, target)
+        classes = np.array([-1] * len(x)) if target is None else given_class(len(x), row.size_above, target)
         R_x, scores = row.through(x, classes, at_top, ways)
         return [scores], [R_x]
 

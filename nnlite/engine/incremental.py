@@ -1,4 +1,4 @@
-"""What the network makes of a batch with a window covered: only what the window can reach is computed again.
+"""What the network makes of a sample with a window covered: only what the window can reach is computed again.
 
     x              after a 3 × 3 convolution        after 2 × 2 pooling
     . . . . . .        . . . . . .                      . . .
@@ -8,7 +8,7 @@
     . . . . . .        . . . . . .
 
 Layer by layer: which outputs can the patch of changed activations reach? Which inputs do these outputs need? Those
-inputs are cut out of the uncovered batch's activations, the patch is laid over, and the layer itself, without its
+inputs are cut out of the uncovered sample's activations, the patch is laid over, and the layer itself, without its
 padding, makes them the next patch. All windows run as one batch: their patches have one size and each its own place.
 From the layer on where a patch fills the whole map, or that is not local (a Dense sees everything), whole copies run
 through the network as they would have from the beginning.
@@ -39,14 +39,14 @@ def of_covered(
     memory: int,
     rest_of: Callable[[int], Network],
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The output of the network for every copy of the batch with a window covered, some copies at a time.
+    """The output of the network for every copy of a sample with a window covered, some copies at a time.
 
     Parameters
     ----------
     network, a
-        The network, and all its activations on the batch (N, C, H, W).
+        The network, and all its activations on the sample (1, C, H, W).
     filled
-        What shows in a window, (N, C, H, W).
+        What shows in a window, (1, C, H, W).
     rows, columns
         The windows; each row with each column. All have one size, except that the last may stick out.
     memory
@@ -57,12 +57,11 @@ def of_covered(
     Yields
     ------
     copies, output
-        (P,) integers in ascending order, position · N + sample, and (P, ...) what comes out of them. A copy that is
-        equal to its sample is left out.
+        (P,) positions in ascending order, and (P, ...) what comes out of them. A copy that is equal to the sample is
+        left out.
     """
     x = a[0]
-    drawn = network.batch > 1
-    copies, windows = _windows(x, filled, rows, columns, all_of_them=drawn)
+    copies, windows = _windows(x, filled, rows, columns)
     if not len(copies):
         return
     room = np.array(x.shape[2:])[:, None] - np.array(windows.size)[:, None]
@@ -73,8 +72,6 @@ def of_covered(
     most = max(below + above for below, above in zip([whole[0], *whole], whole))  # noqa: B905
     near = max(1, min(NEAR, memory // 2) // (numbers * x.itemsize))
     block = max(near, (memory // x.itemsize - near * numbers) // most)
-    if drawn:  # a mask for each sample takes the batch that it was drawn for
-        near = block = len(x)
     for first in range(0, len(copies), block):
         last = min(first + block, len(copies))
         parts = []
@@ -98,18 +95,16 @@ def _above(rest: Network, z: np.ndarray) -> np.ndarray:
 
 
 def _windows(
-    x: np.ndarray, filled: np.ndarray, rows: Sequence[slice], columns: Sequence[slice], all_of_them: bool
+    x: np.ndarray, filled: np.ndarray, rows: Sequence[slice], columns: Sequence[slice]
 ) -> tuple[np.ndarray, Patches]:
     """The copies in which a window changes something, and where their windows lie."""
     top, left = (np.array([w.start for w in windows]) for windows in (rows, columns))
     size = rows[0].stop - rows[0].start, columns[0].stop - columns[0].start
-    n, (height, width) = len(x), x.shape[2:]
-    changed = np.zeros((n, height + 1, width + 1), np.int64)  # how many pixels above and to the left have changed
-    changed[:, 1:, 1:] = (filled != x).any(axis=1).cumsum(axis=1).cumsum(axis=2)
+    height, width = x.shape[2:]
+    changed = np.zeros((height + 1, width + 1), np.int64)  # how many pixels above and to the left have changed
+    changed[1:, 1:] = (filled[0] != x[0]).any(axis=0).cumsum(axis=0).cumsum(axis=1)
     bottom, right = np.minimum(top + size[0], height), np.minimum(left + size[1], width)
-    down = changed[:, bottom] - changed[:, top]
-    inside = (down[:, :, right] - down[:, :, left]).transpose(1, 2, 0).ravel()
-    copies = np.arange(len(inside)) if all_of_them else np.flatnonzero(inside)
-    place, sample = np.divmod(copies, max(1, n))
-    row, column = np.divmod(place, len(columns))
-    return copies, Patches(sample, np.stack((top[row], left[column])), size)
+    down = changed[bottom] - changed[top]
+    copies = np.flatnonzero(down[:, right] - down[:, left])
+    row, column = np.divmod(copies, len(columns))
+    return copies, Patches(np.zeros_like(copies), np.stack((top[row], left[column])), size)

@@ -3,6 +3,7 @@
 What is not the library's own is no operation: a subclass, a method or a rule that somebody replaced. It runs plainly.
 """
 
+import os
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 from numbers import Real
@@ -60,7 +61,7 @@ SIGNS: dict[Any, int] = {A: 0, A_PLUS: 1, A_MINUS: -1}
 """The inputs that a row can feed to a layer, by the sign of those that it keeps."""
 
 STARTS = {"one": Start.ONE, "score": Start.SCORE}
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
 
 
 class Way(NamedTuple):
@@ -74,7 +75,7 @@ class Way(NamedTuple):
 def is_own(function: Any) -> bool:
     """Whether it is written in the library: nobody has put another in its place."""
     code = getattr(function, "__code__", None)
-    return code is not None and PACKAGE in Path(code.co_filename).parents
+    return code is not None and code.co_filename.startswith(PACKAGE)
 
 
 def why_not(layer: Layer) -> str:
@@ -82,7 +83,12 @@ def why_not(layer: Layer) -> str:
     kind = type(layer)
     if LIBRARY.get(kind.__name__) is not kind:
         return f"{kind.__name__} is a layer of your own"
-    replaced = [name for name in ("forward", "backward") if not is_own(getattr(kind, name))]
+    bases = [base.__name__ for base in kind.__mro__]
+    replaced = [
+        name
+        for name, method in (("forward", kind.forward), ("backward", kind.backward))
+        if not is_own(method) or method.__qualname__ not in [f"{base}.{name}" for base in bases]
+    ]
     return f"{kind.__name__}.{replaced[0]} was replaced" if replaced else ""
 
 
@@ -154,7 +160,8 @@ def _groups(rule: Prepared, layer: Layer, positive: bool) -> Way | None:
             return None
         # Where no input is negative, a⁺ is a, and a⁻ brings nothing.
         signed = [(0 if positive else sign or 0, made) for sign, made in terms if not (positive and sign == -1)]
-        groups.append((float(group.kappa), tuple(signed)))
+        if signed:
+            groups.append((float(group.kappa), tuple(signed)))
     if len(groups) == 1 and groups[0] == (1.0, ((0, layer),)):
         return Way(Mode.EPSILON, float(stabilizer))
     return Way(Mode.GROUPS, float(stabilizer), tuple(groups)) if layer.weighted else None

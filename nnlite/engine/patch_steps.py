@@ -38,6 +38,7 @@ from ..layers import (
     Tanh,
 )
 from ..network import Network
+from .lowering import why_not
 from .patches import changed_convolution, crop, paste
 
 PLACE_BY_PLACE = (ReLU, LeakyReLU, Tanh, Sigmoid, Softmax, BatchNorm, Identity, Dropout)
@@ -127,8 +128,10 @@ def _step(
 ) -> tuple[Step, Patches, Pair] | None:
     """How a layer goes from patch to patch, where those above lie, and the size of what is cut out for it.
 
-    None for a layer that is not known to be local.
+    None for a layer that is not known to be local, such as one whose forward somebody replaced.
     """
+    if why_not(layer):
+        return None
     if type(layer) in PLACE_BY_PLACE:
         return lambda patch, now: layer.forward(patch), at, (0, 0)
     if type(layer) not in LOCAL:
@@ -258,7 +261,8 @@ class _Changes:
         """
         distance = next((i for i, layer in enumerate(following, 1) if type(layer) is not ReLU), 0)
         pool = following[distance - 1] if distance else None
-        if type(pool) is MaxPool2d and pool.size == pool.stride and pool.padding == (0, 0):
+        usual = not any(map(why_not, following[:distance]))
+        if type(pool) is MaxPool2d and usual and pool.size == pool.stride and pool.padding == (0, 0):
             size = np.array(pool.size)[:, None]
             if not (at.corner % size).any() and not (np.array(at.size)[:, None] % size).any():
                 return replace(self, pool=_pair(size), least=0.0 if distance > 1 else -np.inf), distance

@@ -12,10 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.windows import Windows
-from ..kernels.windows import windows as windows_of
 from ..kernels.workspace import LINE, aligned, workspace
-from ..layers import AvgPool2d, Conv2d, Dense, GlobalAvgPool, Layer, MaxPool2d
+from ..layers import Layer
 from ..layers.arguments import Shape
 from .driver import (
     ABOVE,
@@ -32,8 +30,8 @@ from .driver import (
     Place,
     Program,
 )
+from .layout import behind_each_other, sizes_of, starts_of, weights_of
 from .loops import convolution, dense, fill, lrp, mean, pooling, relu, top
-from .loops.sizes import Sizes
 from .lowering import KINDS
 from .operations import Groups, Kind, Mode, Start
 
@@ -45,10 +43,6 @@ GATES: dict[Mode, Part] = {
     Mode.EXACT: relu.exact, Mode.PASS: fill.copy, Mode.POSITIVE: relu.positive, Mode.GUIDED: relu.guided,
 }  # fmt: skip
 AT_TOP: dict[Start, Part] = {Start.ONE: top.one, Start.SCORE: top.score, Start.LOG_PROBABILITY: top.log_probability}
-
-
-MOST_NUMBERS = 2**18
-"""In the columns of one convolution, an activation, or an array of weights: more would not stay in the cache."""
 
 
 class Ways:
@@ -69,9 +63,9 @@ class Ways:
                 placed = []
                 for sign, layer in terms:
                     placed.append((sign, Place(CHANGED, sum(map(len, pieces)) - of.W)))
-                    pieces += _weights(layer, row.dtype)
+                    pieces += weights_of(layer, row.dtype)
                 self.groups[-1].append((kappa, placed))
-        self.changed = _behind_each_other(pieces, row.dtype)
+        self.changed = behind_each_other(pieces, row.dtype)
 
 
 class Row:
@@ -90,10 +84,10 @@ class Row:
     def __init__(self, layers: Sequence[Layer], shapes: Sequence[Shape], dtype: np.dtype) -> None:
         self.layers, self.shapes, self.dtype = tuple(layers), tuple(shapes), dtype
         self.kinds = [KINDS[type(layer)] for layer in self.layers]
-        self.sizes = _sizes(self.layers, self.shapes, dtype)
+        self.sizes = sizes_of(self.layers, self.shapes, dtype)
         sizes = list(map(prod, self.shapes))
         self.size, self.size_above = sizes[0], sizes[-1]
-        self.starts, self.numbers = _starts(self.kinds, sizes)
+        self.starts, self.numbers = starts_of(self.kinds, sizes)
         self.inner = self.numbers - self.size_above if self.starts[-1] >= 0 else 0
         convolutions = (
             convolution.room(of) for of, kind in zip(self.sizes, self.kinds, strict=True) if kind == Kind.CONV
@@ -125,7 +119,9 @@ class Row:
     @cached_property
     def weights(self) -> np.ndarray:
         """All weights and biases behind each other, as `sizes` says."""
-        return _behind_each_other([piece for layer in self.layers for piece in _weights(layer, self.dtype)], self.dtype)
+        return behind_each_other(
+            [piece for layer in self.layers for piece in weights_of(layer, self.dtype)], self.dtype
+        )
 
     def ways(self, modes: Sequence[Mode], epsilons: Sequence[float], groups: Sequence[Groups]) -> Ways:
         """The ways of these modes, one a layer, with the ε and the groups of the layers that have some."""

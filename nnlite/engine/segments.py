@@ -13,8 +13,9 @@ from ..kernels import backend, flat, pooling
 from ..layers import AvgPool2d, Conv2d, ConvTranspose2d, Dense, Flatten, Identity, Layer, MaxPool2d, ReLU
 from ..layers.arguments import Shape
 from . import lowering
+from .layout import can_hold, can_stand_for, windows
 from .operations import Kind
-from .rows import Row, Ways, can_hold, can_stand_for, windows
+from .rows import Row, Ways
 
 SHORTEST = 2
 """So many layers go down as one; one alone goes by its own rule."""

@@ -1,4 +1,7 @@
-"""The chain of layers in a module's forward: torch.fx traces it, and what is no chain is refused by name."""
+"""The chain of layers in a module's forward: torch.fx traces it, and what is no chain is refused by name.
+
+One file, because what is traced and what is refused are two sides of one list.
+"""
 
 import operator
 from collections.abc import Callable, Iterator

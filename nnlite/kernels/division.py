@@ -46,14 +46,12 @@ def _divide_loop(R, z, sizes, largest, s, lost):  # type: ignore[no-untyped-def]
 
 def divide_numba(R: np.ndarray, z: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """As `divide_numpy`, compiled: one pass."""
-    if R.shape != z.shape or not R.dtype == z.dtype == size.dtype or np.size(size) not in (1, len(z)):
+    if R.shape != z.shape or not R.dtype == z.dtype == size.dtype or size.size not in (1, len(z)):
         return divide_numpy(R, z, size)
     s, lost = np.empty(z.shape, z.dtype), np.empty(z.shape, bool)
     rows = len(z), z[:1].size
-    _divide_loop(
-        *(np.ascontiguousarray(values).reshape(rows) for values in (R, z)), np.reshape(size, -1), LARGEST[z.dtype],
-        s.reshape(rows), lost.reshape(rows),
-    )  # fmt: skip
+    R, z = np.ascontiguousarray(R).reshape(rows), np.ascontiguousarray(z).reshape(rows)
+    _divide_loop(R, z, size.reshape(-1), LARGEST[z.dtype], s.reshape(rows), lost.reshape(rows))
     return s, lost
 
 

@@ -13,6 +13,8 @@ become vector instructions.
 Shapes: a (N, C, H, W); winners, z and dz (N, C, oh, ow).
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from .dispatch import compiled, either, part
@@ -245,6 +247,7 @@ def max_backward_numba(a: np.ndarray, dz: np.ndarray, at: Windows) -> np.ndarray
     return da
 
 
+@lru_cache(maxsize=256)
 def are_pairs(at: Windows) -> bool:
     """Whether the windows are 2 × 2, side by side, all inside the image."""
     inside = all(2 * o <= n for o, n in zip(at.output, at.input, strict=True))

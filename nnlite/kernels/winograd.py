@@ -21,6 +21,8 @@ channels); with 0, ±3/4, ±3/2 and ∞ by 3e-6 (directly: 5e-7). And a tile mix
   on flat images half of a saliency map went to other pixels, and with sparse weights alpha_beta gave noise, float64 or
   not. So this is for those who ask, by `free_rounding`: who wants scores alone, of many images.
 
+One file, because the transforms, the choice between them and their bounds belong to one algorithm.
+
 Shapes: a (N, C, H, W), W (K, C, 3, 3), z (N, K, oh, ow).
 Source: Lavin and Gray 2016, "Fast algorithms for convolutional neural networks", sec. 4. On the choice of points:
 Barabasz et al. 2020, "Error analysis and improving the accuracy of Winograd convolution for deep neural networks".

@@ -1,8 +1,11 @@
-"""Occlusion computes again only what a window can reach: equal to running the network on every covered copy."""
+"""A compiled network computes again only what a window can reach: equal to running every covered copy."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -11,9 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnlite import Network, models
-from nnlite.decision_based import incremental, patch_steps
 from nnlite.decision_based.occlusion import filling, occlusion
-from nnlite.kernels import patches
+from nnlite.engine import patch_steps, patches
 from nnlite.layers import (
     AvgPool2d,
     BatchNorm,
@@ -35,6 +37,7 @@ from nnlite.layers import (
     Softmax,
     Tanh,
 )
+from nnlite.walk import scores_of_covered
 
 BACKENDS = ("numpy", "numba")
 SIMPLE = [
@@ -74,7 +77,7 @@ def plainly(network: Network, copies: np.ndarray) -> np.ndarray:
 def check(
     network: Network, x: np.ndarray, fill: Any, size: tuple[int, int], stride: tuple[int, int], **more: Any
 ) -> None:
-    """Drops, classes and probabilities of the two forms agree, in both dtypes."""
+    """Drops and classes of a compiled network agree with those of every copy run plainly, in both dtypes."""
     for dtype, tolerance in ((np.float64, 1e-12), (np.float32, 1e-5)):
         net, image = network.astype(dtype), x.astype(dtype)
         cover = fill.astype(dtype) if isinstance(fill, np.ndarray) else fill
@@ -82,7 +85,7 @@ def check(
         scores, clean = plainly(net.to_scores(), copies), net.scores(image)
         target = clean.argmax(axis=1)
         n = np.arange(len(x))
-        got = occlusion(net, image, target, fill=cover, size=size, stride=stride, **more)
+        got = occlusion(net.compile(), image, target, fill=cover, size=size, stride=stride, **more)
         largest = max(abs(scores).max(), abs(clean).max())
         drops = (clean[n, target] - scores[:, :, n, target]).transpose(2, 0, 1)
         np.testing.assert_allclose(got.drops, drops, rtol=0, atol=2 * tolerance * largest)
@@ -260,7 +263,7 @@ NETWORK = Network([*LOCAL, *END])
 def test_every_fill_on_both_backends(fill: Any, size: Any, stride: Any) -> None:
     fill = rng.random((2, 1, 11)) if fill == "array" else fill
     check(NETWORK, X, fill, size, stride)
-    got = occlusion(NETWORK, X, 1, fill=fill, size=size, stride=stride, score="probability")
+    got = occlusion(NETWORK.compile(), X, 1, fill=fill, size=size, stride=stride, score="probability")
     p = plainly(Network([*NETWORK, Softmax()]), covered(X, filling(X, fill, window=size), size, stride))
     clean = Network([*NETWORK, Softmax()]).forward(X)[-1]
     np.testing.assert_allclose(got.drops, (clean[:, 1] - p[..., 1]).transpose(2, 0, 1), rtol=0, atol=1e-12)
@@ -277,7 +280,7 @@ def test_the_walk_ends_at_the_neuron(target: Any) -> None:
         a.reshape(-1, *clean.shape[1:])[(slice(None), *place)].reshape(a.size // clean[0].size, -1).sum(axis=1)
         for a in (z, clean)
     )
-    got = occlusion(NETWORK, X, target, size=3, stride=2)
+    got = occlusion(NETWORK.compile(), X, target, size=3, stride=2)
     np.testing.assert_allclose(got.drops, (of_x - f.reshape(z.shape[:3])).transpose(2, 0, 1), rtol=0, atol=1e-11)
 
 
@@ -315,28 +318,78 @@ class TestWhereALayerIsNotLocal:
         masks = Network([*LOCAL[:2], Dropout(0.5), *LOCAL[2:], *END]).sample(rng, X.shape)
         x = X.copy()
         x[0, :, :6] = 0  # so that some windows change the second sample only
-        got = occlusion(masks, x, 1, size=3)
+        got = occlusion(masks.compile(), x, 1, size=3)
         copies = covered(x, 0 * x, (3, 3), (1, 1))
         for r, q in np.ndindex(*copies.shape[:2]):
             expected = masks.scores(x)[:, 1] - masks.scores(copies[r, q])[:, 1]
             np.testing.assert_allclose(got.drops[:, r, q], expected, rtol=0, atol=1e-11)
 
+    def test_a_forward_that_was_replaced_is_called_on_whole_copies(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for kind in (Conv2d, ReLU, MaxPool2d):
+            with monkeypatch.context() as patch:
+                plain = kind.forward
+
+                def centred(self: Layer, a: np.ndarray, plain: Any = plain) -> np.ndarray:
+                    return plain(self, a - a.mean(axis=(2, 3), keepdims=True))
+
+                patch.setattr(kind, "forward", centred)
+                check(NETWORK, X, 0.0, (4, 3), (1, 2))
+
+
+class TestEachSampleByItself:
+    """What one sample holds plays no part in the bits of another."""
+
+    @pytest.mark.parametrize("value", [-0.5, 1e8, 0.0])
+    @pytest.mark.parametrize("how", ["plain", "compiled"])
+    def test_another_value_in_one_leaves_the_bits_of_the_other(self, how: str, value: float) -> None:
+        row = [
+            Conv2d(rng.normal(size=(4, 2, 3, 3))),
+            Tanh(),
+            MaxPool2d(2),
+            Conv2d(rng.normal(size=(6, 4, 2, 2))),
+            Tanh(),
+        ]
+        features = int(np.prod(Network(row).output_shape(X.shape)[1:]))
+        network = Network([*row, Flatten(), Dense(rng.normal(size=(features, 3)))]).astype(np.float32)
+        network = network.compile() if how == "compiled" else network
+        x = X.astype(np.float32)
+        other = x.copy()
+        other[1, :, 5, 5:9] = value
+        before, after = (occlusion(network, image, 1, size=3) for image in (x, other))
+        assert before.drops[0].tobytes() == after.drops[0].tobytes()
+
+    @pytest.mark.parametrize("how", ["plain", "compiled"])
+    def test_how_many_windows_change_another_sample_plays_no_part(self, how: str) -> None:
+        """One row through BLAS is another sum than one of two."""
+        dense = [Dense(rng.normal(size=(784, 64))), ReLU(), Dense(rng.normal(size=(64, 3)))]
+        network = Network([Flatten(), *dense]).astype(np.float32)
+        network = network.compile() if how == "compiled" else network
+        x = np.zeros((2, 1, 28, 28), np.float32)
+        x[0, 0, 7:21, 7:21] = rng.random((14, 14))
+        bright = x.copy()
+        bright[1, 0, ::3] = 0.5
+        options = {"size": 28, "fill": rng.random((1, 28, 28)).astype(np.float32)}
+        same = np.stack([x[0], options["fill"]])  # the second sample is as it is covered: no copy of it runs
+        before, after = (occlusion(network, image, 1, **options) for image in (same, bright))
+        at_x = [network.scores(image)[0, 1] for image in (same, bright)]
+        assert at_x[0] == at_x[1]
+        assert before.drops[0].tobytes() == after.drops[0].tobytes()
+
 
 class TestWhatIsSaved:
-    def test_a_window_that_changes_no_pixel_needs_no_work(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_window_that_changes_no_pixel_needs_no_work(self) -> None:
         x = np.zeros((1, 2, 12, 11))
         x[:, :, 2, 3] = 1
-        seen = forwards(monkeypatch, Dense)
-        got = occlusion(NETWORK, x, 0, size=2)
-        assert [len(a) for a, _ in seen] == [1, 4]  # x, and the four windows with the one bright pixel
+        got, seen = forwards(Dense, lambda: occlusion(NETWORK.compile(), x, 0, size=2))
+        assert [len(a) for a, _ in seen if len(a) > 1] == [4]  # the four windows with the one bright pixel
         assert np.count_nonzero(got.drops) == 4
         assert got.predicted is not None
         assert (got.predicted[got.drops == 0] == NETWORK.predict(x)[0]).all()
 
     def test_layers_see_only_what_the_window_can_reach(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(patch_steps, "FEW_FILTERS", 0)
-        seen = forwards(monkeypatch, Conv2d)
-        occlusion(Network([*LOCAL[:2], Flatten(), Dense(np.ones((4 * 12 * 11, 2)))]), X, 0, size=(2, 1))
+        network = Network([*LOCAL[:2], Flatten(), Dense(np.ones((4 * 12 * 11, 2)))]).compile()
+        _, seen = forwards(Conv2d, lambda: occlusion(network, X, 0, size=(2, 1)))
         shapes = {a.shape[1:] for a, _ in seen} - {X.shape[1:]}  # x itself may run in a row
         assert shapes == {(2, 6, 5)}  # 3 × 3 around 2 × 1 is 4 × 3, and sees 6 × 5
 
@@ -355,11 +408,10 @@ class TestWhatIsSaved:
     @pytest.mark.parametrize("memory", [1, 50_000, 400_000])
     def test_the_memory_is_bounded(self, few: int, memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(patch_steps, "FEW_FILTERS", few)
-        a = NETWORK.forward(X)
-        seen = [forwards(monkeypatch, kind) for kind in (Conv2d, ReLU, MaxPool2d, AvgPool2d, Dense)]
         windows = [[slice(i, i + 3) for i in range(n - 2)] for n in X.shape[2:]]
-        held = [z for _, z in incremental.of_covered(NETWORK, a, 0 * X, windows[0], windows[1], memory)]
-        calls = [call for of_kind in seen for call in of_kind]
+        covered = partial(scores_of_covered, NETWORK.compile(), X, 0 * X, *windows, memory)
+        held, calls = forwards((Conv2d, ReLU, MaxPool2d, AvgPool2d, Dense), lambda: [z for _, z in covered()])
+        calls = [(a, z) for a, z in calls if a.shape[1:] != X.shape[1:]]
         assert sum(map(len, held)) == 2 * 10 * 9
         if memory == 1:
             assert {len(a) for a, _ in calls} == {1}
@@ -367,18 +419,20 @@ class TestWhatIsSaved:
             assert memory / 4 < max(a.nbytes + z.nbytes for a, z in calls) <= memory
 
 
-def forwards(monkeypatch: pytest.MonkeyPatch, kind: type[Layer]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """What goes into the layers of a kind and comes out, from now on."""
+def forwards(kinds: Any, compute: Callable[[], Any]) -> tuple[Any, list[tuple[np.ndarray, np.ndarray]]]:
+    """What is computed, and what went into the layers of these kinds and came out: watched, for nothing is replaced."""
     seen: list[tuple[np.ndarray, np.ndarray]] = []
-    plain = kind.forward
+    codes = {kind.forward.__code__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,))}
 
-    def forward(self: Layer, a: np.ndarray) -> np.ndarray:
-        z = plain(self, a)
-        seen.append((a, z))
-        return z
+    def profile(frame: FrameType, event: str, given: Any) -> None:
+        if event == "return" and frame.f_code in codes and isinstance(frame.f_locals["self"], kinds):
+            seen.append((frame.f_locals["a"], given))
 
-    monkeypatch.setattr(kind, "forward", forward)
-    return seen
+    sys.setprofile(profile)
+    try:
+        return compute(), seen
+    finally:
+        sys.setprofile(None)
 
 
 class TestExtremes:
@@ -400,12 +454,13 @@ class TestExtremes:
             assert np.isinf(network.forward(x)[1]).any()
             copies = covered(x, 0 * x, (3, 3), (1, 1))
             drops = network.scores(x)[:, 1] - plainly(network, copies)[..., 1]
-            got = occlusion(network, x, 1, size=3)
+            got = occlusion(network.compile(), x, 1, size=3)
         np.testing.assert_allclose(got.drops, drops.transpose(2, 0, 1), rtol=0, atol=1e-11)
 
     def test_a_cover_that_gives_no_number_is_an_error(self) -> None:
+        fast = Network([*LOCAL[:2], Flatten(), Dense(np.ones((4 * 12 * 11, 2)))]).compile()
         with np.errstate(all="ignore"), pytest.raises(ValueError, match="layer dense1 hold a NaN or an infinity"):
-            occlusion(Network([*LOCAL[:2], Flatten(), Dense(np.ones((4 * 12 * 11, 2)))]), X, 0, fill=1.7e308)
+            occlusion(fast, X, 0, fill=1.7e308)
 
     def test_on_a_shipped_network_in_float32(self) -> None:
         network = models.load("lenet")

@@ -1,6 +1,7 @@
-"""A row of layers gives what the layers give one after the other: up, down, by every rule that it knows."""
+"""A compiled network gives what its layers give one after the other: up, down, by every rule that a row knows."""
 
 import os
+import sys
 from contextlib import contextmanager
 from unittest import mock
 
@@ -11,12 +12,12 @@ from hypothesis import strategies as st
 from nnlite.rows import Start
 
 from nnlite import Network, models
-from nnlite.decision_based import lrp
+from nnlite.decision_based import gradient, lrp
 from nnlite.decision_based.deconvnet import deconvnet_rule
 from nnlite.decision_based.guided_backpropagation import guided_rule
 from nnlite.decision_based.lrp.composites import rules_for as lrp_rules
 from nnlite.decision_based.relu_rules import rules_for
-from nnlite.decision_based.target import explained, explanation
+from nnlite.decision_based.target import AtClass
 from nnlite.engine import driver as engine
 from nnlite.engine.driver import Part, Place, Program
 from nnlite.layers import (
@@ -33,25 +34,33 @@ from nnlite.layers import (
     Tanh,
 )
 from nnlite.network import gradient_rule
+from nnlite.walk import activations_of, gradient_rule, walk
 
 pytestmark = pytest.mark.skipif(os.environ.get("NNLITE_BACKEND") == "numpy", reason="rows are of the Numba backend")
 
 often = settings(max_examples=60, deadline=None, derandomize=True)
 
+
+def on(net, rules):
+    """The rules of LRP ready for their layers."""
+    chosen = zip(lrp_rules(net, rules), net, strict=True)
+    return [rule.on(layer) if isinstance(rule, lrp.Rule) else rule for rule, layer in chosen]
+
+
 RULES = {
     "gradient": lambda net: [gradient_rule] * len(net),
     "deconvnet": lambda net: rules_for(net, deconvnet_rule),
     "guided": lambda net: rules_for(net, guided_rule),
-    "lrp-zero": lambda net: lrp_rules(net, lrp.zero()),
-    "lrp-epsilon": lambda net: lrp_rules(net, lrp.epsilon(0.25)),
-    "lrp-alpha-beta": lambda net: lrp_rules(net, lrp.alpha_beta(2, 1)),
-    "lrp-epsilon-plus": lambda net: lrp_rules(net, lrp.EpsilonPlus()),
-    "lrp-flat": lambda net: lrp_rules(net, lrp.EpsilonAlpha2Beta1Flat()),
+    "lrp-zero": lambda net: on(net, lrp.zero()),
+    "lrp-epsilon": lambda net: on(net, lrp.epsilon(0.25)),
+    "lrp-alpha-beta": lambda net: on(net, lrp.alpha_beta(2, 1)),
+    "lrp-epsilon-plus": lambda net: on(net, lrp.EpsilonPlus()),
+    "lrp-flat": lambda net: on(net, lrp.EpsilonAlpha2Beta1Flat()),
 }
 
 
-def layer_by_layer(compute):
-    """What it gives where every layer runs for itself, in NumPy."""
+def in_numpy(compute):
+    """What it gives in NumPy."""
     with mock.patch.dict(os.environ, NNLITE_BACKEND="numpy"), np.errstate(all="ignore"):
         return compute()
 
@@ -63,6 +72,32 @@ def close(ours, plain, dtype):
     np.testing.assert_array_equal(np.where(finite, 0, plain), np.where(np.isfinite(ours), 0, ours))
     bound = (1e-11 if dtype == np.float64 else 2e-4) * np.abs(plain[finite]).max(initial=0)
     np.testing.assert_allclose(ours[finite], plain[finite], rtol=0, atol=bound)
+
+
+def all_close(ours, plain, dtype):
+    for one, other in zip(ours, plain, strict=True):
+        close(one, other, dtype)
+
+
+def of(R):
+    """The signal R at the top, whatever the output."""
+    return lambda z: R
+
+
+def own_rules(compute):
+    """The layers whose LRP rule runs by itself, in Python, while this is computed; and what is computed."""
+    layers = []
+
+    def profile(frame, event, _):
+        if event == "call" and frame.f_code is lrp.form.Prepared.__call__.__code__:
+            layers.append(frame.f_locals["layer"])
+
+    sys.setprofile(profile)
+    try:
+        found = compute()
+    finally:
+        sys.setprofile(None)
+    return layers, found
 
 
 @st.composite
@@ -106,36 +141,46 @@ def networks(draw):
 @given(networks(), st.sampled_from(sorted(RULES)))
 def test_up_and_down_are_those_of_the_layers(drawn, method):
     network, x = drawn
-    rules = RULES[method](network)
-    a, plain = network.forward(x), layer_by_layer(lambda: network.forward(x))
-    assert a.runs, network.plan(x.shape)
-    for ours, theirs in zip(a, plain, strict=True):
-        close(ours, theirs, x.dtype)
-    close(network.output(x), plain[-1], x.dtype)
+    rules, fast = RULES[method](network), network.compile()
+    assert "row 1" in fast.plan(x.shape)
+    plain = in_numpy(lambda: network.forward(x))
+    all_close(activations_of(fast, x), plain, x.dtype)
+    close(fast.output(x), plain[-1], x.dtype)
+    all_close(activations_of(fast, x), network.forward(x), x.dtype)  # layer by layer in Numba
     if method.startswith("lrp") and x.dtype == np.float32:
         return  # a z near zero, which rounding moves, is held in float64
-    R = a[-1] if method.startswith("lrp") else np.ones_like(a[-1])
-    signals = network.walk_back(a, R, rules)
-    expected = layer_by_layer(lambda: network.walk_back(list(a), R, rules))
-    for ours, theirs in zip(signals, expected, strict=True):
-        close(ours, theirs, x.dtype)
-    assert np.array_equal(network.to_input(a, R, rules), signals[0], equal_nan=True)
+    top = of(plain[-1] if method.startswith("lrp") else np.ones_like(plain[-1]))
+    a, signals = walk(fast, x, top, rules, keep=True)
+    all_close(a, plain, x.dtype)
+    all_close(signals, in_numpy(lambda: network.walk_back(a, top(None), rules)), x.dtype)
+    all_close(signals, network.walk_back(a, top(None), rules), x.dtype)
+    ends, below = walk(fast, x, top, rules)
+    assert np.array_equal(below[0], signals[0], equal_nan=True)
+    assert np.array_equal(ends[-1], a[-1], equal_nan=True)
 
 
 @often
 @given(networks(), st.sampled_from(sorted(RULES)), st.sampled_from(["one", "score"]), st.sampled_from([None, 1]))
-def test_through_is_up_and_down_to_the_bit(drawn, method, start, target):
+def test_up_and_down_in_one_call_is_one_after_the_other_to_the_bit(drawn, method, start, target):
     network, x = drawn
-    rules = RULES[method](network)
-    found = network.in_one(x, rules)
-    if found is None:  # a rule must see its input first, or has no place in a row
-        assert method not in ("gradient", "deconvnet", "guided", "lrp-zero", "lrp-epsilon")
-        return
-    f = explained(network, x, target)
-    two = network.to_input(f.a, f.ones * f.a[-1] if start == "score" else f.ones, rules)
-    assert np.array_equal(explanation(network, x, target, lambda _: rules, start), two)
-    classes = np.full(len(x), -1 if target is None else target)
-    assert np.array_equal(found[0].through(x, classes, Start.ONE, found[1])[1], f.a[-1])
+    rules, fast, top = RULES[method](network), network.compile(), AtClass(target, start)
+    a, signals = walk(fast, x, top, rules, keep=True)
+    ends, below = walk(fast, x, top, rules)
+    assert np.array_equal(below[0], signals[0])
+    assert np.array_equal(ends[-1], a[-1])
+
+
+@often
+@given(networks(), st.sampled_from(sorted(set(RULES) - {"lrp-flat"})))  # flat runs by itself: a product for the batch
+def test_the_bits_of_a_sample_are_the_same_alone_and_in_a_batch(drawn, method):
+    network, x = drawn
+    rules, fast, top = RULES[method](network), network.compile(), AtClass(1, "score")
+    for keep in (False, True):
+        a, R = walk(fast, x, top, rules, keep)
+        for n in range(len(x)):
+            a_n, R_n = walk(fast, x[n : n + 1], top, rules, keep)
+            for whole, alone in zip([*a, *R], [*a_n, *R_n], strict=True):
+                assert whole[n].tobytes() == alone[0].tobytes()
 
 
 @often
@@ -145,13 +190,10 @@ def test_nan_and_infinity_come_out_as_numpy_has_them(drawn, value, seed):
     if not x.size:
         return
     x.reshape(-1)[seed % x.size] = value
-    a = network.forward(x)
-    for ours, theirs in zip(a, layer_by_layer(lambda: network.forward(x)), strict=True):
-        close(ours, theirs, x.dtype)
-    rules, R = [gradient_rule] * len(network), np.ones_like(a[-1])  # a NaN wins its pooling on the way back too
-    expected = layer_by_layer(lambda: network.walk_back(list(a), R, rules))
-    for ours, theirs in zip(network.walk_back(a, R, rules), expected, strict=True):
-        close(ours, theirs, x.dtype)
+    rules, top = [gradient_rule] * len(network), np.ones_like  # a NaN wins its pooling on the way back too
+    a, R = walk(network.compile(), x, top, rules, keep=True)
+    all_close(a, in_numpy(lambda: network.forward(x)), x.dtype)
+    all_close(R, in_numpy(lambda: network.walk_back(a, top(a[-1]), rules)), x.dtype)
 
 
 def lenet():
@@ -159,31 +201,26 @@ def lenet():
     return network, np.random.default_rng(0).random((2, 1, 28, 28))
 
 
+def walked(network, x, R, rules):
+    """The signal on x, of a network that runs in rows."""
+    fast = network.compile()
+    assert "alone" not in fast.plan(x.shape)
+    return walk(fast, x, of(R), rules)[1][0]
+
+
 def test_a_zero_denominator_distributes_nothing_in_a_row_too():
     network = Network([Dense(np.array([[1.0], [-1.0]])), ReLU(), Dense(np.array([[2.0]]))])
-    x = np.array([[1.0, 1.0]])
-    a = network.forward(x)
-    assert a.runs
-    signals = network.walk_back(a, np.ones((1, 1)), lrp_rules(network, lrp.zero()))
-    assert signals[0].tolist() == [[0.0, 0.0]]
+    R = walked(network, np.array([[1.0, 1.0]]), np.ones((1, 1)), on(network, lrp.zero()))
+    assert R.tolist() == [[0.0, 0.0]]
 
 
 def test_at_z_equal_to_zero_epsilon_counts_as_positive_in_a_row_too():
     network = Network([Dense(np.array([[1.0], [-1.0]])), ReLU()])
-    a = network.forward(np.array([[1.0, 1.0]]))
-    assert a.runs
-    R = network.to_input(a, np.ones((1, 1)), lrp_rules(network, lrp.epsilon(0.5)))
+    R = walked(network, np.array([[1.0, 1.0]]), np.ones((1, 1)), on(network, lrp.epsilon(0.5)))
     assert R.tolist() == [[2.0, -2.0]]  # s = 1 / (0 + 0.5)
 
 
 # ------------------------------------------------------------------------------------- rules that change weights
-
-
-def pieces(network, x, rules):
-    """The pieces of lenet's one row, from the top down: first layer, last layer, whether they go as one."""
-    (part,), a = network._plan(x).parts, network.forward(x)
-    made = network._plan(x).pieces(part.row, lrp_rules(network, rules), a)
-    return [(network.names[p.start], network.names[p.stop - 1], p.ways is not None) for p in made]
 
 
 @pytest.mark.parametrize(
@@ -193,79 +230,83 @@ def pieces(network, x, rules):
 )
 def test_a_rule_on_the_input_itself_runs_in_the_row(rules):
     network, x = lenet()
-    assert pieces(network, x, rules) == [("conv1", "dense2", True)]
-    given = lrp.relevance(network, x, rules=rules, all_layers=True)
-    expected = layer_by_layer(lambda: lrp.relevance(network, x, rules=rules, all_layers=True))
-    for ours, theirs in zip(given, expected, strict=True):
-        close(ours, theirs, np.float64)
-    assert np.array_equal(lrp.relevance(network, x, rules=rules), given[0])
+    layers, given = own_rules(lambda: lrp.relevance(network.compile(), x, rules=rules, all_layers=True))
+    assert layers == []
+    all_close(given, in_numpy(lambda: lrp.relevance(network, x, rules=rules, all_layers=True)), np.float64)
+    layers, ends = own_rules(lambda: lrp.relevance(network.compile(), x, rules=rules))
+    assert layers == []
+    assert np.array_equal(ends, given[0])
 
 
-@pytest.mark.parametrize("rules", [lrp.EpsilonPlusFlat(), lrp.EpsilonGammaBox(), lrp.montavon2019()], ids=repr)
-def test_what_a_row_cannot_run_runs_for_itself_and_the_rest_in_the_row(rules):
+@pytest.mark.parametrize(
+    ("rules", "alone"),
+    [
+        (lrp.EpsilonPlusFlat(), ["conv1"]),  # its inputs are 1
+        (lrp.EpsilonGammaBox(), ["conv2", "conv1"]),  # κ is where z > 0; inputs a − l
+        (lrp.montavon2019(), ["dense1", "conv1"]),  # ε is made of z; inputs a − l
+    ],
+    ids=["flat", "box", "montavon2019"],
+)
+def test_what_a_row_cannot_run_runs_by_itself_and_the_rest_in_the_row(rules, alone):
     network, x = lenet()
-    made = pieces(network, x, rules)
-    assert made[-1] == ("conv1", "conv1", False)
-    assert any(as_one for _, _, as_one in made)
-    given = lrp.relevance(network, x, rules=rules, all_layers=True)
-    expected = layer_by_layer(lambda: lrp.relevance(network, x, rules=rules, all_layers=True))
-    for ours, theirs in zip(given, expected, strict=True):
-        close(ours, theirs, np.float64)
+    layers, given = own_rules(lambda: lrp.relevance(network.compile(), x, rules=rules, all_layers=True))
+    assert layers == [network[name] for name in alone]
+    all_close(given, in_numpy(lambda: lrp.relevance(network, x, rules=rules, all_layers=True)), np.float64)
 
 
-def test_a_rule_that_reads_signs_is_told_before_the_way_up_where_no_input_can_be_negative():
+@pytest.mark.parametrize("rules", [lrp.alpha_beta(2, 1), lrp.EpsilonPlus(), lrp.EpsilonAlpha2Beta1()], ids=repr)
+def test_negative_inputs_take_the_same_way(rules):
     network, x = lenet()
-    rules = RULES["lrp-alpha-beta"](network)
-    assert network.in_one(x, rules) is not None
-    assert network.in_one(x - 0.5, rules) is None  # at the pixels
+    mixed = x.copy()
+    mixed[1, 0, 3, 3] = -0.5
     linear = Network([layer for layer in network if not isinstance(layer, ReLU)])
-    assert linear.in_one(x, RULES["lrp-alpha-beta"](linear)) is None  # above the first layer
-    for image in (x, x - 0.5):
-        ours = lrp.relevance(network, image, rules=lrp.alpha_beta(2, 1))
-        close(ours, layer_by_layer(lambda: lrp.relevance(network, image, rules=lrp.alpha_beta(2, 1))), x.dtype)  # noqa: B023
+    for net in (network, linear):
+        ways = []
+        for image in (x, mixed, x - 0.5):
+            layers, R = own_rules(lambda: lrp.relevance(net.compile(), image, rules=rules))  # noqa: B023
+            ways.append(layers)
+            close(R, in_numpy(lambda: lrp.relevance(net, image, rules=rules)), x.dtype)  # noqa: B023
+        assert ways == [[], [], []]
 
 
-def test_one_negative_pixel_takes_its_layer_out_of_the_row():
+def test_a_rule_that_needs_inputs_without_a_minus_says_so_in_a_row_too():
     network, x = lenet()
     x[1, 0, 3, 3] = -0.5
-    assert pieces(network, x, lrp.EpsilonPlus()) == [("relu1", "dense2", True), ("conv1", "conv1", False)]
-    close(
-        lrp.relevance(network, x, rules=lrp.EpsilonPlus()),
-        layer_by_layer(lambda: lrp.relevance(network, x, rules=lrp.EpsilonPlus())),
-        np.float64,
-    )
-    with pytest.raises(ValueError, match="z_plus needs inputs ≥ 0"):
-        lrp.relevance(network, x, rules=lrp.z_plus())
+    for net in (network, network.compile()):
+        for rule in (lrp.z_plus(), lrp.gamma()):
+            with pytest.raises(ValueError, match=f"{rule.name} needs inputs ≥ 0"):
+                lrp.relevance(net, x, rules=rule)
 
 
 def test_what_has_no_positive_weight_distributes_nothing_in_a_row_too():
-    network = Network([Dense(np.array([[-1.0], [-2.0]])), ReLU()])
-    a = network.forward(np.array([[1.0, 1.0]]))
-    R = network.to_input(a, np.ones((1, 1)), lrp_rules(network, [lrp.z_plus()]))
-    assert R.tolist() == [[0.0, 0.0]]
-    R = network.to_input(a, np.ones((1, 1)), lrp_rules(network, [lrp.alpha_beta(2, 1, 3.0)]))
+    network, x = Network([Dense(np.array([[-1.0], [-2.0]])), ReLU()]), np.array([[1.0, 1.0]])
+    assert walked(network, x, np.ones((1, 1)), on(network, [lrp.z_plus()])).tolist() == [[0.0, 0.0]]
+    R = walked(network, x, np.ones((1, 1)), on(network, [lrp.alpha_beta(2, 1, 3.0)]))
     np.testing.assert_allclose(R, [[-1 / 6, -2 / 6]])  # −β a w⁻ / (−3 − 3)
 
 
 def test_changed_weights_that_are_not_finite_are_the_layers_own():
     largest = np.finfo(np.float64).max
-    network = Network([Dense(np.array([[largest], [1.0]])), ReLU()])
-    a, rules = network.forward(np.array([[0.0, 1.0]])), lrp_rules(network, [lrp.gamma(1.0)])
+    network, x = Network([Dense(np.array([[largest], [1.0]])), ReLU()]), np.array([[0.0, 1.0]])
     with np.errstate(all="ignore"):
-        given = network.to_input(a, np.ones((1, 1)), rules)
-        expected = layer_by_layer(lambda: network.to_input(list(a), np.ones((1, 1)), rules))
+        rules = on(network, [lrp.gamma(1.0)])
+        given = walk(network.compile(), x, np.ones_like, rules)[1][0]
+        expected = in_numpy(lambda: walk(network, x, np.ones_like, rules))[1][0]
     assert np.array_equal(given, expected, equal_nan=True)
 
 
 @pytest.mark.parametrize("size", [2, 3])
 def test_ties_go_to_the_first_in_a_row_too(size):
-    network = Network([MaxPool2d(size, 2), ReLU(), MaxPool2d(2, 1)])
-    x = np.ones((1, 1, 7, 7))
-    a = network.forward(x)
-    assert a.runs
-    dz = np.arange(1.0, 1 + a[-1].size).reshape(a[-1].shape)
-    expected = layer_by_layer(lambda: network.walk_back(list(a), dz, [gradient_rule] * 3))
-    for ours, theirs in zip(network.walk_back(a, dz, [gradient_rule] * 3), expected, strict=True):
+    network, x = Network([MaxPool2d(size, 2), ReLU(), MaxPool2d(2, 1)]), np.ones((1, 1, 7, 7))
+    fast, rules = network.compile(), [gradient_rule] * 3
+    assert "alone" not in fast.plan(x.shape)
+
+    def top(z):
+        return np.arange(1.0, 1 + z.size).reshape(z.shape)
+
+    for ours, theirs in zip(
+        walk(fast, x, top, rules, keep=True)[1], in_numpy(lambda: walk(network, x, top, rules))[1], strict=True
+    ):
         assert np.array_equal(ours, theirs)
 
 
@@ -274,53 +315,35 @@ def test_a_nan_wins_two_by_two_windows_on_the_way_back(dtype):
     network = Network([MaxPool2d(2), Flatten(), Dense(np.ones((20, 2)))]).astype(dtype)
     x = np.random.default_rng(0).normal(size=(3, 1, 8, 10)).astype(dtype)
     x[0].reshape(-1)[[0, 3, 14, 17, 26, 27, 44, 45, 55]] = np.nan  # in each place of a window, and two in one
-    a, R, rules = network.forward(x), np.ones((3, 2), dtype), [gradient_rule] * 3
-    back = network.walk_back(a, R, rules)[0]
-    assert np.array_equal(back, layer_by_layer(lambda: network.walk_back(list(a), R, rules)[0]))
+    rules = [gradient_rule] * 3
+    back = walked(network, x, np.ones((3, 2), dtype), rules)
+    assert np.array_equal(back, in_numpy(lambda: walk(network, x, np.ones_like, rules))[1][0])
 
 
 def test_an_input_that_is_read_only_or_in_another_order_is_taken():
     network, x = lenet()
-    expected = network.scores(x)
+    fast = network.compile()
+    scores, map_ = fast.scores(x), gradient(fast, x)
     x.flags.writeable = False
-    assert network.scores(x).tobytes() == expected.tobytes()
-    turned = np.asfortranarray(x)
-    assert network.scores(turned).tobytes() == expected.tobytes()
-    assert network.scores(np.stack([x, x], axis=-1)[..., 0]).tobytes() == expected.tobytes()
+    for same in (x, np.asfortranarray(x), np.stack([x, x], axis=-1)[..., 0]):
+        assert fast.scores(same).tobytes() == scores.tobytes()
+        assert gradient(fast, same).tobytes() == map_.tobytes()
 
 
 def test_a_list_that_was_changed_is_walked_as_it_is():
     network, x = lenet()
-    rules, a = [gradient_rule] * len(network), network.forward(x)
-    other = network.forward(1 - x)
-    a[2] = other[2]
-    plain = list(a)
-    for ours, theirs in zip(
-        network.walk_back(a, np.ones((2, 10)), rules), network.walk_back(plain, np.ones((2, 10)), rules), strict=True
-    ):
+    fast, rules, R = network.compile(), [gradient_rule] * len(network), np.ones((2, 10))
+    a = activations_of(fast, x)
+    a[2] = activations_of(fast, 1 - x)[2]
+    for ours, theirs in zip(fast.walk_back(a, R, rules), network.walk_back(list(a), R, rules), strict=True):
         assert np.array_equal(ours, theirs)
-
-
-def test_a_rule_that_a_row_does_not_know_is_called():
-    network, x = lenet()
-    asked = []
-
-    def own(layer, a_j, a_k, R_k):
-        asked.append(layer)
-        return layer.backward(a_j, R_k)
-
-    a = network.forward(x)
-    R = network.to_input(a, np.ones((2, 10)), [own] * len(network))
-    assert asked == list(network.layers)[::-1]
-    close(R, network.to_input(a, np.ones((2, 10)), [gradient_rule] * len(network)), np.float64)
 
 
 def test_guided_on_a_layer_that_is_no_relu_is_the_rule_itself():
     network, x = lenet()
-    a, rules = network.forward(x), [guided_rule] * 3 + [gradient_rule] * 7
-    R = np.ones((2, 10))
+    rules = [guided_rule] * 3 + [gradient_rule] * 7
     with pytest.raises(ValueError, match="broadcast"):  # it has no way from 8 maps to one pixel
-        network.to_input(a, R, rules)
+        walk(network.compile(), x, np.ones_like, rules)
 
 
 @pytest.mark.parametrize(
@@ -334,110 +357,112 @@ def test_guided_on_a_layer_that_is_no_relu_is_the_rule_itself():
     ],
 )
 def test_the_plan_says_why_a_layer_stands_alone(layers, why):
-    text = Network(layers).plan((1, 2, 6, 6))
+    text = Network(layers).compile().plan((1, 2, 6, 6))
     assert "alone" in text
     assert f"({why})" in text
 
 
 def test_what_has_more_axes_than_an_image_stands_alone():
     network = Network([Reshape((2, 2, 2, 2)), ReLU(), Identity(), ReLU(), Flatten(), Dense(np.ones((16, 2))), ReLU()])
-    x = np.random.default_rng(0).normal(size=(3, 16))
-    assert "more axes than (C, H, W)" in network.plan((3, 16))
-    close(network.output(x), layer_by_layer(lambda: network.output(x)), x.dtype)
+    x, fast = np.random.default_rng(0).normal(size=(3, 16)), network.compile()
+    assert "more axes than (C, H, W)" in fast.plan((3, 16))
+    close(fast.output(x), in_numpy(lambda: network.output(x)), x.dtype)
 
 
 def test_rules_that_were_freed_are_not_taken_for_others():
     network, x = lenet()
-    rules = RULES["gradient"](network)
-    plan = network._plan(x)
-    network.in_one(x, rules)
-    kept = [kept for kept, _ in plan._made.values()]
-    assert all(rule in kept[-1] for rule in rules)
-    rules.clear()
-    assert len(kept[-1]) == 10
-
-
-def test_other_values_keep_the_plan_and_give_what_a_fresh_network_gives():
-    network = models.load("lenet")
-    x = np.random.default_rng(0).random((3, 1, 28, 28), np.float32)
-    network.forward(x)
-    changed = network.with_parameters({name: value * 0.5 for name, value in network.parameters.items()})
-    fresh = Network(changed.layers, changed.names)
-    ones, rules = np.ones((3, 10), np.float32), [gradient_rule] * len(network)
-    for walk in (lambda n: n.forward(x), lambda n: n.walk_back(n.forward(x), ones, rules)):
-        for known, new in zip(walk(changed), walk(fresh), strict=True):
-            assert np.array_equal(known, new)
-    assert network.scores(x).tobytes() == models.load("lenet").scores(x).tobytes()
-
-
-def test_a_value_that_is_not_finite_takes_another_plan():
-    network = models.load("lenet")
-    x = np.zeros((2, 1, 28, 28), np.float32)
-    network.forward(x)
-    broken = network.with_parameters({"conv1.b": np.full(8, np.inf, np.float32)})
-    assert not any(part.row is not None and part.start == 0 for part in broken._plan(x).parts)
-    assert network.with_parameters({})._plan(x).parts[0].stop == len(network)
-
-
-def test_parameters_of_another_dtype_are_refused_as_ever():
-    network = models.load("lenet")
-    with pytest.raises(ValueError, match="several dtypes"):
-        network.with_parameters({"conv1.W": np.zeros((8, 1, 5, 5)), "conv1.b": np.zeros(8)})
+    fast = network.compile()
+    for factor in range(200):  # a rule that is freed leaves its address to the next one
+        R = walk(fast, x, np.ones_like, [lambda layer, a, z, R, factor=factor: factor * a] * len(fast))[1][0]
+        assert np.array_equal(R, factor * x)
+        assert (
+            np.array_equal(
+                lrp.relevance(fast, x, rules=lrp.epsilon(1.0 + factor)),
+                lrp.relevance(network.compile(), x, rules=lrp.epsilon(1.0 + factor)),
+            )
+            or factor % 40
+        )
 
 
 def test_the_plan_of_lenet_is_one_row():
-    lines = models.load("lenet").plan((1, 1, 28, 28)).splitlines()
+    fast = models.load("lenet").compile()
+    lines = fast.plan((1, 1, 28, 28)).splitlines()
     assert len(lines) == 10
     assert all("row 1" in line for line in lines)
     assert "strips, and a matrix product" in lines[0]
     assert "2 × 2 side by side" in lines[2]
     with mock.patch.dict(os.environ, NNLITE_BACKEND="numpy"):
-        assert all(line.endswith("alone  NumPy") for line in models.load("lenet").plan((1, 1, 28, 28)).splitlines())
+        assert all(line.endswith("alone  NumPy") for line in fast.plan((1, 1, 28, 28)).splitlines())
 
 
 def test_layers_between_those_that_stand_alone_are_a_row():
     rng = np.random.default_rng(0)
     network = Network([Dense(rng.normal(size=(4, 4))), ReLU(), Tanh(), Dense(rng.normal(size=(4, 4))), ReLU(), Tanh()])
-    x, rules = rng.normal(size=(3, 4)), [gradient_rule] * 6
-    a = network.forward(x)
-    assert sorted(a.runs) == [0, 3]
-    expected = layer_by_layer(lambda: network.walk_back(list(a), np.ones((3, 4)), rules))
-    for ours, theirs in zip(network.walk_back(a, np.ones((3, 4)), rules), expected, strict=True):
-        close(ours, theirs, np.float64)
+    x, rules, fast = rng.normal(size=(3, 4)), [gradient_rule] * 6, network.compile()
+    rows = ["row 1", "row 1", "alone", "row 2", "row 2", "alone"]
+    assert [row in line for row, line in zip(rows, fast.plan(x.shape).splitlines(), strict=True)] == [True] * 6
+    a, R = walk(fast, x, np.ones_like, rules, keep=True)
+    plain_a, plain_R = in_numpy(lambda: walk(network, x, np.ones_like, rules))
+    all_close([*a, *R], [*plain_a, *plain_R], np.float64)
 
 
 def test_the_same_network_and_input_give_the_same_bits_whatever_came_before():
     network, x = lenet()
-    first = [v.tobytes() for v in network.forward(x)]
-    network.scores(x[:1])
-    network.forward(np.zeros((5, 1, 28, 28)))
-    assert [v.tobytes() for v in network.forward(x)] == first
-    assert network.output(x[:1]).tobytes() == network.forward(x)[-1][:1].tobytes()
+    fast = network.compile()
+    first = [v.tobytes() for v in activations_of(fast, x)]
+    fast.scores(x[:1])
+    activations_of(fast, np.zeros((5, 1, 28, 28)))
+    assert [v.tobytes() for v in activations_of(fast, x)] == first
+    assert fast.output(x[:1]).tobytes() == activations_of(fast, x)[-1][:1].tobytes()
 
 
 def test_what_is_returned_is_never_written_again():
     network, x = lenet()
-    a = network.forward(x)
-    R = network.to_input(a, np.ones((2, 10)), [gradient_rule] * 10)
-    kept = [v.copy() for v in [*a, R]]
-    network.to_input(network.forward(1 - x), np.ones((2, 10)), [gradient_rule] * 10)
-    network.output(1 - x)
-    for now, before in zip([*a, R], kept, strict=True):
+    fast, rules = network.compile(), [gradient_rule] * 10
+    given = [array for keep in (True, False) for side in walk(fast, x, np.ones_like, rules, keep) for array in side]
+    kept = [v.copy() for v in given]
+    for keep in (True, False):
+        walk(fast, 1 - x, np.ones_like, rules, keep)
+    fast.output(1 - x)
+    for now, before in zip(given, kept, strict=True):
         assert np.array_equal(now, before)
+
+
+# ------------------------------------------------------------------------------------------------- other weights
 
 
 @pytest.mark.parametrize("method", sorted(RULES))
 def test_a_network_with_other_values_runs_its_own_values(method):
     network, x = lenet()
-    rules = RULES[method](network)
-    network.to_input(network.forward(x), np.ones((2, 10)), rules)  # plans and rows are made, and shared
-    other = network.with_parameters({name: 0.5 * value for name, value in network.parameters.items()})
-    a = other.forward(x)
-    plain = layer_by_layer(lambda: other.forward(x))
-    for ours, theirs in zip(a, plain, strict=True):
-        close(ours, theirs, np.float64)
-    R = other.to_input(a, np.ones((2, 10)), RULES[method](other))
-    close(R, layer_by_layer(lambda: other.to_input(plain, np.ones((2, 10)), RULES[method](other))), np.float64)
+    fast = network.compile()
+    walk(fast, x, np.ones_like, RULES[method](fast))  # its rows are written, and shared
+    before = fast.scores(x)
+    values = {name: 0.5 * value for name, value in network.parameters.items()}
+    other, plain = fast.with_parameters(values), network.with_parameters(values)
+    a, R = walk(other, x, np.ones_like, RULES[method](other), keep=True)
+    plain_a, plain_R = in_numpy(lambda: walk(plain, x, np.ones_like, RULES[method](plain)))
+    all_close([*a, *R], [*plain_a, *plain_R], np.float64)
+    fresh = Network(other.layers, other.names).compile()
+    for known, new in zip([*a, *R], sum(map(list, walk(fresh, x, np.ones_like, RULES[method](fresh), True)), [])):  # noqa: B905, RUF017
+        assert np.array_equal(known, new)
+    assert fast.scores(x).tobytes() == before.tobytes()
+
+
+def test_a_value_that_is_not_finite_takes_another_plan():
+    fast = models.load("lenet").compile()
+    x = np.zeros((2, 1, 28, 28), np.float32)
+    fast.scores(x)
+    broken = fast.with_parameters({"conv1.b": np.full(8, np.inf, np.float32)})
+    assert "(a weight is not finite)" in broken.plan(x.shape).splitlines()[0]
+    with np.errstate(all="ignore"):
+        close(broken.output(x), in_numpy(lambda: Network(broken.layers).output(x)), np.float32)
+    assert "alone" not in fast.with_parameters({}).plan(x.shape)
+
+
+def test_parameters_of_another_dtype_are_refused_as_ever():
+    fast = models.load("lenet").compile()
+    with pytest.raises(ValueError, match="layers of one dtype"):
+        fast.with_parameters({"conv1.W": np.zeros((8, 1, 5, 5)), "conv1.b": np.zeros(8)})
 
 
 # --------------------------------------------------------------------------------- nothing checks a bound: guards do
@@ -502,25 +527,22 @@ def test_the_guards_see_a_number_beside_an_array(place):
 @pytest.mark.parametrize("method", sorted(RULES))
 def test_a_program_touches_its_own_arrays_alone(method, drawn, target):
     network, x = drawn
-    rules = RULES[method](network)
-    with guards() as runs:
-        a = network.forward(x)
-        out = network.output(x)
-        assert all(written <= UP for written in runs)
-        runs.clear()
-        signals = network.walk_back(a, np.ones_like(a[-1]), rules)
-        below = network.to_input(a, np.ones_like(a[-1]), rules)
-        assert all(written <= DOWN for written in runs)
-        runs.clear()
-        through = explanation(network, x, target, lambda _: rules)
-        assert all(written <= THROUGH for written in runs)
-    assert runs
-    unguarded = network.forward(x)
-    assert np.array_equal(out, unguarded[-1], equal_nan=True)
-    for ours, theirs in zip(
-        [*a, *signals, below],
-        [*unguarded, *network.walk_back(unguarded, np.ones_like(out), rules), signals[0]],
-        strict=True,
-    ):
-        assert np.array_equal(ours, theirs, equal_nan=True)
-    assert np.array_equal(through, explanation(network, x, target, lambda _: rules), equal_nan=True)
+    rules, fast = RULES[method](network), network.compile()
+
+    def up():
+        return [*activations_of(fast, x), fast.output(x)]
+
+    def down():
+        tops = [np.ones_like(up()[-1])]
+        return [*walk(fast, x, of(tops[0]), rules, keep=True)[1], *walk(fast, x, of(tops[0]), rules)[1]]
+
+    def through():
+        return walk(fast, x, AtClass(target), rules)[1]
+
+    for compute, may in ((up, UP), (down, UP | DOWN), (through, THROUGH)):
+        with guards() as runs:
+            guarded = compute()
+        assert runs
+        assert all(written <= may for written in runs)
+        for ours, theirs in zip(guarded, compute(), strict=True):
+            assert np.array_equal(ours, theirs, equal_nan=True)

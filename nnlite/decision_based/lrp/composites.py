@@ -105,7 +105,7 @@ class Composite:
 
     def __repr__(self) -> str:
         given = [
-            f"{f.name}={name_of(getattr(self, f.name))}" for f in fields(self) if getattr(self, f.name) is not f.default
+            f"{f.name}={name_of(getattr(self, f.name))}" for f in fields(self) if getattr(self, f.name) != f.default
         ]
         return f"Composite({', '.join(given)})"
 

@@ -7,7 +7,7 @@
             and one of the bias, None where it is left out
 
 So LRP-γ is Rule("gamma", [Group([Term(A, favour(γ), favour(γ))])]). A rule of your own, in the same words, is walked,
-booked, stepped through, pickled and compared like those of rules.py.
+booked, stepped through, pickled and compared like those of rules.py. (One file, for it is one small language.)
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -2,6 +2,7 @@
 
 zennit adds a stabilizer of 1e-6 to every denominator, average pooling included, passes a BatchNorm that nothing could
 take in, and is usually started from 1. Its ZPlus and WSquare count the bias, its Gamma is the generalized one.
+One file, because every comparison with zennit shares these translations.
 """
 
 from collections.abc import Callable
