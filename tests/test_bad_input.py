@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nnlite import Network, models, plots
+from nnlite import Network, models, pictures
 from nnlite.decision_based import lrp, mask_by_relevance
 from nnlite.decision_based.building_blocks import factors
 from nnlite.decision_based.cam import upsampled
@@ -19,7 +19,7 @@ from nnlite.layers import Conv2d, Dense, Flatten
 from nnlite.layers.arguments import count, generator
 from nnlite.model_based import ascend, deepdream, general
 from nnlite.model_based.objectives import squared_norm
-from nnlite.sheets import sheet
+from nnlite.pictures import sheet
 from nnlite.training import cross_entropy, fit
 from nnlite.uncertainty import Evidence, Prediction
 
@@ -137,7 +137,7 @@ MASKED = {  # what else takes an array
     "ascent": ("start", lambda: ascend(squared_norm, masked(X))),
     "a start": ("start", lambda: general(NET, [1, 2], start=masked(X))),
     "dreaming": ("x", lambda: deepdream(NET, masked(X), "relu1")),
-    "a heatmap": ("R", lambda: plots.plane(masked(MAPS[0]))),
+    "a heatmap": ("R", lambda: pictures.plane(masked(MAPS[0]))),
     "a sheet": ("images", lambda: sheet(masked(MAPS))),
 }
 

@@ -13,7 +13,7 @@ from nnlite.decision_based.registry import METHODS, explain
 from nnlite.layers import Dense, Dropout, Flatten, ReLU
 from nnlite.uncertainty import dropout_draws, predict
 from nnlite.uncertainty.explanations import ExplanationDraws, explanations
-from nnlite.uncertainty.pictures import certainty_colours, picture
+from nnlite.uncertainty.panels import certainty_colours, picture
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

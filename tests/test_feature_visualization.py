@@ -16,7 +16,7 @@ from nnlite.model_based.objectives import LogProbability, Score, Through, square
 from nnlite.model_based.penalties import TotalVariation, gram_similarity, high_frequency_share
 from nnlite.model_based.receptive_field import receptive_field
 from nnlite.model_based.transformations import Jitter
-from nnlite.sheets import sheet
+from nnlite.pictures import sheet
 
 rng = np.random.default_rng(61)
 

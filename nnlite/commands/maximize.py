@@ -27,7 +27,7 @@ from ..model_based.activation_maximization import general, in_code_space, with_e
 from ..model_based.ascent import moved
 from ..model_based.prototype import OBJECTIVES, Prototype
 from ..model_based.starts import STARTS, Images
-from ..sheets import sheet
+from ..pictures import sheet
 from . import checks, outputs
 from .prototypes import JUDGES, Verdict, judged
 

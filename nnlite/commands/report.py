@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .. import plots
+from .. import pictures
 from ..decision_based.masking import Confusion
 from ..decision_based.registry import MEANINGS, METHODS
 from .digits import Blocks, Digit, Explanation, Filters, Why
@@ -71,14 +71,14 @@ def _confusion(case: Confusion) -> str:
     figures = [
         figure(grey(digit), "the digit", f"label {case.label}, predicted {case.label}", "large"),
         figure(
-            _png(plots.plane(case.R[0]), PIXELS, digit),
+            _png(pictures.plane(case.R[0]), PIXELS, digit),
             "its relevance",
             f"why {case.label}? score {before:.2f}",
             "large",
         ),
         figure(grey(left), "pixels erased", f"label {case.label}; predicted {case.becomes}", "large"),
         figure(
-            _png(plots.plane(case.R_after[0]), PIXELS, left),
+            _png(pictures.plane(case.R_after[0]), PIXELS, left),
             "why now",
             f"why {case.becomes}? {case.label} is at {after:.2f}",
             "large",
@@ -104,7 +104,7 @@ def _why(q: Why) -> str:
         (q.R_predicted - q.R_rival, None, f"Why {c} and not {r}?<br>{q.scores[c] - q.scores[r]:.2f} ahead"),
     ):
         figures.append(
-            figure(_png(plots.plane(R), PIXELS, digit, scale), caption.replace("<br>", " "), caption, "large")
+            figure(_png(pictures.plane(R), PIXELS, digit, scale), caption.replace("<br>", " "), caption, "large")
         )
     return f"<div class=row>{''.join(figures)}</div>"
 
@@ -128,7 +128,7 @@ def _digit(digit: Digit) -> str:
 
 
 def _explained(digit: Digit, e: Explanation) -> str:
-    picture = _png(plots.plane(e.R), PIXELS, digit.x[0, 0])
+    picture = _png(pictures.plane(e.R), PIXELS, digit.x[0, 0])
     alt = f"{e.method.name} of {digit.source}:{digit.number}, {e.sum}"
     note = f"<br>{html.escape(e.note)}" if e.note else ""
     return figure(picture, alt, f"<code>{e.method.name}</code><br>{e.sum}{note}")
@@ -152,7 +152,7 @@ def _books(digit: Digit) -> str:
 
 def _png(R: np.ndarray, width: int, digit: np.ndarray | None = None, limit: float | None = None) -> str:
     """A map as an embedded picture, with the outline of the digit drawn over it."""
-    pixels = enlarged(plots.colours(R, limit), width)
+    pixels = enlarged(pictures.colours(R, limit), width)
     if digit is not None:
         ink = enlarged(digit > 0.5, width)
         edge = np.zeros_like(ink)

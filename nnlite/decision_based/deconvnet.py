@@ -17,7 +17,7 @@ import numpy as np
 from ..layers import Layer, Mask
 from ..layers.arguments import Shape, is_integer, unmasked
 from ..network import Network
-from ..sheets import sheet
+from ..pictures import sheet
 from ..walk import LocalRule
 from .inputs import activations
 from .method import method

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import plots
+from .. import pictures
 from .sources import Source
 from .terminal import check_comparable, choices
 from .trace import Frame, Step, Trace
@@ -61,7 +61,7 @@ def page(
         "score": trace.score,
         "predicted": trace.predicted,
         "x": {"id": pool.array(trace.x[0]), "shape": trace.x.shape[1:]},
-        "colours": plots.COLOURS,
+        "colours": pictures.COLOURS,
         "traces": described,
         "start": start,
         "sources": pool.sources,

@@ -42,8 +42,6 @@ ROOMS = (
     "datasets",
     "training",
     "pictures",
-    "plots",
-    "sheets",
     "stepper",
     "layers",
     "models",

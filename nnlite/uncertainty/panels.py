@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import plots
+from .. import pictures
 from ..layers.arguments import is_integer
 from .explanations import ExplanationDraws
 
 DEEPEST = 0.75
-"""Where on the scale of `plots.colours` the deepest colour lies: beyond it red, blue and grey are all nearly black."""
+"""Where on the scale of `pictures.colours` the deepest colour lies; beyond it red, blue and grey are nearly black."""
 
 MOST = 0.99
 """This share of the pixels is no stronger than the deepest colour: one glaring pixel leaves the others theirs."""
@@ -45,8 +45,8 @@ def certainty_colours(mean: np.ndarray, std: np.ndarray, agreement: np.ndarray, 
     """
     mean, std, agreement = (np.asarray(M, np.float64) for M in (mean, std, agreement))
     strength = np.minimum(np.hypot(mean, std), limit)
-    colour = plots.colours(np.where(mean < 0, -strength, strength), limit / DEEPEST).astype(np.float64)
-    grey = (colour @ [0.299, 0.587, 0.114])[..., None]  # ITU-R BT.601
+    colour = pictures.colours(np.where(mean < 0, -strength, strength), limit / DEEPEST).astype(np.float64)
+    grey = (colour @ pictures.GREY)[..., None]
     sure = np.nan_to_num(np.clip(2 * agreement - 1, 0, 1))[..., None]
     return (sure * colour + (1 - sure) * grey).round().astype(np.uint8)
 
@@ -99,7 +99,7 @@ def picture(R: ExplanationDraws, x: np.ndarray, sample: int = 0, *, title: str |
     scale = max(float(np.abs(M).max()) for M, _ in small) or 1.0
     panels = right.subplots(2, 2)
     for panel, (M, name) in zip(panels.flat, small, strict=True):
-        image = panel.imshow(M, cmap=plots.colormap(), vmin=-scale, vmax=scale)
+        image = panel.imshow(M, cmap=pictures.colormap(), vmin=-scale, vmax=scale)
         _finish(panel, ink, name)
     right.colorbar(image, ax=panels, fraction=0.04, pad=0.02)
     if title is not None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .disk import read_npy, regular
-from .layers.arguments import count
-from .memory import TooLarge, claim
+from ..disk import read_npy, regular
+from ..layers.arguments import count
+from ..memory import TooLarge, claim
 
 LARGE = 400  # pixels: a longer side is made about this long, by whole blocks
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")  # no others: Pillow runs Ghostscript for an EPS

@@ -1,6 +1,5 @@
 """A picture of a digit, of any size, brought to a network's format the way MNIST was.
 
-    read        PNG, JPEG or .npy as grey values in [0, 1]; read_colours as red, green and blue
     as_ink      light on dark: 1 is ink, 0 is paper
     to_format   the ink in a box of a given size, centred by mass
     filling     a picture in colour, whose middle fills a given size
@@ -12,10 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .layers.arguments import count, pair
-from .picture_files import FLAT, GREY, read, read_colours
-
-__all__ = ["GREY", "as_ink", "filling", "in_box", "paper", "read", "read_colours", "to_format"]
+from ..layers.arguments import count, pair
+from .reading import FLAT
 
 HALF = 0.5  # of white: a picture of the network's size that does not reach it is in other units, such as 0 and 1 of 255
 FAINT = 0.3  # of the strongest ink: what is fainter is paper, shadow or compression noise

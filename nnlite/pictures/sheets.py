@@ -4,7 +4,7 @@ from math import ceil, sqrt
 
 import numpy as np
 
-from .layers.arguments import count, unmasked
+from ..layers.arguments import count, unmasked
 
 
 def sheet(images: np.ndarray, columns: int | None = None, gap: float = 0.0) -> np.ndarray:
