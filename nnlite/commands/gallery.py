@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import storage
+from ..templates import filled, text
 from . import checks
 from .page import PIXELS, document, grey, typeset
 from .prototypes import JUDGES, SEARCHED, Row, rows
@@ -52,10 +53,20 @@ def page(found: Sequence[Row]) -> str:
         for row in found
     )
     judges = "".join(f"<th>{judge}</th>" for judge in JUDGES)
-    body = _BODY.format(
-        searched=SEARCHED, judge=JUDGES[0], judges=judges, summary=summary, forms="".join(map(_section, found))
+    body = filled(
+        __package__,
+        "pages/gallery.html",
+        searched=SEARCHED,
+        judge=JUDGES[0],
+        judges=judges,
+        summary=summary,
+        forms="".join(map(_section, found)),
     )
-    return document("nnlite gallery: ten digits, every form of activation maximization", body, _STYLE)
+    return document(
+        "nnlite gallery: ten digits, every form of activation maximization",
+        body,
+        text(__package__, "pages/gallery.css"),
+    )
 
 
 def _anchor(row: Row) -> str:
@@ -85,24 +96,3 @@ def _pair(row: Row, n: int) -> str:
 
 def _picture(image: np.ndarray, alt: str, width: int, kind: str) -> str:
     return f'<img class={kind} src="{grey(image)}" alt="{alt}" width={width} height={width}>'
-
-
-_STYLE = """
-figure.pair { width: 12rem; } figure.pair div { display: flex; align-items: flex-end; gap: 2%; margin-bottom: .2rem; }
-figure.pair img { width: 66%; height: auto; } figure.pair img.start { width: 30%; }
-td:not(:first-child), th:not(:first-child) { text-align: right; } a { color: inherit; }
-@media (max-width: 40rem) { figure.pair { width: calc(50% - .35rem); } }
-"""
-
-_BODY = """
-<h1>What has the network learned of a digit?</h1>
-<p>Activation maximization: for each class an image is searched that makes <code>{searched}</code> say it. The small
-picture is the start, the large one the result; p is the probability of the class, before → after. Below stands what
-<code>{judge}</code> says: the same architecture, trained from another seed, without a part in the search.</p>
-<p>That p is nearly 1 says little about the picture. The general form knows nothing of digits, and reaches it with what
-looks like nothing. An expert adds which images are likely, a generator can make no others; then the same p looks like
-a digit. In code space compare with the start: it is what the generator knew before the search.</p>
-<div class=scroll><table><tr><th>form</th><th>smallest p</th>{judges}</tr>{summary}</table></div>
-<p>Under the names of the networks: for how many of the ten classes each says the one that was searched for.</p>
-{forms}
-"""

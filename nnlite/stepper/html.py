@@ -3,20 +3,18 @@
 import base64
 import html
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import pictures
+from ..templates import filled, text
 from .sources import Source
 from .terminal import check_comparable, choices
 from .trace import Frame, Step, Trace
 
 SCRIPTS = ("evaluate.js", "formula.js", "cells.js", "place.js", "arrays.js", "page.js")
 """The page's program, in the order in which it is read."""
-
-_HERE = Path(__file__).parent
 
 
 def page(
@@ -68,16 +66,14 @@ def page(
         "pool": pool.arrays,
     }
     heading = " against ".join(one.method for one in traces)
-    parts = {
-        "title": html.escape(f"{heading}, step by step" + (f": {title}" if title else "")),
-        "style": _file("page.css"),
-        "script": "\n".join(map(_file, SCRIPTS)),
-        "data": _json(data),
-    }
-    text = _file("page.html")
-    for name, part in parts.items():
-        text = text.replace(f"<!-- {name} -->", part)
-    return text
+    return filled(
+        __package__,
+        "page.html",
+        title=html.escape(f"{heading}, step by step" + (f": {title}" if title else "")),
+        style=text(__package__, "page.css"),
+        script="\n".join(text(__package__, name) for name in SCRIPTS),
+        data=_json(data),
+    )
 
 
 def _json(data: Any) -> str:
@@ -147,7 +143,3 @@ def _step(step: Step, pool: _Pool) -> dict[str, Any]:
         "words": step.words,
         "sources": [pool.source(code) for code in step.sources],
     }
-
-
-def _file(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
