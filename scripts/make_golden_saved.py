@@ -72,9 +72,8 @@ def run(checkpoint: Path) -> dict[str, np.ndarray]:
         if len(written) == STOPPED:
             raise KeyboardInterrupt
 
-    with mock.patch.object(storage, "write", stopping):
-        with suppress(KeyboardInterrupt):
-            fit(start, x, labels, **settings, checkpoint=checkpoint)
+    with mock.patch.object(storage, "write", stopping), suppress(KeyboardInterrupt):
+        fit(start, x, labels, **settings, checkpoint=checkpoint)
     weights = {f"start/{name}": value for name, value in start.parameters.items()}
     weights |= {f"trained/{name}": value for name, value in whole.network.parameters.items()}
     return weights | {"run/x": x, "run/labels": labels, "run/loss": np.array([epoch.loss for epoch in whole.history])}
