@@ -13,7 +13,7 @@ from nnlite import Network
 from nnlite.decision_based.deconvnet import all_filters, deconvnet, deconvnet_rule, filters_grid
 from nnlite.decision_based.gradient import gradient
 from nnlite.decision_based.lrp.elementwise import connections
-from nnlite.decision_based.relu_rules import rules_for
+from nnlite.decision_based.relu_rules import with_relu_rule
 from nnlite.layers import (
     AvgPool2d,
     BatchNorm,
@@ -196,7 +196,7 @@ class TestLaws:
         bare = Network([replace(y, b=None) if getattr(y, "b", None) is not None else y for y in network.layers])
         for i, name in enumerate(network.names):
             a = network[: i + 1].forward(x)
-            rules = rules_for(bare[: i + 1], deconvnet_rule)
+            rules = with_relu_rule(bare[: i + 1], deconvnet_rule)
             back = bare[: i + 1].walk_back(a, np.maximum(a[-1], 0), rules)[0]
             close(deconvnet(network, x, layer=name), back)
 

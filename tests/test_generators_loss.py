@@ -17,7 +17,7 @@ from nnlite.layers import Dense, ReLU, Sigmoid
 from nnlite.model_based.generators import quality
 from nnlite.model_based.generators.adversarial import discriminator_loss, generator_loss
 from nnlite.model_based.generators.bound import Reparameterisation, divergence, reconstruction, vae_loss
-from nnlite.model_based.generators.parts import join, part
+from nnlite.model_based.generators.joined import join, taken
 from nnlite.model_based.generators.vae import loss_gradients
 
 GOLDEN = Path(__file__).parent / "golden" / "vae"
@@ -50,8 +50,8 @@ def derivative(f: Any, x: np.ndarray, step: float = 1e-6) -> np.ndarray:
 
 def test_the_loss_and_every_gradient_are_torchs() -> None:
     header, arrays = storage.read(GOLDEN / "loss.npz", "golden")
-    weights = part({key.replace("/", "."): value for key, value in arrays.items()}, "weight")
-    networks = {name: net.with_parameters(part(weights, name)) for name, net in small(RNG(0)).items()}
+    weights = taken({key.replace("/", "."): value for key, value in arrays.items()}, "weight")
+    networks = {name: net.with_parameters(taken(weights, name)) for name, net in small(RNG(0)).items()}
     noise = RNG(header["seed"]).standard_normal((len(arrays["x"]), 3))
     np.testing.assert_array_equal(noise, arrays["noise"])
     loss, gradients = loss_gradients(networks["encoder"], networks["decoder"], arrays["x"], RNG(header["seed"]))
@@ -100,7 +100,7 @@ def test_the_gradient_in_every_parameter_is_a_finite_difference() -> None:
 
         def loss(w: np.ndarray, key: str = key) -> float:
             changed = {**weights, key: w}
-            encoder, decoder = (parts[name].with_parameters(part(changed, name)) for name in ("encoder", "decoder"))
+            encoder, decoder = (parts[name].with_parameters(taken(changed, name)) for name in ("encoder", "decoder"))
             return loss_gradients(encoder, decoder, x, RNG(6))[0]
 
         np.testing.assert_allclose(gradients[key], derivative(loss, weights[key]), atol=1e-6)

@@ -12,7 +12,7 @@ from nnlite import Network
 from nnlite.decision_based.deconvnet import deconvnet
 from nnlite.decision_based.gradient import gradient
 from nnlite.decision_based.guided_backpropagation import guided_backpropagation, guided_rule
-from nnlite.decision_based.relu_rules import rules_for
+from nnlite.decision_based.relu_rules import with_relu_rule
 from nnlite.layers import (
     AvgPool2d,
     BatchNorm,
@@ -165,7 +165,7 @@ class TestLaws:
     def test_biases_do_not_matter_on_the_way_back(self, network: Network) -> None:
         x, start = inputs(network), np.eye(3)
         bare = Network([replace(y, b=None) if getattr(y, "b", None) is not None else y for y in network.layers])
-        back = bare.walk_back(network.forward(x), start, rules_for(bare, guided_rule))[0]
+        back = bare.walk_back(network.forward(x), start, with_relu_rule(bare, guided_rule))[0]
         ours = guided_backpropagation(network, x, [0, 1, 2])  # it may run as a row, and sum in another order
         assert np.abs(ours - back).max() <= 1e-14 * np.abs(back).max()
 

@@ -20,7 +20,7 @@ from .. import storage
 from ..templates import filled, text
 from . import checks
 from .page import PIXELS, document, grey, typeset
-from .prototypes import JUDGES, SEARCHED, Row, rows
+from .prototypes import JUDGES, SEARCHED, FormResult, rows
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
     print(f"Open {written} in a browser.")
 
 
-def page(found: Sequence[Row]) -> str:
+def page(found: Sequence[FormResult]) -> str:
     """The whole page as HTML."""
     summary = "".join(
         f"<tr><td><a href='#{_anchor(row)}'>{row.form.name}</a></td><td>{row.found.probability.min():.4f}</td>"
@@ -69,11 +69,11 @@ def page(found: Sequence[Row]) -> str:
     )
 
 
-def _anchor(row: Row) -> str:
+def _anchor(row: FormResult) -> str:
     return re.sub(r"\W+", "-", row.form.name)
 
 
-def _section(row: Row) -> str:
+def _section(row: FormResult) -> str:
     figures = "".join(_pair(row, n) for n in range(len(row.found.classes)))
     return (
         f"<section id='{_anchor(row)}'><h2>{row.form.name}</h2><p>{typeset(row.form.formula)}<br>"
@@ -81,7 +81,7 @@ def _section(row: Row) -> str:
     )
 
 
-def _pair(row: Row, n: int) -> str:
+def _pair(row: FormResult, n: int) -> str:
     """The start, small, and the result of one class."""
     found, c, verdict = row.found, row.found.classes[n], row.verdicts[JUDGES[0]][n]
     says = f"{JUDGES[0]}: {verdict}" if verdict.predicted == c else f"<b>{JUDGES[0]}: {verdict}</b>"

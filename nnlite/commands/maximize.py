@@ -29,7 +29,7 @@ from ..model_based.prototype import OBJECTIVES, Prototype
 from ..model_based.starts import STARTS, Images
 from ..pictures import sheet
 from . import checks, outputs
-from .prototypes import JUDGES, Verdict, judged
+from .prototypes import JUDGES, Judgement, judged
 
 FORMS: dict[str, tuple[Callable[..., Prototype], str]] = {
     "general": (general, "{f} − {weight:g} · ‖x{centre}‖²"),
@@ -181,7 +181,7 @@ def _frames(trajectory: np.ndarray) -> list[np.ndarray]:
     return [sheet(trajectory[t], columns=min(5, trajectory.shape[1]), gap=1.0)[0] for t in moments]
 
 
-def _drawn(found: Prototype, climbed: str, judge: str | None, verdict: list[Verdict] | None) -> Any:
+def _drawn(found: Prototype, climbed: str, judge: str | None, verdict: list[Judgement] | None) -> Any:
     """Start and result, side by side for one class, else above each other."""
     import matplotlib.pyplot as plt
 

@@ -21,7 +21,7 @@ from ..pictures import sheet
 from ..walk import LocalRule
 from .inputs import activations
 from .method import method
-from .relu_rules import rules_for
+from .relu_rules import with_relu_rule
 from .target import Target, explanation
 
 BLOCK = 2**24
@@ -202,7 +202,7 @@ def _back(network: Network, a: list[np.ndarray], R: np.ndarray) -> np.ndarray:
 
 
 def _rules(network: Network) -> list[LocalRule]:
-    return rules_for(network, deconvnet_rule)
+    return with_relu_rule(network, deconvnet_rule)
 
 
 def _up_to(network: Network, x: np.ndarray, layer: str) -> tuple[Network, list[np.ndarray]]:

@@ -120,11 +120,11 @@ def deeplift(
     R = np.zeros_like(x)
     for one in references:
         r = activations(f.network, one.copy())
-        R += f.network.walk_back(f.a, f.ones, rules_for(f.network, f.a, r, rule))[0] * (x - r[0])
+        R += f.network.walk_back(f.a, f.ones, deeplift_rules(f.network, f.a, r, rule))[0] * (x - r[0])
     return R / x.dtype.type(len(references))
 
 
-def rules_for(
+def deeplift_rules(
     network: Network, a: Sequence[np.ndarray], r: Sequence[np.ndarray], rule: str = "rescale"
 ) -> list[LocalRule]:
     """One rule for each layer, bottom to top, with the reference's activations r bound.

@@ -19,7 +19,7 @@ from ..network import Network
 from ..training.optimizers import Memory
 from .ascent import ascend, box
 from .objectives import Objective, Through, squared_norm
-from .tiles import Part, Sight, Tiled, sight, without_padding
+from .tiles import Selected, Sight, Tiled, sight, without_padding
 from .transformations import Jitter, Robust
 
 Size = tuple[int, int]
@@ -245,5 +245,5 @@ class _Activity:
         if self.seen is not None:
             where += without_padding(self.seen, x.shape, self.part.output_shape(x.shape))
         if self.tile is None:
-            return Through(self.part, Part(where, squared_norm))(x)
+            return Through(self.part, Selected(where, squared_norm))(x)
         return Tiled(self.part, squared_norm, self.tile, where)(x)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import datasets
-from ..training.plan import LossFunction
+from ..training.run import LossFunction
 from ..uncertainty.evidential import EvidentialLoss
 
 TRAINING_SEED, HELD_OUT_SEED = 0, 1

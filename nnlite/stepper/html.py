@@ -11,7 +11,7 @@ from .. import pictures
 from ..templates import filled, text
 from .sources import Source
 from .terminal import check_comparable, choices
-from .trace import Frame, Step, Trace
+from .trace import Formula, Frame, Trace
 
 SCRIPTS = ("evaluate.js", "formula.js", "cells.js", "place.js", "arrays.js", "page.js")
 """The page's program, in the order in which it is read."""
@@ -133,7 +133,7 @@ def _frame(frame: Frame, pool: _Pool) -> dict[str, Any]:
     }
 
 
-def _step(step: Step, pool: _Pool) -> dict[str, Any]:
+def _step(step: Formula, pool: _Pool) -> dict[str, Any]:
     return {
         "name": step.name,
         "symbol": step.symbol,

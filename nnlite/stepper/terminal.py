@@ -8,7 +8,7 @@ from ..layers.arguments import count, is_integer
 from ..printed import plain
 from .expressions import evaluate
 from .printing import adding_up, bill, formula, number, numbers
-from .trace import Frame, Step, Trace
+from .trace import Formula, Frame, Trace
 
 WIDTH = 92
 """Characters to a line, unless another width is asked for."""
@@ -180,7 +180,7 @@ def _where(frame: Frame, index: str, n: int) -> str:
     return f"{n} (channel {channel}, row {row}, column {column})"
 
 
-def _step(frame: Frame, step: Step, n: int, at: Choice, top: int, width: int) -> Iterator[str]:
+def _step(frame: Frame, step: Formula, n: int, at: Choice, top: int, width: int) -> Iterator[str]:
     element = _element(step, at)
     yield from _wrapped(f"{n}  {step.words}", width)
     left, right = f"   {step.name} = {formula(step.tree)}", step.vector
@@ -194,11 +194,11 @@ def _step(frame: Frame, step: Step, n: int, at: Choice, top: int, width: int) ->
     yield f"   {step.sources[0]}"
 
 
-def _element(step: Step, at: Choice) -> int:
+def _element(step: Formula, at: Choice) -> int:
     return getattr(at, step.index) if step.index else 0
 
 
-def _numbers(frame: Frame, step: Step, n: int, label: str, top: int, width: int) -> Iterator[str]:
+def _numbers(frame: Frame, step: Formula, n: int, label: str, top: int, width: int) -> Iterator[str]:
     """The formula with the numbers: a sum as lines that add up, anything else on one line."""
     place = frame.place(step.index, n)
     if step.tree[0] not in ("sum", "total", "add", "sub"):

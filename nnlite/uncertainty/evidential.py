@@ -17,7 +17,7 @@ from ..layers.arguments import DTYPES, number, unmasked
 from ..network import Network
 from ..training.accuracy import blocks
 from ..training.losses import check_labels, check_scores
-from ..training.plan import LossFunction
+from ..training.run import LossFunction
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from ...decision_based.inputs import activations
 from ...layers.arguments import count, float_dtype, frozen, generator
 from ...network import Network
 from .bound import halves
-from .parts import join, part
+from .joined import join, taken
 
 KIND = "generator"
 
@@ -169,7 +169,7 @@ def _from_description(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> 
         raise ValueError("its arrays are no floats")
     arrays = {key: frozen(value.astype(np.float32)) for key, value in arrays.items()}
     networks = {
-        key: files.from_description(described, part(arrays, key)) for key, described in header["networks"].items()
+        key: files.from_description(described, taken(arrays, key)) for key, described in header["networks"].items()
     }
     return Generator(header["name"], networks["decoder"], networks.get("encoder"), arrays["codes"], header["info"])
 

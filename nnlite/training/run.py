@@ -1,4 +1,4 @@
-"""The plan of a training run: what `fit` was asked to do, checked once, and its fingerprint for checkpoints."""
+"""A training run: what `fit` was asked to do, checked once, and its fingerprint for checkpoints."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ Data = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class TrainingRun:
     """Everything that decides which weights come out; the parameters of `fit` by the same names.
 
     Raises
