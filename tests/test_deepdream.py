@@ -298,9 +298,9 @@ def test_tiles_need_windows(layer):
     ("options", "message"),
     [
         ({"layer": "relu9"}, "There is no layer 'relu9'; the layers are conv1, relu1"),
-        ({"channel": 4}, "relu1 has the channels 0 to 3, and 4 came"),
-        ({"channel": -1}, "relu1 has the channels 0 to 3, and -1 came"),
-        ({"channel": True}, "and True came"),
+        ({"channel": 4}, "relu1 has the channels 0 to 3, got 4"),
+        ({"channel": -1}, "relu1 has the channels 0 to 3, got -1"),
+        ({"channel": True}, "got True"),
         ({"octaves": 0}, "octaves takes a positive integer"),
         ({"scale": 1}, "scale must be above 1"),
         ({"scale": float("nan")}, "scale must be a finite number"),
@@ -312,13 +312,13 @@ def test_tiles_need_windows(layer):
         ({"tile": 2.5}, "tile takes a positive integer"),
         ({"rng": "seed"}, "rng takes a seed"),
         ({"keep": 1}, "keep takes True or False"),
-        ({"x": np.zeros((3, 24, 24))}, r"images \(N, C, H, W\), and \(3, 24, 24\) came. Add the batch axis"),
+        ({"x": np.zeros((3, 24, 24))}, r"images \(N, C, H, W\), got \(3, 24, 24\). Add the batch axis"),
         ({"x": np.zeros((0, 3, 24, 24))}, r"images \(N, C, H, W\)"),
-        ({"x": np.zeros((1, 1, 24, 24))}, r"takes \(N, 3, H, W\), and \(1, 1, "),
+        ({"x": np.zeros((1, 1, 24, 24))}, r"takes \(N, 3, H, W\), got \(1, 1, "),
         ({"x": np.zeros((1, 3, 24, 24), np.float32)}, "x is float32"),
         ({"x": np.full((1, 3, 24, 24), np.nan)}, "x must be finite"),
-        ({"x": np.full((1, 3, 24, 24), 1.5)}, "pixels from 0 to 1, and 1.5 to 1.5 came"),
-        ({"x": np.full((1, 3, 24, 24), 200, np.uint8)}, "uint8 came"),
+        ({"x": np.full((1, 3, 24, 24), 1.5)}, "pixels from 0 to 1, got 1.5 to 1.5"),
+        ({"x": np.full((1, 3, 24, 24), 200, np.uint8)}, " uint8"),
     ],
 )
 def test_bad_input(small, options, message):
@@ -329,7 +329,7 @@ def test_bad_input(small, options, message):
 
 def test_the_channels_of_the_image_are_those_of_the_network():
     with pytest.raises(
-        ValueError, match=r"^x takes images in the channels of the network, \(N, 3, H, W\), and \(1, 1, "
+        ValueError, match=r"^x takes images in the channels of the network, \(N, 3, H, W\), got \(1, 1, "
     ):
         deepdream(models.load("colour_net"), image(1, 1, 40, 40).astype(np.float32), "relu1")
 

@@ -159,11 +159,11 @@ class TestTheTarget:
 class TestBadInput:
     def test_networks(self):
         net = models.load("lenet")
-        with pytest.raises(TypeError, match="one network came"):
+        with pytest.raises(TypeError, match="got one network"):
             explanations(net, X)
-        with pytest.raises(ValueError, match="none came"):
+        with pytest.raises(ValueError, match="got none"):
             explanations([], X)
-        with pytest.raises(ValueError, match="positive integer, and 0 came"):
+        with pytest.raises(ValueError, match="positive integer, got 0"):
             explanations(dropout_draws(DROPOUT, 0), X)
         with pytest.raises(ValueError, match="has none"):
             explanations(dropout_draws(net), X)

@@ -212,14 +212,14 @@ def test_dtypes_are_kept(dtype: Any) -> None:
     [
         (lambda: reconstruction(np.zeros((1, 2)), np.array([[0.0, np.nan]])), "pixels from 0 to 1"),
         (lambda: reconstruction(np.zeros((1, 2)), np.array([[0.0, 255.0]])), "to 255.0; scale them"),
-        (lambda: reconstruction(np.zeros((1, 2)), np.zeros((1, 3))), r"\(1, 2\) float64; \(1, 3\) float64 came"),
-        (lambda: reconstruction(np.zeros((1, 2)), np.zeros((1, 2), np.float32)), "float32 came"),
+        (lambda: reconstruction(np.zeros((1, 2)), np.zeros((1, 3))), r"\(1, 2\) float64; got \(1, 3\) float64"),
+        (lambda: reconstruction(np.zeros((1, 2)), np.zeros((1, 2), np.float32)), " float32"),
         (lambda: reconstruction(np.zeros((0, 2)), np.zeros((0, 2))), "one sample or more"),
         (lambda: divergence(np.zeros((1, 3))), r"\(N, 2d\)"),
-        (lambda: divergence([[0.0, 1.0]]), "list came"),  # type: ignore[arg-type]
+        (lambda: divergence([[0.0, 1.0]]), "got list"),  # type: ignore[arg-type]
         (lambda: vae_loss(np.zeros((2, 4)), np.zeros((1, 3)), np.zeros((1, 3))), "same samples"),
-        (lambda: Reparameterisation(np.zeros((2, 3))).forward(np.zeros((3, 6))), r"takes \(2, 6\), and \(3, 6\)"),
-        (lambda: generator_loss(np.zeros((2, 2))), r"\(N, 1\), and \(2, 2\)"),
+        (lambda: Reparameterisation(np.zeros((2, 3))).forward(np.zeros((3, 6))), r"takes \(2, 6\), got \(3, 6\)"),
+        (lambda: generator_loss(np.zeros((2, 2))), r"\(N, 1\), got \(2, 2\)"),
         (lambda: discriminator_loss(np.zeros((2, 1)), np.zeros((0, 1))), r"\(0, 1\)"),
     ],
 )

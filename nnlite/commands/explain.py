@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
     """Explain, print the decision and its books, write the picture."""
     checks.figure_output(options.out)
     if options.method not in METHODS:
-        raise ValueError(f"--method takes one of {', '.join(METHODS)}, and {options.method} came.")
+        raise ValueError(f"--method takes one of {', '.join(METHODS)}, got {options.method}.")
     method = METHODS[options.method]
     network = checks.network(options.model)
     x, label = checks.picture(options.image, network, options.invert, options.folder)

@@ -139,7 +139,7 @@ def _classes(text: str) -> str | list[int]:
         return text
     parts = text.split(",")
     if not all(part.strip().isdecimal() and len(part) < 9 for part in parts):
-        raise ValueError(f"--class takes a class such as 4, several as in 4,9, or all; {text} came.")
+        raise ValueError(f"--class takes a class such as 4, several as in 4,9, or all; got {text}.")
     return [int(part) for part in parts]
 
 

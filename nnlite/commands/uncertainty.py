@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
     """Predict, explain, print how sure both are, write the picture."""
     checks.figure_output(options.out)
     if options.method not in METHODS:
-        raise ValueError(f"--method takes one of {', '.join(METHODS)}, and {options.method} came.")
+        raise ValueError(f"--method takes one of {', '.join(METHODS)}, got {options.method}.")
     networks = _family(options)
     x, label = _picture(options, networks[0])
     x = rotated(x, options.rotate) if options.rotate else x
@@ -83,7 +83,7 @@ def _family(options: argparse.Namespace) -> Networks:
         return models.ensemble() if network is None else (network,)
     draws = DRAWS if options.draws is None else options.draws
     if draws < 2:
-        raise ValueError(f"--draws takes 2 or more, for one draw alone agrees with itself; {draws} came.")
+        raise ValueError(f"--draws takes 2 or more, for one draw alone agrees with itself; got {draws}.")
     return dropout_draws(network, draws, rng=0 if options.seed is None else options.seed)
 
 

@@ -111,11 +111,9 @@ def _check(options: argparse.Namespace) -> None:
     if options.all and options.count != 1:
         raise ValueError("--count makes several images of one thing, and --all one of each channel; leave one out.")
     if options.held_out < 0:
-        raise ValueError(f"--held-out takes a number of images from 0, and {options.held_out} came.")
+        raise ValueError(f"--held-out takes a number of images from 0, got {options.held_out}.")
     if not 0 <= options.examples <= options.held_out:
-        raise ValueError(
-            f"--examples takes 0 to the {options.held_out} images of --held-out, and {options.examples} came."
-        )
+        raise ValueError(f"--examples takes 0 to the {options.held_out} images of --held-out, got {options.examples}.")
 
 
 def _target(options: argparse.Namespace, network: Network) -> tuple[Any, str]:

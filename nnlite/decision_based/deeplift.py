@@ -114,7 +114,7 @@ def deeplift(
     (array([[0., 3.]]), array([[1.5, 1.5]]))
     """
     if rule not in RULES:
-        raise ValueError(f"rule takes {', '.join(map(repr, RULES))}, and {rule!r} came.")
+        raise ValueError(f"rule takes {', '.join(map(repr, RULES))}, got {rule!r}.")
     f = explained(network, x, target)
     references = several_like_input(x, reference, "reference")
     R = np.zeros_like(x)

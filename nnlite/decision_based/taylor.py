@@ -146,7 +146,7 @@ def deep_taylor(
     (array([[0.5, 0.5]]), array([[1., 1.]]))
     """
     if (low is None) != (high is None):
-        raise ValueError(f"Pixels have two bounds or none; low = {low!r} and high = {high!r} came.")
+        raise ValueError(f"Pixels have two bounds or none; got low = {low!r} and high = {high!r}.")
     return lrp.relevance(network, x, target, rules=lrp.deep_taylor(low, high))
 
 

@@ -37,7 +37,7 @@ class _Convolution(Layer):
         name = type(self).__name__
         groups = self.groups
         if not is_integer(groups) or groups < 1:
-            raise ValueError(f"{name}: groups takes an integer from 1, and {groups!r} came.")
+            raise ValueError(f"{name}: groups takes an integer from 1, got {groups!r}.")
         self._set(W=parameter(name, "W", self.W, ndim=4), groups=int(groups))
         for option, least in (("stride", 1), ("padding", 0), ("dilation", 1)):
             self._set(**{option: pair(name, option, getattr(self, option), least)})

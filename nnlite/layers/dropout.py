@@ -27,9 +27,7 @@ class Dropout(Identity):
     def __post_init__(self) -> None:
         p = number(type(self).__name__, "p", self.p)
         if not 0 <= p < 1:
-            raise ValueError(
-                f"{type(self).__name__}: p takes a probability from 0 up to, but not, 1, and {self.p!r} came."
-            )
+            raise ValueError(f"{type(self).__name__}: p takes a probability from 0 up to, but not, 1, got {self.p!r}.")
         self._set(p=p)
 
     def draw(self, rng: np.random.Generator | int, shape: Shape, dtype: np.dtype | type = np.float64) -> "Mask":

@@ -90,13 +90,13 @@ def ascend(
         or start.ndim < 2
         or len(start) == 0
     ):
-        came = f"{start.shape} {start.dtype}" if isinstance(start, np.ndarray) else type(start).__name__
-        raise ValueError(f"start takes a float32 or float64 array (N, ...) with one sample or more, and {came} came.")
+        got = f"{start.shape} {start.dtype}" if isinstance(start, np.ndarray) else type(start).__name__
+        raise ValueError(f"start takes a float32 or float64 array (N, ...) with one sample or more, got {got}.")
     keep, progress = flag("ascend", "keep", keep), flag("ascend", "progress", progress)
     each = start.itemsize * len(start) + (start.nbytes if keep else 0)
     steps, rate = count("ascend", "steps", steps, each=each), number("ascend", "rate", rate)
     if rate <= 0:
-        raise ValueError(f"ascend: rate must be above 0, and {rate} came.")
+        raise ValueError(f"ascend: rate must be above 0, got {rate}.")
     rng = generator("ascend", "rng", rng)
     bring = project or (lambda x: x)
     if not np.isfinite(start).all():
@@ -142,7 +142,7 @@ def box(low: float = 0.0, high: float = 1.0) -> Projection:
     """
     low, high = number("box", "low", low), number("box", "high", high)
     if low >= high:
-        raise ValueError(f"box takes low below high, and {low} and {high} came.")
+        raise ValueError(f"box takes low below high, got {low} and {high}.")
     return lambda x: x.clip(x.dtype.type(low), x.dtype.type(high))
 
 
@@ -156,7 +156,7 @@ def _evaluated(f: Objective, x: np.ndarray, where: str) -> tuple[np.ndarray, np.
     if value.shape != x.shape[:1] or gradient.shape != x.shape or gradient.dtype != x.dtype:
         raise ValueError(
             f"An objective gives a number for each sample, {x.shape[:1]}, and a gradient like x, {x.shape} {x.dtype}; "
-            f"{value.shape} and {gradient.shape} {gradient.dtype} came."
+            f"got {value.shape} and {gradient.shape} {gradient.dtype}."
         )
     return _finite(value, "f", where), _finite(gradient, "the gradient", where)
 

@@ -220,8 +220,7 @@ def weighted(*terms: tuple[float, Objective]) -> Objective:
     for term in terms:
         if not isinstance(term, (tuple, list)) or len(term) != 2 or not callable(term[1]):
             raise TypeError(
-                "weighted takes pairs of a weight and an objective, a function x -> (values, gradient), and "
-                f"{term!r} came."
+                f"weighted takes pairs of a weight and an objective, a function x -> (values, gradient), got {term!r}."
             )
     return _Sum(tuple((number("weighted", "weight", weight), f) for weight, f in terms))
 

@@ -130,10 +130,10 @@ def _numbers(name: str, values: Any, axes: int) -> np.ndarray:
     """An array of finite numbers, or a ValueError that names it."""
     masked = isinstance(values, np.ma.MaskedArray)
     if masked or not isinstance(values, np.ndarray) or values.ndim != axes or values.dtype.kind not in "biuf":
-        came = f"{values.shape} {values.dtype}" if isinstance(values, np.ndarray) else type(values).__name__
-        raise ValueError(f"{name} takes an array of numbers with {axes} axes, and {'a masked ' * masked}{came} came.")
+        got = f"{values.shape} {values.dtype}" if isinstance(values, np.ndarray) else type(values).__name__
+        raise ValueError(f"{name} takes an array of numbers with {axes} axes, got {'a masked ' * masked}{got}.")
     if not values.size or not np.isfinite(values).all():
-        raise ValueError(f"{name} takes finite numbers, and {values.shape} with NaN, infinity or nothing in it came.")
+        raise ValueError(f"{name} takes finite numbers, got {values.shape} with NaN, infinity or nothing in it.")
     return np.asarray(values)
 
 
@@ -162,7 +162,7 @@ def in_box(ink: np.ndarray, size: tuple[int, int], box: int) -> np.ndarray:
 
     ink, size, box = _numbers("ink", ink, 2), pair("in_box", "size", size, 1), count("in_box", "box", box)
     if box > min(size):
-        raise ValueError(f"in_box: box takes at most the smaller side of size {size}, and {box} came.")
+        raise ValueError(f"in_box: box takes at most the smaller side of size {size}, got {box}.")
     if not ink.any():
         raise ValueError("the picture is blank: every pixel is 0; give one with a digit on it.")
     rows, cols = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))

@@ -35,7 +35,7 @@ def plane(R: np.ndarray) -> np.ndarray:
     if (R.ndim == 3 and len(R) in (1, 3)) or (R.ndim == 4 and len(R) == 1):
         return R.reshape(-1, *R.shape[-2:]).sum(axis=0)
     raise ValueError(
-        f"A heatmap shows one sample, (H, W), (1, H, W), (3, H, W) or (1, C, H, W), and {R.shape} came; "
+        f"A heatmap shows one sample, (H, W), (1, H, W), (3, H, W) or (1, C, H, W), got {R.shape}; "
         "choose one of the batch: R[0]."
     )
 
@@ -86,8 +86,8 @@ def image(x: np.ndarray, ax: Any, *, title: str = "") -> Any:
         x is no such picture, or ax is no axes.
     """
     if not isinstance(x, np.ndarray) or x.ndim != 3 or len(x) not in (1, 3):
-        came = x.shape if isinstance(x, np.ndarray) else type(x).__name__
-        raise ValueError(f"image takes a picture (1, H, W) or (3, H, W), and {came} came.")
+        got = x.shape if isinstance(x, np.ndarray) else type(x).__name__
+        raise ValueError(f"image takes a picture (1, H, W) or (3, H, W), got {got}.")
     axes(ax).imshow(x[0] if len(x) == 1 else np.moveaxis(x, 0, -1).clip(0, 1), cmap="gray", vmin=0, vmax=1)
     ax.set_title(title, fontsize=10)
     ax.set_xticks([])
@@ -147,7 +147,7 @@ def axes(ax: Any) -> Any:
     from matplotlib.axes import Axes
 
     if not isinstance(ax, Axes):
-        raise TypeError(f"ax takes a Matplotlib axes, and {type(ax).__name__} came; see plt.subplots.")
+        raise TypeError(f"ax takes a Matplotlib axes, got {type(ax).__name__}; see plt.subplots.")
     return ax
 
 

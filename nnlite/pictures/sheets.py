@@ -36,7 +36,7 @@ def sheet(images: np.ndarray, columns: int | None = None, gap: float = 0.0) -> n
     """
     images = np.asarray(unmasked("images", images))
     if images.ndim != 4 or not images.size:
-        raise ValueError(f"sheet takes images (K, C, H, W), one or more, and {images.shape} came.")
+        raise ValueError(f"sheet takes images (K, C, H, W), one or more, got {images.shape}.")
     if images.dtype.kind in "iub" and np.array(gap).astype(images.dtype) != gap:
         raise ValueError(f"gap takes a number of the kind of the images, {images.dtype}; got {gap!r}.")
     K, C, H, W = images.shape

@@ -53,7 +53,7 @@ def record(method: Any, network: Network, x: np.ndarray, target: Any = None) -> 
     if isinstance(x, np.ndarray) and x.dtype.kind == "f":
         x = x.astype(np.float64)
     if isinstance(x, np.ndarray) and x.ndim and len(x) != 1:
-        raise ValueError(f"The stepper takes one input, (1, ...), and a batch of {len(x)} came; choose one: x[:1].")
+        raise ValueError(f"The stepper takes one input, (1, ...), got a batch of {len(x)}; choose one: x[:1].")
     walk = begin(method, network.astype(np.float64), x, target)
     signals = walk.network.walk_back(walk.a, walk.R, walk.rules)
     frames = [

@@ -58,7 +58,7 @@ def _checked(frame: Frame, index: str, n: int) -> int:
     size = frame.geometry.count(index)
     if not is_integer(n) or not 0 <= n < size:
         raise ValueError(
-            f"Layer {frame.layer} has {index} from 0 to {size - 1}, and {n} came; name another, or another layer."
+            f"Layer {frame.layer} has {index} from 0 to {size - 1}, got {n}; name another, or another layer."
         )
     return int(n)
 
@@ -118,7 +118,7 @@ def text(
 
 def _readable(width: int) -> int:
     if not is_integer(width) or width < 60:
-        raise ValueError(f"A line takes at least 60 characters, and width = {width!r} came.")
+        raise ValueError(f"A line takes at least 60 characters, got width = {width!r}.")
     return int(width)
 
 
@@ -248,7 +248,7 @@ def comparison(
 def check_comparable(one: Trace, other: Trace) -> None:
     """TypeError or ValueError unless they are two traces that explain the same thing of the same input."""
     if not isinstance(one, Trace) or not isinstance(other, Trace):
-        raise TypeError(f"A trace is what record gives; {type(one).__name__} and {type(other).__name__} came.")
+        raise TypeError(f"A trace is what record gives; got {type(one).__name__} and {type(other).__name__}.")
     if one.explained != other.explained or one.x.shape != other.x.shape or (one.x != other.x).any():
         raise ValueError("Two traces are compared on the same input and the same target; record both with the same.")
 

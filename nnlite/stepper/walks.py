@@ -108,5 +108,5 @@ def begin(method: Any, network: Network, x: np.ndarray, target: Any) -> Walk:
             )
         return BEGIN[method](network, x, target)
     if not isinstance(method, (Rule, Composite, list, tuple)):
-        raise TypeError(f"method takes a name, or for LRP a rule, a Composite or a list of rules; {method!r} came.")
+        raise TypeError(f"method takes a name, or for LRP a rule, a Composite or a list of rules; got {method!r}.")
     return _lrp(network, x, target, method)

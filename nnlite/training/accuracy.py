@@ -39,7 +39,7 @@ def accuracy(network: Network, x: np.ndarray, labels: np.ndarray) -> float:
     0.5
     """
     if len(x) == 0 or len(labels) != len(x):
-        raise ValueError(f"accuracy takes one sample or more and a label for each; {len(x)} and {len(labels)} came.")
+        raise ValueError(f"accuracy takes one sample or more and a label for each; got {len(x)} and {len(labels)}.")
     right = 0
     for block in blocks(len(x)):
         scores = network.class_scores(network.scores(x[block]))

@@ -46,7 +46,7 @@ def parameter_gradients(network: Network, a: Sequence[np.ndarray], dz: np.ndarra
     """
     if len(a) != len(network) + 1:
         raise ValueError(
-            f"{len(network)} layers have {len(network) + 1} activations, and {len(a)} came; give network.forward(x)."
+            f"{len(network)} layers have {len(network) + 1} activations, got {len(a)}; give network.forward(x)."
         )
     lowest = next((i for i, layer in enumerate(network) if layer.parameters), None)
     if lowest is None:

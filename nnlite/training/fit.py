@@ -107,7 +107,7 @@ def fit(
     ------
     ValueError, TypeError
         The data, the network and the settings do not fit together, or the checkpoint is damaged, or of a run with
-        other settings; the message says what was expected, what came, and what to do.
+        other settings; the message says what was expected, what was given, and what to do.
     FloatingPointError
         The loss or a parameter is no longer finite. The message names the epoch, the step and the layer.
 

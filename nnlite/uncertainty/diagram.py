@@ -36,7 +36,7 @@ def reliability_diagram(found: Reliability, ax: Any = None, *, title: str | None
     import matplotlib.pyplot as plt
 
     if not isinstance(found, Reliability):
-        raise TypeError(f"found takes what reliability gives, and {type(found).__name__} came.")
+        raise TypeError(f"found takes what reliability gives, got {type(found).__name__}.")
     ax = plt.subplots(figsize=(3.6, 3.6), layout="constrained")[1] if ax is None else pictures.axes(ax)
     bins = len(found.counts)
     held = found.counts > 0

@@ -73,14 +73,14 @@ def family(networks: Any) -> tuple[Network, ...]:
     """The networks as a tuple, if there is one or more; else a TypeError or ValueError that says what to give."""
     advice = "such as dropout_draws(network) or models.ensemble()"
     if isinstance(networks, Network):
-        raise TypeError(f"networks takes a sequence of networks, {advice}, and one network came.")
+        raise TypeError(f"networks takes a sequence of networks, {advice}, got one network.")
     try:
         members = tuple(networks)
     except TypeError:
-        raise TypeError(f"networks takes a sequence of networks, {advice}, and {networks!r} came.") from None
+        raise TypeError(f"networks takes a sequence of networks, {advice}, got {networks!r}.") from None
     for member in members:
         if not isinstance(member, Network):
             raise TypeError(f"networks takes a sequence of networks, {advice}, and a {type(member).__name__} in it.")
     if not members:
-        raise ValueError(f"networks takes one network or more, {advice}, and none came.")
+        raise ValueError(f"networks takes one network or more, {advice}, got none.")
     return members

@@ -110,18 +110,18 @@ def picture(R: ExplanationDraws, x: np.ndarray, sample: int = 0, *, title: str |
 def _one(R: ExplanationDraws, x: np.ndarray, sample: int) -> tuple[ExplanationDraws, np.ndarray]:
     """The sample's own maps (T, 1, H, W), and its ink (H, W)."""
     if not isinstance(R, ExplanationDraws):
-        raise TypeError(f"R takes ExplanationDraws, as explain gives them, and {type(R).__name__} came.")
+        raise TypeError(f"R takes ExplanationDraws, as explanations gives them, got {type(R).__name__}.")
     if not isinstance(x, np.ndarray):
-        raise TypeError(f"x takes a NumPy array (N, C, H, W), and {type(x).__name__} came; use np.asarray.")
+        raise TypeError(f"x takes a NumPy array (N, C, H, W), got {type(x).__name__}; use np.asarray.")
     if R.maps.ndim not in (4, 5) or x.ndim != 4 or len(x) != R.maps.shape[1] or x.shape[2:] != R.maps.shape[-2:]:
         raise ValueError(
-            f"picture takes maps (T, N, H, W) or (T, N, C, H, W) of a batch x (N, C, H, W), and {R.maps.shape} with x "
-            f"{np.shape(x)} came; a map of a hidden layer, or of another size, has no outline to be drawn over."
+            f"picture takes maps (T, N, H, W) or (T, N, C, H, W) of a batch x (N, C, H, W), got {R.maps.shape} with x "
+            f"{np.shape(x)}; a map of a hidden layer, or of another size, has no outline to be drawn over."
         )
     if not np.isfinite(x).all():
         raise ValueError("x must be finite, and it holds a NaN or an infinity.")
     if not is_integer(sample) or not 0 <= sample < len(x):
-        raise ValueError(f"sample takes an integer from 0 to {len(x) - 1}, and {sample!r} came.")
+        raise ValueError(f"sample takes an integer from 0 to {len(x) - 1}, got {sample!r}.")
     maps = R.maps[:, sample : sample + 1]
     return ExplanationDraws(maps.sum(axis=2) if maps.ndim == 5 else maps, R.target), x[sample].mean(axis=0)
 
