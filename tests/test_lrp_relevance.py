@@ -327,7 +327,7 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "no parentheses on a composite": (
         lambda: lrp.ledger(DENSE, X, rules=lrp.EpsilonPlus),
         TypeError,
-        r"lrp\.EpsilonPlus makes rules and is none itself; call it: lrp\.EpsilonPlus\(\)",
+        r"lrp\.EpsilonPlus makes a rule and is not one itself; call it: lrp\.EpsilonPlus\(\)",
     ),
     "no parentheses in a composite": (
         lambda: lrp.relevance(DENSE, X, rules=lrp.Composite(dense=lrp.zero)),

@@ -34,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on from the checkpoint of a run that was stopped; start if there is none",
+        help="go on from the checkpoint of a run that was stopped; if there is no checkpoint, start",
     )
 
 

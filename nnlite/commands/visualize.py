@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
     _check(options)
     images = _held_out(network, options.held_out)
     if options.examples and images is None:
-        raise ValueError("--examples shows held-out images, and there are none for this network; leave it out.")
+        raise ValueError("--examples shows held-out images, and this network has none; leave it out.")
     target, name = _target(options, network)
     settings = _settings(options)
     shown = max(1, options.examples)

@@ -139,7 +139,7 @@ def factors(
         S ← S ⊙ A Dᵀ / (S D Dᵀ)        D ← D ⊙ Sᵀ A / (Sᵀ S D)
 
     with A as a matrix, positions × channels. The positions of all images of the batch are factored together: give one
-    image at a time for factors of its own. The strongest factor comes first.
+    image at a time for the factors of that image. The strongest factor comes first.
 
     Parameters
     ----------

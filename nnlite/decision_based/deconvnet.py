@@ -177,7 +177,7 @@ def filters_grid(maps: np.ndarray, columns: int | None = None, gap: float = 0.0)
     Raises
     ------
     ValueError
-        The maps have another shape, there are none, or columns is not a positive integer.
+        The maps have another shape, there are no maps, or columns is not a positive integer.
 
     Source: Zeiler and Fergus 2013, fig. 2; slides, all filters of the first convolution.
 

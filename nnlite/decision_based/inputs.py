@@ -28,7 +28,7 @@ def check_input(network: Network, x: np.ndarray) -> np.ndarray:
     Raises
     ------
     TypeError
-        The network is none, or x is not a NumPy array, or a masked one.
+        The network is not a Network, or x is not a NumPy array, or is a masked one.
     ValueError
         x is not floating-point, not in the dtype of the network, lacks the batch axis, does not fit the layers,
         or holds a NaN or an infinity.
@@ -60,7 +60,7 @@ def check_finite(network: Network, z: np.ndarray) -> None:
 
 
 def like_input(x: np.ndarray, value: Any, name: str, *, also: str = "") -> np.ndarray:
-    """Something to put in the place of x, such as a baseline, in the shape and dtype of x.
+    """Something to put instead of x, such as a baseline, in the shape and dtype of x.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def like_input(x: np.ndarray, value: Any, name: str, *, also: str = "") -> np.nd
     Raises
     ------
     ValueError
-        It is none of these, or not finite.
+        It is something else, or not finite.
 
     >>> like_input(np.ones((2, 3)), np.array([1.0, 2.0, 3.0]), "baseline")
     array([[1., 2., 3.],

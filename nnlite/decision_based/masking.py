@@ -159,7 +159,7 @@ def find_confusion(
 
     Returns
     -------
-    The case, or None where there is none.
+    The case, or None if none was found.
 
     Raises
     ------
@@ -196,7 +196,7 @@ def relevance_map(R: np.ndarray, x: np.ndarray) -> np.ndarray:
     if R.shape != x.shape and not (x.ndim == 4 and R.shape == (len(x), *x.shape[2:])):
         raise ValueError(f"R takes a map for each input, {x.shape} or without channels, got {R.shape}.")
     if not np.isfinite(R).all():
-        raise ValueError("R must be finite, and it holds a NaN or an infinity.")
+        raise ValueError("R must be finite, got a NaN or an infinity.")
     return R if R.dtype.kind == "f" else R.astype(np.float64)
 
 

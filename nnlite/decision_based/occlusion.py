@@ -107,7 +107,7 @@ def occlusion(
         For "noise": a Generator or a seed.
     memory
         How many bytes the covered copies that run at once may take, with the activations that are computed of them;
-        one copy runs in any case. The batch's own activations, and what a layer needs for itself, come on top.
+        one copy runs in any case. The batch's own activations, and what a layer needs while it runs, come on top.
     progress
         None: a bar on a terminal, for runs of more than two seconds. True: always. False: never.
 

@@ -1,4 +1,4 @@
-"""The exact backward pass with one change: a rule of its own on every ReLU.
+"""The exact backward pass with one change: another rule on every ReLU.
 
     gradient                 R_j = R_k        where a_j > 0
     DeConvNet                R_j = max(0, R_k)

@@ -196,7 +196,7 @@ def explanation(
     rules_for: Callable[[Network], Sequence[LocalRule]],
     start: str = "one",
 ) -> np.ndarray:
-    """R on the input: from a signal at the top of what is explained, down by one rule a layer.
+    """R on the input: from a signal at the top of what is explained, down by one rule per layer.
 
     Parameters
     ----------

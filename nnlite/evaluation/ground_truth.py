@@ -166,7 +166,7 @@ def _flat(R: Any, truth: Any) -> tuple[np.ndarray, np.ndarray]:
             f"got {R.shape} {R.dtype} and {truth.shape} {truth.dtype}."
         )
     if not np.isfinite(R).all():
-        raise ValueError("R must be finite, and it holds a NaN or an infinity.")
+        raise ValueError("R must be finite, got a NaN or an infinity.")
     flat, inside = pixels.reshape(len(R), -1), truth.reshape(len(R), -1)
     if not inside.any(axis=1).all():
         raise ValueError(f"truth of sample {int(np.flatnonzero(~inside.any(axis=1))[0])} names no pixel.")

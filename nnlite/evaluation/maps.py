@@ -35,7 +35,7 @@ def on_pixels(R: np.ndarray, x: np.ndarray) -> np.ndarray:
 def explainer(method: str | Explainer) -> Explainer:
     """The function of a method that is given by its name in `registry.METHODS`, or as a function.
 
-    The function is checked where it is used: a map that is not finite, or not one a sample, is refused.
+    The function is checked where it is used: a map that is not finite, or not one per sample, is refused.
 
     Raises
     ------

@@ -94,7 +94,7 @@ def _trouble(exercise: Exercise, mine: Any, case: tuple[Any, ...]) -> str | None
 def _diagnosis(exercise: Exercise, mine: Any) -> str:
     """The advice for the first usual mistake that gives the same results as this answer."""
     if exercise.value and difference(mine, exercise.answer(), ROUNDED) is None:
-        return "You rounded. Give more digits, or leave it to Python: np.log(4) in the place of 1.386."
+        return "You rounded. Give more digits, or leave it to Python: np.log(4) instead of 1.386."
     for mistake in exercise.mistakes:
         for case in exercise.cases():
             wrong = mistake.answer(*copy.deepcopy(case))

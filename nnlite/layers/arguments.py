@@ -71,7 +71,7 @@ def sizes(owner: str, name: str, value: Any) -> Shape:
 
 
 def is_integer(value: Any) -> bool:
-    """Whether it is an integer, Python's or NumPy's; True and False are none."""
+    """Whether it is an integer, Python's or NumPy's; True and False do not count."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 

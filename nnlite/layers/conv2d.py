@@ -78,7 +78,7 @@ class Conv2d(_Convolution):
     """z[n, k, y, x] = Σ_{c i j} W[k, c, i, j] · a[n, c, y s − p + i d, x s − p + j d] + b[k].
 
     s is `stride`, p `padding` (zeros around the image), d `dilation`, each an integer or (rows, columns). With
-    `groups`, filter k sees only the channels of its own group. All as PyTorch's `nn.Conv2d`.
+    `groups`, filter k sees only the channels of its group. All as PyTorch's `nn.Conv2d`.
 
     Shapes: a (N, C, H, W), W (K, C / groups, kh, kw), b (K,) or None, z (N, K, oh, ow) with
     oh = ⌊(H + 2 p − d (kh − 1) − 1) / s⌋ + 1.

@@ -11,7 +11,7 @@ from .shape import Identity
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dropout(Identity):
-    """z = a. Each activation is dropped with probability p only in a draw, which is a network of its own.
+    """z = a. Each activation is dropped with probability p only in a draw, which is another network.
 
     `network.sample(rng, shape)` puts the Mask of `draw` in its place: training and Monte Carlo dropout run on such
     draws, everything else on the plain network (PyTorch's `.eval()`).

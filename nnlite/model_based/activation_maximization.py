@@ -208,7 +208,7 @@ def in_code_space(
     Raises
     ------
     TypeError, ValueError
-        As in `general`; or the generator is none, or g(z) is no input of the network.
+        As in `general`; or it is not a Generator, or g(z) does not fit the network.
     FloatingPointError
         The search diverged.
 

@@ -49,7 +49,7 @@ def ascend(
     keep: bool = False,
     progress: bool = False,
 ) -> Ascent:
-    """x_(t+1) = project(x_t + rate · direction(∂f/∂x at x_t)), each sample of the batch for itself.
+    """x_(t+1) = project(x_t + rate · direction(∂f/∂x at x_t)), each sample of the batch separately.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def ascend(
     rng = generator("ascend", "rng", rng)
     bring = project or (lambda x: x)
     if not np.isfinite(start).all():
-        raise ValueError("start must be finite, and it holds a NaN or an infinity.")
+        raise ValueError("start must be finite, got a NaN or an infinity.")
     x = first = bring(start.copy())
     memory: Memory = {}
     values, path = [], [first]

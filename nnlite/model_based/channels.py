@@ -1,4 +1,4 @@
-"""All channels of a layer at once: a batch in which every image has a channel of its own to excite."""
+"""All channels of a layer at once: a batch in which every image excites another channel."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -36,7 +36,7 @@ def dataset_examples(f: Objective, images: np.ndarray, n: int = 1) -> Examples:
     Parameters
     ----------
     f
-        An objective that sees each image for itself, such as Score(network, ("conv2", 7)).
+        An objective that sees each image alone, such as Score(network, ("conv2", 7)).
     images
         (N, ...), for f.
     n

@@ -53,7 +53,7 @@ class Dream:
 
 @dataclass(frozen=True)
 class MeanStep:
-    """w ← w − rate · g / mean |g|, each sample for itself: a step moves a pixel by `rate` on the average.
+    """w ← w − rate · g / mean |g|, each sample separately: a step moves a pixel by `rate` on average.
 
     Source: Mordvintsev et al. 2015, the notebook "Deep Dreams (with Caffe)", make_step.
 

@@ -91,7 +91,7 @@ def visualize(
         A class (or n of them), whose score is climbed; a neuron such as ("conv2", (7, 3, 4)) or a channel ("conv2", 7);
         the name of a layer, for ‖a_l‖²; or an objective, such as LogProbability(network, 3).
     n
-        How many images, each from noise of its own.
+        How many images, each from other noise.
     parameterization
         "fourier" moves the coefficients of `fourier_image`, "pixels" the pixels, held in [0, 1].
     transformations

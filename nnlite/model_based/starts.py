@@ -146,7 +146,7 @@ def _of_classes(
     for c in classes:
         of_class = np.flatnonzero(labels == c)
         if not len(of_class):
-            raise ValueError(f"start={start!r} takes images of every class, and there is none of class {c}.")
+            raise ValueError(f"start={start!r} takes images of every class, got none of class {c}.")
         found.append(x[rng.choice(of_class)] if start == "image" else x[of_class].mean(axis=0))
     return np.stack(found)
 

@@ -92,7 +92,7 @@ class Selected:
 def without_padding(of: Sight, shape: Shape, outputs: Shape) -> tuple[slice, slice]:
     """The rows and columns of the activations that see no padding, in images of this shape (N, C, H, W).
 
-    ⌈−first / s⌉ ... ⌊(H − size − first) / s⌋; all of them where there are none such.
+    ⌈−first / s⌉ ... ⌊(H − size − first) / s⌋; all of them if none is such.
 
     >>> without_padding(Sight((6, 6), (2, 2), (-2, -2)), (1, 1, 10, 5), (1, 1, 5, 2))
     (slice(1, 4, None), slice(0, 2, None))

@@ -13,7 +13,7 @@ from ..memory import TooLarge, claim
 LARGE = 400  # pixels: a longer side is made about this long, by whole blocks
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")  # no others: Pillow runs Ghostscript for an EPS
 BYTES = 4 + 4 * 8  # of a pixel: decoded to RGBA, and its four numbers in float64
-FLAT = 1 / 512  # half of one of 256 grey levels: a weaker contrast is none
+FLAT = 1 / 512  # half of one of 256 grey levels: a weaker contrast is no picture
 GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue: ITU-R BT.601, as Pillow weighs them
 
 

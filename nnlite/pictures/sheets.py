@@ -26,8 +26,8 @@ def sheet(images: np.ndarray, columns: int | None = None, gap: float = 0.0) -> n
     Raises
     ------
     ValueError
-        The images have another shape, there are none, columns is not a positive integer, or images of integers have
-        no such gap.
+        The images have another shape or there are no images, columns is not a positive integer, or images of
+        integers have no such gap.
 
     >>> sheet(np.array([1.0, 2.0, 3.0]).reshape(3, 1, 1, 1), gap=9)
     array([[[1., 9., 2.],

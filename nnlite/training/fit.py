@@ -81,7 +81,7 @@ def fit(
     held_out
         Other inputs and labels, (x, labels): after each epoch the accuracy on them is measured.
     epochs, batch_size
-        How often through the samples, and how many of them a step.
+        How often to go through all samples, and how many of them each step takes.
     optimizer
         SGD, Adam, AdamW, or anything with their `update`.
     schedule
@@ -94,7 +94,7 @@ def fit(
     checkpoint
         A file that is written after every epoch; an older checkpoint at that place is replaced.
     resume
-        Go on from the checkpoint, to the same bits as without the interruption; where there is none yet, start.
+        Go on from the checkpoint, to the same bits as without the interruption; if there is no checkpoint yet, start.
     progress
         Show a progress bar on the standard error.
 

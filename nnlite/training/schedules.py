@@ -103,7 +103,7 @@ class OneCycle:
     ValueError
         A number is out of its range.
 
-    Source: Smith and Topin 2018, "Super-convergence", sec. 3, with cosines in the place of straight lines.
+    Source: Smith and Topin 2018, "Super-convergence", sec. 3, with cosines instead of straight lines.
 
     >>> [round(OneCycle(1.0, warmup=0.5)(step, 6), 3) for step in range(6)]
     [0.04, 0.52, 1.0, 0.75, 0.25, 0.0]

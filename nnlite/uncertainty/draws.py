@@ -1,4 +1,4 @@
-"""A family of networks, f_1 ... f_T, in the place of one: the draws of a dropout. An ensemble is one as it stands."""
+"""A family of networks, f_1 ... f_T, instead of one: the draws of a dropout. An ensemble is already a family."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ Networks = Sequence[Network]
 
 @method
 def dropout_draws(network: Network, draws: int = 50, *, rng: np.random.Generator | int = 0) -> tuple[Network, ...]:
-    """f_t = the network with masks m_t ~ Bernoulli(1 − p) / (1 − p) in the place of its Dropouts, t = 1 ... T.
+    """f_t = the network with masks m_t ~ Bernoulli(1 − p) / (1 − p) instead of its Dropouts, t = 1 ... T.
 
     The masks of a draw serve every sample: a draw is a plain network, which every method can explain, and all samples
     of a batch meet the same one. The draws share all layers but the masks.

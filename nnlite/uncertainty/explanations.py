@@ -128,7 +128,7 @@ def explanations(
         (N, ...) in the dtype of the networks.
     method
         A name in `decision_based.registry.METHODS`, or any function (network, x, target) that gives a map for each
-        sample. A method that adds noise of its own, such as SmoothGrad, has the same noise in every network unless
+        sample. A method that adds noise, such as SmoothGrad, adds the same noise for every network unless
         it is given another generator.
     target
         A class, one for each sample (N,), or a neuron such as ("conv2", 7); None: the class that the mean of the

@@ -119,7 +119,7 @@ def _one(R: ExplanationDraws, x: np.ndarray, sample: int) -> tuple[ExplanationDr
             f"{np.shape(x)}; a map of a hidden layer, or of another size, has no outline to be drawn over."
         )
     if not np.isfinite(x).all():
-        raise ValueError("x must be finite, and it holds a NaN or an infinity.")
+        raise ValueError("x must be finite, got a NaN or an infinity.")
     if not is_integer(sample) or not 0 <= sample < len(x):
         raise ValueError(f"sample takes an integer from 0 to {len(x) - 1}, got {sample!r}.")
     maps = R.maps[:, sample : sample + 1]

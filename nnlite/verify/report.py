@@ -113,7 +113,7 @@ HEAD = f"{'method':<30} {'library':<17} {'max |Δ|':>8} {'relative':>8} {'L2':>8
 
 
 def line(row: Row) -> str:
-    """A row on the terminal; why, on a line of its own."""
+    """A row on the terminal; the reason stands on a second line."""
     numbers = " ".join(f"{_short(value):>8}" for value in (row.absolute, row.relative, row.l2))
     mark = "" if row.expected else "!! "
     text = (

@@ -68,7 +68,7 @@ class Composite:
         return [self.rule(network, i) for i in range(len(network))]
 
     def rule(self, network: Network, i: int) -> LocalRule:
-        """The rule of layer i; ValueError where there is none."""
+        """The rule of layer i; ValueError if it has no rule."""
         layer = network[i]
         if layer.weighted:
             weighted = _weighted(network)
@@ -175,9 +175,9 @@ def _chosen(network: Network, rules: Rules) -> Sequence[Any]:
 
 
 def _checked(rule: Any) -> LocalRule:
-    """The rule; TypeError where it cannot be called as one (`epsilon` makes rules and is none, `epsilon()` is one)."""
+    """The rule; TypeError where it cannot be called as one (`epsilon` makes rules; `epsilon()` is one)."""
     if not callable(rule):
         raise TypeError(f"A rule is one of nnlite.decision_based.lrp or a function, got {rule!r}.")
     if isinstance(rule, FunctionType) and rule.__module__.startswith(__package__) and rule not in PASSING:
-        raise TypeError(f"lrp.{rule.__name__} makes rules and is none itself; call it: lrp.{rule.__name__}().")
+        raise TypeError(f"lrp.{rule.__name__} makes a rule and is not one itself; call it: lrp.{rule.__name__}().")
     return rule

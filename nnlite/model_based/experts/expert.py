@@ -102,7 +102,7 @@ class Expert(ABC):
         if prod(x.shape[1:]) != D:
             raise ValueError(
                 f"This {who} was fit to samples of the shape {self.shape}, {D} numbers each; x has the shape "
-                f"{x.shape}, {prod(x.shape[1:])} numbers a sample. Fit an expert to data of that shape."
+                f"{x.shape}, {prod(x.shape[1:])} numbers per sample. Fit an expert to data of that shape."
             )
         return x.reshape(len(x), D).astype(np.float64)
 
@@ -143,7 +143,7 @@ def check_batch(who: str, x: Any) -> None:
     if x.ndim < 2 or x.size == 0:
         raise ValueError(f"{who}: x takes (N, ...) with one sample or more, got {x.shape}.")
     if not np.isfinite(x).all():
-        raise ValueError(f"{who}: x must be finite, and it holds a NaN or an infinity.")
+        raise ValueError(f"{who}: x must be finite, got a NaN or an infinity.")
 
 
 def data(who: str, x: Any) -> tuple[np.ndarray, Shape]:

@@ -44,7 +44,7 @@ class MixturePPCA(Expert):
     Raises
     ------
     ValueError
-        The arrays do not fit each other, q ≥ D, some σ² ≤ 0, or the weights are none.
+        The arrays do not fit each other, q ≥ D, some σ² ≤ 0, or the weights are not weights (≥ 0, with sum 1).
 
     Source: Tipping and Bishop 1999, "Mixtures of probabilistic principal component analysers".
 

@@ -50,7 +50,7 @@ def train(
     hidden
         How many hidden units.
     epochs, batch_size, rate
-        How often through the samples, how many of them a step, and the first rate, that of W (see SHARES).
+        How often to go through all samples, how many each step takes, and the first rate, that of W (see SHARES).
     k
         The steps of Gibbs sampling between two updates.
     seed
