@@ -33,9 +33,9 @@ def check_batch(network: "Network", x: Any) -> None:
         x is not floating-point, not in the dtype of the network, lacks the batch axis, or does not fit the layers.
     """
     if type(x) is not np.ndarray and not isinstance(unmasked("x", x), np.ndarray):
-        raise TypeError(f"x takes a NumPy array of shape (N, ...), and {type(x).__name__} came; use np.asarray.")
+        raise TypeError(f"x takes a NumPy array of shape (N, ...), got {type(x).__name__}; use np.asarray.")
     if x.dtype not in DTYPES:
-        raise ValueError(f"x takes {network.dtype} values, and {x.dtype} came; {conversion(x.dtype, network.dtype)}.")
+        raise ValueError(f"x takes {network.dtype} values, got {x.dtype}; {conversion(x.dtype, network.dtype)}.")
     if x.dtype != network.dtype and any(layer.dtype for layer in network):  # without arrays it takes both
         raise ValueError(
             f"The network computes in {network.dtype}, and x is {x.dtype}; use x.astype(np.{network.dtype}) "
@@ -44,4 +44,4 @@ def check_batch(network: "Network", x: Any) -> None:
     if network.input_shape is not None and x.shape[1:] != network.input_shape:
         advice = " Add the batch axis: x[None]." if x.shape == network.input_shape else ""
         expected = ", ".join(map(str, network.input_shape))
-        raise ValueError(f"x takes the shape (N, {expected}), and {x.shape} came.{advice}")
+        raise ValueError(f"x takes the shape (N, {expected}), got {x.shape}.{advice}")

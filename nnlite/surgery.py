@@ -66,7 +66,7 @@ def sample(network: Network, rng: np.random.Generator | int, shape: Shape) -> Ne
     rng
         A Generator or a seed.
     shape
-        The shape of the input. With its batch axis (N, ...) each sample gets masks of its own; without (as
+        The shape of the input. With its batch axis (N, ...) each sample gets its own masks; without (as
         `input_shape`), or with N = 1, one draw serves every sample.
     """
     rng = generator("sample", "rng", rng)

@@ -7,7 +7,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-from nnlite import plots
+from nnlite import pictures
 from nnlite.commands.digits import CLOSED_FOUR, OPEN_FOUR, why
 
 OUT = Path(__file__).parents[1] / "lessons" / "figures" / "why-four.png"
@@ -23,10 +23,10 @@ def main() -> None:
         row[0].set_xticks([])
         row[0].set_yticks([])
         c, r = q.predicted, q.rival
-        plots.heatmap(q.R_predicted, row[1], score=float(q.scores[c]), title=f"why {c}?")
-        plots.heatmap(q.R_rival, row[2], score=float(q.scores[r]), title=f"why {r}?")
+        pictures.heatmap(q.R_predicted, row[1], score=float(q.scores[c]), title=f"why {c}?")
+        pictures.heatmap(q.R_rival, row[2], score=float(q.scores[r]), title=f"why {r}?")
         ahead = float(q.scores[c] - q.scores[r])
-        plots.heatmap(q.R_predicted - q.R_rival, row[3], score=ahead, title=f"why {c} and not {r}?")
+        pictures.heatmap(q.R_predicted - q.R_rival, row[3], score=ahead, title=f"why {c} and not {r}?")
     figure.savefig(OUT, dpi=110, metadata={"Software": None})
 
 

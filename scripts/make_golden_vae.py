@@ -16,7 +16,7 @@ import torch
 from nnlite import Network, storage
 from nnlite.layers import Dense, ReLU, Sigmoid
 from nnlite.model_based.generators.adversarial import discriminator_loss, generator_loss
-from nnlite.model_based.generators.parts import join
+from nnlite.model_based.generators.joined import join
 from nnlite.model_based.generators.vae import loss_gradients
 
 FOLDER = Path(__file__).parents[1] / "tests" / "golden" / "vae"

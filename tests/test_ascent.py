@@ -138,9 +138,9 @@ def test_an_objective_that_is_none_is_refused(f):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"steps": 0}, "steps takes a positive integer, and 0 came"),
+        ({"steps": 0}, "steps takes a positive integer, got 0"),
         ({"steps": 2.0}, "steps takes a positive integer"),
-        ({"rate": 0}, "rate must be above 0, and 0.0 came"),
+        ({"rate": 0}, "rate must be above 0, got 0.0"),
         ({"rate": -1}, "rate must be above 0"),
         ({"rate": np.nan}, "rate must be a finite number"),
         ({"rng": "seed"}, "rng takes a seed"),

@@ -1,9 +1,9 @@
-"""The same mistakes with every method: each is one clear error that says what was expected and what came."""
+"""The same mistakes with every method: each is one clear error that says what was expected and what was given."""
 
 import numpy as np
 import pytest
 
-from nnlite import Network, models, plots
+from nnlite import Network, models, pictures
 from nnlite.decision_based import lrp, mask_by_relevance
 from nnlite.decision_based.building_blocks import factors
 from nnlite.decision_based.cam import upsampled
@@ -19,7 +19,7 @@ from nnlite.layers import Conv2d, Dense, Flatten
 from nnlite.layers.arguments import count, generator
 from nnlite.model_based import ascend, deepdream, general
 from nnlite.model_based.objectives import squared_norm
-from nnlite.sheets import sheet
+from nnlite.pictures import sheet
 from nnlite.training import cross_entropy, fit
 from nnlite.uncertainty import Evidence, Prediction
 
@@ -137,7 +137,7 @@ MASKED = {  # what else takes an array
     "ascent": ("start", lambda: ascend(squared_norm, masked(X))),
     "a start": ("start", lambda: general(NET, [1, 2], start=masked(X))),
     "dreaming": ("x", lambda: deepdream(NET, masked(X), "relu1")),
-    "a heatmap": ("R", lambda: plots.plane(masked(MAPS[0]))),
+    "a heatmap": ("R", lambda: pictures.plane(masked(MAPS[0]))),
     "a sheet": ("images", lambda: sheet(masked(MAPS))),
 }
 
@@ -181,19 +181,19 @@ def test_a_number_or_an_array_like_an_input_or_like_all(name, value):
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (np.zeros((3, 1, 1), np.float32), ["float64", "float32 came"]),
-        (np.zeros((3, 2, 2), int), ["float64", "int64 came"]),
+        (np.zeros((3, 1, 1), np.float32), ["float64", " float32"]),
+        (np.zeros((3, 2, 2), int), ["float64", " int64"]),
         (np.zeros((3, 1, 1), bool), ["number", "bool"]),
-        (np.zeros((4, 1, 1)), ["(3, 2, 2)", "(2, 3, 2, 2)", "(4, 1, 1) came"]),
-        (np.zeros((3, 3, 2, 2)), ["(3, 2, 2)", "(2, 3, 2, 2)", "(3, 3, 2, 2) came"]),
-        (np.zeros((1, 2, 3, 2, 2)), ["(2, 3, 2, 2)", "(1, 2, 3, 2, 2) came"]),
+        (np.zeros((4, 1, 1)), ["(3, 2, 2)", "(2, 3, 2, 2)", "got (4, 1, 1)"]),
+        (np.zeros((3, 3, 2, 2)), ["(3, 2, 2)", "(2, 3, 2, 2)", "got (3, 3, 2, 2)"]),
+        (np.zeros((1, 2, 3, 2, 2)), ["(2, 3, 2, 2)", "got (1, 2, 3, 2, 2)"]),
         (np.full((3, 1, 1), np.nan), ["finite", "NaN"]),
-        (np.nan, ["finite", "nan came"]),
-        (-np.inf, ["finite", "-inf came"]),
+        (np.nan, ["finite", "got nan"]),
+        (-np.inf, ["finite", "got -inf"]),
         (10**400, ["finite", "float64"]),
-        (True, ["number", "True came"]),
-        ({}, ["number", "{} came"]),
-        (1j, ["number", "1j came"]),
+        (True, ["number", "got True"]),
+        ({}, ["number", "got {}"]),
+        (1j, ["number", "got 1j"]),
     ],
     ids=lambda value: f"{value}"[:20] if np.ndim(value) == 0 else None,
 )
@@ -204,7 +204,7 @@ def test_what_is_neither(name, value, words):
 
 
 def test_a_number_beyond_the_dtype_is_refused_without_a_warning():
-    with pytest.raises(ValueError, match=r"toward must be finite in float32, and 1e\+300 came"):
+    with pytest.raises(ValueError, match=r"toward must be finite in float32, got 1e\+300"):
         like_input(X, 1e300, "toward")
 
 
@@ -216,7 +216,7 @@ def test_a_count(value):
 
 @pytest.mark.parametrize("value", [0, -1, 2.0, True, "3", None, np.ones(1, int)])
 def test_no_count(value):
-    with pytest.raises(ValueError, match=r"owner: n takes a positive integer, and .* came"):
+    with pytest.raises(ValueError, match=r"owner: n takes a positive integer, got .*"):
         count("owner", "n", value)
 
 
@@ -241,5 +241,5 @@ RANDOM = {
 @pytest.mark.parametrize("value", ["a", -3, 1.5, True, None])
 @pytest.mark.parametrize(("name", "use"), [(name, use) for name, uses in RANDOM.items() for use in uses])
 def test_no_source_of_randomness_is_one_clear_error(name, use, value):
-    with pytest.raises(ValueError, match=rf": {name} takes a seed \(an integer from 0\) or a Generator, and .* came"):
+    with pytest.raises(ValueError, match=rf": {name} takes a seed \(an integer from 0\) or a Generator, got .*"):
         use(value)

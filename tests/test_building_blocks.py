@@ -218,8 +218,8 @@ class TestFactors:
     [
         ({"layer": "conv9"}, r"There is no layer 'conv9'; the layers are conv1, relu1"),
         ({"layer": "relu2", "target": ("conv2", 0)}, r"There is no layer 'relu2'; the layers are conv1"),
-        ({"target": 3}, r"classes from 0 to 2, and 3 came"),
-        ({"x": X[0]}, r"takes \(N, 2, H, W\), and \(2, 7, 6\) came"),
+        ({"target": 3}, r"classes from 0 to 2, got 3"),
+        ({"x": X[0]}, r"takes \(N, 2, H, W\), got \(2, 7, 6\)"),
         ({"x": X * np.nan}, r"x must be finite"),
         ({"x": X.astype(np.float32)}, r"computes in float64, and x is float32"),
     ],
@@ -238,12 +238,12 @@ def test_bad_input_is_refused(method: Any, options: dict[str, Any], message: str
         (
             factors,
             {"layer": "tanh1", "n": 2},
-            r"need activations ≥ 0, and the least is -0\.\d+; choose the layer after",
+            r"need activations ≥ 0, got -0\.\d+; choose the layer after",
         ),
-        (factors, {"layer": "relu1", "n": 0}, r"n takes a positive integer, and 0 came"),
-        (factors, {"layer": "relu1", "n": 2.0}, r"n takes a positive integer, and 2.0 came"),
-        (factors, {"layer": "relu1", "n": 2, "iterations": 0}, r"iterations takes a positive integer, and 0 came"),
-        (factors, {"layer": "relu1", "n": 2, "x": X[:0]}, r"need activations ≥ 0, and none came"),
+        (factors, {"layer": "relu1", "n": 0}, r"n takes a positive integer, got 0"),
+        (factors, {"layer": "relu1", "n": 2.0}, r"n takes a positive integer, got 2.0"),
+        (factors, {"layer": "relu1", "n": 2, "iterations": 0}, r"iterations takes a positive integer, got 0"),
+        (factors, {"layer": "relu1", "n": 2, "x": X[:0]}, r"need activations ≥ 0, got none"),
     ],
 )
 def test_a_layer_or_an_option_that_does_not_fit_is_refused(method: Any, options: dict[str, Any], message: str) -> None:

@@ -192,8 +192,8 @@ class TestGradCam:
             ({"layer": "flatten1"}, r"feature maps \(N, K, h, w\), and flatten1 gives \(4, 18\)"),
             ({"layer": "dense1"}, r"and dense1 gives \(4, 6\)"),
             ({"layer": "conv2", "target": ("conv1", 0)}, r"There is no layer 'conv2'; the layers are conv1"),
-            ({"target": 3}, r"classes from 0 to 2, and 3 came"),
-            ({"x": X[0]}, r"takes \(N, 2, H, W\), and \(2, 7, 6\) came"),
+            ({"target": 3}, r"classes from 0 to 2, got 3"),
+            ({"x": X[0]}, r"takes \(N, 2, H, W\), got \(2, 7, 6\)"),
             ({"x": X * np.nan}, r"x must be finite"),
         ],
     )
@@ -256,14 +256,14 @@ class TestUpsampled:
     @pytest.mark.parametrize(
         ("L", "size", "interpolation", "message"),
         [
-            (np.ones((3, 3)), 6, "bilinear", r"takes maps \(N, h, w\) of at least one pixel, and \(3, 3\) came"),
-            (np.ones((1, 0, 3)), 6, "bilinear", r"at least one pixel, and \(1, 0, 3\) came"),
-            (np.ones((1, 3, 3)), (6, 0), "bilinear", r"size must be at least 1, and \(6, 0\) came"),
-            (np.ones((1, 3, 3)), 6.0, "bilinear", r"size takes an integer or a pair of integers, and 6.0 came"),
-            (np.ones((1, 3, 3), int), 6, "bilinear", r"takes float32 or float64 maps, and int64 came"),
-            (np.ones((1, 3, 3), bool), 6, "nearest", r"takes float32 or float64 maps, and bool came"),
-            (np.ones((1, 3, 3), np.float16), 6, "nearest", r"takes float32 or float64 maps, and float16 came"),
-            (np.ones((1, 3, 3)), 6, "cubic", r"interpolation takes 'bilinear' or 'nearest', and 'cubic' came"),
+            (np.ones((3, 3)), 6, "bilinear", r"takes maps \(N, h, w\) of at least one pixel, got \(3, 3\)"),
+            (np.ones((1, 0, 3)), 6, "bilinear", r"at least one pixel, got \(1, 0, 3\)"),
+            (np.ones((1, 3, 3)), (6, 0), "bilinear", r"size must be at least 1, got \(6, 0\)"),
+            (np.ones((1, 3, 3)), 6.0, "bilinear", r"size takes an integer or a pair of integers, got 6.0"),
+            (np.ones((1, 3, 3), int), 6, "bilinear", r"takes float32 or float64 maps, got int64"),
+            (np.ones((1, 3, 3), bool), 6, "nearest", r"takes float32 or float64 maps, got bool"),
+            (np.ones((1, 3, 3), np.float16), 6, "nearest", r"takes float32 or float64 maps, got float16"),
+            (np.ones((1, 3, 3)), 6, "cubic", r"interpolation takes 'bilinear' or 'nearest', got 'cubic'"),
         ],
     )
     def test_bad_input_is_refused(self, L: Any, size: Any, interpolation: str, message: str) -> None:
@@ -271,7 +271,7 @@ class TestUpsampled:
             upsampled(L, size, interpolation)
 
     def test_a_list_is_refused(self) -> None:
-        with pytest.raises(TypeError, match=r"upsampled takes a NumPy array of maps \(N, h, w\), and list came"):
+        with pytest.raises(TypeError, match=r"upsampled takes a NumPy array of maps \(N, h, w\), got list"):
             upsampled([[[1.0, 2.0]]], 6)  # type: ignore[arg-type]
 
 
@@ -291,11 +291,11 @@ class TestGuidedGradCam:
         assert guided_grad_cam(LENET, X, ("dense1", 2)).shape == X.shape
 
     def test_vectors_are_refused(self) -> None:
-        with pytest.raises(ValueError, match=r"takes images \(N, C, H, W\), and \(4, 84\) came"):
+        with pytest.raises(ValueError, match=r"takes images \(N, C, H, W\), got \(4, 84\)"):
             guided_grad_cam(Network([Reshape((2, 7, 6)), *LENET]), X.reshape(4, -1))
 
     def test_an_unknown_interpolation_is_refused(self) -> None:
-        with pytest.raises(ValueError, match=r"interpolation takes 'bilinear' or 'nearest', and 'linear' came"):
+        with pytest.raises(ValueError, match=r"interpolation takes 'bilinear' or 'nearest', got 'linear'"):
             guided_grad_cam(LENET, X, interpolation="linear")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nnlite import Network, cli, models, plots
+from nnlite import Network, cli, models, pictures
 from nnlite.datasets import textures
 from nnlite.decision_based.registry import METHODS
 from nnlite.layers import Conv2d, Dense, Dropout, Flatten, ReLU
@@ -107,7 +107,7 @@ def test_the_figure_shows_the_colours_and_the_map_over_the_picture(command, monk
 
 
 def test_a_map_of_zeros_over_a_picture():
-    assert plots.heatmap(np.zeros((4, 5)), over=np.ones((3, 4, 5))).images[1].get_alpha().max() == 0
+    assert pictures.heatmap(np.zeros((4, 5)), over=np.ones((3, 4, 5))).images[1].get_alpha().max() == 0
     plt.close("all")
 
 

@@ -13,7 +13,7 @@ from nnlite import Network
 from nnlite.decision_based.deconvnet import all_filters, deconvnet, deconvnet_rule, filters_grid
 from nnlite.decision_based.gradient import gradient
 from nnlite.decision_based.lrp.elementwise import connections
-from nnlite.decision_based.relu_rules import rules_for
+from nnlite.decision_based.relu_rules import with_relu_rule
 from nnlite.layers import (
     AvgPool2d,
     BatchNorm,
@@ -196,7 +196,7 @@ class TestLaws:
         bare = Network([replace(y, b=None) if getattr(y, "b", None) is not None else y for y in network.layers])
         for i, name in enumerate(network.names):
             a = network[: i + 1].forward(x)
-            rules = rules_for(bare[: i + 1], deconvnet_rule)
+            rules = with_relu_rule(bare[: i + 1], deconvnet_rule)
             back = bare[: i + 1].walk_back(a, np.maximum(a[-1], 0), rules)[0]
             close(deconvnet(network, x, layer=name), back)
 
@@ -329,12 +329,12 @@ class TestGrid:
     @pytest.mark.parametrize(
         ("maps", "columns", "message"),
         [
-            (np.ones((2, 2)), None, r"takes floats \(K, H, W\) .* \(2, 2\) float64 came"),
+            (np.ones((2, 2)), None, r"takes floats \(K, H, W\) .* got \(2, 2\) float64"),
             (np.ones((1, 2, 1, 2, 2)), None, "the maps of one sample"),
-            (np.ones((0, 2, 2)), None, r"\(0, 2, 2\) float64 came"),
-            (np.ones((2, 2, 2), int), None, "int64 came"),
-            (np.ones((2, 2, 2)), 0, "columns takes a positive integer, and 0 came"),
-            (np.ones((2, 2, 2)), 1.5, r"columns takes a positive integer, and 1\.5 came"),
+            (np.ones((0, 2, 2)), None, r"got \(0, 2, 2\) float64"),
+            (np.ones((2, 2, 2), int), None, " int64"),
+            (np.ones((2, 2, 2)), 0, "columns takes a positive integer, got 0"),
+            (np.ones((2, 2, 2)), 1.5, r"columns takes a positive integer, got 1\.5"),
         ],
     )
     def test_refused(self, maps: np.ndarray, columns: Any, message: str) -> None:
@@ -353,23 +353,23 @@ GOOD = np.ones((2, 2, 7, 7))
         (GOOD[0], {}, ValueError, r"takes the shape \(N, 2, 7, 7\), .* Add the batch axis"),
         (GOOD[0], {"layer": "conv1"}, ValueError, r"takes the shape \(N, 2, 7, 7\), .* Add the batch axis"),
         (GOOD[:, :, :3], {"layer": "conv1"}, ValueError, "takes the shape"),
-        (GOOD.astype(int), {"layer": "conv1"}, ValueError, "x takes float64 values, and int64 came"),
+        (GOOD.astype(int), {"layer": "conv1"}, ValueError, "x takes float64 values, got int64"),
         (GOOD.astype(np.float32), {}, ValueError, "computes in float64, and x is float32"),
         (GOOD * np.nan, {"layer": "conv1"}, ValueError, r"x must be finite, and x\[0, 0, 0, 0\] is nan"),
         (GOOD.tolist(), {"layer": "conv1"}, TypeError, "NumPy array"),
-        (GOOD, {"target": 3}, ValueError, "classes from 0 to 2, and 3 came"),
+        (GOOD, {"target": 3}, ValueError, "classes from 0 to 2, got 3"),
         (GOOD, {"target": ("conv9", 0)}, ValueError, "There is no layer 'conv9'"),
         (GOOD, {"layer": "conv9"}, ValueError, "There is no layer 'conv9'; the layers are conv1, relu1"),
         (GOOD, {"layer": 0}, ValueError, "There is no layer 0"),
         (GOOD, {"layer": "conv1", "target": 1}, ValueError, "give one of them, not 1 too"),
-        (GOOD, {"layer": "conv1", "filter": 4}, ValueError, "Layer conv1 has filters from 0 to 3, and 4 came"),
-        (GOOD, {"layer": "conv1", "filter": -1}, ValueError, "filters from 0 to 3, and -1 came"),
-        (GOOD, {"layer": "conv1", "filter": 1.0}, ValueError, r"filters from 0 to 3, and 1\.0 came"),
-        (GOOD, {"layer": "conv1", "filter": True}, ValueError, "filters from 0 to 3, and True came"),
+        (GOOD, {"layer": "conv1", "filter": 4}, ValueError, "Layer conv1 has filters from 0 to 3, got 4"),
+        (GOOD, {"layer": "conv1", "filter": -1}, ValueError, "filters from 0 to 3, got -1"),
+        (GOOD, {"layer": "conv1", "filter": 1.0}, ValueError, r"filters from 0 to 3, got 1\.0"),
+        (GOOD, {"layer": "conv1", "filter": True}, ValueError, "filters from 0 to 3, got True"),
         (GOOD, {"filter": 1}, ValueError, "choose within a layer; name it too"),
         (GOOD, {"position": "strongest"}, ValueError, "choose within a layer; name it too"),
         (GOOD, {"layer": "conv1", "position": "strongest"}, ValueError, "position chooses within one feature map"),
-        (GOOD, {"layer": "conv1", "filter": 0, "position": "best"}, ValueError, "takes \"strongest\" .* 'best' came"),
+        (GOOD, {"layer": "conv1", "filter": 0, "position": "best"}, ValueError, "takes \"strongest\" .* got 'best'"),
         (GOOD, {"layer": "dense1", "filter": 0, "position": "strongest"}, ValueError, "layer dense1 has none"),
     ],
 )  # fmt: skip

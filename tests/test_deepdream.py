@@ -25,7 +25,7 @@ from nnlite.layers import (
 from nnlite.model_based.ascent import ascend, box
 from nnlite.model_based.deepdream import MeanStep, deepdream, resized
 from nnlite.model_based.objectives import Through, squared_norm
-from nnlite.model_based.tiles import Part, Sight, Tiled, sight, without_padding
+from nnlite.model_based.tiles import Selected, Sight, Tiled, sight, without_padding
 
 # The package's attribute of this name is the function, so its module is asked for by name.
 module = importlib.import_module("nnlite.model_based.deepdream")
@@ -130,7 +130,7 @@ def test_tiles_are_the_whole_on_any_row_of_windows(network, tile, shape, inner):
     x = image(2, 2, *shape)
     outputs = outputs_of(network, x)
     where = (*np.s_[:, 1:2], *without_padding(sight(network), x.shape, outputs)) if inner else ALL
-    value, gradient = Through(network, Part(where, squared_norm))(x)
+    value, gradient = Through(network, Selected(where, squared_norm))(x)
     in_tiles, its_gradient = Tiled(network, squared_norm, tile, where)(x)
     assert np.allclose(in_tiles, value, rtol=1e-12, atol=0)
     assert np.abs(its_gradient - gradient).max() <= 1e-12 * np.abs(gradient).max()
@@ -155,7 +155,7 @@ def test_what_an_activation_sees(small):
     of = sight(small)
     assert of == Sight(size=(8, 8), stride=(2, 2), first=(-1, -1))
     x = image(1, 3, 40, 40)
-    own = Part(np.s_[:, :, 5:6, 3:4], squared_norm)
+    own = Selected(np.s_[:, :, 5:6, 3:4], squared_norm)
     seen = Through(small, own)(x)[1][0].any(axis=0)
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     assert (rows[0], rows[-1]) == (5 * 2 - 1, 5 * 2 - 1 + 7)
@@ -194,7 +194,7 @@ def test_one_octave_without_jitter_is_plain_ascent(small):
     x = image(2, 3, 20, 16)
     dream = deepdream(small, x, "conv2", octaves=1, steps=4, rate=0.01, jitter=0)
     part = Network(small.layers[:4])
-    inner = Part(np.s_[:, :, 1:-1, 1:-1], squared_norm)
+    inner = Selected(np.s_[:, :, 1:-1, 1:-1], squared_norm)
     plain = ascend(Through(part, inner), x, steps=4, rate=0.01, optimizer=MeanStep(), project=box(0, 1))
     assert np.array_equal(dream.x, plain.x)
     assert np.array_equal(dream.values[0], plain.values)
@@ -204,7 +204,7 @@ def test_the_octaves_written_out(small):
     """Three sizes, each from the copy and the enlarged detail, in plain words."""
     x = image(1, 3, 32, 28)
     dream = deepdream(small, x, "relu1", octaves=3, scale=1.5, steps=2, rate=0.01, jitter=0, keep=True)
-    f = Through(Network(small.layers[:2]), Part(np.s_[:, :, 1:-1, 1:-1], squared_norm))
+    f = Through(Network(small.layers[:2]), Selected(np.s_[:, :, 1:-1, 1:-1], squared_norm))
     middle = upsampled(x[0], (21, 19))[None]
     small_one = upsampled(middle[0], (14, 12))[None]
     detail = np.zeros_like(small_one)
@@ -298,9 +298,9 @@ def test_tiles_need_windows(layer):
     ("options", "message"),
     [
         ({"layer": "relu9"}, "There is no layer 'relu9'; the layers are conv1, relu1"),
-        ({"channel": 4}, "relu1 has the channels 0 to 3, and 4 came"),
-        ({"channel": -1}, "relu1 has the channels 0 to 3, and -1 came"),
-        ({"channel": True}, "and True came"),
+        ({"channel": 4}, "relu1 has the channels 0 to 3, got 4"),
+        ({"channel": -1}, "relu1 has the channels 0 to 3, got -1"),
+        ({"channel": True}, "got True"),
         ({"octaves": 0}, "octaves takes a positive integer"),
         ({"scale": 1}, "scale must be above 1"),
         ({"scale": float("nan")}, "scale must be a finite number"),
@@ -312,13 +312,13 @@ def test_tiles_need_windows(layer):
         ({"tile": 2.5}, "tile takes a positive integer"),
         ({"rng": "seed"}, "rng takes a seed"),
         ({"keep": 1}, "keep takes True or False"),
-        ({"x": np.zeros((3, 24, 24))}, r"images \(N, C, H, W\), and \(3, 24, 24\) came. Add the batch axis"),
+        ({"x": np.zeros((3, 24, 24))}, r"images \(N, C, H, W\), got \(3, 24, 24\). Add the batch axis"),
         ({"x": np.zeros((0, 3, 24, 24))}, r"images \(N, C, H, W\)"),
-        ({"x": np.zeros((1, 1, 24, 24))}, r"takes \(N, 3, H, W\), and \(1, 1, "),
+        ({"x": np.zeros((1, 1, 24, 24))}, r"takes \(N, 3, H, W\), got \(1, 1, "),
         ({"x": np.zeros((1, 3, 24, 24), np.float32)}, "x is float32"),
         ({"x": np.full((1, 3, 24, 24), np.nan)}, "x must be finite"),
-        ({"x": np.full((1, 3, 24, 24), 1.5)}, "pixels from 0 to 1, and 1.5 to 1.5 came"),
-        ({"x": np.full((1, 3, 24, 24), 200, np.uint8)}, "uint8 came"),
+        ({"x": np.full((1, 3, 24, 24), 1.5)}, "pixels from 0 to 1, got 1.5 to 1.5"),
+        ({"x": np.full((1, 3, 24, 24), 200, np.uint8)}, " uint8"),
     ],
 )
 def test_bad_input(small, options, message):
@@ -329,7 +329,7 @@ def test_bad_input(small, options, message):
 
 def test_the_channels_of_the_image_are_those_of_the_network():
     with pytest.raises(
-        ValueError, match=r"^x takes images in the channels of the network, \(N, 3, H, W\), and \(1, 1, "
+        ValueError, match=r"^x takes images in the channels of the network, \(N, 3, H, W\), got \(1, 1, "
     ):
         deepdream(models.load("colour_net"), image(1, 1, 40, 40).astype(np.float32), "relu1")
 

@@ -137,7 +137,7 @@ def test_a_neuron_and_a_draw_of_a_dropout_with_a_mask_for_each_sample():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"mode": "remove"}, "mode takes one of deletion, insertion, and 'remove' came"),
+        ({"mode": "remove"}, "mode takes one of deletion, insertion, got 'remove'"),
         ({"order": "first"}, "order takes one of most, least"),
         ({"steps": 0}, "steps takes a positive integer"),
         ({"until": 0}, "until takes a share above 0"),
@@ -225,7 +225,7 @@ def test_scaling_is_the_best_factor_and_undoes_any_other():
         ({"size": 9}, "does not fit into an image"),
         ({"change": "noise", "n": 0}, "n takes a positive integer"),
         ({"change": "noise", "level": "much"}, "level must be a finite number"),
-        ({"change": "noise", "level": 0}, "level must be more than 0, and 0 came"),
+        ({"change": "noise", "level": 0}, "level must be more than 0, got 0"),
         ({"change": "noise", "R": np.ones((3, 4, 5))}, "takes a slope for every input"),
         ({"scaled": 1}, "scaled takes True or False"),
         ({"R": np.full(X.shape, np.inf)}, "R must be finite"),

@@ -72,8 +72,8 @@ def test_a_flat_map_has_no_order_and_where_chooses_the_pixels():
     [
         (np.ones((2, 3)), {}, "two maps"),
         (np.full((2, 4), np.nan), {}, "must be finite"),
-        (np.full((2, 4), 1j), {}, "takes maps of real numbers, and complex128 and float64 came"),
-        (np.full((2, 4), "much"), {}, "takes maps of real numbers, and <U4 "),
+        (np.full((2, 4), 1j), {}, "takes maps of real numbers, got complex128 and float64"),
+        (np.full((2, 4), "much"), {}, "takes maps of real numbers, got <U4 "),
         (np.ones((2, 4)), {"where": np.ones((2, 4))}, "booleans"),
         (np.ones((2, 4)), {"where": np.ones((2, 3), bool)}, "booleans"),
         (np.ones((2, 4)), {"absolute": "yes"}, "absolute takes True or False"),
@@ -161,7 +161,7 @@ def test_batch_norm_has_parameters_too():
 
 def test_mistakes_in_randomization():
     for layers in (["relu1"], "relu1", 3):
-        with pytest.raises(ValueError, match=r"layers takes some of dense1, dense2, dense3, .*\[('relu1'|3)\] came"):
+        with pytest.raises(ValueError, match=r"layers takes some of dense1, dense2, dense3, .*got \[('relu1'|3)\]"):
             randomized(NET, layers)
     with pytest.raises(ValueError, match="There is no method 'lrp'"):
         randomization(NET, X, "lrp")

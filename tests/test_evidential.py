@@ -175,16 +175,16 @@ def test_the_loss_keeps_the_dtype_and_huge_scores_are_finite() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: evidential_loss(np.zeros(3), np.zeros(3, int)), r"scores takes .*\(N, K\).*\(3,\) float64 came"),
+        (lambda: evidential_loss(np.zeros(3), np.zeros(3, int)), r"scores takes .*\(N, K\).*got \(3,\) float64"),
         (lambda: evidential_loss(np.zeros((2, 3)), np.array([0, 3])), r"classes from 0 to 2.*labels\[1\] is 3"),
         (lambda: evidential_loss(np.zeros((2, 3)), np.array([0.0, 1.0])), "one integer for each of the 2 samples"),
-        (lambda: evidential_loss(np.zeros((1, 3)), np.array([0]), -0.1), "weight must be at least 0, and -0.1 came"),
+        (lambda: evidential_loss(np.zeros((1, 3)), np.array([0]), -0.1), "weight must be at least 0, got -0.1"),
         (lambda: evidential_loss(np.zeros((1, 3)), np.array([0]), np.nan), "weight must be a finite number"),
-        (lambda: EvidentialLoss(0), "annealing takes epochs, a number above 0, and 0 came"),
-        (lambda: EvidentialLoss("ten"), "annealing must be a finite number, and 'ten' came"),  # type: ignore[arg-type]
-        (lambda: Evidence(np.zeros((2, 3))), r"alpha takes .* numbers from 1, and \(2, 3\) float64 came"),
+        (lambda: EvidentialLoss(0), "annealing takes epochs, a number above 0, got 0"),
+        (lambda: EvidentialLoss("ten"), "annealing must be a finite number, got 'ten'"),  # type: ignore[arg-type]
+        (lambda: Evidence(np.zeros((2, 3))), r"alpha takes .* numbers from 1, got \(2, 3\) float64"),
         (lambda: Evidence(np.full((2, 3), np.nan)), "numbers from 1"),
-        (lambda: Evidence([[1.0, 1.0]]), "and list came"),  # type: ignore[arg-type]
+        (lambda: Evidence([[1.0, 1.0]]), "got list"),  # type: ignore[arg-type]
     ],
 )
 def test_bad_input(call, message: str) -> None:

@@ -252,7 +252,7 @@ class TestLaws:
     def test_the_map_of_a_hidden_layer_is_that_of_the_network_above(self) -> None:
         network = NETWORKS["stride, padding, groups, overlapping pools"]
         x = inputs(network) - 0.6  # negative pixels: only a hidden map can be had
-        with pytest.raises(ValueError, match=r"activations ≥ 0, and -0\.6 came to layer conv1"):
+        with pytest.raises(ValueError, match=r"activations ≥ 0, got -0\.6 at layer conv1"):
             excitation_backpropagation(network, x)
         a = network.forward(x)
         for contrastive in (False, True):
@@ -274,17 +274,17 @@ NO_WEIGHTS = Network([MaxPool2d(7), Flatten()])  # float32, as networks without 
     ("network", "x", "options", "kind", "message"),
     [
         (IMAGES, GOOD[0], {}, ValueError, r"takes the shape \(N, 2, 7, 7\), .* Add the batch axis"),
-        (IMAGES, GOOD.astype(int), {}, ValueError, "x takes float64 values, and int64 came"),
+        (IMAGES, GOOD.astype(int), {}, ValueError, "x takes float64 values, got int64"),
         (IMAGES, GOOD * np.nan, {}, ValueError, "x must be finite"),
         (IMAGES, GOOD.tolist(), {}, TypeError, "NumPy array"),
-        (IMAGES, GOOD, {"target": 3}, ValueError, "classes from 0 to 2, and 3 came"),
+        (IMAGES, GOOD, {"target": 3}, ValueError, "classes from 0 to 2, got 3"),
         (IMAGES, GOOD, {"target": ("conv9", 0)}, ValueError, "There is no layer 'conv9'"),
-        (IMAGES, -GOOD, {}, ValueError, "≥ 0, and -1.0 came to layer conv1. Use pixels ≥ 0 and ReLUs"),
-        (IMAGES, -GOOD, {"contrastive": True}, ValueError, "≥ 0, and -1.0 came to layer conv1"),
+        (IMAGES, -GOOD, {}, ValueError, "≥ 0, got -1.0 at layer conv1. Use pixels ≥ 0 and ReLUs"),
+        (IMAGES, -GOOD, {"contrastive": True}, ValueError, "≥ 0, got -1.0 at layer conv1"),
         (Network([Conv2d(-np.ones((2, 2, 7, 7))), LeakyReLU(0.1), Flatten(), Dense(w(2, 2))]), GOOD, {}, ValueError,
-         r"≥ 0, and -9\.8 came to layer dense1"),
+         r"≥ 0, got -9\.8 at layer dense1"),
         (Network([Conv2d(-np.ones((2, 2, 3, 3))), AvgPool2d(5), Flatten()]), GOOD, {}, ValueError,
-         "≥ 0, and -18.0 came to layer pool1"),
+         "≥ 0, got -18.0 at layer pool1"),
         (ON_TOP, GOOD, {"contrastive": True}, ValueError, "negates the weights .* layer pool1 lies between"),
         (NO_WEIGHTS, GOOD.astype(np.float32), {"contrastive": True}, ValueError, "the weights .* there are none"),
         (Network([Flatten(), Softmax(), Dense(w(98, 2))]), GOOD, {}, ValueError, "no rule for layer softmax1"),

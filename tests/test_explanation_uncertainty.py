@@ -13,7 +13,7 @@ from nnlite.decision_based.registry import METHODS, explain
 from nnlite.layers import Dense, Dropout, Flatten, ReLU
 from nnlite.uncertainty import dropout_draws, predict
 from nnlite.uncertainty.explanations import ExplanationDraws, explanations
-from nnlite.uncertainty.pictures import certainty_colours, picture
+from nnlite.uncertainty.panels import certainty_colours, picture
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -159,11 +159,11 @@ class TestTheTarget:
 class TestBadInput:
     def test_networks(self):
         net = models.load("lenet")
-        with pytest.raises(TypeError, match="one network came"):
+        with pytest.raises(TypeError, match="got one network"):
             explanations(net, X)
-        with pytest.raises(ValueError, match="none came"):
+        with pytest.raises(ValueError, match="got none"):
             explanations([], X)
-        with pytest.raises(ValueError, match="positive integer, and 0 came"):
+        with pytest.raises(ValueError, match="positive integer, got 0"):
             explanations(dropout_draws(DROPOUT, 0), X)
         with pytest.raises(ValueError, match="has none"):
             explanations(dropout_draws(net), X)

@@ -16,7 +16,7 @@ from nnlite.model_based.objectives import LogProbability, Score, Through, square
 from nnlite.model_based.penalties import TotalVariation, gram_similarity, high_frequency_share
 from nnlite.model_based.receptive_field import receptive_field
 from nnlite.model_based.transformations import Jitter
-from nnlite.sheets import sheet
+from nnlite.pictures import sheet
 
 rng = np.random.default_rng(61)
 
@@ -92,7 +92,7 @@ def test_examples_are_the_best_images():
         assert np.allclose(each.value[k], one.value)
     same = dataset_examples(squared_norm, np.ones((5, 2)), n=2)
     assert same.index.tolist() == [0, 1]
-    with pytest.raises(ValueError, match="6 examples need as many images, and 5 came"):
+    with pytest.raises(ValueError, match="6 examples need as many images, got 5"):
         dataset_examples(squared_norm, np.ones((5, 2)), n=6)
 
 
@@ -216,8 +216,8 @@ BAD = {
     "unknown layer to dream": (LENET, "conv9", {}, "no layer 'conv9'"),
     "channel": (LENET, ("conv2", 16), {}, "an index below 16"),
     "class": (LENET, 10, {}, "classes from 0 to 9"),
-    "no target": (LENET, None, {}, "None came"),
-    "penalty": (LENET, 1, {"penalties": [(-0.1, TotalVariation())]}, "a number from 0, and -0.1"),
+    "no target": (LENET, None, {}, "got None"),
+    "penalty": (LENET, 1, {"penalties": [(-0.1, TotalVariation())]}, "a number from 0, got -0.1"),
     "penalty NaN": (LENET, 1, {"penalties": [(np.nan, TotalVariation())]}, "finite"),
     "diversity below 0": (LENET, 1, {"diversity": -1, "n": 2}, "a number from 0"),
     "diversity of one": (LENET, 1, {"diversity": 1}, "n is 1"),
@@ -276,7 +276,7 @@ def test_one_thing_in_the_place_of_several():
         visualize(LENET, 1, transformations=Jitter(2))
     with pytest.raises(TypeError, match="penalties takes pairs"):
         visualize(LENET, 1, penalties=TotalVariation())
-    with pytest.raises(ValueError, match="shape takes one or more positive integers, and 28 came"):
+    with pytest.raises(ValueError, match="shape takes one or more positive integers, got 28"):
         visualize(LENET, 1, shape=28)
     with pytest.raises(TypeError, match="images takes a NumPy array"):
         dataset_examples(squared_norm, [[1.0, 2.0]])

@@ -287,9 +287,9 @@ def test_a_network_checks_the_batch_as_the_methods_do(run, backend, monkeypatch)
     for x, error, match in (
         (X, ValueError, "computes in float64, and x is float32"),
         (X[0].astype("float64"), ValueError, r"Add the batch axis: x\[None\]"),
-        (X.astype(int), ValueError, "x takes float64 values, and int64 came; bring pixels to"),
-        (np.zeros((1, 1, 7, 8)), ValueError, r"x takes the shape \(N, 1, 8, 8\), and \(1, 1, 7, 8\) came"),
-        (X.tolist(), TypeError, "x takes a NumPy array of shape .*, and list came"),
+        (X.astype(int), ValueError, "x takes float64 values, got int64; bring pixels to"),
+        (np.zeros((1, 1, 7, 8)), ValueError, r"x takes the shape \(N, 1, 8, 8\), got \(1, 1, 7, 8\)"),
+        (X.tolist(), TypeError, "x takes a NumPy array of shape .*, got list"),
         (np.ma.masked_array(X.astype("float64")), TypeError, "got a masked one"),
     ):
         with pytest.raises(error, match=match):

@@ -157,5 +157,5 @@ def test_coefficients_of_what_is_no_image(x, message):
 
 
 def test_an_image_is_float32_or_float64():
-    with pytest.raises(ValueError, match="fourier_image takes float32 or float64, and int64 came"):
+    with pytest.raises(ValueError, match="fourier_image takes float32 or float64, got int64"):
         fourier_image((1, 8, 8), dtype=int)

@@ -17,7 +17,7 @@ from nnlite.layers import Dense, ReLU, Sigmoid
 from nnlite.model_based.generators import quality
 from nnlite.model_based.generators.adversarial import discriminator_loss, generator_loss
 from nnlite.model_based.generators.bound import Reparameterisation, divergence, reconstruction, vae_loss
-from nnlite.model_based.generators.parts import join, part
+from nnlite.model_based.generators.joined import join, taken
 from nnlite.model_based.generators.vae import loss_gradients
 
 GOLDEN = Path(__file__).parent / "golden" / "vae"
@@ -50,8 +50,8 @@ def derivative(f: Any, x: np.ndarray, step: float = 1e-6) -> np.ndarray:
 
 def test_the_loss_and_every_gradient_are_torchs() -> None:
     header, arrays = storage.read(GOLDEN / "loss.npz", "golden")
-    weights = part({key.replace("/", "."): value for key, value in arrays.items()}, "weight")
-    networks = {name: net.with_parameters(part(weights, name)) for name, net in small(RNG(0)).items()}
+    weights = taken({key.replace("/", "."): value for key, value in arrays.items()}, "weight")
+    networks = {name: net.with_parameters(taken(weights, name)) for name, net in small(RNG(0)).items()}
     noise = RNG(header["seed"]).standard_normal((len(arrays["x"]), 3))
     np.testing.assert_array_equal(noise, arrays["noise"])
     loss, gradients = loss_gradients(networks["encoder"], networks["decoder"], arrays["x"], RNG(header["seed"]))
@@ -100,7 +100,7 @@ def test_the_gradient_in_every_parameter_is_a_finite_difference() -> None:
 
         def loss(w: np.ndarray, key: str = key) -> float:
             changed = {**weights, key: w}
-            encoder, decoder = (parts[name].with_parameters(part(changed, name)) for name in ("encoder", "decoder"))
+            encoder, decoder = (parts[name].with_parameters(taken(changed, name)) for name in ("encoder", "decoder"))
             return loss_gradients(encoder, decoder, x, RNG(6))[0]
 
         np.testing.assert_allclose(gradients[key], derivative(loss, weights[key]), atol=1e-6)
@@ -212,14 +212,14 @@ def test_dtypes_are_kept(dtype: Any) -> None:
     [
         (lambda: reconstruction(np.zeros((1, 2)), np.array([[0.0, np.nan]])), "pixels from 0 to 1"),
         (lambda: reconstruction(np.zeros((1, 2)), np.array([[0.0, 255.0]])), "to 255.0; scale them"),
-        (lambda: reconstruction(np.zeros((1, 2)), np.zeros((1, 3))), r"\(1, 2\) float64; \(1, 3\) float64 came"),
-        (lambda: reconstruction(np.zeros((1, 2)), np.zeros((1, 2), np.float32)), "float32 came"),
+        (lambda: reconstruction(np.zeros((1, 2)), np.zeros((1, 3))), r"\(1, 2\) float64; got \(1, 3\) float64"),
+        (lambda: reconstruction(np.zeros((1, 2)), np.zeros((1, 2), np.float32)), " float32"),
         (lambda: reconstruction(np.zeros((0, 2)), np.zeros((0, 2))), "one sample or more"),
         (lambda: divergence(np.zeros((1, 3))), r"\(N, 2d\)"),
-        (lambda: divergence([[0.0, 1.0]]), "list came"),  # type: ignore[arg-type]
+        (lambda: divergence([[0.0, 1.0]]), "got list"),  # type: ignore[arg-type]
         (lambda: vae_loss(np.zeros((2, 4)), np.zeros((1, 3)), np.zeros((1, 3))), "same samples"),
-        (lambda: Reparameterisation(np.zeros((2, 3))).forward(np.zeros((3, 6))), r"takes \(2, 6\), and \(3, 6\)"),
-        (lambda: generator_loss(np.zeros((2, 2))), r"\(N, 1\), and \(2, 2\)"),
+        (lambda: Reparameterisation(np.zeros((2, 3))).forward(np.zeros((3, 6))), r"takes \(2, 6\), got \(3, 6\)"),
+        (lambda: generator_loss(np.zeros((2, 2))), r"\(N, 1\), got \(2, 2\)"),
         (lambda: discriminator_loss(np.zeros((2, 1)), np.zeros((0, 1))), r"\(0, 1\)"),
     ],
 )

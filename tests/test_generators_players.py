@@ -13,7 +13,7 @@ from nnlite.layers import Dense, Dropout, LeakyReLU, Sigmoid
 from nnlite.model_based.generators.adversarial import discriminator_loss, generator_loss
 from nnlite.model_based.generators.bound import Reparameterisation, noise_for, reconstruction
 from nnlite.model_based.generators.gan import GANTask
-from nnlite.model_based.generators.parts import part
+from nnlite.model_based.generators.joined import taken
 from nnlite.training import SGD, Adam, Constant
 from nnlite.training.loop import Moment
 
@@ -48,8 +48,8 @@ def moment(epoch: int = 0, step: int = 0) -> Moment:
 
 def losses(t: GANTask, parameters: Any, at: Moment) -> tuple[float, float, float]:
     """What the discriminator, the contest and the reconstruction cost with these parameters."""
-    decoder = t.decoder.with_parameters(part(parameters, "decoder"))
-    judge = t.discriminator.with_parameters(part(parameters, "discriminator"))
+    decoder = t.decoder.with_parameters(taken(parameters, "decoder"))
+    judge = t.discriminator.with_parameters(taken(parameters, "discriminator"))
     x, rng = t.x[ROWS], at.rng()
     code = t.encoder.forward(x)[-1]
     z = Reparameterisation(noise_for(code, rng)).forward(code)

@@ -146,7 +146,7 @@ def test_an_unknown_name_is_refused() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"epochs": 0}, "epochs takes a positive integer, and 0 came"),
+        ({"epochs": 0}, "epochs takes a positive integer, got 0"),
         ({"epochs": 2, "warmup": 2}, "epochs must be more than the warmup of 2"),
         ({"rate": 0.0}, "rate must be above 0"),
         ({"rate": float("nan")}, "rate must be a finite number"),

@@ -116,7 +116,7 @@ def changed(change: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]) ->
         (changed(lambda g: {**g, "b": g["b"] / 5}), r"in changed1.b is wrong at index \(\d,\)"),
         (changed(lambda g: {**g, "b": np.zeros(4)}), "in changed1.b is wrong.*gives 0, differences"),
         (changed(lambda g: {**g, "b": g["b"][::-1]}), "in changed1.b is wrong"),
-        (changed(lambda g: {**g, "b": g["b"][None]}), r"in changed1.b must have its shape \(4,\), and \(1, 4\) came"),
+        (changed(lambda g: {**g, "b": g["b"][None]}), r"in changed1.b must have its shape \(4,\), got \(1, 4\)"),
         (changed(lambda g: {**g, "W": g["W"].T}), r"in changed1.W is wrong at index \(\d, \d\)"),
         (changed(lambda g: {**g, "W": -g["W"]}), "in changed1.W is wrong"),
         (changed(lambda g: {**g, "W": g["W"] * (1 + 1e-5)}), "in changed1.W is wrong"),

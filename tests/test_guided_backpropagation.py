@@ -12,7 +12,7 @@ from nnlite import Network
 from nnlite.decision_based.deconvnet import deconvnet
 from nnlite.decision_based.gradient import gradient
 from nnlite.decision_based.guided_backpropagation import guided_backpropagation, guided_rule
-from nnlite.decision_based.relu_rules import rules_for
+from nnlite.decision_based.relu_rules import with_relu_rule
 from nnlite.layers import (
     AvgPool2d,
     BatchNorm,
@@ -165,7 +165,7 @@ class TestLaws:
     def test_biases_do_not_matter_on_the_way_back(self, network: Network) -> None:
         x, start = inputs(network), np.eye(3)
         bare = Network([replace(y, b=None) if getattr(y, "b", None) is not None else y for y in network.layers])
-        back = bare.walk_back(network.forward(x), start, rules_for(bare, guided_rule))[0]
+        back = bare.walk_back(network.forward(x), start, with_relu_rule(bare, guided_rule))[0]
         ours = guided_backpropagation(network, x, [0, 1, 2])  # it may run as a row, and sum in another order
         assert np.abs(ours - back).max() <= 1e-14 * np.abs(back).max()
 
@@ -200,14 +200,14 @@ GOOD = np.ones((2, 2, 7, 7))
     [
         (GOOD[0], None, ValueError, r"takes the shape \(N, 2, 7, 7\), .* Add the batch axis"),
         (GOOD[:, :1], None, ValueError, "takes the shape"),
-        (GOOD.astype(int), None, ValueError, "x takes float64 values, and int64 came"),
+        (GOOD.astype(int), None, ValueError, "x takes float64 values, got int64"),
         (GOOD.astype(np.float32), None, ValueError, "computes in float64, and x is float32"),
         (GOOD * np.inf, None, ValueError, r"x must be finite, and x\[0, 0, 0, 0\] is inf"),
         (GOOD.tolist(), None, TypeError, "NumPy array"),
-        (GOOD, 3, ValueError, "classes from 0 to 2, and 3 came"),
-        (GOOD, [0], ValueError, r"target takes a class, 2 integers .* and \[0\] came"),
+        (GOOD, 3, ValueError, "classes from 0 to 2, got 3"),
+        (GOOD, [0], ValueError, r"target takes a class, 2 integers .* got \[0\]"),
         (GOOD, ("conv9", 0), ValueError, "There is no layer 'conv9'"),
-        (GOOD, ("conv1", 4), ValueError, "an index below 4, .* 4 came"),
+        (GOOD, ("conv1", 4), ValueError, "an index below 4, .* got 4"),
     ],
 )
 def test_bad_input_is_refused(x: Any, target: Any, kind: Any, message: str) -> None:

@@ -287,10 +287,10 @@ class TestBaselines:
         ("baseline", "message"),
         [
             (np.zeros((4, 5)), r"each sample \(3, 5\), or a list of these to average over \(list\(stack\)"),
-            (np.zeros(4), r"\(4,\) came"),
+            (np.zeros(4), r"got \(4,\)"),
             ([], "an empty one"),
-            ("black", "'black' came"),
-            ([0, "black"], "'black' came"),
+            ("black", "got 'black'"),
+            ([0, "black"], "got 'black'"),
             (np.zeros(5, np.float32), "baseline takes an array of float64"),
             (np.full(5, np.nan), "must be finite"),
             (float("inf"), "must be finite"),
@@ -390,7 +390,7 @@ class TestBadInput:
         ("x", "message"),
         [
             (X.astype(np.float32), "computes in float64"),
-            (np.ones((3, 5), int), "int64 came"),
+            (np.ones((3, 5), int), " int64"),
             (np.where(X > 0, np.nan, X), "x must be finite"),
             (np.ones((3, 4)), "takes"),
         ],

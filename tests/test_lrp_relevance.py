@@ -232,17 +232,17 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "wrong shape": (
         lambda: lrp.relevance(DENSE, X[:, :5]),
         ValueError,
-        r"x takes the shape \(N, 6\), and \(4, 5\) came",
+        r"x takes the shape \(N, 6\), got \(4, 5\)",
     ),
     "no batch axis": (
         lambda: lrp.relevance(IMAGES, PIXELS[0]),
         ValueError,
-        r"takes the shape \(N, 2, 6, 6\), and \(2, 6, 6\) came\. Add the batch axis: x\[None\]",
+        r"takes the shape \(N, 2, 6, 6\), got \(2, 6, 6\)\. Add the batch axis: x\[None\]",
     ),
     "no batch axis, no shape": (
         lambda: lrp.relevance(NO_BIASES, PIXELS[0]),
         ValueError,
-        r"layer conv1: .*takes \(N, 2, H, W\), and \(2, 6, 6\) came\. Add the batch axis",
+        r"layer conv1: .*takes \(N, 2, H, W\), got \(2, 6, 6\)\. Add the batch axis",
     ),
     "NaN": (
         lambda: lrp.relevance(DENSE, np.where(X[1, 2] == X, np.nan, X)),
@@ -262,9 +262,9 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "integers": (
         lambda: lrp.relevance(DENSE, (X * 255).astype(np.uint8)),
         ValueError,
-        r"x takes float64 values, and uint8 came; bring pixels to \[0, 1\]",
+        r"x takes float64 values, got uint8; bring pixels to \[0, 1\]",
     ),
-    "float16": (lambda: lrp.relevance(DENSE, X.astype(np.float16)), ValueError, r"takes float64 .* float16 came"),
+    "float16": (lambda: lrp.relevance(DENSE, X.astype(np.float16)), ValueError, r"takes float64 .* got float16"),
     "not the network's dtype": (
         lambda: lrp.relevance(DENSE, X.astype(np.float32)),
         ValueError,
@@ -273,24 +273,24 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "a list": (
         lambda: lrp.relevance(DENSE, X.tolist()),
         TypeError,
-        r"takes a NumPy array .* list came; use np\.asarray",
+        r"takes a NumPy array .* got list; use np\.asarray",
     ),
-    "target too large": (lambda: lrp.relevance(DENSE, X, 3), ValueError, r"classes from 0 to 2, and 3 came"),
+    "target too large": (lambda: lrp.relevance(DENSE, X, 3), ValueError, r"classes from 0 to 2, got 3"),
     "target negative": (
         lambda: lrp.relevance(DENSE, X, [0, 0, -1, 0]),
         ValueError,
-        r"from 0 to 2, and \[0, 0, -1, 0\]",
+        r"from 0 to 2, got \[0, 0, -1, 0\]",
     ),
-    "target a float": (lambda: lrp.relevance(DENSE, X, 1.0), ValueError, r"target takes a class, .* and 1\.0 came"),
-    "target too short": (lambda: lrp.relevance(DENSE, X, [0, 1]), ValueError, r"4 integers .* and \[0, 1\] came"),
+    "target a float": (lambda: lrp.relevance(DENSE, X, 1.0), ValueError, r"target takes a class, .* got 1\.0"),
+    "target too short": (lambda: lrp.relevance(DENSE, X, [0, 1]), ValueError, r"4 integers .* got \[0, 1\]"),
     "target of two axes": (
         lambda: lrp.relevance(DENSE, X, [[0]]),
         ValueError,
-        r"target takes a class, .*\[\[0\]\] came",
+        r"target takes a class, .*got \[\[0\]\]",
     ),
-    "target True": (lambda: lrp.relevance(DENSE, X, True), ValueError, r"target takes a class, .* and True came"),
-    "target a name": (lambda: lrp.relevance(DENSE, X, "4"), ValueError, r"target takes a class, .* and '4' came"),
-    "start": (lambda: lrp.relevance(DENSE, X, start="x"), ValueError, r'start takes "score" or "one", and \'x\' came'),
+    "target True": (lambda: lrp.relevance(DENSE, X, True), ValueError, r"target takes a class, .* got True"),
+    "target a name": (lambda: lrp.relevance(DENSE, X, "4"), ValueError, r"target takes a class, .* got '4'"),
+    "start": (lambda: lrp.relevance(DENSE, X, start="x"), ValueError, r"start: expected one of .*, got \'x\'"),
     "no scores": (
         lambda: lrp.relevance(IMAGES[:2], PIXELS),
         ValueError,
@@ -299,9 +299,9 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "two rules for three": (
         lambda: lrp.relevance(DENSE, X, rules=[lrp.zero()] * 2),
         ValueError,
-        r"takes 3 rules \(one for each layer with weights\) or 5 \(one for each layer\), and 2 came",
+        r"takes 3 rules \(one for each layer with weights\) or 5 \(one for each layer\), got 2",
     ),
-    "no rules": (lambda: lrp.relevance(DENSE, X, rules=[]), ValueError, r"takes 3 rules .* and 0 came"),
+    "no rules": (lambda: lrp.relevance(DENSE, X, rules=[]), ValueError, r"takes 3 rules .* got 0"),
     "None for weights": (
         lambda: lrp.relevance(DENSE, X, rules=[lrp.zero(), None, None, None, lrp.zero()]),
         ValueError,
@@ -312,22 +312,22 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         TypeError,
         r"a rule, a Composite or a list .*'zero'",
     ),
-    "rules None": (lambda: lrp.relevance(DENSE, X, rules=None), TypeError, r"a Composite or a list of rules, and None"),
+    "rules None": (lambda: lrp.relevance(DENSE, X, rules=None), TypeError, r"a Composite or a list of rules, got None"),
     "a name among the rules": (
         lambda: lrp.relevance(DENSE, X, rules=[lrp.zero(), "zero", lrp.zero()]),
         TypeError,
-        r"A rule is one of nnlite\.decision_based\.lrp or a function, and 'zero' came",
+        r"A rule is one of nnlite\.decision_based\.lrp or a function, got 'zero'",
     ),
     "a composite among the rules": (
         lambda: lrp.relevance(DENSE, X, rules=[lrp.montavon2019(), lrp.zero(), lrp.zero()]),
         TypeError,
-        r"A rule is one of nnlite\.decision_based\.lrp or a function, and Composite",
+        r"A rule is one of nnlite\.decision_based\.lrp or a function, got Composite",
     ),
     "no parentheses": (lambda: lrp.relevance(DENSE, X, rules=lrp.gamma), TypeError, r"call it: lrp\.gamma\(\)"),
     "no parentheses on a composite": (
         lambda: lrp.ledger(DENSE, X, rules=lrp.EpsilonPlus),
         TypeError,
-        r"lrp\.EpsilonPlus makes rules and is none itself; call it: lrp\.EpsilonPlus\(\)",
+        r"lrp\.EpsilonPlus makes a rule and is not one itself; call it: lrp\.EpsilonPlus\(\)",
     ),
     "no parentheses in a composite": (
         lambda: lrp.relevance(DENSE, X, rules=lrp.Composite(dense=lrp.zero)),
@@ -337,17 +337,17 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "a function that gives another shape": (
         lambda: lrp.relevance(DENSE[:1], X, rules=lambda layer, a, z, R: R),
         ValueError,
-        r"rule of layer dense1 must give R_j as \(4, 6\) float64, and \(4, 5\) float64 came",
+        r"rule of layer dense1 must give R_j as \(4, 6\) float64, got \(4, 5\) float64",
     ),
     "a function that gives nothing": (
         lambda: lrp.relevance(DENSE[:1], X, rules=lambda layer, a, z, R: None),
         ValueError,
-        r"must give R_j as \(4, 6\) float64, and None came",
+        r"must give R_j as \(4, 6\) float64, got None",
     ),
     "a function that gives nothing to the layer below": (
         lambda: lrp.relevance(IMAGES, PIXELS, rules=lambda layer, a, z, R: None),
         ValueError,
-        r"The rule of layer dense\d must give R_j as .*, and None came",
+        r"The rule of layer dense\d must give R_j as .*, got None",
     ),
     "everywhere without a rule": (lambda: lrp.everywhere("epsilon"), TypeError, r"everywhere takes a rule such as"),
     "negative inputs to gamma": (

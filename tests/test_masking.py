@@ -143,7 +143,7 @@ def test_results_compare_by_identity():
 
 @pytest.mark.parametrize("labels", [np.ones(4, int), np.ones((5, 1), int), 1, np.full(5, 1.5), ["1"] * 5])
 def test_labels_that_do_not_fit_the_images_are_one_clear_error(labels):
-    with pytest.raises(ValueError, match=r"labels takes 5 integers, one for each image, and .* came"):
+    with pytest.raises(ValueError, match=r"labels takes 5 integers, one for each image, got .*"):
         find_confusion(NET, X, labels)
 
 

@@ -156,12 +156,12 @@ def test_a_weight_that_is_no_number_is_refused(weight):
 @pytest.mark.parametrize(
     ("f", "x", "message"),
     [
-        (LogProbability(NETWORK, 4), X, "classes from 0 to 3, and 4 came"),
+        (LogProbability(NETWORK, 4), X, "classes from 0 to 3, got 4"),
         (LogProbability(NETWORK, [0, 1]), X, "a class for each sample"),
         (Score(NETWORK, ("conv9", 0)), X, "no layer 'conv9'"),
         (Score(NETWORK, ("conv1", 3)), X, "an index below 3"),
-        (Through(G, squared_norm), X, r"x takes the shape \(N, 3\), and \(3, 1, 6, 6\) came"),
-        (LogProbability(NETWORK, 0), X[:, :, :5], r"\(N, 1, 6, 6\), and \(3, 1, 5, 6\) came"),
+        (Through(G, squared_norm), X, r"x takes the shape \(N, 3\), got \(3, 1, 6, 6\)"),
+        (LogProbability(NETWORK, 0), X[:, :, :5], r"\(N, 1, 6, 6\), got \(3, 1, 5, 6\)"),
         (LogProbability(NETWORK, 0), X.astype(np.float32), "computes in float64, and x is float32"),
         (LogProbability(NETWORK, 0), np.full_like(X, np.nan), "x must be finite"),
     ],

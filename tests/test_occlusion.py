@@ -213,7 +213,7 @@ class TestFills:
         x = X.copy()
         x[1, 0, 2, 3] = value
         least, most = min(value, X.min()), max(value, X.max())
-        with pytest.raises(ValueError, match=r'fill="flip" takes pixels in \[0, 1\], and .* to .* came') as error:
+        with pytest.raises(ValueError, match=r'fill="flip" takes pixels in \[0, 1\], got .* to .*') as error:
             occlusion(NETWORK, x, fill="flip")
         assert f"{least} to {most}" in str(error.value)
 
@@ -345,17 +345,17 @@ class TestBadInput:
             ({"size": 2.5}, "size takes an integer or a pair"),
             ({"size": (1, 2, 3)}, "size takes an integer or a pair"),
             ({"stride": 0}, "stride must be at least 1"),
-            ({"fill": "black"}, 'fill takes one of mean, blur, noise, flip, and \'black\' came'),
-            ({"fill": float("nan")}, "fill must be finite in float64, and nan came"),
-            ({"fill": None}, 'fill takes a number, .* "mean", "blur", "noise" or "flip"; None came'),
+            ({"fill": "black"}, 'fill takes one of mean, blur, noise, flip, got \'black\''),
+            ({"fill": float("nan")}, "fill must be finite in float64, got nan"),
+            ({"fill": None}, 'fill takes a number, .* "mean", "blur", "noise" or "flip"; got None'),
             ({"fill": np.zeros((3, 1, 1, 1), np.float32)}, "fill takes an array of float64"),
-            ({"fill": np.zeros((3, H, W))}, r"one input \(2, 7, 9\), .* \(3, 7, 9\) came"),
-            ({"fill": np.zeros((2, 3, C, H, W))}, r"\(2, 3, 2, 7, 9\) came"),
+            ({"fill": np.zeros((3, H, W))}, r"one input \(2, 7, 9\), .* got \(3, 7, 9\)"),
+            ({"fill": np.zeros((2, 3, C, H, W))}, r"got \(2, 3, 2, 7, 9\)"),
             ({"fill": "blur", "sigma": 0}, "sigma must be more than 0"),
             ({"fill": "blur", "sigma": "wide"}, "sigma must be a finite number"),
             ({"score": "logit"}, "score takes one of score, probability"),
             ({"overlap": "max"}, "overlap takes one of mean, sum"),
-            ({"memory": 0}, "memory takes a positive integer, and 0 came"),
+            ({"memory": 0}, "memory takes a positive integer, got 0"),
             ({"memory": 1e6}, "memory takes a positive integer"),
             ({"target": 3}, "target takes classes from 0 to 2"),
             ({"target": ("conv9", 1)}, "There is no layer 'conv9'"),
@@ -372,7 +372,7 @@ class TestBadInput:
         [
             (Network([Dense(np.ones((4, 2))), ReLU()]), np.ones((3, 4)), r"occlusion takes images \(N, C, H, W\)"),
             (NETWORK, X.astype(np.float32), "computes in float64"),
-            (NETWORK, (X * 255).astype(np.uint8), "uint8 came"),
+            (NETWORK, (X * 255).astype(np.uint8), " uint8"),
             (NETWORK, np.full_like(X, np.nan), "x must be finite"),
             (NETWORK, X[0], "takes"),
         ],

@@ -59,9 +59,9 @@ class TestRotated:
     @pytest.mark.parametrize(
         ("x", "degrees", "message"),
         [
-            (np.zeros((28, 28)), 10, r"\(28, 28\) float64 came"),
-            (np.zeros((1, 1, 4, 4), np.uint8), 10, "uint8 came"),
-            ([[0.0]], 10, "list came"),
+            (np.zeros((28, 28)), 10, r"got \(28, 28\) float64"),
+            (np.zeros((1, 1, 4, 4), np.uint8), 10, " uint8"),
+            ([[0.0]], 10, "got list"),
             (np.zeros((1, 1, 4, 4)), np.nan, "degrees must be a finite number"),
         ],
     )
@@ -82,7 +82,7 @@ class TestBlended:
         ("b", "t", "message"),
         [
             (np.zeros(3), 0.5, "one shape"),
-            (np.zeros(2, np.float32), 0.5, "float32 came"),
+            (np.zeros(2, np.float32), 0.5, " float32"),
             (np.zeros(2), 1.5, "from 0 to 1"),
             (np.zeros(2), np.nan, "t must be a finite number"),
         ],

@@ -283,7 +283,7 @@ class TestBadInput:
         ("x", "message"),
         [
             (X.astype(np.float32), "computes in float64"),
-            (np.ones((3, 5), int), "int64 came"),
+            (np.ones((3, 5), int), " int64"),
             (np.where(X > 0, np.nan, X), "x must be finite"),
             (np.ones((3, 4)), "takes"),
         ],

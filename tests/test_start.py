@@ -3,7 +3,9 @@
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import nnlite
@@ -11,12 +13,14 @@ import nnlite
 SLOW = {"numba", "scipy", "matplotlib", "tqdm", "torch", "http.client"}
 """What takes a while to import."""
 
+ROOMS = set(nnlite.__all__) - {"Network", "__version__", "explain", "load"}
+
 
 def in_a_fresh_process(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
-@pytest.mark.parametrize("room", ["", "decision_based", "models", "datasets", "training", "uncertainty", "plots"])
+@pytest.mark.parametrize("room", ["", *sorted(ROOMS - {"model_based"})])
 def test_an_import_brings_nothing_that_is_slow(room):
     code = f"import sys, nnlite; nnlite.{room or 'load'}; print({SLOW} & set(sys.modules))"
     assert in_a_fresh_process(code) == "set()"
@@ -24,7 +28,7 @@ def test_an_import_brings_nothing_that_is_slow(room):
 
 def test_importing_nnlite_imports_no_room():
     rooms = in_a_fresh_process("import sys, nnlite; print(sorted(m for m in sys.modules if m.startswith('nnlite.')))")
-    assert not any(name in rooms for name in ("decision_based", "model_based", "models", "datasets", "uncertainty"))
+    assert not any(f"'nnlite.{name}'" in rooms for name in ROOMS - {"layers"})
 
 
 @pytest.mark.parametrize("name", nnlite.__all__)
@@ -32,6 +36,18 @@ def test_every_name_is_there(name):
     assert name in dir(nnlite)
     code = f"import nnlite; first = nnlite.{name}; from nnlite import {name}; print({name} is first)"
     assert in_a_fresh_process(code) == "True"
+
+
+def test_dir_shows_every_room_and_the_few_names_that_a_session_begins_with():
+    folders = {path.parent.name for path in Path(nnlite.__file__).parent.glob("*/__init__.py")}
+    assert set(dir(nnlite)) == folders - {"commands", "engine", "kernels"} | set(nnlite.__all__) - ROOMS
+    assert set(dir(nnlite)) - ROOMS == {"Network", "__version__", "explain", "load"}
+
+
+def test_explain_is_the_one_entry_by_name():
+    network, x = nnlite.models.load("tiny"), nnlite.datasets.uci(split="test")[0][:2]
+    R = nnlite.decision_based.lrp.relevance(network, x, rules=nnlite.decision_based.lrp.epsilon(1e-6))
+    assert np.array_equal(nnlite.explain(network, x, "lrp-epsilon"), R)
 
 
 def test_a_star_brings_every_name():

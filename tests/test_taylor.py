@@ -403,11 +403,11 @@ GOOD = np.ones((2, 2, 7, 7))
     ("x", "target", "kind", "message"),
     [
         (GOOD[0], None, ValueError, r"takes the shape \(N, 2, 7, 7\), .* Add the batch axis"),
-        (GOOD.astype(int), None, ValueError, "x takes float64 values, and int64 came"),
+        (GOOD.astype(int), None, ValueError, "x takes float64 values, got int64"),
         (GOOD.astype(np.float32), None, ValueError, "computes in float64, and x is float32"),
         (GOOD * np.nan, None, ValueError, r"x must be finite, and x\[0, 0, 0, 0\] is nan"),
         (GOOD.tolist(), None, TypeError, "NumPy array"),
-        (GOOD, 3, ValueError, "classes from 0 to 2, and 3 came"),
+        (GOOD, 3, ValueError, "classes from 0 to 2, got 3"),
         (GOOD, ("conv9", 0), ValueError, "There is no layer 'conv9'"),
     ],
 )
@@ -419,14 +419,14 @@ def test_bad_input_is_refused(method: Any, x: Any, target: Any, kind: Any, messa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"steps": 0}, "steps takes a positive integer, and 0 came"),
-        ({"steps": 2.5}, r"steps takes a positive integer, and 2\.5 came"),
-        ({"steps": True}, "steps takes a positive integer, and True came"),
-        ({"toward": np.nan}, "toward must be finite in float64, and nan came"),
-        ({"toward": "black"}, "toward takes a number, .* 'black' came"),
-        ({"toward": np.zeros((2, 7, 7), np.float32)}, "toward takes an array of float64, as x is, and float32 came"),
-        ({"toward": np.zeros((3, 7, 7))}, r"one input \(2, 7, 7\), .* \(3, 7, 7\) came"),
-        ({"toward": np.zeros((5, 2, 7, 7))}, r"each sample \(2, 2, 7, 7\); \(5, 2, 7, 7\) came"),
+        ({"steps": 0}, "steps takes a positive integer, got 0"),
+        ({"steps": 2.5}, r"steps takes a positive integer, got 2\.5"),
+        ({"steps": True}, "steps takes a positive integer, got True"),
+        ({"toward": np.nan}, "toward must be finite in float64, got nan"),
+        ({"toward": "black"}, "toward takes a number, .* got 'black'"),
+        ({"toward": np.zeros((2, 7, 7), np.float32)}, "toward takes an array of float64, as x is, got float32"),
+        ({"toward": np.zeros((3, 7, 7))}, r"one input \(2, 7, 7\), .* got \(3, 7, 7\)"),
+        ({"toward": np.zeros((5, 2, 7, 7))}, r"each sample \(2, 2, 7, 7\); got \(5, 2, 7, 7\)"),
     ],
 )
 def test_a_search_that_cannot_be_is_refused(options: dict[str, Any], message: str) -> None:
@@ -437,10 +437,10 @@ def test_a_search_that_cannot_be_is_refused(options: dict[str, Any], message: st
 @pytest.mark.parametrize(
     ("network", "x", "options", "message"),
     [
-        (IMAGES, GOOD, {"low": None}, r"two bounds or none; low = None and high = 1\.0 came"),
+        (IMAGES, GOOD, {"low": None}, r"two bounds or none; got low = None and high = 1\.0"),
         (IMAGES, GOOD, {"high": None}, "two bounds or none"),
         (IMAGES, GOOD, {"low": 1.0, "high": 0.0}, "low < high"),
-        (IMAGES, 2 * GOOD, {}, r"takes inputs in \[0\.0, 1\.0\], and 2\.0 to 2\.0 came"),
+        (IMAGES, 2 * GOOD, {}, r"takes inputs in \[0\.0, 1\.0\], got 2\.0 to 2\.0"),
         (LEAKY, GOOD, {}, "z_plus needs inputs ≥ 0"),
     ],
 )

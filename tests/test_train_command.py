@@ -114,13 +114,13 @@ def test_a_network_may_have_a_loss_of_its_own(command: Command, monkeypatch: pyt
     [
         ("train --model vae --dataset mnist --out o.npz", ["--dataset is for classifiers", "vae learns from strokes"]),
         ("train --model rbm --folder x --out o.npz", ["--folder is for classifiers", "leave out --folder"]),
-        ("train --model gan --epochs 0 --out o.npz", ["--epochs takes an integer from 1, and 0 came"]),
-        ("train --model dcgan --epochs 1 --out o.npz", ["epochs must be more than the warmup of 1, and 1 came"]),
-        ("train --model gan --rate nan --out o.npz", ["--rate takes a finite number above 0", "nan came"]),
-        ("train --model rbm --seed -1 --out o.npz", ["--seed takes an integer from 0, and -1 came"]),
+        ("train --model gan --epochs 0 --out o.npz", ["--epochs takes an integer from 1, got 0"]),
+        ("train --model dcgan --epochs 1 --out o.npz", ["epochs must be more than the warmup of 1, got 1"]),
+        ("train --model gan --rate nan --out o.npz", ["--rate takes a finite number above 0", "got nan"]),
+        ("train --model rbm --seed -1 --out o.npz", ["--seed takes an integer from 0, got -1"]),
         ("train --model vae --rate 1e30 --out o.npz", ["diverged in epoch 1", "Lower the rate"]),
         ("train --model wgan --out o.npz", ["invalid choice: 'wgan'"]),
-        ("train --model vae --out o.png", ["ends in .npz, and o.png came"]),
+        ("train --model vae --out o.png", ["ends in .npz, got o.png"]),
     ],
 )
 def test_a_mistake_is_one_line(line: str, words: list[str], command: Command) -> None:

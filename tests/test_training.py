@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from nnlite import Network
 from nnlite.layers import Conv2d, Dense, Flatten, MaxPool2d, ReLU, Softmax
-from nnlite.network import gradient_rule
 from nnlite.training import (
     SGD,
     Adam,
@@ -30,6 +29,7 @@ from nnlite.training import (
     parameter_gradients,
     softmax,
 )
+from nnlite.walk import gradient_rule
 
 # ------------------------------------------------------------------------------------------------------- losses
 
@@ -79,13 +79,13 @@ def test_losses_are_stable_for_huge_scores(dtype: type) -> None:
 @pytest.mark.parametrize(
     ("scores", "labels", "message"),
     [
-        (np.zeros(3), np.zeros(3, int), r"\(N, K\).*\(3,\) float64 came"),
+        (np.zeros(3), np.zeros(3, int), r"\(N, K\).*got \(3,\) float64"),
         (np.zeros((0, 3)), np.zeros(0, int), "N and K from 1"),
         (np.zeros((2, 3), int), np.zeros(2, int), "float32 or float64"),
-        ([[0.0]], np.zeros(1, int), "list came"),
-        (np.zeros((2, 3)), np.zeros(3, int), r"each of the 2 samples, and \(3,\) int64 came"),
-        (np.zeros((2, 3)), np.zeros(2), "float64 came"),
-        (np.zeros((2, 3)), np.zeros(2, bool), "bool came"),
+        ([[0.0]], np.zeros(1, int), "got list"),
+        (np.zeros((2, 3)), np.zeros(3, int), r"each of the 2 samples, got \(3,\) int64"),
+        (np.zeros((2, 3)), np.zeros(2), " float64"),
+        (np.zeros((2, 3)), np.zeros(2, bool), " bool"),
         (np.zeros((2, 3)), np.eye(3)[:2], "argmax"),
         (np.zeros((2, 3)), np.array([0, 3]), r"from 0 to 2.*labels\[1\] is 3"),
         (np.zeros((2, 3)), np.array([-1, 0]), r"labels\[0\] is -1"),
@@ -246,14 +246,14 @@ def test_one_cycle_stays_between_its_ends(warmup: float, total: int) -> None:
 def test_a_schedule_refuses_a_step_that_is_not_one() -> None:
     for schedule in (Constant(0.1), Cosine(0.1), OneCycle(0.1)):
         for step in (-1, 10):
-            with pytest.raises(ValueError, match=f"step {step} came"):
+            with pytest.raises(ValueError, match=f"got step {step}"):
                 schedule(step, 10)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: SGD(momentum=1.0), "SGD: momentum takes a number from 0 up to, but not, 1, and 1.0 came"),
+        (lambda: SGD(momentum=1.0), "SGD: momentum takes a number from 0 up to, but not, 1, got 1.0"),
         (lambda: SGD(momentum=-0.1), "momentum"),
         (lambda: SGD(weight_decay=-1.0), "weight_decay takes a finite number from 0"),
         (lambda: SGD(nesterov=True), "needs a momentum"),
@@ -261,12 +261,12 @@ def test_a_schedule_refuses_a_step_that_is_not_one() -> None:
         (lambda: AdamW(beta2=math.nan), "AdamW: beta2"),
         (lambda: Adam(eps=-1e-8), "eps"),
         (lambda: AdamW(weight_decay=math.inf), "weight_decay"),
-        (lambda: Constant(0.0), "above 0, and 0.0 came"),
+        (lambda: Constant(0.0), "above 0, got 0.0"),
         (lambda: Constant(math.nan), "rate"),
         (lambda: Cosine(-1.0), "Cosine: rate"),
         (lambda: Cosine(1.0, final=-1.0), "final"),
         (lambda: OneCycle(math.inf), "OneCycle: rate"),
-        (lambda: OneCycle(1.0, warmup=1.1), "0 to 1, and 1.1 came"),
+        (lambda: OneCycle(1.0, warmup=1.1), "0 to 1, got 1.1"),
         (lambda: OneCycle(1.0, start=0.0), "start"),
         (lambda: OneCycle(1.0, final=0.0), "final"),
     ],
@@ -328,7 +328,7 @@ def test_without_parameters_there_are_no_gradients() -> None:
 
 
 def test_parameter_gradients_needs_all_activations() -> None:
-    with pytest.raises(ValueError, match=re.escape("2 activations, and 1 came; give network.forward(x)")):
+    with pytest.raises(ValueError, match=re.escape("2 activations, got 1; give network.forward(x)")):
         parameter_gradients(Network([Dense(np.eye(2))]), [np.ones((1, 2))], np.ones((1, 2)))
 
 

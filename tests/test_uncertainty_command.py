@@ -114,8 +114,8 @@ def test_a_picture_of_ones_own(command):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("strokes:5 --draws 0 --out a.png", "--draws takes 2 or more, for one draw alone agrees with itself; 0 came"),
-        ("strokes:5 --draws 1 --out a.png", "agrees with itself; 1 came"),
+        ("strokes:5 --draws 0 --out a.png", "--draws takes 2 or more, for one draw alone agrees with itself; got 0"),
+        ("strokes:5 --draws 1 --out a.png", "agrees with itself; got 1"),
         ("strokes:5 --model lenet --out a.png", "has none: all its draws would be the same"),
         ("strokes:5 --model ensemble --draws 9 --out a.png", "ensemble draws nothing"),
         ("strokes:5 --model nothing --out a.png", "there is no 'nothing'"),

@@ -1,1 +1,1 @@
-"""The subcommands of `nnlite`, one a file: its docstring is its help, `arguments` its options, `run` its work."""
+"""The subcommands of `nnlite`, one per file: its docstring is its help, `arguments` its options, `run` its work."""

@@ -25,7 +25,7 @@ def figure_output(path: Path) -> None:
 def output(path: Path, suffixes: set[str], option: str = "--out") -> None:
     """Refuse, before any work, a place that cannot be written or an ending that is not known."""
     if path.suffix.lower() not in suffixes:
-        raise ValueError(f"{option} takes a name that ends in {', '.join(sorted(suffixes))}, and {path} came.")
+        raise ValueError(f"{option} takes a name that ends in {', '.join(sorted(suffixes))}, got {path}.")
     try:
         check_place(path)
     except OSError as error:
@@ -57,7 +57,7 @@ def neuron(text: str) -> tuple[str, tuple[int, ...]]:
     """conv2:7 or conv2:7,3,4 as a target."""
     match = re.fullmatch(r"(\w+):(\d+(?:,\d+)*)", text)
     if match is None:
-        raise ValueError(f"--neuron takes LAYER:INDEX, such as conv2:7 or conv2:7,3,4, and {text} came.")
+        raise ValueError(f"--neuron takes LAYER:INDEX, such as conv2:7 or conv2:7,3,4, got {text}.")
     return match[1], tuple(map(int, match[2].split(",")))
 
 
@@ -85,7 +85,7 @@ def grey_digit(image: str, folder: str | None = None) -> tuple[np.ndarray, int |
 
 def _check_number(image: str, number: int, count: int) -> None:
     if number >= count:
-        raise ValueError(f"{image.partition(':')[0]} takes a number from 0 to {count - 1}, and {image} came.")
+        raise ValueError(f"{image.partition(':')[0]} takes a number from 0 to {count - 1}, got {image}.")
 
 
 def picture(

@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
     """Dream, print by how much the layer grew, write the picture."""
     checks.output(options.out, {".png"})
     if options.size is not None and options.size < 1:
-        raise ValueError(f"--size takes a positive integer, and {options.size} came.")
+        raise ValueError(f"--size takes a positive integer, got {options.size}.")
     network = checks.network(options.model)
     x = _to_network(_colours(options.image, options.size), network)
     same = ("channel", "octaves", "scale", "steps", "rate", "jitter", "tile")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import plots
+from .. import pictures
 from ..decision_based import lrp
 from ..decision_based.registry import MEANINGS, METHODS, divided, explain
 from ..decision_based.target import explained
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
     """Explain, print the decision and its books, write the picture."""
     checks.figure_output(options.out)
     if options.method not in METHODS:
-        raise ValueError(f"--method takes one of {', '.join(METHODS)}, and {options.method} came.")
+        raise ValueError(f"--method takes one of {', '.join(METHODS)}, got {options.method}.")
     method = METHODS[options.method]
     network = checks.network(options.model)
     x, label = checks.picture(options.image, network, options.invert, options.folder)
@@ -103,7 +103,7 @@ def _draw(path: Path, x: np.ndarray, predicted: str, R: np.ndarray, score: float
     import matplotlib.pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.8), layout="constrained")
-    plots.image(x[0], left, title=f"what the network saw\npredicted {predicted}")
+    pictures.image(x[0], left, title=f"what the network saw\npredicted {predicted}")
     over = x[0] if len(x[0]) == 3 and R.shape[2:] == x.shape[2:] else None
-    plots.heatmap(_as_picture(R[0]), right, score=score, title=title, over=over)
+    pictures.heatmap(_as_picture(R[0]), right, score=score, title=title, over=over)
     outputs.figure(path, figure)

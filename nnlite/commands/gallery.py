@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from .. import storage
+from ..templates import filled, text
 from . import checks
 from .page import PIXELS, document, grey, typeset
-from .prototypes import JUDGES, SEARCHED, Row, rows
+from .prototypes import JUDGES, SEARCHED, FormResult, rows
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
     print(f"Open {written} in a browser.")
 
 
-def page(found: Sequence[Row]) -> str:
+def page(found: Sequence[FormResult]) -> str:
     """The whole page as HTML."""
     summary = "".join(
         f"<tr><td><a href='#{_anchor(row)}'>{row.form.name}</a></td><td>{row.found.probability.min():.4f}</td>"
@@ -52,17 +53,27 @@ def page(found: Sequence[Row]) -> str:
         for row in found
     )
     judges = "".join(f"<th>{judge}</th>" for judge in JUDGES)
-    body = _BODY.format(
-        searched=SEARCHED, judge=JUDGES[0], judges=judges, summary=summary, forms="".join(map(_section, found))
+    body = filled(
+        __package__,
+        "pages/gallery.html",
+        searched=SEARCHED,
+        judge=JUDGES[0],
+        judges=judges,
+        summary=summary,
+        forms="".join(map(_section, found)),
     )
-    return document("nnlite gallery: ten digits, every form of activation maximization", body, _STYLE)
+    return document(
+        "nnlite gallery: ten digits, every form of activation maximization",
+        body,
+        text(__package__, "pages/gallery.css"),
+    )
 
 
-def _anchor(row: Row) -> str:
+def _anchor(row: FormResult) -> str:
     return re.sub(r"\W+", "-", row.form.name)
 
 
-def _section(row: Row) -> str:
+def _section(row: FormResult) -> str:
     figures = "".join(_pair(row, n) for n in range(len(row.found.classes)))
     return (
         f"<section id='{_anchor(row)}'><h2>{row.form.name}</h2><p>{typeset(row.form.formula)}<br>"
@@ -70,7 +81,7 @@ def _section(row: Row) -> str:
     )
 
 
-def _pair(row: Row, n: int) -> str:
+def _pair(row: FormResult, n: int) -> str:
     """The start, small, and the result of one class."""
     found, c, verdict = row.found, row.found.classes[n], row.verdicts[JUDGES[0]][n]
     says = f"{JUDGES[0]}: {verdict}" if verdict.predicted == c else f"<b>{JUDGES[0]}: {verdict}</b>"
@@ -85,24 +96,3 @@ def _pair(row: Row, n: int) -> str:
 
 def _picture(image: np.ndarray, alt: str, width: int, kind: str) -> str:
     return f'<img class={kind} src="{grey(image)}" alt="{alt}" width={width} height={width}>'
-
-
-_STYLE = """
-figure.pair { width: 12rem; } figure.pair div { display: flex; align-items: flex-end; gap: 2%; margin-bottom: .2rem; }
-figure.pair img { width: 66%; height: auto; } figure.pair img.start { width: 30%; }
-td:not(:first-child), th:not(:first-child) { text-align: right; } a { color: inherit; }
-@media (max-width: 40rem) { figure.pair { width: calc(50% - .35rem); } }
-"""
-
-_BODY = """
-<h1>What has the network learned of a digit?</h1>
-<p>Activation maximization: for each class an image is searched that makes <code>{searched}</code> say it. The small
-picture is the start, the large one the result; p is the probability of the class, before → after. Below stands what
-<code>{judge}</code> says: the same architecture, trained from another seed, without a part in the search.</p>
-<p>That p is nearly 1 says little about the picture. The general form knows nothing of digits, and reaches it with what
-looks like nothing. An expert adds which images are likely, a generator can make no others; then the same p looks like
-a digit. In code space compare with the start: it is what the generator knew before the search.</p>
-<div class=scroll><table><tr><th>form</th><th>smallest p</th>{judges}</tr>{summary}</table></div>
-<p>Under the names of the networks: for how many of the ten classes each says the one that was searched for.</p>
-{forms}
-"""

@@ -27,9 +27,9 @@ from ..model_based.activation_maximization import general, in_code_space, with_e
 from ..model_based.ascent import moved
 from ..model_based.prototype import OBJECTIVES, Prototype
 from ..model_based.starts import STARTS, Images
-from ..sheets import sheet
+from ..pictures import sheet
 from . import checks, outputs
-from .prototypes import JUDGES, Verdict, judged
+from .prototypes import JUDGES, Judgement, judged
 
 FORMS: dict[str, tuple[Callable[..., Prototype], str]] = {
     "general": (general, "{f} − {weight:g} · ‖x{centre}‖²"),
@@ -139,7 +139,7 @@ def _classes(text: str) -> str | list[int]:
         return text
     parts = text.split(",")
     if not all(part.strip().isdecimal() and len(part) < 9 for part in parts):
-        raise ValueError(f"--class takes a class such as 4, several as in 4,9, or all; {text} came.")
+        raise ValueError(f"--class takes a class such as 4, several as in 4,9, or all; got {text}.")
     return [int(part) for part in parts]
 
 
@@ -181,7 +181,7 @@ def _frames(trajectory: np.ndarray) -> list[np.ndarray]:
     return [sheet(trajectory[t], columns=min(5, trajectory.shape[1]), gap=1.0)[0] for t in moments]
 
 
-def _drawn(found: Prototype, climbed: str, judge: str | None, verdict: list[Verdict] | None) -> Any:
+def _drawn(found: Prototype, climbed: str, judge: str | None, verdict: list[Judgement] | None) -> Any:
     """Start and result, side by side for one class, else above each other."""
     import matplotlib.pyplot as plt
 

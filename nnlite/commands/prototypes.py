@@ -20,7 +20,7 @@ EXPERT_WEIGHT = 0.03
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judgement:
     """What a network takes an image for, and how sure it is."""
 
     predicted: int
@@ -30,9 +30,9 @@ class Verdict:
         return f"{self.predicted} ({self.probability:.2f})"
 
 
-def judged(judge: Network, x: np.ndarray) -> list[Verdict]:
+def judged(judge: Network, x: np.ndarray) -> list[Judgement]:
     """What a judge says of each image."""
-    return [Verdict(int(p.argmax()), float(p.max())) for p in softmax(judge.scores(x.astype(judge.dtype)))]
+    return [Judgement(int(p.argmax()), float(p.max())) for p in softmax(judge.scores(x.astype(judge.dtype)))]
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Form:
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class FormResult:
     """All classes by one form, and the verdicts of each judge."""
 
     form: Form
     found: Prototype
-    verdicts: dict[str, list[Verdict]]
+    verdicts: dict[str, list[Judgement]]
 
     def agreeing(self, judge: str) -> int:
         """For how many classes the judge says the class that was searched for."""
@@ -93,9 +93,9 @@ FORMS = (
 """Every form, from what knows nothing of digits to what has learned to write them."""
 
 
-def rows() -> Iterator[Row]:
+def rows() -> Iterator[FormResult]:
     """All forms, one after the other."""
     network, judges = models.load(SEARCHED), {name: models.load(name) for name in JUDGES}
     for form in FORMS:
         found = form.search(network)
-        yield Row(form, found, {name: judged(judge, found.x) for name, judge in judges.items()})
+        yield FormResult(form, found, {name: judged(judge, found.x) for name, judge in judges.items()})

@@ -44,7 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Record the walk, then print it or write the page."""
     if options.top < 1:
-        raise ValueError(f"--top takes a positive number of terms, and {options.top} came.")
+        raise ValueError(f"--top takes a positive number of terms, got {options.top}.")
     if options.html is not None:
         checks.output(options.html, {".html"}, "--html")
     network = checks.network(options.model)

@@ -34,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on from the checkpoint of a run that was stopped; start if there is none",
+        help="go on from the checkpoint of a run that was stopped; if there is no checkpoint, start",
     )
 
 
@@ -44,9 +44,9 @@ def run(options: argparse.Namespace) -> None:
     for name, least in (("epochs", 1), ("seed", 0)):
         value = getattr(options, name)
         if value is not None and value < least:
-            raise ValueError(f"--{name} takes an integer from {least}, and {value} came.")
+            raise ValueError(f"--{name} takes an integer from {least}, got {value}.")
     if options.rate is not None and not 0 < options.rate < math.inf:
-        raise ValueError(f"--rate takes a finite number above 0, such as 0.002, and {options.rate} came.")
+        raise ValueError(f"--rate takes a finite number above 0, such as 0.002, got {options.rate}.")
     if options.model in models.NAMES:
         train = train_classifier.train
     else:

@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import Network, models, plots
+from .. import Network, models, pictures
 from ..datasets.letters import LETTERS, letters
 from ..decision_based.registry import MEANINGS, METHODS, divided, explain
 from ..uncertainty import Networks, Prediction, dropout_draws, predict
 from ..uncertainty.evidential import evidence
 from ..uncertainty.explanations import explanations
-from ..uncertainty.pictures import picture
+from ..uncertainty.panels import picture
 from ..uncertainty.shifts import rotated
 from . import checks, outputs
 
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
     """Predict, explain, print how sure both are, write the picture."""
     checks.figure_output(options.out)
     if options.method not in METHODS:
-        raise ValueError(f"--method takes one of {', '.join(METHODS)}, and {options.method} came.")
+        raise ValueError(f"--method takes one of {', '.join(METHODS)}, got {options.method}.")
     networks = _family(options)
     x, label = _picture(options, networks[0])
     x = rotated(x, options.rotate) if options.rotate else x
@@ -83,7 +83,7 @@ def _family(options: argparse.Namespace) -> Networks:
         return models.ensemble() if network is None else (network,)
     draws = DRAWS if options.draws is None else options.draws
     if draws < 2:
-        raise ValueError(f"--draws takes 2 or more, for one draw alone agrees with itself; {draws} came.")
+        raise ValueError(f"--draws takes 2 or more, for one draw alone agrees with itself; got {draws}.")
     return dropout_draws(network, draws, rng=0 if options.seed is None else options.seed)
 
 
@@ -161,10 +161,10 @@ def _draw_evidence(x: np.ndarray, R: np.ndarray, belief: np.ndarray, u: float, t
     import matplotlib.pyplot as plt
 
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained")
-    plots.image(x[0], left, title="what the network saw")
+    pictures.image(x[0], left, title="what the network saw")
     names = [*map(str, range(len(belief))), "u"]
     middle.bar(names, [*belief, u], color=[*["#2171b5"] * len(belief), "#777777"])
     middle.set_ylim(0, 1)
     middle.set_title(f"belief in each class, and in none: u = {u:.2f}", fontsize=10)
-    plots.heatmap(R, right, title=title)
+    pictures.heatmap(R, right, title=title)
     return figure

@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
     """Compare, print the table, write the files; exit with 1 unless something was checked and is as it should be."""
     files = _files(options)
     if options.samples < 1:
-        raise ValueError(f"--samples takes an integer from 1, and {options.samples} came.")
+        raise ValueError(f"--samples takes an integer from 1, got {options.samples}.")
     if options.theirs_layers is not None and options.theirs is None:
         raise ValueError("--theirs-layers goes with --theirs, the map of the input.")
     if options.theirs is not None:
@@ -156,7 +156,7 @@ def _shape(text: str | None, known: tuple[int, ...] | None) -> tuple[int, ...]:
         return known
     parts = text.split(",")
     if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
-        raise ValueError(f"--shape takes positive integers such as 3,32,32, and {text} came.")
+        raise ValueError(f"--shape takes positive integers such as 3,32,32, got {text}.")
     return tuple(int(part) for part in parts)
 
 

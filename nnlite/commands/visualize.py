@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import Network, datasets, models, plots
+from .. import Network, datasets, models, pictures
 from ..model_based.ascent import moved
 from ..model_based.channels import all_channels
 from ..model_based.dataset_examples import Examples, channel_examples, dataset_examples
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
     _check(options)
     images = _held_out(network, options.held_out)
     if options.examples and images is None:
-        raise ValueError("--examples shows held-out images, and there are none for this network; leave it out.")
+        raise ValueError("--examples shows held-out images, and this network has none; leave it out.")
     target, name = _target(options, network)
     settings = _settings(options)
     shown = max(1, options.examples)
@@ -97,9 +97,9 @@ def run(options: argparse.Namespace) -> None:
         outputs.array(options.out, found.x)
     else:
         window = receptive_field(network, target)
-        pictures = _pictures(found, best if options.examples else None, images, options.all)
+        panels = _pictures(found, best if options.examples else None, images, options.all)
         together = 1 + options.examples if options.all else 1
-        outputs.figure(options.out, _drawn([(x[(..., *window)], text) for x, text in pictures], name, together))
+        outputs.figure(options.out, _drawn([(x[(..., *window)], text) for x, text in panels], name, together))
     print(f"written    {options.out}")
 
 
@@ -111,11 +111,9 @@ def _check(options: argparse.Namespace) -> None:
     if options.all and options.count != 1:
         raise ValueError("--count makes several images of one thing, and --all one of each channel; leave one out.")
     if options.held_out < 0:
-        raise ValueError(f"--held-out takes a number of images from 0, and {options.held_out} came.")
+        raise ValueError(f"--held-out takes a number of images from 0, got {options.held_out}.")
     if not 0 <= options.examples <= options.held_out:
-        raise ValueError(
-            f"--examples takes 0 to the {options.held_out} images of --held-out, and {options.examples} came."
-        )
+        raise ValueError(f"--examples takes 0 to the {options.held_out} images of --held-out, got {options.examples}.")
 
 
 def _target(options: argparse.Namespace, network: Network) -> tuple[Any, str]:
@@ -188,17 +186,17 @@ def _grid(n: int, together: int = 1) -> tuple[int, int]:
     return rows, ceil(groups / rows) * together
 
 
-def _drawn(pictures: Sequence[Picture], title: str, together: int = 1) -> Any:
+def _drawn(panels: Sequence[Picture], title: str, together: int = 1) -> Any:
     """The pictures in rows, what they reach above them."""
     import matplotlib.pyplot as plt
 
-    rows, columns = _grid(len(pictures), together)
+    rows, columns = _grid(len(panels), together)
     figure, axes = plt.subplots(
         rows, columns, figsize=(max(3.2, 1.5 * columns), 1.75 * rows + 0.4), layout="constrained", squeeze=False
     )
     for ax in axes.flat:
         ax.axis("off")
-    for ax, (x, text) in zip(axes.flat, pictures):  # noqa: B905 (the last row may have places left)
-        plots.image(x, ax, title=text).title.set_fontsize(8)
+    for ax, (x, text) in zip(axes.flat, panels):  # noqa: B905 (the last row may have places left)
+        pictures.image(x, ax, title=text).title.set_fontsize(8)
     figure.suptitle(title, fontsize=10)
     return figure

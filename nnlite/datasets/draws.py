@@ -39,7 +39,7 @@ class Draws(NamedTuple):
 def draw(seed: int, start: int, n: int, points: int, care_shape: float) -> Draws:
     """Random numbers for the samples start, start + 1, ... start + n - 1.
 
-    Each sample has a generator of its own, keyed by (seed, index), and takes the same list of numbers whatever it is
+    Each sample has its own generator, keyed by (seed, index), and takes the same list of numbers whatever it is
     going to be: so no sample depends on which others are drawn with it.
 
     Parameters

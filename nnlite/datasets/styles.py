@@ -16,7 +16,7 @@ class Style:
     """One way to write a digit or a letter.
 
     A pen stroke goes from where the pen is set down to where it is lifted. A sharp corner divides it into runs,
-    each a spline of its own; consecutive runs of a stroke share the corner's control point.
+    each a separate spline; consecutive runs of a stroke share the corner's control point.
     """
 
     weight: float  # how often this style is written, against the symbol's other styles

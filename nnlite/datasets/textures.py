@@ -95,7 +95,7 @@ class _Draws(NamedTuple):
 
 
 def _draw(seed: int, indices: np.ndarray, size: int) -> _Draws:
-    """The random numbers of the samples with these indices, each from a generator of its own."""
+    """The random numbers of the samples with these indices, each from its own generator."""
     u = np.empty((len(indices), 10 + 12 + 2 * WAVES), np.float32)
     noise = np.empty((len(indices), 3, size, size), np.float32)
     for row, index in enumerate(indices):

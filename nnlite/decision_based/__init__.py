@@ -1,4 +1,4 @@
-"""Why did the network decide so? One method a file; each takes (network, x, target=None) and gives a map a sample.
+"""Why did the network decide so? One method a file; each takes (network, x, target=None) and gives one map per sample.
 
 inputs.py                       what goes in, checked
 target.py                       what is explained: a class or a neuron

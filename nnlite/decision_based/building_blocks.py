@@ -139,7 +139,7 @@ def factors(
         S ← S ⊙ A Dᵀ / (S D Dᵀ)        D ← D ⊙ Sᵀ A / (Sᵀ S D)
 
     with A as a matrix, positions × channels. The positions of all images of the batch are factored together: give one
-    image at a time for factors of its own. The strongest factor comes first.
+    image at a time for the factors of that image. The strongest factor comes first.
 
     Parameters
     ----------
@@ -176,8 +176,8 @@ def factors(
     at = f.network.index(layer) + 1
     A = _maps(f.a[at], layer)
     if A.size == 0 or A.min() < 0:
-        came = "none came" if A.size == 0 else f"the least is {A.min()}"
-        raise ValueError(f"Non-negative factors need activations ≥ 0, and {came}; choose the layer after a ReLU.")
+        got = "none" if A.size == 0 else A.min()
+        raise ValueError(f"Non-negative factors need activations ≥ 0, got {got}; choose the layer after a ReLU.")
     N, K, h, w = A.shape
     V = A.transpose(0, 2, 3, 1).reshape(-1, K).astype(np.float64)
     S, D, errors = multiplicative_updates(V, n, rng, iterations)

@@ -190,7 +190,7 @@ def guided_grad_cam(
     """
     L = grad_cam(network, x, target, layer=layer)
     if x.ndim != 4:
-        raise ValueError(f"Guided Grad-CAM takes images (N, C, H, W), and {x.shape} came.")
+        raise ValueError(f"Guided Grad-CAM takes images (N, C, H, W), got {x.shape}.")
     return guided_backpropagation(network, x, target) * upsampled(L, x.shape[2:], interpolation)[:, None]
 
 
@@ -221,13 +221,13 @@ def upsampled(L: np.ndarray, size: int | tuple[int, ...], interpolation: str = "
     array([[[0., 0., 4., 4.]]])
     """
     if interpolation not in INTERPOLATIONS:
-        raise ValueError(f"interpolation takes {' or '.join(map(repr, INTERPOLATIONS))}, and {interpolation!r} came.")
+        raise ValueError(f"interpolation takes {' or '.join(map(repr, INTERPOLATIONS))}, got {interpolation!r}.")
     if not isinstance(unmasked("L", L), np.ndarray):
-        raise TypeError(f"upsampled takes a NumPy array of maps (N, h, w), and {type(L).__name__} came.")
+        raise TypeError(f"upsampled takes a NumPy array of maps (N, h, w), got {type(L).__name__}.")
     if L.dtype not in DTYPES:
-        raise ValueError(f"upsampled takes float32 or float64 maps, and {L.dtype} came; use L.astype(np.float64).")
+        raise ValueError(f"upsampled takes float32 or float64 maps, got {L.dtype}; use L.astype(np.float64).")
     if L.ndim != 3 or 0 in L.shape[1:]:
-        raise ValueError(f"upsampled takes maps (N, h, w) of at least one pixel, and {L.shape} came.")
+        raise ValueError(f"upsampled takes maps (N, h, w) of at least one pixel, got {L.shape}.")
     height, width = pair("upsampled", "size", size, 1)
     most = max(height * L.shape[1], width * L.shape[2], len(L) * height * max(width, L.shape[2]))
     claim(3 * 8 * most, f"upsampled, to maps of {height} × {width},")

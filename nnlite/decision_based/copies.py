@@ -36,9 +36,9 @@ def given_copies(x: np.ndarray, value: Any, name: str) -> np.ndarray:
     """
     fits = isinstance(unmasked(name, value), np.ndarray) and value.shape[1:] == x.shape and len(value) > 0
     if not fits or value.dtype != x.dtype:
-        came = f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+        got = f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
         shape = ", ".join(map(str, x.shape))
-        raise ValueError(f"{name} takes an array (n, {shape}) of {x.dtype}, as x is; got {came}.")
+        raise ValueError(f"{name} takes an array (n, {shape}) of {x.dtype}, as x is; got {got}.")
     return value
 
 

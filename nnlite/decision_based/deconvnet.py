@@ -17,11 +17,11 @@ import numpy as np
 from ..layers import Layer, Mask
 from ..layers.arguments import Shape, is_integer, unmasked
 from ..network import Network
-from ..sheets import sheet
+from ..pictures import sheet
 from ..walk import LocalRule
 from .inputs import activations
 from .method import method
-from .relu_rules import rules_for
+from .relu_rules import with_relu_rule
 from .target import Target, explanation
 
 BLOCK = 2**24
@@ -177,7 +177,7 @@ def filters_grid(maps: np.ndarray, columns: int | None = None, gap: float = 0.0)
     Raises
     ------
     ValueError
-        The maps have another shape, there are none, or columns is not a positive integer.
+        The maps have another shape, there are no maps, or columns is not a positive integer.
 
     Source: Zeiler and Fergus 2013, fig. 2; slides, all filters of the first convolution.
 
@@ -189,7 +189,7 @@ def filters_grid(maps: np.ndarray, columns: int | None = None, gap: float = 0.0)
     maps = np.asarray(unmasked("maps", maps))
     if maps.ndim not in (3, 4) or not maps.size or maps.dtype.kind != "f":
         raise ValueError(
-            f"maps takes floats (K, H, W) or (K, C, H, W), the maps of one sample, and {maps.shape} {maps.dtype} came."
+            f"maps takes floats (K, H, W) or (K, C, H, W), the maps of one sample, got {maps.shape} {maps.dtype}."
         )
     if maps.ndim == 4:
         maps = maps.sum(axis=1)
@@ -202,7 +202,7 @@ def _back(network: Network, a: list[np.ndarray], R: np.ndarray) -> np.ndarray:
 
 
 def _rules(network: Network) -> list[LocalRule]:
-    return rules_for(network, deconvnet_rule)
+    return with_relu_rule(network, deconvnet_rule)
 
 
 def _up_to(network: Network, x: np.ndarray, layer: str) -> tuple[Network, list[np.ndarray]]:
@@ -236,13 +236,13 @@ def _for_samples(network: Network, samples: np.ndarray) -> Network:
 def _check_filter(filter: int, layer: str, shape: Shape) -> None:
     if not is_integer(filter) or len(shape) < 2 or not 0 <= filter < shape[1]:
         filters = f"filters from 0 to {shape[1] - 1}" if len(shape) > 1 else "no filters"
-        raise ValueError(f"Layer {layer} has {filters}, and {filter!r} came.")
+        raise ValueError(f"Layer {layer} has {filters}, got {filter!r}.")
 
 
 def _checked_position(position: str | None, layer: str, shape: Shape) -> bool:
     """Whether only the strongest place is meant."""
     if position not in (None, "strongest"):
-        raise ValueError(f'position takes "strongest" or None, and {position!r} came.')
+        raise ValueError(f'position takes "strongest" or None, got {position!r}.')
     if position is not None and len(shape) != 4:
         raise ValueError(f"position chooses within a feature map, and layer {layer} has none: it gives {shape}.")
     return position is not None

@@ -114,17 +114,17 @@ def deeplift(
     (array([[0., 3.]]), array([[1.5, 1.5]]))
     """
     if rule not in RULES:
-        raise ValueError(f"rule takes {', '.join(map(repr, RULES))}, and {rule!r} came.")
+        raise ValueError(f"rule takes {', '.join(map(repr, RULES))}, got {rule!r}.")
     f = explained(network, x, target)
     references = several_like_input(x, reference, "reference")
     R = np.zeros_like(x)
     for one in references:
         r = activations(f.network, one.copy())
-        R += f.network.walk_back(f.a, f.ones, rules_for(f.network, f.a, r, rule))[0] * (x - r[0])
+        R += f.network.walk_back(f.a, f.ones, deeplift_rules(f.network, f.a, r, rule))[0] * (x - r[0])
     return R / x.dtype.type(len(references))
 
 
-def rules_for(
+def deeplift_rules(
     network: Network, a: Sequence[np.ndarray], r: Sequence[np.ndarray], rule: str = "rescale"
 ) -> list[LocalRule]:
     """One rule for each layer, bottom to top, with the reference's activations r bound.

@@ -117,6 +117,6 @@ def _need_nonnegative(network: Network, a: list[np.ndarray]) -> None:
     for name, layer, a_j in zip(network.names, network, a, strict=False):
         if (layer.weighted or isinstance(layer, (AvgPool2d, GlobalAvgPool))) and a_j.size and a_j.min() < 0:
             raise ValueError(
-                f"Excitation backpropagation divides by activations ≥ 0, and {a_j.min()} came to layer {name}. Use "
+                f"Excitation backpropagation divides by activations ≥ 0, got {a_j.min()} at layer {name}. Use "
                 "pixels ≥ 0 and ReLUs, or begin above such layers: network[l:] at its input network.forward(x)[l]."
             )

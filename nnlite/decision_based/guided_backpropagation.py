@@ -12,7 +12,7 @@ import numpy as np
 from ..layers import Layer
 from ..network import Network
 from .method import method
-from .relu_rules import rules_for
+from .relu_rules import with_relu_rule
 from .target import Target, explanation
 
 
@@ -55,4 +55,4 @@ def guided_backpropagation(network: Network, x: np.ndarray, target: Target = Non
     >>> guided_backpropagation(net, np.array([[2.0, 1.0]]))     # the gradient is [[2., 7.]]
     array([[3., 6.]])
     """
-    return explanation(network, x, target, lambda network: rules_for(network, guided_rule))
+    return explanation(network, x, target, lambda network: with_relu_rule(network, guided_rule))

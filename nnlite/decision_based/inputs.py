@@ -18,7 +18,7 @@ def check_input(network: Network, x: np.ndarray) -> np.ndarray:
     Raises
     ------
     TypeError
-        The network is none, or x is not a NumPy array, or a masked one.
+        The network is not a Network, or x is not a NumPy array, or is a masked one.
     ValueError
         x is not floating-point, not in the dtype of the network, lacks the batch axis, does not fit the layers,
         or holds a NaN or an infinity.
@@ -54,7 +54,7 @@ def check_finite(network: Network, z: np.ndarray) -> None:
 
 
 def like_input(x: np.ndarray, value: Any, name: str, *, also: str = "") -> np.ndarray:
-    """Something to put in the place of x, such as a baseline, in the shape and dtype of x.
+    """Something to put instead of x, such as a baseline, in the shape and dtype of x.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def like_input(x: np.ndarray, value: Any, name: str, *, also: str = "") -> np.nd
     Raises
     ------
     ValueError
-        It is none of these, or not finite.
+        It is something else, or not finite.
 
     >>> like_input(np.ones((2, 3)), np.array([1.0, 2.0, 3.0]), "baseline")
     array([[1., 2., 3.],
@@ -85,14 +85,14 @@ def like_input(x: np.ndarray, value: Any, name: str, *, also: str = "") -> np.nd
     )
     array = isinstance(value, np.ndarray) and value.dtype.kind in "iuf"
     if not number and not (array and _broadcasts(value.shape, x.shape)):
-        came = value.shape if array else f"an array of {value.dtype}" if isinstance(value, np.ndarray) else repr(value)
+        got = value.shape if array else f"an array of {value.dtype}" if isinstance(value, np.ndarray) else repr(value)
         raise ValueError(
             f"{name} takes a number, an array of {x.dtype} that broadcasts against one input {x.shape[1:]}, or one for "
-            f"each sample {x.shape}{also}; {came} came."
+            f"each sample {x.shape}{also}; got {got}."
         )
     if not number and value.dtype != x.dtype:
         raise ValueError(
-            f"{name} takes an array of {x.dtype}, as x is, and {value.dtype} came; use {name}.astype(np.{x.dtype})."
+            f"{name} takes an array of {x.dtype}, as x is, got {value.dtype}; use {name}.astype(np.{x.dtype})."
         )
     if number:
         value = value.item() if isinstance(value, (np.generic, np.ndarray)) else value
@@ -100,8 +100,8 @@ def like_input(x: np.ndarray, value: Any, name: str, *, also: str = "") -> np.nd
     else:
         finite = np.isfinite(value).all()
     if not finite:
-        came = f"{value!r} came" if number else "it holds a NaN or an infinity"
-        raise ValueError(f"{name} must be finite in {x.dtype}, and {came}.")
+        got = repr(value) if number else "a NaN or an infinity"
+        raise ValueError(f"{name} must be finite in {x.dtype}, got {got}.")
     return np.broadcast_to(np.asarray(value, x.dtype), x.shape)
 
 
@@ -116,7 +116,7 @@ def several_like_input(x: np.ndarray, value: Any, name: str) -> list[np.ndarray]
            [1., 2., 3.]])
     """
     if isinstance(value, (list, tuple)) and not value:
-        raise ValueError(f"{name} takes a list of one or more, and an empty one came.")
+        raise ValueError(f"{name} takes a list of one or more, got an empty one.")
     each = value if isinstance(value, (list, tuple)) else [0 if value is None else value]
     also = ", or a list of these to average over (list(stack) for a stack)"
     return [like_input(x, one, name, also=also) for one in each]

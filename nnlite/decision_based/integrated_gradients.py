@@ -125,7 +125,7 @@ def completeness_gap(
     """
     f = explained(network, x, target)
     if np.shape(unmasked("R", R)) != x.shape:
-        raise ValueError(f"R takes the shape of x, {x.shape}, and {np.shape(R)} came.")
+        raise ValueError(f"R takes the shape of x, {x.shape}, got {np.shape(R)}.")
     starts = several_like_input(x, baseline, "baseline")
     at_start = sum(explained(network, start, f.target).score for start in starts) / x.dtype.type(len(starts))
     return f.score - at_start - np.asarray(R).sum(axis=tuple(range(1, x.ndim)))
@@ -156,7 +156,7 @@ def points(quadrature: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
     if quadrature == "gauss-legendre":
         roots, w = _gauss_legendre(steps)
         return (1 + roots) / 2, w / 2
-    raise ValueError(f'quadrature takes "midpoint", "gauss-legendre" or "trapezoid", and {quadrature!r} came.')
+    raise ValueError(f'quadrature takes "midpoint", "gauss-legendre" or "trapezoid", got {quadrature!r}.')
 
 
 @lru_cache(maxsize=16)  # fifty roots take as long as the gradients at ten of them
@@ -183,6 +183,6 @@ def _along_path(
         copies = path.reshape(-1, *x.shape[1:])
         g = gradient(network, copies, target_of_copies(f, len(path)))
         if np.shape(g) != copies.shape:
-            raise ValueError(f"gradient must give a signal in the shape of its input, and {np.shape(g)} came.")
+            raise ValueError(f"gradient must give a signal in the shape of its input, got {np.shape(g)}.")
         along += np.tensordot(w[now], g.reshape(path.shape), axes=1)
     return along

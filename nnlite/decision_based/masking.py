@@ -159,7 +159,7 @@ def find_confusion(
 
     Returns
     -------
-    The case, or None where there is none.
+    The case, or None if none was found.
 
     Raises
     ------
@@ -171,9 +171,7 @@ def find_confusion(
     check_input(network, images)
     labels = np.asarray(unmasked("labels", labels))
     if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
-        raise ValueError(
-            f"labels takes {len(images)} integers, one for each image, and {labels.shape} {labels.dtype} came."
-        )
+        raise ValueError(f"labels takes {len(images)} integers, one for each image, got {labels.shape} {labels.dtype}.")
     numbers = np.flatnonzero((labels == label) & (network.predict(images) == label))
     if not len(numbers):
         return None
@@ -194,11 +192,11 @@ def relevance_map(R: np.ndarray, x: np.ndarray) -> np.ndarray:
     """R as floats, in the shape of x or without its channels, or ValueError."""
     R = np.asarray(unmasked("R", R))
     if R.dtype.kind not in "iuf":
-        raise ValueError(f"R takes a map of numbers for each input, and {R.dtype} came.")
+        raise ValueError(f"R takes a map of numbers for each input, got {R.dtype}.")
     if R.shape != x.shape and not (x.ndim == 4 and R.shape == (len(x), *x.shape[2:])):
-        raise ValueError(f"R takes a map for each input, {x.shape} or without channels, and {R.shape} came.")
+        raise ValueError(f"R takes a map for each input, {x.shape} or without channels, got {R.shape}.")
     if not np.isfinite(R).all():
-        raise ValueError("R must be finite, and it holds a NaN or an infinity.")
+        raise ValueError("R must be finite, got a NaN or an infinity.")
     return R if R.dtype.kind == "f" else R.astype(np.float64)
 
 
@@ -210,9 +208,9 @@ def _predicted(network: Network, f: Explained) -> np.ndarray:
 def _chosen(R: np.ndarray, which: str, percent: float) -> np.ndarray:
     """Where the map says that x is erased, in the shape of the map."""
     if which not in WHICH:
-        raise ValueError(f"which takes one of {', '.join(WHICH)}, and {which!r} came.")
+        raise ValueError(f"which takes one of {', '.join(WHICH)}, got {which!r}.")
     if not 0 < number("mask_by_relevance", "percent", percent) <= 100:
-        raise ValueError(f"percent takes a number above 0, up to 100, and {percent!r} came.")
+        raise ValueError(f"percent takes a number above 0, up to 100, got {percent!r}.")
     if which != "top":
         return R > 0 if which == "positive" else R < 0
     flat = R.reshape(len(R), -1)

@@ -15,10 +15,10 @@ import numpy as np
 from ..finite import WATCHED, NotFinite, check, is_finite, watching
 from .inputs import check_network
 
-Method = TypeVar("Method", bound=Callable[..., Any])
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def method(function: Method) -> Method:
+def method(function: Function) -> Function:
     """function(network, ...), which takes nothing but a Network and gives nothing but finite numbers.
 
     The numbers are looked at once, in what the function returns: an array, or arrays in a sequence or a dataclass.
@@ -34,12 +34,12 @@ def method(function: Method) -> Method:
     return _checked(function, True)
 
 
-def finite(function: Method) -> Method:
+def finite(function: Function) -> Function:
     """The function, which gives nothing but finite numbers: as `method`, but for what it takes."""
     return _checked(function, False)
 
 
-def takes_network(function: Method) -> Method:
+def takes_network(function: Function) -> Function:
     """function(network, ...), which takes nothing but a Network; an error of a method within it bears its name."""
 
     @wraps(function)
@@ -50,10 +50,10 @@ def takes_network(function: Method) -> Method:
         except NotFinite as error:
             raise error.of(function.__name__) from None
 
-    return cast(Method, checked)
+    return cast(Function, checked)
 
 
-def _checked(function: Method, network: bool) -> Method:
+def _checked(function: Function, network: bool) -> Function:
     name = function.__qualname__.removesuffix(".__call__")
 
     @wraps(function)
@@ -83,7 +83,7 @@ def _checked(function: Method, network: bool) -> Method:
             raise error.of(name) from None
         return found
 
-    return cast(Method, checked)
+    return cast(Function, checked)
 
 
 def _arrays(found: Any) -> Iterable[np.ndarray]:

@@ -107,7 +107,7 @@ def occlusion(
         For "noise": a Generator or a seed.
     memory
         How many bytes the covered copies that run at once may take, with the activations that are computed of them;
-        one copy runs in any case. The batch's own activations, and what a layer needs for itself, come on top.
+        one copy runs in any case. The batch's own activations, and what a layer needs while it runs, come on top.
     progress
         None: a bar on a terminal, for runs of more than two seconds. True: always. False: never.
 
@@ -133,7 +133,7 @@ def occlusion(
     _check_choices(score=(score, ("score", "probability")), overlap=(overlap, ("mean", "sum")))
     f = explained(network, x, target)
     if x.ndim != 4:
-        raise ValueError(f"occlusion takes images (N, C, H, W), and {x.shape} came.")
+        raise ValueError(f"occlusion takes images (N, C, H, W), got {x.shape}.")
     if score == "probability" and not isinstance(f.target, np.ndarray):
         raise ValueError(f'A neuron has no probability; use score="score" with the target {target!r}.')
     if score == "probability":
@@ -189,14 +189,14 @@ def filling(
     if fill == "flip":
         if x.size and (x.min() < 0 or x.max() > 1):
             raise ValueError(
-                f'fill="flip" takes pixels in [0, 1], and {x.min()} to {x.max()} came; bring them to [0, 1], or '
+                f'fill="flip" takes pixels in [0, 1], got {x.min()} to {x.max()}; bring them to [0, 1], or '
                 "take another fill."
             )
         return 1 - x
     if fill == "blur":
         width = (window[0] / 2, window[1] / 2) if sigma is None else 2 * (number("occlusion", "sigma", sigma),)
         if min(width) <= 0:
-            raise ValueError(f"occlusion: sigma must be more than 0, and {sigma!r} came.")
+            raise ValueError(f"occlusion: sigma must be more than 0, got {sigma!r}.")
         from scipy import ndimage  # here: it takes a while to import
 
         return ndimage.gaussian_filter(x, (0, 0, *width), mode="reflect")
@@ -208,7 +208,7 @@ def filling(
 def _check_choices(**options: tuple[Any, tuple[str, ...]]) -> None:
     for name, (value, choices) in options.items():
         if value not in choices:
-            raise ValueError(f"{name} takes one of {', '.join(choices)}, and {value!r} came.")
+            raise ValueError(f"{name} takes one of {', '.join(choices)}, got {value!r}.")
 
 
 def _window(shape: tuple[int, ...], size: Any, stride: Any) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""The exact backward pass with one change: a rule of its own on every ReLU.
+"""The exact backward pass with one change: another rule on every ReLU.
 
     gradient                 R_j = R_k        where a_j > 0
     DeConvNet                R_j = max(0, R_k)
@@ -16,10 +16,10 @@ from ..network import Network
 from ..walk import LocalRule, gradient_rule
 
 
-def rules_for(network: Network, relu: LocalRule) -> list[LocalRule]:
+def with_relu_rule(network: Network, relu: LocalRule) -> list[LocalRule]:
     """One rule for each layer, bottom to top: `relu` on every ReLU, the exact backward pass on all others.
 
-    >>> rules_for(Network([ReLU()]), gradient_rule) == [gradient_rule]
+    >>> with_relu_rule(Network([ReLU()]), gradient_rule) == [gradient_rule]
     True
     """
     return [relu if isinstance(layer, ReLU) else gradient_rule for layer in network]

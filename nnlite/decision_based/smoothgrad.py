@@ -178,16 +178,14 @@ def _draws(
         labels = target_of_copies(f, len(copies))
         g = method(network, copies.reshape(-1, *x.shape[1:]), labels)
         if np.shape(g)[:1] != (len(copies) * len(x),):
-            raise ValueError(
-                f"method must give a map for each of {len(copies) * len(x)} inputs, and {np.shape(g)} came."
-            )
+            raise ValueError(f"method must give a map for each of {len(copies) * len(x)} inputs, got {np.shape(g)}.")
         yield from g.reshape(*copies.shape[:2], *g.shape[1:])
 
 
 def _drawn(x: np.ndarray, level: Any, rng: Any) -> Callable[[slice], np.ndarray]:
     """Draws the next ε^(i): standard normal patterns, the same for every sample, times the σ of each."""
     if number("smoothgrad", "level", level) < 0:
-        raise ValueError(f"level must be at least 0, and {level!r} came.")
+        raise ValueError(f"level must be at least 0, got {level!r}.")
     axes = tuple(range(1, x.ndim))
     sigma = x.dtype.type(level) * (x.max(axis=axes, keepdims=True) - x.min(axis=axes, keepdims=True))
     rng = generator("smoothgrad", "rng", rng)

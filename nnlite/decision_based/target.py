@@ -49,11 +49,11 @@ def given_class(n: int, classes: int, target: Any) -> np.ndarray:
     except ValueError:  # ragged, such as [[1], [2, 3]]
         chosen = np.asarray(None)
     if chosen.dtype.kind not in "iu" or chosen.shape not in ((), (n,)):
-        raise ValueError(f"target takes a class, {n} integers (a class for each sample) or None, and {target!r} came.")
+        raise ValueError(f"target takes a class, {n} integers (a class for each sample) or None, got {target!r}.")
     chosen = chosen.astype(np.int64)
     if chosen.size and chosen.view(np.uint64).max() >= classes:  # both ends in one pass: without a sign, -1 is large
         expected = f"classes from 0 to {classes - 1}" if classes > 1 else "0 or None for a network with one output"
-        raise ValueError(f"target takes {expected}, and {target!r} came.")
+        raise ValueError(f"target takes {expected}, got {target!r}.")
     return chosen if chosen.shape else np.full(n, chosen)
 
 
@@ -196,7 +196,7 @@ def explanation(
     rules_for: Callable[[Network], Sequence[LocalRule]],
     start: str = "one",
 ) -> np.ndarray:
-    """R on the input: from a signal at the top of what is explained, down by one rule a layer.
+    """R on the input: from a signal at the top of what is explained, down by one rule per layer.
 
     Parameters
     ----------
@@ -249,6 +249,6 @@ def neuron(shape: Shape, layer: str, index: Any) -> tuple[int, ...]:
     if not whole or len(place) not in (1, len(shape)) or any(not 0 <= i < n for i, n in zip(place, shape)):  # noqa: B905
         raise ValueError(
             f"target takes a neuron of layer {layer}, whose output is {shape}: an index below {shape[0]}, or one for "
-            f"each axis; {index!r} came."
+            f"each axis; got {index!r}."
         )
     return place

@@ -117,7 +117,7 @@ def deep_taylor(
 ) -> np.ndarray:
     """R_j = Σ_k (a_j w⁺_jk / Σ_j a_j w⁺_jk) R_k on hidden layers; z^B on the pixels, or w² where they have no bounds.
 
-    Each neuron is expanded at a root of its own, and these have closed forms: toward a ≥ 0 it is z⁺, toward pixels in
+    Each neuron is expanded at its own root, and these have closed forms: toward a ≥ 0 it is z⁺, toward pixels in
     [low, high] z^B, toward any real numbers w². It is `lrp.relevance` with these rules, from f_c down; the biases are
     left out, so Σ R = f_c but for what reaches a neuron without any positive contribution (`lrp.ledger` books it).
 
@@ -146,7 +146,7 @@ def deep_taylor(
     (array([[0.5, 0.5]]), array([[1., 1.]]))
     """
     if (low is None) != (high is None):
-        raise ValueError(f"Pixels have two bounds or none; low = {low!r} and high = {high!r} came.")
+        raise ValueError(f"Pixels have two bounds or none; got low = {low!r} and high = {high!r}.")
     return lrp.relevance(network, x, target, rules=lrp.deep_taylor(low, high))
 
 

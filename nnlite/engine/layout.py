@@ -22,7 +22,7 @@ def can_hold(layer: Layer, below: Shape, above: Shape, dtype: np.dtype) -> str:
     """Why a row cannot hold this layer; empty where it can."""
     if type(layer) not in KINDS:
         return f"a row knows no {type(layer).__name__}"
-    if layer.dtype not in (None, dtype):
+    if layer.dtype is not None and layer.dtype != dtype:
         return f"its weights are {layer.dtype}"
     if max(len(below), len(above)) > 3:
         return "it has more axes than (C, H, W)"

@@ -125,7 +125,7 @@ def pixel_flipping(
     """
     for name, value, choices in (("mode", mode, MODES), ("order", order, ORDERS)):
         if value not in choices:
-            raise ValueError(f"{name} takes one of {', '.join(choices)}, and {value!r} came.")
+            raise ValueError(f"{name} takes one of {', '.join(choices)}, got {value!r}.")
     f = explained(network, x, target)
     filled = _filling(x, fill, rng)
     ranks = _ranks(on_pixels(R, x), order, count("pixel_flipping", "size", size))
@@ -150,7 +150,7 @@ def _ranks(R: np.ndarray, order: str, size: int) -> np.ndarray:
     """The place of each pixel in the order, from 0, in the shape of R; the pixels of a square share theirs."""
     if size > 1:
         if R.ndim != 3 or size > min(R.shape[1:]):
-            raise ValueError(f"size takes 1, or a square that fits into images; {size} came for maps {R.shape}.")
+            raise ValueError(f"size takes 1, or a square that fits into images; got {size} for maps {R.shape}.")
         rows, columns = (np.arange(0, length, size) for length in R.shape[1:])
         squares = np.add.reduceat(np.add.reduceat(R, rows, axis=1), columns, axis=2)
         over = np.repeat(np.repeat(_ranks(squares, order, 1), size, axis=1), size, axis=2)
@@ -165,7 +165,7 @@ def _ranks(R: np.ndarray, order: str, size: int) -> np.ndarray:
 def _flips(places: int, steps: int, until: Any) -> np.ndarray:
     """n_0 = 0 < n_1 < ... < n_L: how many are flipped at each point."""
     if not 0 < number("pixel_flipping", "until", until) <= 1:
-        raise ValueError(f"until takes a share above 0, up to 1, and {until!r} came.")
+        raise ValueError(f"until takes a share above 0, up to 1, got {until!r}.")
     last = max(1, round(until * places))
     return np.unique(np.linspace(0, last, min(steps, last) + 1).round().astype(np.int64))
 

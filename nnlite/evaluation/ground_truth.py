@@ -117,7 +117,7 @@ def erase_strokes(network: Network, x: np.ndarray, pen: np.ndarray, target: Targ
     f = explained(network, x, explained_class(network.scores(x), target))
     pen = np.asarray(unmasked("pen", pen))
     if x.ndim != 4 or pen.shape != (len(x), *x.shape[2:]) or pen.dtype.kind not in "iu" or pen.min(initial=0) < -1:
-        raise ValueError(f"pen takes integers from -1, one a pixel of x {x.shape}, and {pen.shape} {pen.dtype} came.")
+        raise ValueError(f"pen takes integers from -1, one a pixel of x {x.shape}, got {pen.shape} {pen.dtype}.")
     count = int(pen.max(initial=-1)) + 1
     drops, predicted = np.zeros((len(x), count), x.dtype), np.full((len(x), count), -1)
     present = np.zeros((len(x), count), bool)
@@ -148,7 +148,7 @@ def margin(network: Network, c: int, d: int) -> Network:
     network = network.to_scores()
     last = network[-1] if len(network) else None
     if not isinstance(last, Dense):
-        raise ValueError(f"margin takes a network that ends with a Dense layer, and {network!r} came.")
+        raise ValueError(f"margin takes a network that ends with a Dense layer, got {network!r}.")
     c, d = (int(k) for k in explained_class(np.zeros((2, last.W.shape[1])), [c, d]))
     W = last.W[:, [c]] - last.W[:, [d]]
     b = None if last.b is None else last.b[[c]] - last.b[[d]]
@@ -163,10 +163,10 @@ def _flat(R: Any, truth: Any) -> tuple[np.ndarray, np.ndarray]:
     if truth.ndim != 3 or truth.dtype != bool or pixels.shape != truth.shape or R.dtype.kind not in "iuf":
         raise ValueError(
             "R takes maps (N, H, W) or (N, C, H, W), and truth (N, H, W) booleans for the same pixels; "
-            f"{R.shape} {R.dtype} and {truth.shape} {truth.dtype} came."
+            f"got {R.shape} {R.dtype} and {truth.shape} {truth.dtype}."
         )
     if not np.isfinite(R).all():
-        raise ValueError("R must be finite, and it holds a NaN or an infinity.")
+        raise ValueError("R must be finite, got a NaN or an infinity.")
     flat, inside = pixels.reshape(len(R), -1), truth.reshape(len(R), -1)
     if not inside.any(axis=1).all():
         raise ValueError(f"truth of sample {int(np.flatnonzero(~inside.any(axis=1))[0])} names no pixel.")

@@ -82,9 +82,9 @@ def infidelity(
     array([5.])
     """
     if change not in CHANGES:
-        raise ValueError(f"change takes one of {', '.join(CHANGES)}, and {change!r} came.")
+        raise ValueError(f"change takes one of {', '.join(CHANGES)}, got {change!r}.")
     if number("infidelity", "level", level) <= 0:
-        raise ValueError(f"level must be more than 0, and {level!r} came.")
+        raise ValueError(f"level must be more than 0, got {level!r}.")
     if noise is None and change == "squares":
         said, done = _squares(network, x, R, target, size)
     else:

@@ -35,7 +35,7 @@ def on_pixels(R: np.ndarray, x: np.ndarray) -> np.ndarray:
 def explainer(method: str | Explainer) -> Explainer:
     """The function of a method that is given by its name in `registry.METHODS`, or as a function.
 
-    The function is checked where it is used: a map that is not finite, or not one a sample, is refused.
+    The function is checked where it is used: a map that is not finite, or not one per sample, is refused.
 
     Raises
     ------
@@ -49,8 +49,8 @@ def explainer(method: str | Explainer) -> Explainer:
     def checked(network: Network, x: np.ndarray, target: Any) -> np.ndarray:
         R = compute(network, x, target)
         if not isinstance(unmasked("R", R), np.ndarray) or R.ndim < 2 or len(R) != len(x):
-            came = R.shape if isinstance(R, np.ndarray) else type(R).__name__
-            raise ValueError(f"method must give an array with a map for each of {len(x)} samples, and {came} came.")
+            got = R.shape if isinstance(R, np.ndarray) else type(R).__name__
+            raise ValueError(f"method must give an array with a map for each of {len(x)} samples, got {got}.")
         if not is_finite(R):
             raise NotFinite("maps that method gave", "; check it, and the network's weights.")
         return R

@@ -82,7 +82,7 @@ def randomized(
     chosen = present if layers is None else tuple(layers) if several else (layers,)
     unknown = [name for name in chosen if not (isinstance(name, str) and name in present)]
     if unknown:
-        raise ValueError(f"layers takes some of {', '.join(present)}, which have parameters; {unknown} came.")
+        raise ValueError(f"layers takes some of {', '.join(present)}, which have parameters; got {unknown}.")
     drawn = {name: _like(value, rng) for name, value in network.parameters.items()}
     parameters = {name: value for name, value in drawn.items() if name.rpartition(".")[0] in chosen}
     return network.with_parameters(parameters)

@@ -42,13 +42,13 @@ def rank_correlation(R: np.ndarray, S: np.ndarray, *, absolute: bool = False, wh
     """
     R, S = (np.asarray(unmasked(name, map_)) for name, map_ in (("R", R), ("S", S)))
     if R.dtype.kind not in "biuf" or S.dtype.kind not in "biuf":
-        raise ValueError(f"rank_correlation takes maps of real numbers, and {R.dtype} and {S.dtype} came.")
+        raise ValueError(f"rank_correlation takes maps of real numbers, got {R.dtype} and {S.dtype}.")
     R, S = R.astype(np.float64), S.astype(np.float64)
     where = np.ones(R.shape, bool) if where is None else np.asarray(unmasked("where", where))
     if R.ndim < 2 or not R.shape == S.shape == where.shape or where.dtype != bool:
         raise ValueError(
             "rank_correlation takes two maps (N, ...) of one shape, and booleans of the same; "
-            f"{R.shape}, {S.shape} and {where.shape} {where.dtype} came."
+            f"got {R.shape}, {S.shape} and {where.shape} {where.dtype}."
         )
     if not (np.isfinite(R).all() and np.isfinite(S).all()):
         raise ValueError("The maps must be finite, and one holds a NaN or an infinity.")

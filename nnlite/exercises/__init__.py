@@ -81,7 +81,7 @@ def hint(name: str, n: int = 1) -> Text:
     """
     hints = _named(name).hints
     if not is_integer(n) or not 1 <= n <= len(hints):
-        raise ValueError(f"{name} has {len(hints)} hints: n takes 1 to {len(hints)}, and {n!r} came.")
+        raise ValueError(f"{name} has {len(hints)} hints: n takes 1 to {len(hints)}, got {n!r}.")
     return Text("\n".join(f"{i}. {text}" for i, text in enumerate(hints[:n], 1)))
 
 

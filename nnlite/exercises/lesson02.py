@@ -153,7 +153,7 @@ EXERCISES = (
             ),
             Mistake(
                 lambda a, dz: (a.T @ dz, dz.sum(axis=1)),
-                "You added up dz over the neurons. Each neuron has a bias of its own: add up over the images, axis 0.",
+                "You added up dz over the neurons. Each neuron has its own bias: add up over the images, axis 0.",
             ),
             Mistake(
                 lambda a, dz: (a.T @ dz, dz),

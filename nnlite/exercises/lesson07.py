@@ -242,7 +242,7 @@ EXERCISES = (
         cases=_blocks,
         hints=(
             "The sum first: s = R / out. The first term gets a * s, the second ReLU(z) * s.",
-            "The ReLU passes its relevance. Below it is LRP-ε, as in lesson 06, with ReLU(z) * s in the place of R.",
+            "The ReLU passes its relevance. Below it is LRP-ε, as in lesson 06, with ReLU(z) * s instead of R.",
             "Add what the two ways bring: a * s + a * (W @ s_branch). Guard the division where out is 0.",
         ),
         mistakes=(

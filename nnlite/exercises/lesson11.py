@@ -120,7 +120,7 @@ EXERCISES = (
         answer=best_window,
         cases=_windows,
         hints=(
-            "Each pixel stands in one term alone: choose it for itself.",
+            "Each pixel stands in one term alone: choose each pixel separately.",
             "Where w_j > 0, x_j = 1 is best; where w_j < 0, x_j = 0.",
         ),
         mistakes=(

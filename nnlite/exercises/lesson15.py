@@ -172,7 +172,7 @@ EXERCISES = (
             ),
             Mistake(
                 _last_row_too,
-                "Places are cut off between two rows of windows. Behind the last row there are none: oh − 1 times.",
+                "Places are cut off between two rows of windows. Nothing is cut off behind the last row: oh − 1 times.",
             ),
             Mistake(_computed, "This is how many places are computed. Subtract those that are windows, oh · ow."),
         ),

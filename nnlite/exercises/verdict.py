@@ -36,9 +36,9 @@ class Verdict:
 def judge(exercise: Exercise, mine: Any) -> Verdict:
     """The verdict on an answer."""
     if not exercise.value and not callable(mine):
-        return _wrong(exercise, f"this exercise takes a function, and {type(mine).__name__} came")
+        return _wrong(exercise, f"this exercise takes a function, got {type(mine).__name__}")
     if exercise.value and callable(mine):
-        return _wrong(exercise, "this exercise takes the result itself, and a function came; call it first")
+        return _wrong(exercise, "this exercise takes the result itself, got a function; call it first")
     for number, case in enumerate(exercise.cases(), 1):
         trouble = _trouble(exercise, mine, case)
         if trouble:
@@ -52,7 +52,7 @@ def difference(mine: Any, right: Any, tolerance: float = TOLERANCE) -> str | Non
     if isinstance(right, (tuple, list)):
         results = list(mine) if isinstance(mine, np.ndarray) and mine.ndim else mine
         if not isinstance(results, (tuple, list)) or len(results) != len(right):
-            return f"expected {len(right)} results, and {_kind(mine)} came"
+            return f"expected {len(right)} results, got {_kind(mine)}"
         parts = (difference(m, r, tolerance) for m, r in zip(results, right, strict=True))
         return next((f"result {i}: {said}" for i, said in enumerate(parts, 1) if said), None)
     if isinstance(right, str):
@@ -62,7 +62,7 @@ def difference(mine: Any, right: Any, tolerance: float = TOLERANCE) -> str | Non
     wanted = f"an array of shape {ours.shape}" if ours.ndim else "a number"
     theirs = _numbers(mine)
     if theirs is None or theirs.shape != ours.shape:
-        return f"expected {wanted}, and {_kind(mine)} came"
+        return f"expected {wanted}, got {_kind(mine)}"
     size = np.abs(ours[np.isfinite(ours)]).max(initial=1e-300)
     off = ~np.isclose(theirs, ours, rtol=0, atol=tolerance * size, equal_nan=True)
     if not off.any():
@@ -94,7 +94,7 @@ def _trouble(exercise: Exercise, mine: Any, case: tuple[Any, ...]) -> str | None
 def _diagnosis(exercise: Exercise, mine: Any) -> str:
     """The advice for the first usual mistake that gives the same results as this answer."""
     if exercise.value and difference(mine, exercise.answer(), ROUNDED) is None:
-        return "You rounded. Give more digits, or leave it to Python: np.log(4) in the place of 1.386."
+        return "You rounded. Give more digits, or leave it to Python: np.log(4) instead of 1.386."
     for mistake in exercise.mistakes:
         for case in exercise.cases():
             wrong = mistake.answer(*copy.deepcopy(case))

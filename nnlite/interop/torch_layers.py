@@ -66,12 +66,12 @@ def layer_of(module: Any, shape: Shape | None, axes: int | None) -> list[Layer]:
     if any(getattr(module, hook) for hook in hooks):
         raise Unsupported(f"{kind} has forward hooks, which may change what it computes; remove them")
     if "forward" in vars(module):
-        raise Unsupported(f"the forward of this {kind} was replaced; convert it before, or write a module of its own")
+        raise Unsupported(f"the forward of this {kind} was replaced; convert it before, or write a separate module")
     return FROM_TORCH[kind](module, shape, axes)
 
 
 def array(tensor: Any) -> np.ndarray:
-    """A parameter as a read-only array of its own."""
+    """A parameter copied to a read-only array."""
     values = tensor.detach().cpu()
     if values.is_floating_point() and values.element_size() < 4:
         raise Unsupported(f"its weights are {str(values.dtype).removeprefix('torch.')}; convert it with module.float()")

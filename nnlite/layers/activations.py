@@ -1,4 +1,4 @@
-"""The nonlinearities, each element for itself (Softmax: each sample for itself)."""
+"""The nonlinearities, applied to each element separately (Softmax: to each sample)."""
 
 from dataclasses import dataclass
 

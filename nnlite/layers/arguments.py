@@ -23,7 +23,7 @@ def frozen(array: np.ndarray) -> np.ndarray:
 def float_dtype(dtype: Any, what: str) -> np.dtype:
     """`dtype` as a NumPy dtype; ValueError unless it is float32 or float64."""
     if np.dtype(dtype) not in DTYPES:
-        raise ValueError(f"{what} takes float32 or float64, and {np.dtype(dtype)} came.")
+        raise ValueError(f"{what} takes float32 or float64, got {np.dtype(dtype)}.")
     return np.dtype(dtype)
 
 
@@ -56,22 +56,22 @@ def parameter(owner: str, name: str, value: Any, ndim: int, shape: Shape | None 
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
     if array.dtype not in DTYPES:
-        raise ValueError(f"{owner}: {name} takes float32 or float64, and {array.dtype} came.")
+        raise ValueError(f"{owner}: {name} takes float32 or float64, got {array.dtype}.")
     if array.ndim != ndim or (shape is not None and array.shape != shape):
         expected = f"the shape {shape}" if shape is not None else f"{ndim} axes"
-        raise ValueError(f"{owner}: {name} takes {expected}, and the shape {array.shape} came.")
+        raise ValueError(f"{owner}: {name} takes {expected}, got the shape {array.shape}.")
     return array if array.flags.c_contiguous and is_settled(array) else frozen(array.copy())
 
 
 def sizes(owner: str, name: str, value: Any) -> Shape:
     """One or more positive integers as a tuple, or a ValueError that names them."""
     if not isinstance(value, (tuple, list)) or not value or not all(_is_size(n) for n in value):
-        raise ValueError(f"{owner}: {name} takes one or more positive integers, and {value!r} came.")
+        raise ValueError(f"{owner}: {name} takes one or more positive integers, got {value!r}.")
     return tuple(int(n) for n in value)
 
 
 def is_integer(value: Any) -> bool:
-    """Whether it is an integer, Python's or NumPy's; True and False are none."""
+    """Whether it is an integer, Python's or NumPy's; True and False do not count."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
@@ -82,7 +82,7 @@ def _is_size(value: Any) -> bool:
 def number(owner: str, name: str, value: Any) -> float:
     """A finite number as a float, or a ValueError that names it."""
     if not isinstance(value, Real) or isinstance(value, bool) or not isfinite(value):
-        raise ValueError(f"{owner}: {name} must be a finite number, and {value!r} came.")
+        raise ValueError(f"{owner}: {name} must be a finite number, got {value!r}.")
     return float(value)
 
 
@@ -93,7 +93,7 @@ def count(owner: str, name: str, value: Any, each: int = 0) -> int:
     nothing can be counted, whatever it takes.
     """
     if not _is_size(value):
-        raise ValueError(f"{owner}: {name} takes a positive integer, and {value!r} came.")
+        raise ValueError(f"{owner}: {name} takes a positive integer, got {value!r}.")
     if value > sys.maxsize:
         raise ValueError(f"{owner}: {name} takes a positive integer below 2⁶³; got {value!r}.")
     claim(int(value) * each, f"{owner} with {name}={value}")
@@ -105,14 +105,14 @@ def generator(owner: str, name: str, value: Any) -> np.random.Generator:
     if isinstance(value, np.random.Generator):
         return value
     if not is_integer(value) or value < 0:
-        raise ValueError(f"{owner}: {name} takes a seed (an integer from 0) or a Generator, and {value!r} came.")
+        raise ValueError(f"{owner}: {name} takes a seed (an integer from 0) or a Generator, got {value!r}.")
     return np.random.default_rng(value)
 
 
 def flag(owner: str, name: str, value: Any) -> bool:
     """True or False, or a ValueError that names it."""
     if not isinstance(value, (bool, np.bool_)):
-        raise ValueError(f"{owner}: {name} takes True or False, and {value!r} came.")
+        raise ValueError(f"{owner}: {name} takes True or False, got {value!r}.")
     return bool(value)
 
 
@@ -120,7 +120,7 @@ def pair(owner: str, name: str, value: Any, least: int) -> tuple[int, int]:
     """An int, or two of them, as (rows, columns); ValueError below `least`."""
     two = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(two) != 2 or not all(map(is_integer, two)):
-        raise ValueError(f"{owner}: {name} takes an integer or a pair of integers, and {value!r} came.")
+        raise ValueError(f"{owner}: {name} takes an integer or a pair of integers, got {value!r}.")
     if min(two) < least:
-        raise ValueError(f"{owner}: {name} must be at least {least}, and {value!r} came.")
+        raise ValueError(f"{owner}: {name} must be at least {least}, got {value!r}.")
     return int(two[0]), int(two[1])

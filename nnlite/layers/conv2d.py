@@ -37,7 +37,7 @@ class _Convolution(Layer):
         name = type(self).__name__
         groups = self.groups
         if not is_integer(groups) or groups < 1:
-            raise ValueError(f"{name}: groups takes an integer from 1, and {groups!r} came.")
+            raise ValueError(f"{name}: groups takes an integer from 1, got {groups!r}.")
         self._set(W=parameter(name, "W", self.W, ndim=4), groups=int(groups))
         for option, least in (("stride", 1), ("padding", 0), ("dilation", 1)):
             self._set(**{option: pair(name, option, getattr(self, option), least)})
@@ -78,7 +78,7 @@ class Conv2d(_Convolution):
     """z[n, k, y, x] = Σ_{c i j} W[k, c, i, j] · a[n, c, y s − p + i d, x s − p + j d] + b[k].
 
     s is `stride`, p `padding` (zeros around the image), d `dilation`, each an integer or (rows, columns). With
-    `groups`, filter k sees only the channels of its own group. All as PyTorch's `nn.Conv2d`.
+    `groups`, filter k sees only the channels of its group. All as PyTorch's `nn.Conv2d`.
 
     Shapes: a (N, C, H, W), W (K, C / groups, kh, kw), b (K,) or None, z (N, K, oh, ow) with
     oh = ⌊(H + 2 p − d (kh − 1) − 1) / s⌋ + 1.

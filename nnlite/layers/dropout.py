@@ -11,7 +11,7 @@ from .shape import Identity
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dropout(Identity):
-    """z = a. Each activation is dropped with probability p only in a draw, which is a network of its own.
+    """z = a. Each activation is dropped with probability p only in a draw, which is another network.
 
     `network.sample(rng, shape)` puts the Mask of `draw` in its place: training and Monte Carlo dropout run on such
     draws, everything else on the plain network (PyTorch's `.eval()`).
@@ -27,9 +27,7 @@ class Dropout(Identity):
     def __post_init__(self) -> None:
         p = number(type(self).__name__, "p", self.p)
         if not 0 <= p < 1:
-            raise ValueError(
-                f"{type(self).__name__}: p takes a probability from 0 up to, but not, 1, and {self.p!r} came."
-            )
+            raise ValueError(f"{type(self).__name__}: p takes a probability from 0 up to, but not, 1, got {self.p!r}.")
         self._set(p=p)
 
     def draw(self, rng: np.random.Generator | int, shape: Shape, dtype: np.dtype | type = np.float64) -> "Mask":

@@ -98,13 +98,13 @@ class Layer:
     def check(self, a: np.ndarray) -> Shape:
         """The shape above `a`; ValueError unless it has a dtype and a shape that this layer takes."""
         if type(a) is not np.ndarray and not isinstance(unmasked("a", a), np.ndarray):
-            raise TypeError(f"{self!r} takes a NumPy array, and {type(a).__name__} came; use np.asarray.")
+            raise TypeError(f"{self!r} takes a NumPy array, got {type(a).__name__}; use np.asarray.")
         if a.dtype not in DTYPES or a.dtype != (self.dtype or a.dtype):
             expected = self.dtype or "float32 or float64"
             advice = "convert the input with x.astype(...) or the network with network.astype(...)"
             if a.dtype not in DTYPES:
                 advice = conversion(a.dtype, self.dtype or "float32")
-            raise ValueError(f"{self!r} takes {expected}, and {a.dtype} came; {advice}.")
+            raise ValueError(f"{self!r} takes {expected}, got {a.dtype}; {advice}.")
         above = self.output_shape(a.shape)
         if prod(above) > LARGE:
             claim(prod(above) * a.itemsize, f"The output {above} of {self!r}")
@@ -114,16 +114,16 @@ class Layer:
         """ValueError unless `dz` has the shape and dtype of what the layer makes of `a`."""
         expected = self.check(a)
         if type(dz) is not np.ndarray and not isinstance(unmasked("dz", dz), np.ndarray):
-            raise TypeError(f"{self!r}: the signal above must be a NumPy array, and {type(dz).__name__} came.")
+            raise TypeError(f"{self!r}: the signal above must be a NumPy array, got {type(dz).__name__}.")
         if dz.shape != expected or dz.dtype != a.dtype:
             raise ValueError(
                 f"{self!r} turns {a.shape} into {expected}: the signal above must be {expected} {a.dtype}, "
-                f"and {dz.shape} {dz.dtype} came."
+                f"got {dz.shape} {dz.dtype}."
             )
 
     def refuse(self, shape: Shape, expected: str, advice: str = "") -> ValueError:
         """The error for a shape that this layer cannot take, to be raised."""
-        return ValueError(f"{self!r} takes {expected}, and {shape} came.{' ' + advice if advice else ''}")
+        return ValueError(f"{self!r} takes {expected}, got {shape}.{' ' + advice if advice else ''}")
 
     def __repr__(self) -> str:
         sizes = [f"{name}{list(value.shape)}" for name, value in self.arrays.items()]

@@ -208,7 +208,7 @@ def in_code_space(
     Raises
     ------
     TypeError, ValueError
-        As in `general`; or the generator is none, or g(z) is no input of the network.
+        As in `general`; or it is not a Generator, or g(z) does not fit the network.
     FloatingPointError
         The search diverged.
 
@@ -217,7 +217,7 @@ def in_code_space(
     """
     classes, rng = chosen_classes(network, classes), as_generator("in_code_space", "rng", rng)
     if not isinstance(generator, Generator):
-        raise TypeError(f'generator takes a Generator, such as generators.load("vae"), and {generator!r} came.')
+        raise TypeError(f'generator takes a Generator, such as generators.load("vae"), got {generator!r}.')
     made = generator.decoder.output_shape((1, generator.size))[1:]
     if made != network.input_shape:
         raise ValueError(

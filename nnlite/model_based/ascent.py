@@ -49,7 +49,7 @@ def ascend(
     keep: bool = False,
     progress: bool = False,
 ) -> Ascent:
-    """x_(t+1) = project(x_t + rate · direction(∂f/∂x at x_t)), each sample of the batch for itself.
+    """x_(t+1) = project(x_t + rate · direction(∂f/∂x at x_t)), each sample of the batch separately.
 
     Parameters
     ----------
@@ -90,18 +90,18 @@ def ascend(
         or start.ndim < 2
         or len(start) == 0
     ):
-        came = f"{start.shape} {start.dtype}" if isinstance(start, np.ndarray) else type(start).__name__
-        raise ValueError(f"start takes a float32 or float64 array (N, ...) with one sample or more, and {came} came.")
+        got = f"{start.shape} {start.dtype}" if isinstance(start, np.ndarray) else type(start).__name__
+        raise ValueError(f"start takes a float32 or float64 array (N, ...) with one sample or more, got {got}.")
     keep, progress = flag("ascend", "keep", keep), flag("ascend", "progress", progress)
     each = start.itemsize * len(start) + (start.nbytes if keep else 0)
     steps, rate = count("ascend", "steps", steps, each=each), number("ascend", "rate", rate)
     if rate <= 0:
-        raise ValueError(f"ascend: rate must be above 0, and {rate} came.")
+        raise ValueError(f"ascend: rate must be above 0, got {rate}.")
     check_optimizer(optimizer)
     rng = generator("ascend", "rng", rng)
     bring = project or (lambda x: x)
     if not np.isfinite(start).all():
-        raise ValueError("start must be finite, and it holds a NaN or an infinity.")
+        raise ValueError("start must be finite, got a NaN or an infinity.")
     x = first = bring(start.copy())
     memory: Memory = {}
     values, path = [], [first]
@@ -143,7 +143,7 @@ def box(low: float = 0.0, high: float = 1.0) -> Projection:
     """
     low, high = number("box", "low", low), number("box", "high", high)
     if low >= high:
-        raise ValueError(f"box takes low below high, and {low} and {high} came.")
+        raise ValueError(f"box takes low below high, got {low} and {high}.")
     return lambda x: x.clip(x.dtype.type(low), x.dtype.type(high))
 
 
@@ -157,7 +157,7 @@ def _evaluated(f: Objective, x: np.ndarray, where: str) -> tuple[np.ndarray, np.
     if value.shape != x.shape[:1] or gradient.shape != x.shape or gradient.dtype != x.dtype:
         raise ValueError(
             f"An objective gives a number for each sample, {x.shape[:1]}, and a gradient like x, {x.shape} {x.dtype}; "
-            f"{value.shape} and {gradient.shape} {gradient.dtype} came."
+            f"got {value.shape} and {gradient.shape} {gradient.dtype}."
         )
     return _finite(value, "f", where), _finite(gradient, "the gradient", where)
 

@@ -1,4 +1,4 @@
-"""All channels of a layer at once: a batch in which every image has a channel of its own to excite."""
+"""All channels of a layer at once: a batch in which every image excites another channel."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +37,7 @@ class Channels:
     def __call__(self, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         k = np.asarray(self.k)
         if k.shape != a.shape[:1] or k.dtype.kind not in "iu" or (k < 0).any() or (k >= a.shape[1]).any():
-            raise ValueError(f"Channels takes {len(a)} channels from 0 to {a.shape[1] - 1}, and {self.k!r} came.")
+            raise ValueError(f"Channels takes {len(a)} channels from 0 to {a.shape[1] - 1}, got {self.k!r}.")
         each, top = np.arange(len(a)), np.zeros_like(a)
         top[each, k] = 1
         return a[each, k].reshape(len(a), -1).sum(axis=1), top
@@ -69,5 +69,5 @@ def all_channels(network: Network, layer: str, channels: Any = None, **options: 
     above = part.output_shape((1, *image_shape(network, options.get("shape"))))
     k = [*range(above[1])] if channels is None else [*channels] if np.iterable(channels) else [channels]
     if not k or not all(is_integer(i) and 0 <= i < above[1] for i in k):
-        raise ValueError(f"Layer {layer} has channels from 0 to {above[1] - 1}, and {channels!r} came.")
+        raise ValueError(f"Layer {layer} has channels from 0 to {above[1] - 1}, got {channels!r}.")
     return visualize(network, Through(part, Channels(np.array(k)), leak=True), n=len(k), **options)

@@ -36,7 +36,7 @@ def dataset_examples(f: Objective, images: np.ndarray, n: int = 1) -> Examples:
     Parameters
     ----------
     f
-        An objective that sees each image for itself, such as Score(network, ("conv2", 7)).
+        An objective that sees each image alone, such as Score(network, ("conv2", 7)).
     images
         (N, ...), for f.
     n
@@ -45,7 +45,7 @@ def dataset_examples(f: Objective, images: np.ndarray, n: int = 1) -> Examples:
     Raises
     ------
     TypeError, ValueError
-        The images do not fit f, or fewer than n came.
+        The images do not fit f, or there are fewer than n.
 
     Source: Olah et al. 2017, "Feature visualization", sec. "Why visualize by optimization?".
 
@@ -67,9 +67,9 @@ def channel_examples(network: Network, images: np.ndarray, layer: str, n: int = 
 
 def _chunks(images: np.ndarray, n: int) -> list[np.ndarray]:
     if not isinstance(unmasked("images", images), np.ndarray):
-        raise TypeError(f"images takes a NumPy array (N, ...), and {type(images).__name__} came; use np.asarray.")
+        raise TypeError(f"images takes a NumPy array (N, ...), got {type(images).__name__}; use np.asarray.")
     if count("examples", "n", n) > len(images):
-        raise ValueError(f"{n} examples need as many images, and {len(images)} came.")
+        raise ValueError(f"{n} examples need as many images, got {len(images)}.")
     return [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
 
 

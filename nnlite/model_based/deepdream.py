@@ -19,7 +19,7 @@ from ..network import Network
 from ..training.optimizers import Memory
 from .ascent import ascend, box
 from .objectives import Objective, Through, squared_norm
-from .tiles import Part, Sight, Tiled, sight, without_padding
+from .tiles import Selected, Sight, Tiled, sight, without_padding
 from .transformations import Jitter, Robust
 
 Size = tuple[int, int]
@@ -53,7 +53,7 @@ class Dream:
 
 @dataclass(frozen=True)
 class MeanStep:
-    """w ← w − rate · g / mean |g|, each sample for itself: a step moves a pixel by `rate` on the average.
+    """w ← w − rate · g / mean |g|, each sample separately: a step moves a pixel by `rate` on average.
 
     Source: Mordvintsev et al. 2015, the notebook "Deep Dreams (with Caffe)", make_step.
 
@@ -183,12 +183,12 @@ def _sizes(x: np.ndarray, octaves: int, scale: float) -> list[Size]:
     """The sizes of the octaves, from the smallest to that of x."""
     octaves, scale = count("deepdream", "octaves", octaves, each=2**7), number("deepdream", "scale", scale)
     if scale <= 1:
-        raise ValueError(f"deepdream: scale must be above 1, such as 1.4, and {scale} came.")
+        raise ValueError(f"deepdream: scale must be above 1, such as 1.4, got {scale}.")
     if not isinstance(unmasked("x", x), np.ndarray):
-        raise TypeError(f"x takes a NumPy array of images (N, C, H, W), and {type(x).__name__} came; use np.asarray.")
+        raise TypeError(f"x takes a NumPy array of images (N, C, H, W), got {type(x).__name__}; use np.asarray.")
     if x.ndim != 4 or 0 in x.shape:
         advice = " Add the batch axis: x[None]." if x.ndim == 3 else ""
-        raise ValueError(f"x takes images (N, C, H, W), and {x.shape} came.{advice}")
+        raise ValueError(f"x takes images (N, C, H, W), got {x.shape}.{advice}")
     shares = scale ** -np.arange(octaves, dtype=np.float64)[::-1]
     rows, columns = (np.maximum(1, np.round(n * shares)).astype(int).tolist() for n in x.shape[2:])
     return list(zip(rows, columns, strict=True))
@@ -198,7 +198,7 @@ def _check(network: Network, part: Network, x: np.ndarray, sizes: list[Size]) ->
     """Refuse images that are not in the box, of other channels, or that a layer cannot take at some octave."""
     shape = network.input_shape
     if shape is not None and len(shape) == 3 and x.shape[1] != shape[0]:
-        raise ValueError(f"x takes images in the channels of the network, (N, {shape[0]}, H, W), and {x.shape} came.")
+        raise ValueError(f"x takes images in the channels of the network, (N, {shape[0]}, H, W), got {x.shape}.")
     for i, size in enumerate(sizes):
         try:
             part.output_shape((*x.shape[:2], *size))
@@ -210,7 +210,7 @@ def _check(network: Network, part: Network, x: np.ndarray, sizes: list[Size]) ->
             ) from None
     check_input(part, x)
     if x.min() < 0 or x.max() > 1:
-        raise ValueError(f"x takes pixels from 0 to 1, and {x.min()} to {x.max()} came; divide by the largest value.")
+        raise ValueError(f"x takes pixels from 0 to 1, got {x.min()} to {x.max()}; divide by the largest value.")
 
 
 def _objective(part: Network, x: np.ndarray, channel: Any, tile: Any) -> Objective:
@@ -219,7 +219,7 @@ def _objective(part: Network, x: np.ndarray, channel: Any, tile: Any) -> Objecti
     if channel is not None:
         n = part.output_shape(x.shape)[1]
         if not is_integer(channel) or not 0 <= channel < n:
-            raise ValueError(f"deepdream: {part.names[-1]} has the channels 0 to {n - 1}, and {channel!r} came.")
+            raise ValueError(f"deepdream: {part.names[-1]} has the channels 0 to {n - 1}, got {channel!r}.")
         channels = slice(int(channel), int(channel) + 1)
     tile = None if tile is None else count("deepdream", "tile", tile)
     try:
@@ -245,5 +245,5 @@ class _Activity:
         if self.seen is not None:
             where += without_padding(self.seen, x.shape, self.part.output_shape(x.shape))
         if self.tile is None:
-            return Through(self.part, Part(where, squared_norm))(x)
+            return Through(self.part, Selected(where, squared_norm))(x)
         return Tiled(self.part, squared_norm, self.tile, where)(x)

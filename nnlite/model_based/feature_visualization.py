@@ -91,7 +91,7 @@ def visualize(
         A class (or n of them), whose score is climbed; a neuron such as ("conv2", (7, 3, 4)) or a channel ("conv2", 7);
         the name of a layer, for ‖a_l‖²; or an objective, such as LogProbability(network, 3).
     n
-        How many images, each from noise of its own.
+        How many images, each from other noise.
     parameterization
         "fourier" moves the coefficients of `fourier_image`, "pixels" the pixels, held in [0, 1].
     transformations
@@ -140,7 +140,7 @@ def visualize(
     if parameterization == "pixels":
         return _result(Network([]), f, ascend(total, first, project=box(), **options))
     if parameterization != "fourier":
-        raise ValueError(f'parameterization takes "fourier" or "pixels", and {parameterization!r} came.')
+        raise ValueError(f'parameterization takes "fourier" or "pixels", got {parameterization!r}.')
     return _result(image, f, ascend(Through(image, total), image_coefficients(image, first), **options))
 
 
@@ -163,29 +163,29 @@ def objective(network: Network, target: Any) -> Objective:
     if isinstance(target, str):
         return Through(network[: network.index(target) + 1], squared_norm, leak=True)
     if target is None:
-        raise ValueError('target takes a class, a neuron such as ("conv2", 7), a layer or an objective; None came.')
+        raise ValueError('target takes a class, a neuron such as ("conv2", 7), a layer or an objective; got None.')
     return Score(network, target, leak=True)
 
 
 def _weight(name: str, value: Any) -> float:
     if number("visualize", name, value) < 0:
-        raise ValueError(f"visualize: a weight of {name} is a number from 0, and {value} came; it is subtracted.")
+        raise ValueError(f"visualize: the weight of {name}, which is subtracted, takes a number from 0, got {value}.")
     return float(value)
 
 
 def _penalties(penalties: Sequence[tuple[float, Objective]]) -> list[tuple[float, Objective]]:
     row = isinstance(penalties, (tuple, list))
     if not row or not all(isinstance(p, (tuple, list)) and len(p) == 2 and callable(p[1]) for p in penalties):
-        raise TypeError(
-            f"penalties takes pairs (λ, penalty), such as (0.3, TotalVariation(2)), and {penalties!r} came."
-        )
+        raise TypeError(f"penalties takes pairs (λ, penalty), such as (0.3, TotalVariation(2)), got {penalties!r}.")
     return [(-_weight("penalties", weight), penalty) for weight, penalty in penalties]
 
 
 def _transformations(transformations: Sequence[Transformation]) -> tuple[Transformation, ...]:
     row = isinstance(transformations, (tuple, list))
     if not row or not all(hasattr(transformation, "draw") for transformation in transformations):
-        raise TypeError(f"transformations takes such as (Jitter(2), Rotation(10)), and {transformations!r} came.")
+        raise TypeError(
+            f"transformations takes a sequence of them, such as (Jitter(2), Rotation(10)), got {transformations!r}."
+        )
     return tuple(transformations)
 
 

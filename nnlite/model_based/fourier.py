@@ -62,7 +62,7 @@ class Fourier(Layer):
     def __post_init__(self) -> None:
         self._set(size=pair("Fourier", "size", self.size, 1), decay=number("Fourier", "decay", self.decay))
         if self.decay < 0:
-            raise ValueError(f"Fourier: decay takes a number from 0, and {self.decay} came.")
+            raise ValueError(f"Fourier: decay takes a number from 0, got {self.decay}.")
         with np.errstate(all="ignore"):
             s, _ = _gains(*self.size, self.decay)
         if not (np.isfinite(s).all() and s.min() > 0):
@@ -119,7 +119,7 @@ def fourier_image(shape: Shape, *, decay: float = 1.0, dtype: np.dtype | type = 
     """
     shape, dtype = sizes("fourier_image", "shape", shape), float_dtype(dtype, "fourier_image")
     if len(shape) != 3:
-        raise ValueError(f"fourier_image takes the shape of an image (C, H, W), and {shape} came.")
+        raise ValueError(f"fourier_image takes the shape of an image (C, H, W), got {shape}.")
     channels, height, width = shape
     mixed = [Conv2d(_mixing().astype(dtype)[:, :, None, None])] if channels == 3 else []
     return Network([Fourier((height, width), decay), *mixed, Sigmoid()], input_shape=coefficient_shape(shape))
@@ -147,7 +147,7 @@ def image_coefficients(network: Network, x: np.ndarray) -> np.ndarray:
     """
     fourier = network[0] if len(network) else None
     if not isinstance(fourier, Fourier):
-        raise ValueError(f"image_coefficients takes a network that fourier_image made, and {network} came.")
+        raise ValueError(f"image_coefficients takes a network that fourier_image made, got {network}.")
     check_input(Network([], input_shape=network.output_shape((1, *(network.input_shape or ())))[1:]), x)
     z = logit(np.clip(x, MARGIN, 1 - MARGIN)).astype(x.dtype)
     if len(network) == 3:

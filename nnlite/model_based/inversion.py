@@ -91,7 +91,7 @@ class PowerNorm:
 
     def __post_init__(self) -> None:
         if number("PowerNorm", "alpha", self.alpha) <= 1:
-            raise ValueError(f"PowerNorm: alpha must be above 1, and {self.alpha} came.")
+            raise ValueError(f"PowerNorm: alpha must be above 1, got {self.alpha}.")
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         size = np.abs(x)
@@ -159,11 +159,11 @@ def invert(
     part = network[: network.index(layer) + 1]
     a0, shape = _wanted(part, x0, given)
     if len(a0) == 0:
-        raise ValueError(f"x0 takes one sample or more, and the shape {x0.shape} came.")
+        raise ValueError(f"x0 takes one sample or more, got the shape {x0.shape}.")
     nearness = Through(part, weighted((-1, RelativeDistance(a0))), leak=True)
     weights = [number("invert", name, w) for name, w in (("lambda_alpha", lambda_alpha), ("lambda_tv", lambda_tv))]
     if min(weights) < 0:
-        raise ValueError(f"invert: lambda_alpha and lambda_tv take numbers from 0, and {weights} came.")
+        raise ValueError(f"invert: lambda_alpha and lambda_tv take numbers from 0, got {weights}.")
     f = weighted((1, nearness), (-weights[0], PowerNorm(alpha)), (-weights[1], TotalVariation(beta)))
     rng = generator("invert", "rng", rng)
     start = rng.random((len(a0), *shape)).astype(a0.dtype)
@@ -177,7 +177,7 @@ def _wanted(part: Network, x0: Any, given: str) -> tuple[np.ndarray, Shape]:
     if given == "image":
         return activations(part, x0)[-1], x0.shape[1:]
     if given != "activations":
-        raise ValueError(f"given takes one of {', '.join(map(repr, GIVEN))}, and {given!r} came.")
+        raise ValueError(f"given takes one of {', '.join(map(repr, GIVEN))}, got {given!r}.")
     if part.input_shape is None:
         raise ValueError("given='activations' needs a network that was made with input_shape: how large is the image?")
     above = Network([], input_shape=part.output_shape((1, *part.input_shape))[1:])

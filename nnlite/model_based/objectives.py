@@ -22,7 +22,7 @@ import numpy as np
 
 from ..decision_based.inputs import check_finite, check_input, check_network, like_input
 from ..decision_based.method import finite
-from ..decision_based.relu_rules import leaking_rule, rules_for
+from ..decision_based.relu_rules import leaking_rule, with_relu_rule
 from ..decision_based.target import aimed, explained_class
 from ..layers.arguments import number
 from ..network import Network
@@ -170,7 +170,7 @@ def _climbed(network: Network, x: np.ndarray, top: Signal, leak: bool) -> tuple[
     check_finite(network, a[-1])
     lost = ~g[0].any(axis=tuple(range(1, x.ndim)), keepdims=True)
     if leak and lost.any():
-        g[0] = np.where(lost, walk(network, x, top, rules_for(network, leaking_rule))[1][0], g[0])
+        g[0] = np.where(lost, walk(network, x, top, with_relu_rule(network, leaking_rule))[1][0], g[0])
     return a[-1], g[0]
 
 
@@ -220,8 +220,7 @@ def weighted(*terms: tuple[float, Objective]) -> Objective:
     for term in terms:
         if not isinstance(term, (tuple, list)) or len(term) != 2 or not callable(term[1]):
             raise TypeError(
-                "weighted takes pairs of a weight and an objective, a function x -> (values, gradient), and "
-                f"{term!r} came."
+                f"weighted takes pairs of a weight and an objective, a function x -> (values, gradient), got {term!r}."
             )
     return _Sum(tuple((number("weighted", "weight", weight), f) for weight, f in terms))
 

@@ -43,11 +43,11 @@ class TotalVariation:
 
     def __post_init__(self) -> None:
         if number("TotalVariation", "beta", self.beta) < 1:
-            raise ValueError(f"TotalVariation: beta takes a number from 1, and {self.beta} came.")
+            raise ValueError(f"TotalVariation: beta takes a number from 1, got {self.beta}.")
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if x.ndim != 4:
-            raise ValueError(f"TotalVariation takes images (N, C, H, W), and {x.shape} came.")
+            raise ValueError(f"TotalVariation takes images (N, C, H, W), got {x.shape}.")
         right, below = np.zeros_like(x), np.zeros_like(x)
         right[..., :-1], below[..., :-1, :] = np.diff(x, axis=3), np.diff(x, axis=2)
         squares = right * right + below * below
@@ -75,7 +75,7 @@ class HighPass(Layer):
     def __post_init__(self) -> None:
         self._set(sigma=number("HighPass", "sigma", self.sigma))
         if self.sigma <= 0:
-            raise ValueError(f"HighPass: sigma must be above 0, and {self.sigma} came.")
+            raise ValueError(f"HighPass: sigma must be above 0, got {self.sigma}.")
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)
@@ -113,7 +113,7 @@ def high_frequency_share(x: np.ndarray) -> np.ndarray:
     array([1.])
     """
     if x.ndim != 4:
-        raise ValueError(f"high_frequency_share takes images (N, C, H, W), and {x.shape} came.")
+        raise ValueError(f"high_frequency_share takes images (N, C, H, W), got {x.shape}.")
     power = np.abs(np.fft.fft2(x - x.mean(axis=(2, 3), keepdims=True))) ** 2
     fine = np.hypot(np.fft.fftfreq(x.shape[2])[:, None], np.fft.fftfreq(x.shape[3])) > 0.25
     total = power.sum(axis=(1, 2, 3))
@@ -146,7 +146,7 @@ def gram_similarity(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     array([0.5, 0.5, 0. ])
     """
     if a.ndim < 2:
-        raise ValueError(f"gram_similarity takes activations (N, K, ...), and {a.shape} came.")
+        raise ValueError(f"gram_similarity takes activations (N, K, ...), got {a.shape}.")
     A = a.reshape(*a.shape[:2], -1)
     G = A @ A.transpose(0, 2, 1)
     length = np.sqrt((G * G).sum(axis=(1, 2), keepdims=True))

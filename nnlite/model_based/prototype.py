@@ -69,7 +69,7 @@ def prototype(network: Network, classes: np.ndarray, found: Ascent, generator: G
 def says(network: Network, classes: np.ndarray, objective: str, jitter: int) -> Objective:
     """What rises as the network says the class; with jitter, of x moved by up to so many pixels."""
     if objective not in OBJECTIVES:
-        raise ValueError(f"objective takes one of {', '.join(OBJECTIVES)}, and {objective!r} came.")
+        raise ValueError(f"objective takes one of {', '.join(OBJECTIVES)}, got {objective!r}.")
     if objective == "score" and network.is_binary:
         raise ValueError('A network with one output has no score for each class; take objective="log_probability".')
     f, moved = OBJECTIVES[objective](network, classes, leak=True), Jitter(jitter)
@@ -98,7 +98,7 @@ def chosen_classes(network: Network, classes: Any) -> np.ndarray:
     several = isinstance(classes, (list, tuple, range)) or (isinstance(classes, np.ndarray) and classes.ndim)
     given = list(classes) if several else [classes]
     if not given or not all(is_integer(c) and 0 <= c < count for c in given):
-        raise ValueError(f'classes takes a class from 0 to {count - 1}, several of them, or "all"; {classes!r} came.')
+        raise ValueError(f'classes takes a class from 0 to {count - 1}, several of them, or "all"; got {classes!r}.')
     return np.array(given, np.int64)
 
 
@@ -106,7 +106,7 @@ def from_zero(name: str, value: Any) -> float:
     """A finite number from 0, or a ValueError that names it."""
     value = number("activation maximization", name, value)
     if value < 0:
-        raise ValueError(f"{name} takes a number from 0, and {value} came.")
+        raise ValueError(f"{name} takes a number from 0, got {value}.")
     return value
 
 

@@ -67,7 +67,7 @@ def started(
         x, _ = _pair(images)
         if x.size and (x.min() < x.dtype.type(low) or x.max() > x.dtype.type(high)):
             raise ValueError(
-                f"images takes pixels from {low:g} to {high:g}, and {x.min()} to {x.max()} came; bring them there, "
+                f"images takes pixels from {low:g} to {high:g}, got {x.min()} to {x.max()}; bring them there, "
                 "or give the search their low and high."
             )
     return _of_classes(start, classes, shape, images, rng).astype(dtype)
@@ -108,15 +108,15 @@ def started_codes(
         return generator.encode(_of_classes(start, classes, shape, images, rng).astype(dtype))
     if classes.max() >= len(generator.codes):
         raise ValueError(
-            f"The generator has mean codes of the classes 0 to {len(generator.codes) - 1}, and class {classes.max()} "
-            'came; start from "noise", or from a code.'
+            f"The generator has mean codes of the classes 0 to {len(generator.codes) - 1}, got class {classes.max()}; "
+            'start from "noise", or from a code.'
         )
     return generator.codes[classes]
 
 
 def _known(start: Any) -> str:
     if not isinstance(start, str) or start not in STARTS:
-        raise ValueError(f"start takes one of {', '.join(STARTS)}, or an array; {start!r} came.")
+        raise ValueError(f"start takes one of {', '.join(STARTS)}, or an array; got {start!r}.")
     return start
 
 
@@ -126,7 +126,7 @@ def _given(start: np.ndarray, shape: Shape, dtype: np.dtype) -> np.ndarray:
         finite = "" if start.dtype.kind != "f" or np.isfinite(start).all() else " with a NaN or an infinity"
         raise ValueError(
             f"start takes an array of {dtype} in the shape {shape} or {shape[1:]}, of finite numbers; "
-            f"{start.shape} {start.dtype}{finite} came."
+            f"got {start.shape} {start.dtype}{finite}."
         )
     return np.broadcast_to(start, shape).copy()
 
@@ -146,7 +146,7 @@ def _of_classes(
     for c in classes:
         of_class = np.flatnonzero(labels == c)
         if not len(of_class):
-            raise ValueError(f"start={start!r} takes images of every class, and there is none of class {c}.")
+            raise ValueError(f"start={start!r} takes images of every class, got none of class {c}.")
         found.append(x[rng.choice(of_class)] if start == "image" else x[of_class].mean(axis=0))
     return np.stack(found)
 
@@ -159,7 +159,7 @@ def _pair(images: Any) -> Images:
     if x.dtype not in DTYPES or labels.dtype.kind not in "iu" or labels.shape != x.shape[:1]:
         raise ValueError(
             f"images takes x (N, C, H, W) in float32 or float64 and N integer labels; {x.shape} {x.dtype} and "
-            f"{labels.shape} {labels.dtype} came."
+            f"got {labels.shape} {labels.dtype}."
         )
     if not np.isfinite(x).all():
         raise ValueError("images takes finite pixels, and there is a NaN or an infinity among them.")

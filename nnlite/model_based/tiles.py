@@ -71,11 +71,11 @@ def _window(layer: Layer, name: str) -> list[tuple[int, int, int]]:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class Selected:
     """f of some of the activations, a[where]; the gradient is 0 at the others.
 
     >>> from nnlite.model_based.objectives import squared_norm
-    >>> Part(np.s_[:, 1:2], squared_norm)(np.array([[3.0, 4.0]]))
+    >>> Selected(np.s_[:, 1:2], squared_norm)(np.array([[3.0, 4.0]]))
     (array([16.]), array([[0., 8.]]))
     """
 
@@ -92,7 +92,7 @@ class Part:
 def without_padding(of: Sight, shape: Shape, outputs: Shape) -> tuple[slice, slice]:
     """The rows and columns of the activations that see no padding, in images of this shape (N, C, H, W).
 
-    ⌈−first / s⌉ ... ⌊(H − size − first) / s⌋; all of them where there are none such.
+    ⌈−first / s⌉ ... ⌊(H − size − first) / s⌋; all of them if none is such.
 
     >>> without_padding(Sight((6, 6), (2, 2), (-2, -2)), (1, 1, 10, 5), (1, 1, 5, 2))
     (slice(1, 4, None), slice(0, 2, None))
@@ -110,7 +110,7 @@ def _within(low: int, high: int, m: int) -> slice:
 
 @dataclass(frozen=True, eq=False)
 class Tiled:
-    """Through(network, Part(where, f)) by tiles, for an f that is a sum over the places of the activations.
+    """Through(network, Selected(where, f)) by tiles, for an f that is a sum over the places of the activations.
 
     f(x) = Σ_tiles f(the activations that the tile owns); the gradient is the sum of theirs. Nothing is approximated.
 
@@ -144,7 +144,7 @@ class Tiled:
         for seen_rows, own_rows in rows:
             for seen_columns, own_columns in columns:
                 seen = (slice(None), slice(None), seen_rows, seen_columns)
-                own = Part((*self.where[:2], own_rows, own_columns), self.f)
+                own = Selected((*self.where[:2], own_rows, own_columns), self.f)
                 of_tile, its_gradient = Through(self.network, own)(np.ascontiguousarray(x[seen]))
                 value += of_tile
                 gradient[seen] += its_gradient

@@ -38,7 +38,7 @@ class Jitter:
 
     def __post_init__(self) -> None:
         if not is_integer(self.pixels) or self.pixels < 0:
-            raise ValueError(f"Jitter: pixels takes an integer from 0, and {self.pixels!r} came.")
+            raise ValueError(f"Jitter: pixels takes an integer from 0, got {self.pixels!r}.")
 
     def draw(self, rng: np.random.Generator, shape: Shape) -> Layer:
         rows, columns = rng.integers(-self.pixels, self.pixels + 1, size=2)
@@ -80,7 +80,7 @@ class Rotation:
 
     def __post_init__(self) -> None:
         if not 0 <= number("Rotation", "degrees", self.degrees) <= 180:
-            raise ValueError(f"Rotation: degrees takes a number from 0 to 180, and {self.degrees} came.")
+            raise ValueError(f"Rotation: degrees takes a number from 0 to 180, got {self.degrees}.")
 
     def draw(self, rng: np.random.Generator, shape: Shape) -> Layer:
         return Warp(degrees=float(rng.uniform(-self.degrees, self.degrees)))
@@ -100,7 +100,7 @@ class Scaling:
 
     def __post_init__(self) -> None:
         if not 0 <= number("Scaling", "share", self.share) < 1:
-            raise ValueError(f"Scaling: share takes a number from 0 up to, but not, 1, and {self.share} came.")
+            raise ValueError(f"Scaling: share takes a number from 0 up to, but not, 1, got {self.share}.")
 
     def draw(self, rng: np.random.Generator, shape: Shape) -> Layer:
         return Warp(factor=float(rng.uniform(1 - self.share, 1 + self.share)))

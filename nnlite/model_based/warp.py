@@ -40,7 +40,7 @@ class Warp(Layer):
     def __post_init__(self) -> None:
         self._set(degrees=number("Warp", "degrees", self.degrees), factor=number("Warp", "factor", self.factor))
         if self.factor <= 0:
-            raise ValueError(f"Warp: factor must be above 0, and {self.factor} came.")
+            raise ValueError(f"Warp: factor must be above 0, got {self.factor}.")
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)

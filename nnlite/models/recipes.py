@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import datasets
-from ..training.plan import LossFunction
+from ..training.run import LossFunction
 from ..uncertainty.evidential import EvidentialLoss
 
 TRAINING_SEED, HELD_OUT_SEED = 0, 1
@@ -74,7 +74,7 @@ def digits(dataset: str, split: str, folder: str | os.PathLike | None = None) ->
         The files of MNIST are not there.
     """
     if split not in ("train", "test"):
-        raise ValueError(f'split takes "train" or "test", and {split!r} came.')
+        raise ValueError(f'split takes "train" or "test", got {split!r}.')
     train = split == "train"
     seed = TRAINING_SEED if train else HELD_OUT_SEED
     if dataset == "strokes":

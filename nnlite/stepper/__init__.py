@@ -14,10 +14,10 @@ html.py            the trace as one page, which computes every number again (pag
 from .html import page
 from .record import record
 from .terminal import comparison, text
-from .trace import Books, Frame, Step, Trace
+from .trace import Books, Formula, Frame, Trace
 from .walks import BEGIN
 
 WALKS = tuple(BEGIN)
 """The registered methods that can be stepped through."""
 
-__all__ = ["WALKS", "Books", "Frame", "Step", "Trace", "comparison", "page", "record", "text"]
+__all__ = ["WALKS", "Books", "Formula", "Frame", "Trace", "comparison", "page", "record", "text"]

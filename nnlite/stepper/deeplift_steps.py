@@ -11,7 +11,7 @@ from .expressions import Tree, add, mul, num, sym
 from .gradient_steps import NONLINEARITIES, backward
 from .gradient_steps import steps as backward_steps
 from .sources import Source, source
-from .trace import Recorded, Step, Written
+from .trace import Formula, Recorded, Written
 
 D_J, D_K, M = sym("Δ", "j"), sym("Δ", "k"), sym("m", "k")
 WORDS = {
@@ -48,11 +48,11 @@ def steps(of: Recorded) -> Written:
         share, rescaled = ["div", mul(M, D_K), D_J], "m ⊙ Δ_k ⊘ Δ_j"
     tree = ["when", differs, share, gradient]
     vector = f"m ← {rescaled}; where {equal}: {vector}"
-    last = Step("m", "j", tree, vector, "the contribution of each unit of difference", (code,))
+    last = Formula("m", "j", tree, vector, "the contribution of each unit of difference", (code,))
     return Written(arrays, [_difference("j", "a", code), _difference("k", "z", code), last])
 
 
-def _difference(index: str, letter: str, code: Source) -> Step:
+def _difference(index: str, letter: str, code: Source) -> Formula:
     """Δ_j = a_j − a′_j, or Δ_k = z_k − z′_k."""
     tree: Tree = ["sub", sym(letter, index), sym(f"{letter}′", index)]
-    return Step("Δ", index, tree, f"Δ_{index} ← {letter} - {letter}′", WORDS[index], (code,))
+    return Formula("Δ", index, tree, f"Δ_{index} ← {letter} - {letter}′", WORDS[index], (code,))

@@ -29,7 +29,7 @@ from ..layers import (
 )
 from .expressions import Tree, mul, num, sym
 from .sources import source
-from .trace import Recorded, Step, Written
+from .trace import Formula, Recorded, Written
 
 
 def steps(of: Recorded, letter: str) -> Written:
@@ -43,7 +43,7 @@ def steps(of: Recorded, letter: str) -> Written:
         tree, vector = backward(of.layer, letter)
         code = source(type(of.layer).backward)
     words = _words(of, tree)
-    return Written(arrays, [Step(letter, "j", tree, f"{letter} ← {vector}", words, (code,))])
+    return Written(arrays, [Formula(letter, "j", tree, f"{letter} ← {vector}", words, (code,))])
 
 
 NONLINEARITIES = (ReLU, LeakyReLU, Tanh, Sigmoid)

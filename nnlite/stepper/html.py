@@ -3,20 +3,18 @@
 import base64
 import html
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .. import plots
+from .. import pictures
+from ..templates import filled, text
 from .sources import Source
 from .terminal import check_comparable, choices
-from .trace import Frame, Step, Trace
+from .trace import Formula, Frame, Trace
 
 SCRIPTS = ("evaluate.js", "formula.js", "cells.js", "place.js", "arrays.js", "page.js")
 """The page's program, in the order in which it is read."""
-
-_HERE = Path(__file__).parent
 
 
 def page(
@@ -61,23 +59,21 @@ def page(
         "score": trace.score,
         "predicted": trace.predicted,
         "x": {"id": pool.array(trace.x[0]), "shape": trace.x.shape[1:]},
-        "colours": plots.COLOURS,
+        "colours": pictures.COLOURS,
         "traces": described,
         "start": start,
         "sources": pool.sources,
         "pool": pool.arrays,
     }
     heading = " against ".join(one.method for one in traces)
-    parts = {
-        "title": html.escape(f"{heading}, step by step" + (f": {title}" if title else "")),
-        "style": _file("page.css"),
-        "script": "\n".join(map(_file, SCRIPTS)),
-        "data": _json(data),
-    }
-    text = _file("page.html")
-    for name, part in parts.items():
-        text = text.replace(f"<!-- {name} -->", part)
-    return text
+    return filled(
+        __package__,
+        "page.html",
+        title=html.escape(f"{heading}, step by step" + (f": {title}" if title else "")),
+        style=text(__package__, "page.css"),
+        script="\n".join(text(__package__, name) for name in SCRIPTS),
+        data=_json(data),
+    )
 
 
 def _json(data: Any) -> str:
@@ -137,7 +133,7 @@ def _frame(frame: Frame, pool: _Pool) -> dict[str, Any]:
     }
 
 
-def _step(step: Step, pool: _Pool) -> dict[str, Any]:
+def _step(step: Formula, pool: _Pool) -> dict[str, Any]:
     return {
         "name": step.name,
         "symbol": step.symbol,
@@ -147,7 +143,3 @@ def _step(step: Step, pool: _Pool) -> dict[str, Any]:
         "words": step.words,
         "sources": [pool.source(code) for code in step.sources],
     }
-
-
-def _file(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")

@@ -10,10 +10,10 @@ from ..decision_based.lrp.rule import PASSING
 from ..layers import MaxPool2d
 from .expressions import Tree, add, mul, num, sym
 from .gradient_steps import layer_arrays, product
-from .lrp_words import Form, GroupForm, R, group_forms, weights
+from .lrp_words import GroupForm, R, TermForm, group_forms, weights
 from .printing import formula
 from .sources import Source, source
-from .trace import Recorded, Step, Written
+from .trace import Formula, Recorded, Written
 
 WORDS = (
     "",
@@ -49,7 +49,7 @@ def steps(of: Recorded) -> Written:
             third.append(_c(of, group, term))
             shares.append(mul(term.a, sym(third[-1].symbol, "j")))
     vector = " + ".join(map(_elementwise, shares))
-    last = Step("R", "j", add(*shares), f"R ← {vector}", WORDS[4], _sources(of, 4))
+    last = Formula("R", "j", add(*shares), f"R ← {vector}", WORDS[4], _sources(of, 4))
     return Written(arrays, [*first, *second, *third, last])
 
 
@@ -65,25 +65,25 @@ def _forms(of: Recorded) -> list[GroupForm]:
         raise ValueError(f"{of.rule!r} cannot be stepped through: {error}") from None
 
 
-def _own_z(of: Recorded) -> list[Step]:
+def _own_z(of: Recorded) -> list[Formula]:
     """The layer's z itself, for a rule that asks for its sign."""
     if not any(callable(group.kappa) for group in rule_of(of).groups):
         return []
     w, b = weights(of.layer)
-    own = GroupForm((Form(sym("a", "j"), w),), b)
+    own = GroupForm((TermForm(sym("a", "j"), w),), b)
     code = (source(type(of.layer).forward),)
     return [replace(_z(of, own), words="the layer's own z, whose sign decides", sources=code)]
 
 
-def _z(of: Recorded, group: GroupForm) -> Step:
+def _z(of: Recorded, group: GroupForm) -> Formula:
     terms = add(*(mul(term.a, term.w) for term in group.terms))
     tree = add(terms if of.geometry.kind == "same" else ["sum", "j", terms], group.bias)
     vector = [product(_bracketed(term.a), _bracketed(term.w), of.layer) for term in group.terms]
     vector += [] if group.bias is None else [formula(group.bias, bare=True)]
-    return Step(f"z{group.mark}", "k", tree, f"z{group.mark} ← {' + '.join(vector)}", WORDS[1], _sources(of, 1))
+    return Formula(f"z{group.mark}", "k", tree, f"z{group.mark} ← {' + '.join(vector)}", WORDS[1], _sources(of, 1))
 
 
-def _s(of: Recorded, group: GroupForm, part: Part, arrays: dict[str, np.ndarray]) -> list[Step]:
+def _s(of: Recorded, group: GroupForm, part: Part, arrays: dict[str, np.ndarray]) -> list[Formula]:
     """s; and before it ε, where that is in proportion to the root mean square of z."""
     z, size = sym(f"z{group.mark}", "k"), rule_of(of).stabilizer
     before = []
@@ -94,34 +94,34 @@ def _s(of: Recorded, group: GroupForm, part: Part, arrays: dict[str, np.ndarray]
         before.append(_relative(size, z, of.a_k.size))
     s = f"s{group.mark}"
     vector = f"{s} ← {_elementwise(group.part)} ⊘ {_bracketed(denominator)}"
-    return [*before, Step(s, "k", ["share", group.part, denominator], vector, WORDS[2], _sources(of, 2))]
+    return [*before, Formula(s, "k", ["share", group.part, denominator], vector, WORDS[2], _sources(of, 2))]
 
 
-def _relative(size: Relative, z: Tree, count: int) -> Step:
+def _relative(size: Relative, z: Tree, count: int) -> Formula:
     """ε = factor · √(Σ_k z²_k / K)."""
     mean = ["div", ["total", "k", ["square", z]], num(count)]
     tree = add(mul(num(size.factor), ["root", mean]), num(size.plus) if size.plus else None)
     vector = f"ε ← {size.factor:g} RMS({z[1]})" + (f" + {size.plus:g}" if size.plus else "")
     words = "ε in proportion to the root mean square of z"
-    return Step("ε", "", tree, vector, words, (source(Relative.__call__),))
+    return Formula("ε", "", tree, vector, words, (source(Relative.__call__),))
 
 
-def _c(of: Recorded, group: GroupForm, term: Form) -> Step:
+def _c(of: Recorded, group: GroupForm, term: TermForm) -> Formula:
     c, s = f"c{group.mark}{term.mark}", f"s{group.mark}"
     collected = mul(term.w, sym(s, "k"))
     tree = collected if of.geometry.kind == "same" else ["sum", "k", collected]
     vector = f"{c} ← {product(s, _bracketed(term.w), of.layer, back=True)}"
-    return Step(c, "j", tree, vector, WORDS[3], _sources(of, 3))
+    return Formula(c, "j", tree, vector, WORDS[3], _sources(of, 3))
 
 
-def _passing(of: Recorded) -> Step:
+def _passing(of: Recorded) -> Formula:
     """The step of a layer that divides nothing."""
     code: tuple[Source, ...] = (source(of.rule),)
     if not isinstance(of.layer, MaxPool2d):
-        return Step("R", "j", R, "R ← R", "passes unchanged", code)
+        return Formula("R", "j", R, "R ← R", "passes unchanged", code)
     tree = ["sum", "k", ["when", ["wins", "a"], R, num(0)]]
     code += (source(MaxPool2d.backward),)
-    return Step("R", "j", tree, "R ← R to the winners", "the winner of each window takes all", code)
+    return Formula("R", "j", tree, "R ← R to the winners", "the winner of each window takes all", code)
 
 
 def _sources(of: Recorded, number: int) -> tuple[Source, ...]:

@@ -31,7 +31,7 @@ MARKS: dict[Any, str] = {
 GREEK = {"alpha": "α", "beta": "β", "gamma": "γ"}
 
 
-class Form(NamedTuple):
+class TermForm(NamedTuple):
     """A term of a group: a′ and w′ as formulas, and the mark that tells its c from the others'."""
 
     a: Tree
@@ -42,7 +42,7 @@ class Form(NamedTuple):
 class GroupForm(NamedTuple):
     """A group: its terms, its bias, what of R_k it divides, and the mark that tells its z and s from the others'."""
 
-    terms: tuple[Form, ...]
+    terms: tuple[TermForm, ...]
     bias: Tree | None = None
     part: Tree = R
     mark: str = ""
@@ -79,7 +79,9 @@ def weights(layer: Any) -> tuple[Tree, Tree | None]:
 
 def _group(group: Group, w: Tree, b: Tree | None, mark: str, rule: Rule) -> GroupForm:
     marks = _marks([MARKS.get(term.input, MARKS.get(term.W.part, "")) for term in group.terms])
-    terms = [Form(_input(term), _changed(w, term.W, rule), mark) for term, mark in zip(group.terms, marks, strict=True)]
+    terms = [
+        TermForm(_input(term), _changed(w, term.W, rule), mark) for term, mark in zip(group.terms, marks, strict=True)
+    ]
     biases = [_changed(b, term.b, rule) for term in group.terms if b is not None and term.b is not None]
     return GroupForm(tuple(terms), add(*biases) if biases else None, _share(group.kappa, rule), mark)
 

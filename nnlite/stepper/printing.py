@@ -132,7 +132,7 @@ class _Text:
 # ----------------------------------------------------------------------------------------------------- the bill
 
 
-class Row(NamedTuple):
+class Line(NamedTuple):
     """A line of a bill: which place it is from, its numbers, and the amount as it is shown."""
 
     label: str
@@ -144,7 +144,7 @@ class Row(NamedTuple):
         return f"({self.label}: {self.amount})" if not self.text else self.text
 
 
-def bill(tree: Tree, frame: Layerful, at: Place, top: int = 3) -> list[Row]:
+def bill(tree: Tree, frame: Layerful, at: Place, top: int = 3) -> list[Line]:
     """What adds up to the value of a tree: the largest terms of each Σ, what the others come to, and the total.
 
     The amounts add up to the total as they stand there, digit by digit. Where rounding would break that, more digits
@@ -157,9 +157,9 @@ def bill(tree: Tree, frame: Layerful, at: Place, top: int = 3) -> list[Row]:
     ...     geometry = Geometry("dense", (3,), (1,))
     >>> for row in bill(["sum", "j", ["mul", ["sym", "a", "j"], ["sym", "w", "jk"]]], Neuron(), {"k": 0}, top=1):
     ...     print(row)
-    Row(label='j = 0', text='2 · 3', amount='6.00000')
-    Row(label='2 more', text='', amount='-0.75000')
-    Row(label='total', text='', amount='5.25000')
+    Line(label='j = 0', text='2 · 3', amount='6.00000')
+    Line(label='2 more', text='', amount='-0.75000')
+    Line(label='total', text='', amount='5.25000')
     """
     terms: list[_Amount] = []
     others: list[_Amount] = []
@@ -176,10 +176,10 @@ def bill(tree: Tree, frame: Layerful, at: Place, top: int = 3) -> list[Row]:
             others.append(_Amount(minus + formula(part), "" if part[0] == "sym" else text, value))
     values = [amount.value for amount in terms + others]
     amounts, rest, whole = adding_up(values, evaluate(tree, frame, at)[0], rest=more > 0)
-    rows = [Row(label, text, shown) for (label, text, _), shown in zip(terms + others, amounts, strict=True)]
+    rows = [Line(label, text, shown) for (label, text, _), shown in zip(terms + others, amounts, strict=True)]
     if rest is not None:  # the other terms stand behind those of the Σ, before a bias
-        rows.insert(len(terms) if more else len(rows), Row(f"{more} more" if more else "rounding", "", rest))
-    return [*rows, Row("total", "", whole)]
+        rows.insert(len(terms) if more else len(rows), Line(f"{more} more" if more else "rounding", "", rest))
+    return [*rows, Line("total", "", whole)]
 
 
 class _Amount(NamedTuple):

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..decision_based.inputs import check_network
-from ..decision_based.lrp import Rule
-from ..decision_based.lrp import Step as LrpStep
+from ..decision_based.lrp import Rule, Step
 from ..decision_based.lrp.form import Prepared
 from ..decision_based.lrp.rule import PASSING, name_of, step_of
 from ..decision_based.registry import METHODS
@@ -19,7 +18,7 @@ from ..walk import gradient_rule
 from .expressions import array_name, symbols
 from .geometry import Geometry, geometry
 from .sources import source
-from .trace import Books, Frame, Recorded, Step, Trace
+from .trace import Books, Formula, Frame, Recorded, Trace
 from .walks import Finish, Walk, begin
 
 
@@ -54,7 +53,7 @@ def record(method: Any, network: Network, x: np.ndarray, target: Any = None) -> 
     if isinstance(x, np.ndarray) and x.dtype.kind == "f":
         x = x.astype(np.float64)
     if isinstance(x, np.ndarray) and x.ndim and len(x) != 1:
-        raise ValueError(f"The stepper takes one input, (1, ...), and a batch of {len(x)} came; choose one: x[:1].")
+        raise ValueError(f"The stepper takes one input, (1, ...), got a batch of {len(x)}; choose one: x[:1].")
     walk = begin(method, network.astype(np.float64), x, target)
     signals = walk.network.walk_back(walk.a, walk.R, walk.rules)
     frames = [
@@ -96,18 +95,18 @@ def _last(finish: Finish, signal: np.ndarray, walk: Walk, method: str) -> Frame:
     shape = signal.shape[1:]
     name = f"{walk.letter}_j"
     arrays = {name: signal[0], "R_j": finish.R[0], **{key: value[0] for key, value in finish.arrays.items()}}
-    step = Step("R", "j", finish.tree, finish.vector, finish.words, (source(METHODS[method].compute),))
+    step = Formula("R", "j", finish.tree, finish.vector, finish.words, (source(METHODS[method].compute),))
     return Frame("input", "the input", "", Geometry("same", shape, shape), arrays, (step,), name, "R_j", shape)
 
 
-def _used(arrays: dict[str, np.ndarray], steps: list[Step], also: set[str]) -> dict[str, np.ndarray]:
+def _used(arrays: dict[str, np.ndarray], steps: list[Formula], also: set[str]) -> dict[str, np.ndarray]:
     """The arrays that a formula mentions or gives, and some others."""
     names = {*also, *(step.name for step in steps)}
     names |= {array_name(symbol) for step in steps for symbol in symbols(step.tree)}
     return {name: array for name, array in arrays.items() if name in names}
 
 
-def _books(step: LrpStep) -> Books:
+def _books(step: Step) -> Books:
     sums = (step.above.sum(), step.below.sum(), step.bias[0], step.stabilizer[0], step.dropped[0])
     return Books(*(float(value) for value in sums))
 

@@ -8,7 +8,7 @@ from ..layers.arguments import count, is_integer
 from ..printed import plain
 from .expressions import evaluate
 from .printing import adding_up, bill, formula, number, numbers
-from .trace import Frame, Step, Trace
+from .trace import Formula, Frame, Trace
 
 WIDTH = 92
 """Characters to a line, unless another width is asked for."""
@@ -58,7 +58,7 @@ def _checked(frame: Frame, index: str, n: int) -> int:
     size = frame.geometry.count(index)
     if not is_integer(n) or not 0 <= n < size:
         raise ValueError(
-            f"Layer {frame.layer} has {index} from 0 to {size - 1}, and {n} came; name another, or another layer."
+            f"Layer {frame.layer} has {index} from 0 to {size - 1}, got {n}; name another, or another layer."
         )
     return int(n)
 
@@ -180,7 +180,7 @@ def _where(frame: Frame, index: str, n: int) -> str:
     return f"{n} (channel {channel}, row {row}, column {column})"
 
 
-def _step(frame: Frame, step: Step, n: int, at: Choice, top: int, width: int) -> Iterator[str]:
+def _step(frame: Frame, step: Formula, n: int, at: Choice, top: int, width: int) -> Iterator[str]:
     element = _element(step, at)
     yield from _wrapped(f"{n}  {step.words}", width)
     left, right = f"   {step.name} = {formula(step.tree)}", step.vector
@@ -194,11 +194,11 @@ def _step(frame: Frame, step: Step, n: int, at: Choice, top: int, width: int) ->
     yield f"   {step.sources[0]}"
 
 
-def _element(step: Step, at: Choice) -> int:
+def _element(step: Formula, at: Choice) -> int:
     return getattr(at, step.index) if step.index else 0
 
 
-def _numbers(frame: Frame, step: Step, n: int, label: str, top: int, width: int) -> Iterator[str]:
+def _numbers(frame: Frame, step: Formula, n: int, label: str, top: int, width: int) -> Iterator[str]:
     """The formula with the numbers: a sum as lines that add up, anything else on one line."""
     place = frame.place(step.index, n)
     if step.tree[0] not in ("sum", "total", "add", "sub"):
@@ -248,7 +248,7 @@ def comparison(
 def check_comparable(one: Trace, other: Trace) -> None:
     """TypeError or ValueError unless they are two traces that explain the same thing of the same input."""
     if not isinstance(one, Trace) or not isinstance(other, Trace):
-        raise TypeError(f"A trace is what record gives; {type(one).__name__} and {type(other).__name__} came.")
+        raise TypeError(f"A trace is what record gives; got {type(one).__name__} and {type(other).__name__}.")
     if one.explained != other.explained or one.x.shape != other.x.shape or (one.x != other.x).any():
         raise ValueError("Two traces are compared on the same input and the same target; record both with the same.")
 

@@ -12,7 +12,7 @@ from .sources import Source
 
 
 @dataclass(frozen=True)
-class Step:
+class Formula:
     """One array that a layer computes on the walk.
 
     Attributes
@@ -81,7 +81,7 @@ class Frame:
     rule: str
     geometry: Geometry
     arrays: dict[str, np.ndarray]
-    steps: tuple[Step, ...]
+    steps: tuple[Formula, ...]
     above: str
     below: str
     layout: Shape
@@ -93,7 +93,7 @@ class Frame:
             return {"j": n, "k": n, "jk": n}
         return {index: n}
 
-    def value(self, step: Step, n: int = 0) -> float:
+    def value(self, step: Formula, n: int = 0) -> float:
         """What the formula of a step gives for its element n."""
         return evaluate(step.tree, self, self.place(step.index, n))[0]
 
@@ -178,4 +178,4 @@ class Written(NamedTuple):
     """The arrays and the steps of a layer, as they were written down."""
 
     arrays: dict[str, np.ndarray]
-    steps: list[Step]
+    steps: list[Formula]

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..decision_based.deconvnet import deconvnet_rule
-from ..decision_based.deeplift import rules_for as deeplift_rules
+from ..decision_based.deeplift import deeplift_rules
 from ..decision_based.guided_backpropagation import guided_rule
 from ..decision_based.lrp import LRP, Composite, Rule
 from ..decision_based.registry import METHODS
-from ..decision_based.relu_rules import rules_for
+from ..decision_based.relu_rules import with_relu_rule
 from ..decision_based.target import explained
 from ..network import Network
 from ..walk import gradient_rule
@@ -56,7 +56,7 @@ def _gradient(network: Network, x: np.ndarray, target: Any) -> Walk:
 def _backward(network: Network, x: np.ndarray, target: Any, relu: Any, letter: str = "R") -> Walk:
     f = explained(network, x, target)
     steps = partial(gradient_steps.steps, letter=letter)
-    return Walk(f.network, f.a, f.ones, rules_for(f.network, relu), f.target, letter, steps)
+    return Walk(f.network, f.a, f.ones, with_relu_rule(f.network, relu), f.target, letter, steps)
 
 
 def _gradient_times_input(network: Network, x: np.ndarray, target: Any) -> Walk:
@@ -108,5 +108,5 @@ def begin(method: Any, network: Network, x: np.ndarray, target: Any) -> Walk:
             )
         return BEGIN[method](network, x, target)
     if not isinstance(method, (Rule, Composite, list, tuple)):
-        raise TypeError(f"method takes a name, or for LRP a rule, a Composite or a list of rules; {method!r} came.")
+        raise TypeError(f"method takes a name, or for LRP a rule, a Composite or a list of rules; got {method!r}.")
     return _lrp(network, x, target, method)

@@ -2,7 +2,7 @@
 
 loop.py              epochs, shuffled batches, checkpoints: what every training shares
 fit.py               a classifier
-plan.py              what a run was asked to do, checked; its fingerprint
+run.py               what a run was asked to do, checked; its fingerprint
 backpropagation.py   the gradient in every parameter, from the walk back
 losses.py            softmax and cross-entropy
 optimizers.py        SGD, Adam, AdamW

@@ -48,7 +48,7 @@ def parameter_gradients(network: Network, a: Sequence[np.ndarray], dz: np.ndarra
     check_network(network, "parameter_gradients")
     if len(a) != len(network) + 1:
         raise ValueError(
-            f"{len(network)} layers have {len(network) + 1} activations, and {len(a)} came; give network.forward(x)."
+            f"{len(network)} layers have {len(network) + 1} activations, got {len(a)}; give network.forward(x)."
         )
     lowest = next((i for i, layer in enumerate(network) if layer.parameters), None)
     if lowest is None:

@@ -16,7 +16,7 @@ from .divergence import diverged_loss
 from .loop import Moment, Parameters
 from .losses import cross_entropy
 from .optimizers import AdamW, Memories, Optimizer
-from .plan import Data, LossFunction, Plan
+from .run import Data, LossFunction, TrainingRun
 from .schedules import OneCycle, Schedule
 
 OPTIMIZER = AdamW(weight_decay=0.05)
@@ -81,7 +81,7 @@ def fit(
     held_out
         Other inputs and labels, (x, labels): after each epoch the accuracy on them is measured.
     epochs, batch_size
-        How often through the samples, and how many of them a step.
+        How often to go through all samples, and how many of them each step takes.
     optimizer
         SGD, Adam, AdamW, or anything with their `update`.
     schedule
@@ -94,7 +94,7 @@ def fit(
     checkpoint
         A file that is written after every epoch; an older checkpoint at that place is replaced.
     resume
-        Go on from the checkpoint, to the same bits as without the interruption; where there is none yet, start.
+        Go on from the checkpoint, to the same bits as without the interruption; if there is no checkpoint yet, start.
     progress
         Show a progress bar on the standard error.
 
@@ -107,7 +107,7 @@ def fit(
     ------
     ValueError, TypeError
         The data, the network and the settings do not fit together, or the checkpoint is damaged, or of a run with
-        other settings; the message says what was expected, what came, and what to do.
+        other settings; the message says what was expected, what was given, and what to do.
     FloatingPointError
         The loss or a parameter is no longer finite. The message names the epoch, the step and the layer.
 
@@ -122,9 +122,9 @@ def fit(
     >>> [round(epoch.loss, 2) for epoch in result.history]
     [0.67, 0.45, 0.29, 0.21, 0.16, 0.12, 0.11, 0.1]
     """
-    plan = Plan(network, x, labels, held_out, epochs, batch_size, optimizer, schedule, seed, loss)
+    run = TrainingRun(network, x, labels, held_out, epochs, batch_size, optimizer, schedule, seed, loss)
     state = loop.run(
-        _Classifier(plan),
+        _Classifier(run),
         epochs=epochs,
         batch_size=batch_size,
         seed=seed,
@@ -142,40 +142,40 @@ def fit(
 class _Classifier:
     """The task of `fit`, for the loop."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.samples = len(plan.x)
-        self.network = plan.network.to_scores()
+    def __init__(self, run: TrainingRun) -> None:
+        self.run = run
+        self.samples = len(run.x)
+        self.network = run.network.to_scores()
         self.draws = any(isinstance(layer, Dropout) for layer in self.network)
 
     def start(self) -> Parameters:
-        return self.plan.network.parameters
+        return self.run.network.parameters
 
     def settings(self) -> dict[str, Any]:
-        return self.plan.settings()
+        return self.run.settings()
 
     def after_epoch(self, parameters: Parameters) -> dict[str, float | None]:
-        held_out = self.plan.held_out
-        network = self.plan.network.with_parameters(parameters)
+        held_out = self.run.held_out
+        network = self.run.network.with_parameters(parameters)
         return {"held_out_accuracy": None if held_out is None else accuracy(network, *held_out)}
 
     def step(
         self, parameters: Parameters, memories: Memories, rows: np.ndarray, at: Moment
     ) -> tuple[Parameters, Memories, dict[str, float]]:
         """One step of gradient descent. The loss and the hits are those before it."""
-        plan, network = self.plan, self.network.with_parameters(parameters)
-        batch, labels = plan.x[rows], plan.labels[rows]
+        run, network = self.run, self.network.with_parameters(parameters)
+        batch, labels = run.x[rows], run.labels[rows]
         draw = network.sample(at.rng(), batch.shape) if self.draws else network
         a = draw.forward(batch)
-        loss_of = plan.loss.at(at.epoch) if hasattr(plan.loss, "at") else plan.loss
-        scores = plan.network.class_scores(a[-1])
+        loss_of = run.loss.at(at.epoch) if hasattr(run.loss, "at") else run.loss
+        scores = run.network.class_scores(a[-1])
         loss, dscores = loss_of(scores, labels)
         if not math.isfinite(loss):
             raise diverged_loss(draw, a, loss, str(at))
         dz = dscores[:, -a[-1].shape[1] :]  # all, or of the (0, z) of a binary network z alone
         gradients = parameter_gradients(draw, a, dz)
         changed, remembered = loop.updated(
-            plan.optimizer, network.parameters, gradients, memories, at.rate(plan.schedule), at
+            run.optimizer, network.parameters, gradients, memories, at.rate(run.schedule), at
         )
         hits = (scores.argmax(axis=1) == labels).sum()
         return changed, remembered, {"loss": float(loss) * len(rows), "accuracy": float(hits)}

@@ -70,8 +70,7 @@ def gradient_check(
     _check_float64(network, a)
     if not (0 < step < np.inf and elements >= 1):
         raise ValueError(
-            f"gradient_check takes a finite step above 0 and elements from 1, and step={step!r}, elements={elements!r} "
-            "came."
+            f"gradient_check takes a finite step above 0 and elements from 1, got step={step!r}, elements={elements!r}."
         )
     rng = generator("gradient_check", "rng", 0 if rng is None else rng)
     activations = network.forward(a)
@@ -129,6 +128,4 @@ def _check_names_and_shapes(values: dict[str, np.ndarray], analytic: dict[str, n
         if name not in analytic:
             raise ValueError(f"`gradients` gives no gradient in {name}; it must give one for every trained parameter.")
         if analytic[name].shape != value.shape:
-            raise ValueError(
-                f"The gradient in {name} must have its shape {value.shape}, and {analytic[name].shape} came."
-            )
+            raise ValueError(f"The gradient in {name} must have its shape {value.shape}, got {analytic[name].shape}.")

@@ -107,8 +107,7 @@ def check_labels(labels: Any, samples: int, classes: int, what: str = "labels") 
     if labels.shape != (samples,) or labels.dtype.kind not in "iu":
         advice = " One-hot rows become labels with .argmax(axis=1)." if labels.shape == (samples, classes) else ""
         raise ValueError(
-            f"{what} takes one integer for each of the {samples} samples, "
-            f"and {labels.shape} {labels.dtype} came.{advice}"
+            f"{what} takes one integer for each of the {samples} samples, got {labels.shape} {labels.dtype}.{advice}"
         )
     if labels.min(initial=0) < 0 or labels.max(initial=0) >= classes:
         wrong = int(np.flatnonzero((labels < 0) | (labels >= classes))[0])
@@ -127,5 +126,5 @@ def check_scores(scores: np.ndarray) -> None:
         or 0 in scores.shape
         or scores.dtype not in DTYPES
     ):
-        came = f"{scores.shape} {scores.dtype}" if isinstance(scores, np.ndarray) else type(scores).__name__
-        raise ValueError(f"scores takes a float32 or float64 array (N, K) with N and K from 1, and {came} came.")
+        got = f"{scores.shape} {scores.dtype}" if isinstance(scores, np.ndarray) else type(scores).__name__
+        raise ValueError(f"scores takes a float32 or float64 array (N, K) with N and K from 1, got {got}.")

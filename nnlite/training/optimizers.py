@@ -187,4 +187,4 @@ def _check_range(what: str, value: float, below: float = np.inf) -> None:
     """ValueError unless 0 <= value < below."""
     if not 0 <= value < below:
         expected = "a finite number from 0" if below == np.inf else f"a number from 0 up to, but not, {below}"
-        raise ValueError(f"{what} takes {expected}, and {value!r} came.")
+        raise ValueError(f"{what} takes {expected}, got {value!r}.")

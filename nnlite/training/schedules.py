@@ -70,7 +70,7 @@ class Cosine:
     def __post_init__(self) -> None:
         _check_positive("Cosine: rate", self.rate)
         if not 0 <= self.final < inf:
-            raise ValueError(f"Cosine: final takes a finite number from 0, and {self.final!r} came.")
+            raise ValueError(f"Cosine: final takes a finite number from 0, got {self.final!r}.")
 
     def __call__(self, step: int, total: int) -> float:
         _check_step(step, total)
@@ -103,7 +103,7 @@ class OneCycle:
     ValueError
         A number is out of its range.
 
-    Source: Smith and Topin 2018, "Super-convergence", sec. 3, with cosines in the place of straight lines.
+    Source: Smith and Topin 2018, "Super-convergence", sec. 3, with cosines instead of straight lines.
 
     >>> [round(OneCycle(1.0, warmup=0.5)(step, 6), 3) for step in range(6)]
     [0.04, 0.52, 1.0, 0.75, 0.25, 0.0]
@@ -118,7 +118,7 @@ class OneCycle:
         for name in ("rate", "start", "final"):
             _check_positive(f"OneCycle: {name}", getattr(self, name))
         if not 0 <= self.warmup <= 1:
-            raise ValueError(f"OneCycle: warmup takes a part of the steps, 0 to 1, and {self.warmup!r} came.")
+            raise ValueError(f"OneCycle: warmup takes a part of the steps, 0 to 1, got {self.warmup!r}.")
 
     def __call__(self, step: int, total: int) -> float:
         _check_step(step, total)
@@ -138,9 +138,9 @@ def _between(first: float, last: float, part: float) -> float:
 
 def _check_positive(what: str, value: float) -> None:
     if not 0 < value < inf:
-        raise ValueError(f"{what} takes a finite number above 0, and {value!r} came.")
+        raise ValueError(f"{what} takes a finite number above 0, got {value!r}.")
 
 
 def _check_step(step: int, total: int) -> None:
     if not 0 <= step < total:
-        raise ValueError(f"A schedule takes a step from 0 to total − 1 = {total - 1}, and step {step} came.")
+        raise ValueError(f"A schedule takes a step from 0 to total − 1 = {total - 1}, got step {step}.")

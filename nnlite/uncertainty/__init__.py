@@ -1,4 +1,4 @@
-"""How sure is the network? A family of networks stands in the place of one: draws of a dropout, members of an ensemble.
+"""How sure is the network? A family of networks instead of one: draws of a dropout, members of an ensemble.
 
 draws.py         the draws of a dropout: a family of networks from one
 prediction.py    what a family says: the mean, the entropies, how far its members agree; Monte Carlo dropout
@@ -7,7 +7,7 @@ calibration.py   is it as often right as it says? The reliability diagram, its e
 temperature.py   one number that makes a network as sure as it may be
 diagram.py       the reliability diagram, drawn
 explanations.py  any method over a family: mean, spread, quantiles, signs, of the maps
-pictures.py      an explanation and how sure it is, as one picture
+panels.py        an explanation and how sure it is, as one picture
 shifts.py        digits turned, blended, noise: where uncertainty should rise, and how well it tells them
 """
 
@@ -26,7 +26,7 @@ from .diagram import reliability_diagram
 from .draws import Networks, dropout_draws
 from .evidential import Evidence, EvidentialLoss, evidence, evidential_loss
 from .explanations import ExplanationDraws, explanations
-from .pictures import picture
+from .panels import picture
 from .prediction import Prediction, mc_dropout, predict
 from .shifts import auroc, blended, noise, rotated
 from .temperature import temperature

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import plots
+from .. import pictures
 from .calibration import Reliability
 
 RIGHT, SURE, UNSURE = "#2171b5", "#fb7050", "#fdcab5"
@@ -36,8 +36,8 @@ def reliability_diagram(found: Reliability, ax: Any = None, *, title: str | None
     import matplotlib.pyplot as plt
 
     if not isinstance(found, Reliability):
-        raise TypeError(f"found takes what reliability gives, and {type(found).__name__} came.")
-    ax = plt.subplots(figsize=(3.6, 3.6), layout="constrained")[1] if ax is None else plots.axes(ax)
+        raise TypeError(f"found takes what reliability gives, got {type(found).__name__}.")
+    ax = plt.subplots(figsize=(3.6, 3.6), layout="constrained")[1] if ax is None else pictures.axes(ax)
     bins = len(found.counts)
     held = found.counts > 0
     middle, width = ((np.arange(bins) + 0.5) / bins)[held], 0.92 / bins

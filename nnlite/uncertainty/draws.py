@@ -1,4 +1,4 @@
-"""A family of networks, f_1 ... f_T, in the place of one: the draws of a dropout. An ensemble is one as it stands."""
+"""A family of networks, f_1 ... f_T, instead of one: the draws of a dropout. An ensemble is already a family."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ Networks = Sequence[Network]
 
 @method
 def dropout_draws(network: Network, draws: int = 50, *, rng: np.random.Generator | int = 0) -> tuple[Network, ...]:
-    """f_t = the network with masks m_t ~ Bernoulli(1 − p) / (1 − p) in the place of its Dropouts, t = 1 ... T.
+    """f_t = the network with masks m_t ~ Bernoulli(1 − p) / (1 − p) instead of its Dropouts, t = 1 ... T.
 
     The masks of a draw serve every sample: a draw is a plain network, which every method can explain, and all samples
     of a batch meet the same one. The draws share all layers but the masks.
@@ -73,14 +73,14 @@ def family(networks: Any) -> tuple[Network, ...]:
     """The networks as a tuple, if there is one or more; else a TypeError or ValueError that says what to give."""
     advice = "such as dropout_draws(network) or models.ensemble()"
     if isinstance(networks, Network):
-        raise TypeError(f"networks takes a sequence of networks, {advice}, and one network came.")
+        raise TypeError(f"networks takes a sequence of networks, {advice}, got one network.")
     try:
         members = tuple(networks)
     except TypeError:
-        raise TypeError(f"networks takes a sequence of networks, {advice}, and {networks!r} came.") from None
+        raise TypeError(f"networks takes a sequence of networks, {advice}, got {networks!r}.") from None
     for member in members:
         if not isinstance(member, Network):
             raise TypeError(f"networks takes a sequence of networks, {advice}, and a {type(member).__name__} in it.")
     if not members:
-        raise ValueError(f"networks takes one network or more, {advice}, and none came.")
+        raise ValueError(f"networks takes one network or more, {advice}, got none.")
     return members

@@ -19,7 +19,7 @@ from ..layers.arguments import DTYPES, number, unmasked
 from ..network import Network
 from ..training.accuracy import blocks
 from ..training.losses import check_labels, check_scores
-from ..training.plan import LossFunction
+from ..training.run import LossFunction
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +50,8 @@ class Evidence:
         a = self.alpha
         right = isinstance(unmasked("alpha", a), np.ndarray) and a.dtype in DTYPES and a.ndim == 2 and a.size > 0
         if not right or not ((a >= 1) & (a < np.inf)).all():
-            came = f"{a.shape} {a.dtype}" if isinstance(a, np.ndarray) else type(a).__name__
-            raise ValueError(
-                f"alpha takes a float32 or float64 array (N, K) of finite numbers from 1, and {came} came."
-            )
+            got = f"{a.shape} {a.dtype}" if isinstance(a, np.ndarray) else type(a).__name__
+            raise ValueError(f"alpha takes a float32 or float64 array (N, K) of finite numbers from 1, got {got}.")
 
     @property
     def strength(self) -> np.ndarray:
@@ -100,7 +98,7 @@ def evidence(network: Network, x: np.ndarray) -> Evidence:
     """
     network = network.to_scores()
     if len(check_input(network, x)) == 0:
-        raise ValueError(f"x takes one sample or more, and the shape {x.shape} came.")
+        raise ValueError(f"x takes one sample or more, got the shape {x.shape}.")
     return Evidence(np.concatenate([np.maximum(0, activations(network, x[block])[-1]) + 1 for block in blocks(len(x))]))
 
 
@@ -140,7 +138,7 @@ def evidential_loss(scores: np.ndarray, labels: np.ndarray, weight: float = 1.0)
     check_scores(scores)
     labels = check_labels(labels, *scores.shape)
     if number("evidential_loss", "weight", weight) < 0:
-        raise ValueError(f"weight must be at least 0, and {weight!r} came.")
+        raise ValueError(f"weight must be at least 0, got {weight!r}.")
     y = np.eye(scores.shape[1])[labels]
     alpha = np.maximum(0, scores.astype(np.float64)) + 1
     error, derror = _expected_squared_error(alpha, y)
@@ -177,7 +175,7 @@ class EvidentialLoss:
 
     def __post_init__(self) -> None:
         if number("EvidentialLoss", "annealing", self.annealing) <= 0:
-            raise ValueError(f"EvidentialLoss: annealing takes epochs, a number above 0, and {self.annealing!r} came.")
+            raise ValueError(f"EvidentialLoss: annealing takes epochs, a number above 0, got {self.annealing!r}.")
 
     def at(self, epoch: int) -> LossFunction:
         """The loss of this epoch, counted from 0."""

@@ -59,8 +59,8 @@ class ExplanationDraws:
     def __post_init__(self) -> None:
         R = self.maps
         if not isinstance(unmasked("R", R), np.ndarray) or R.dtype not in DTYPES or R.ndim < 3 or 0 in R.shape:
-            came = f"{R.shape} {R.dtype}" if isinstance(R, np.ndarray) else type(R).__name__
-            raise ValueError(f"maps takes a float32 or float64 array (T, N, ...), none of them 0, and {came} came.")
+            got = f"{R.shape} {R.dtype}" if isinstance(R, np.ndarray) else type(R).__name__
+            raise ValueError(f"maps takes a float32 or float64 array (T, N, ...), none of them 0, got {got}.")
         if not np.isfinite(R).all():
             t, n = np.argwhere(~np.isfinite(R))[0][:2]
             raise ValueError(f"The map of network {t} for sample {n} holds a NaN or an infinity; check that network.")
@@ -100,7 +100,7 @@ class ExplanationDraws:
         Between two networks it is interpolated. Raises ValueError where q is not from 0 to 1.
         """
         if not 0 <= number("quantile", "q", q) <= 1:
-            raise ValueError(f"q takes a share from 0 to 1, and {q!r} came.")
+            raise ValueError(f"q takes a share from 0 to 1, got {q!r}.")
         return np.quantile(self.maps, q, axis=0).astype(self.maps.dtype)
 
     def intersection(self, q: float = 0.05) -> np.ndarray:
@@ -128,7 +128,7 @@ def explanations(
         (N, ...) in the dtype of the networks.
     method
         A name in `decision_based.registry.METHODS`, or any function (network, x, target) that gives a map for each
-        sample. A method that adds noise of its own, such as SmoothGrad, has the same noise in every network unless
+        sample. A method that adds noise, such as SmoothGrad, adds the same noise for every network unless
         it is given another generator.
     target
         A class, one for each sample (N,), or a neuron such as ("conv2", 7); None: the class that the mean of the
@@ -182,6 +182,6 @@ def _compute(method: Any, members: tuple[Network, ...]) -> Explainer:
 
 def _one_a_sample(R: Any, x: np.ndarray) -> np.ndarray:
     if not isinstance(unmasked("R", R), np.ndarray) or R.ndim < 2 or len(R) != len(x):
-        came = R.shape if isinstance(R, np.ndarray) else type(R).__name__
-        raise ValueError(f"method must give an array with a map for each of {len(x)} samples, and {came} came.")
+        got = R.shape if isinstance(R, np.ndarray) else type(R).__name__
+        raise ValueError(f"method must give an array with a map for each of {len(x)} samples, got {got}.")
     return R

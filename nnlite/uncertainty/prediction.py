@@ -114,7 +114,7 @@ def predict(networks: Networks, x: np.ndarray) -> Prediction:
     whole = family(networks)
     members = [network.to_scores() for network in whole]
     if len(check_input(members[0], x)) == 0:
-        raise ValueError(f"x takes one sample or more, and the shape {x.shape} came.")
+        raise ValueError(f"x takes one sample or more, got the shape {x.shape}.")
     common = _shared(members)
     found = []
     for block in blocks(len(x)):
@@ -171,8 +171,8 @@ def check_probabilities(p: Any, axes: str) -> np.ndarray:
         or p.ndim != axes.count(",") + 1
         or 0 in p.shape
     ):
-        came = f"{p.shape} {p.dtype}" if isinstance(p, np.ndarray) else type(p).__name__
-        raise ValueError(f"probabilities takes a float32 or float64 array ({axes}), none of them 0, and {came} came.")
+        got = f"{p.shape} {p.dtype}" if isinstance(p, np.ndarray) else type(p).__name__
+        raise ValueError(f"probabilities takes a float32 or float64 array ({axes}), none of them 0, got {got}.")
     if not (p >= 0).all() or not (abs(p.sum(axis=-1) - 1) < 1e-3).all():  # so that NaN fails too
         raise ValueError("probabilities takes rows from 0 to 1 with the sum 1; apply softmax to scores first.")
     return p

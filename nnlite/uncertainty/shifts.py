@@ -61,14 +61,14 @@ def blended(x0: np.ndarray, x1: np.ndarray, t: float) -> np.ndarray:
     t = number("blended", "t", t)
     for name, x in (("x0", x0), ("x1", x1)):
         if not isinstance(unmasked("x", x), np.ndarray) or x.dtype not in DTYPES or not np.isfinite(x).all():
-            came = f"{x.shape} {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
-            raise ValueError(f"{name} takes a float32 or float64 array of finite numbers, and {came} came.")
+            got = f"{x.shape} {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+            raise ValueError(f"{name} takes a float32 or float64 array of finite numbers, got {got}.")
     if x0.shape != x1.shape or x0.dtype != x1.dtype:
         raise ValueError(
-            f"Two arrays of one shape and dtype are blended; {x0.shape} {x0.dtype}, {x1.shape} {x1.dtype} came."
+            f"Two arrays of one shape and dtype are blended; got {x0.shape} {x0.dtype}, {x1.shape} {x1.dtype}."
         )
     if not 0 <= t <= 1:
-        raise ValueError(f"t takes a share from 0 to 1, and {t!r} came.")
+        raise ValueError(f"t takes a share from 0 to 1, got {t!r}.")
     return x0 * x0.dtype.type(1 - t) + x1 * x0.dtype.type(t)
 
 
@@ -115,7 +115,7 @@ def auroc(usual: np.ndarray, strange: np.ndarray) -> float:
     )
     for name, values in (("usual", usual), ("strange", strange)):
         if values.ndim != 1 or not len(values) or np.isnan(values).any():
-            raise ValueError(f"{name} takes numbers (N,) without NaN, one or more, and the shape {values.shape} came.")
+            raise ValueError(f"{name} takes numbers (N,) without NaN, one or more, got the shape {values.shape}.")
     from scipy.stats import rankdata  # here: it takes half a second to import
 
     ranks = rankdata(np.concatenate([usual, strange]))[len(usual) :]
@@ -125,8 +125,8 @@ def auroc(usual: np.ndarray, strange: np.ndarray) -> float:
 
 def _images(x: np.ndarray) -> np.ndarray:
     if not isinstance(unmasked("x", x), np.ndarray) or x.dtype not in DTYPES or x.ndim != 4:
-        came = f"{x.shape} {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
-        raise ValueError(f"x takes a float32 or float64 array (N, C, H, W), and {came} came.")
+        got = f"{x.shape} {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+        raise ValueError(f"x takes a float32 or float64 array (N, C, H, W), got {got}.")
     if not ((x >= 0) & (x <= 1)).all():  # a NaN fails too
         raise ValueError("x takes pixels from 0 to 1, and holds others; scale them.")
     return x

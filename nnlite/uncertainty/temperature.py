@@ -43,7 +43,7 @@ def temperature(scores: np.ndarray, labels: np.ndarray) -> float:
     check_scores(scores)
     labels = check_labels(labels, *scores.shape)
     if not np.isfinite(scores).all():
-        raise ValueError("scores must be finite, and there is a NaN or an infinity in them.")
+        raise ValueError("scores must be finite, got a NaN or an infinity.")
     z = scores.astype(np.float64)
     z -= z.max(axis=1, keepdims=True)
     largest = float(np.abs(z).max())

@@ -173,7 +173,7 @@ class Case:
         return without_end(self.own, self.end) if self.end else self.own
 
     def tensor(self, array: np.ndarray | None = None) -> Any:
-        """x (or another array) as a tensor of its own."""
+        """x (or another array) copied to a tensor."""
         return load("torch").from_numpy(np.array(self.x if array is None else array))
 
     @property

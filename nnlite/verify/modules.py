@@ -27,7 +27,7 @@ def from_file(text: str) -> tuple[Any, np.ndarray | None]:
     """
     name, colon, factory = text.rpartition(":")
     if not colon or not name.endswith(".py") or not factory.isidentifier():
-        raise ValueError(f"--torch takes FILE.py:factory, such as network.py:build, and {text} came.")
+        raise ValueError(f"--torch takes FILE.py:factory, such as network.py:build, got {text}.")
     if not Path(name).is_file():
         raise ValueError(f"--torch takes FILE.py:factory, and there is no file {name}.")
     spec = importlib.util.spec_from_file_location("nnlite_verify_user_module", name)
@@ -49,7 +49,7 @@ def from_file(text: str) -> tuple[Any, np.ndarray | None]:
     module, x = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     torch = load("torch")
     if not isinstance(module, torch.nn.Module):
-        raise ValueError(f"{text} must give an nn.Module, or one and its inputs; {type(module).__name__} came.")
+        raise ValueError(f"{text} must give an nn.Module, or one and its inputs; got {type(module).__name__}.")
     return module, None if x is None else np.asarray(x.detach() if isinstance(x, torch.Tensor) else x)
 
 

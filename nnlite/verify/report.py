@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
+from ..templates import filled
 from . import libraries
 from .case import Case
 from .table import AGREES, BUG, CONVENTION, DIFFERS, FAILED, MISSING, NOT_COMPARABLE, TOLERANCE_FLOAT32, TOLERANCES, Row
@@ -79,7 +80,9 @@ class Report:
     def page(self) -> str:
         """The table as HTML."""
         facts = ", ".join(f"{name} {version}" for name, version in self.versions.items())
-        return _PAGE.format(
+        return filled(
+            __package__,
+            "page.html",
             network=html.escape(self.network),
             layers=html.escape(self.layers),
             facts=html.escape(facts),
@@ -110,7 +113,7 @@ HEAD = f"{'method':<30} {'library':<17} {'max |Δ|':>8} {'relative':>8} {'L2':>8
 
 
 def line(row: Row) -> str:
-    """A row on the terminal; why, on a line of its own."""
+    """A row on the terminal; the reason stands on a second line."""
     numbers = " ".join(f"{_short(value):>8}" for value in (row.absolute, row.relative, row.l2))
     mark = "" if row.expected else "!! "
     text = (
@@ -138,27 +141,3 @@ def _html(row: Row) -> str:
         f"<tr class={state}><td><code>{html.escape(row.method)}</code></td><td>{row.library} {row.version}</td>"
         f"<td>{html.escape(row.convention)}{why}</td>{numbers}<td>{html.escape(row.verdict)}</td>{seconds}</tr>"
     )
-
-
-_PAGE = """<!doctype html>
-<html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width, initial-scale=1">
-<title>nnlite verify: {network}</title>
-<style>
-body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 78rem; padding: 0 1rem; color: #222 }}
-.scroll {{ overflow-x: auto }} table {{ border-collapse: collapse; width: 100% }}
-td, th {{ padding: .3rem .6rem; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }}
-.n {{ text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }}
-.why {{ color: #666; font-size: .9em }} .good td:nth-last-child(2) {{ color: #0a6b2d }}
-.known td:nth-last-child(2) {{ color: #8a5a00 }} .bad td {{ background: #fde4e4 }} .none td {{ color: #777 }}
-p.good {{ color: #0a6b2d }} p.bad {{ color: #b00020; font-weight: bold }}
-</style>
-<h1>nnlite beside other libraries: {network}</h1>
-<p>{samples} samples, {dtype}. {facts}.</p>
-<p>Network: {layers}.</p>
-<p>{tolerance}. Where a library differs by its choice or by a bug, the row says why, and the row below it shows nnlite's
-number under the library's convention (or the library without its bug): that one must agree.</p>
-<p class={state}>{summary}</p>
-<div class=scroll><table><thead><tr><th>method<th>library<th>convention<th>max |Δ|<th>relative<th>L2<th>verdict
-<th>seconds, theirs / ours</tr></thead><tbody>{rows}</tbody></table></div>
-</html>
-"""

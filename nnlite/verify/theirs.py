@@ -203,7 +203,7 @@ def _layers(
             if found.shape != R.shape:
                 raise ValueError(f"Their map of {name} has the shape {found.shape}; expected {R.shape}.")
             if not np.isfinite(found).all():
-                raise ValueError(f"Their map of {name} must be finite, and it holds a NaN or an infinity.")
+                raise ValueError(f"Their map of {name} must be finite, got a NaN or an infinity.")
             relative = differences(R, found.astype(np.float64))[1]
             yield name, relative, relative <= tolerance
 

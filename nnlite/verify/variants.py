@@ -30,8 +30,7 @@ from .conventions import (
     w_squared_with_bias,
     without_bias,
 )
-
-Compute = Callable[[], np.ndarray]
+from .table import Compute
 
 
 @dataclass(frozen=True)

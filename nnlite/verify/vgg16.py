@@ -97,7 +97,7 @@ HEAD = (
 
 
 def measure(dtype: str, *, network: Network | None = None) -> Iterator[Measured]:
-    """The comparisons, one after the other; `network` in the place of VGG-16."""
+    """The comparisons, one after the other; `network` instead of VGG-16."""
     for library in ("captum", "zennit"):
         if (install := missing(library)) is not None:
             raise ValueError(f"VGG-16 is compared with torch, captum and zennit; {library} is missing: {install}.")

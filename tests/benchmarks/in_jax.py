@@ -106,7 +106,7 @@ def _scores(network: Network) -> Callable[[Any, Any], Any]:
             elif isinstance(layer, Flatten):
                 x = x.reshape(len(x), -1)
             else:
-                raise ValueError(f"the layers of lenet were expected, and {layer!r} came.")
+                raise ValueError(f"expected the layers of lenet, got {layer!r}.")
         return x
 
     return scores

@@ -12,11 +12,12 @@ from nnlite.decision_based.smoothgrad import smoothgrad as _smoothgrad
 from nnlite.kernels import free_rounding
 from nnlite.layers import Conv2d, MaxPool2d, ReLU
 from nnlite.model_based.activation_maximization import general
-from nnlite.network import Network, gradient_rule
+from nnlite.network import Network
 from nnlite.training.fit import fit
 from nnlite.training.optimizers import Adam
 from nnlite.training.schedules import Constant
 from nnlite.verify.case import Case
+from nnlite.walk import gradient_rule
 
 from . import workloads as w
 from .workloads import Work

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nnlite.rows import Start
 
 from nnlite import Network, models
 from nnlite.decision_based import gradient, lrp
 from nnlite.decision_based.deconvnet import deconvnet_rule
 from nnlite.decision_based.guided_backpropagation import guided_rule
 from nnlite.decision_based.lrp.composites import rules_for as lrp_rules
-from nnlite.decision_based.relu_rules import rules_for
+from nnlite.decision_based.relu_rules import with_relu_rule
 from nnlite.decision_based.target import AtClass
 from nnlite.engine import driver as engine
 from nnlite.engine.driver import Part, Place, Program
@@ -33,7 +32,6 @@ from nnlite.layers import (
     Reshape,
     Tanh,
 )
-from nnlite.network import gradient_rule
 from nnlite.walk import activations_of, gradient_rule, walk
 
 pytestmark = pytest.mark.skipif(os.environ.get("NNLITE_BACKEND") == "numpy", reason="rows are of the Numba backend")
@@ -49,8 +47,8 @@ def on(net, rules):
 
 RULES = {
     "gradient": lambda net: [gradient_rule] * len(net),
-    "deconvnet": lambda net: rules_for(net, deconvnet_rule),
-    "guided": lambda net: rules_for(net, guided_rule),
+    "deconvnet": lambda net: with_relu_rule(net, deconvnet_rule),
+    "guided": lambda net: with_relu_rule(net, guided_rule),
     "lrp-zero": lambda net: on(net, lrp.zero()),
     "lrp-epsilon": lambda net: on(net, lrp.epsilon(0.25)),
     "lrp-alpha-beta": lambda net: on(net, lrp.alpha_beta(2, 1)),

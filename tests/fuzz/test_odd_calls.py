@@ -43,8 +43,6 @@ ROOMS = (
     "datasets",
     "training",
     "pictures",
-    "plots",
-    "sheets",
     "stepper",
     "layers",
     "models",

@@ -68,7 +68,7 @@ class Composite:
         return [self.rule(network, i) for i in range(len(network))]
 
     def rule(self, network: Network, i: int) -> LocalRule:
-        """The rule of layer i; ValueError where there is none."""
+        """The rule of layer i; ValueError if it has no rule."""
         layer = network[i]
         if layer.weighted:
             weighted = _weighted(network)
@@ -122,7 +122,7 @@ def everywhere(rule: Rule) -> Composite:
     zero()
     """
     if not isinstance(rule, Rule):
-        raise TypeError(f"everywhere takes a rule such as epsilon(), and {rule!r} came.")
+        raise TypeError(f"everywhere takes a rule such as epsilon(), got {rule!r}.")
     return Composite(convolution=rule, dense=rule, pooling=zero(rule.options.get("stabilizer", 0.0)))
 
 
@@ -157,7 +157,7 @@ def _chosen(network: Network, rules: Rules) -> Sequence[Any]:
     if callable(rules):
         return Composite(convolution=rules, dense=rules).rules_for(network)
     if not isinstance(rules, (list, tuple)):
-        raise TypeError(f"rules takes a rule, a Composite or a list of rules, and {rules!r} came.")
+        raise TypeError(f"rules takes a rule, a Composite or a list of rules, got {rules!r}.")
     weighted = _weighted(network)
     if len(rules) == len(weighted):
         places = dict(zip(weighted, rules, strict=True))
@@ -165,19 +165,19 @@ def _chosen(network: Network, rules: Rules) -> Sequence[Any]:
     if len(rules) != len(network):
         raise ValueError(
             f"rules takes {len(weighted)} rules (one for each layer with weights) or {len(network)} (one for each "
-            f"layer), and {len(rules)} came."
+            f"layer), got {len(rules)}."
         )
     missing = [network.names[i] for i in weighted if rules[i] is None]
     if missing:
-        raise ValueError(f"The layers {', '.join(missing)} have weights and need a rule; None came.")
+        raise ValueError(f"The layers {', '.join(missing)} have weights and need a rule; got None.")
     usual = everywhere(epsilon())
     return [usual.rule(network, i) if rule is None else rule for i, rule in enumerate(rules)]
 
 
 def _checked(rule: Any) -> LocalRule:
-    """The rule; TypeError where it cannot be called as one (`epsilon` makes rules and is none, `epsilon()` is one)."""
+    """The rule; TypeError where it cannot be called as one (`epsilon` makes rules; `epsilon()` is one)."""
     if not callable(rule):
-        raise TypeError(f"A rule is one of nnlite.decision_based.lrp or a function, and {rule!r} came.")
+        raise TypeError(f"A rule is one of nnlite.decision_based.lrp or a function, got {rule!r}.")
     if isinstance(rule, FunctionType) and rule.__module__.startswith(__package__) and rule not in PASSING:
-        raise TypeError(f"lrp.{rule.__name__} makes rules and is none itself; call it: lrp.{rule.__name__}().")
+        raise TypeError(f"lrp.{rule.__name__} makes a rule and is not one itself; call it: lrp.{rule.__name__}().")
     return rule

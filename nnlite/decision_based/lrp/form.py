@@ -137,12 +137,8 @@ class Prepared:
             kappa = group.kappa(z) if callable(group.kappa) else group.kappa
             inputs = [term.input(a) for term in group.terms]  # None: all zeros, which bring nothing
             fed = [(given, layer) for given, layer in zip(inputs, layers, strict=True) if given is not None]
-<<<<<<< HEAD
-            if layers[0].dtype is not None and layers[0].dtype != a.dtype:  # float32 could not hold the weights
-=======
             fed = fed or [(np.zeros_like(a), layers[0])]
-            if layers[0].dtype not in (None, a.dtype):  # the weights of which float32 could not hold
->>>>>>> enginetests
+            if layers[0].dtype is not None and layers[0].dtype != a.dtype:  # float32 could not hold the weights
                 fed = [(given.astype(layer.dtype), layer) for given, layer in fed]
             known = z if len(fed) == 1 and fed[0][0] is a and fed[0][1] is self.layer else None
             share = R if group.kappa == 1 else kappa * R

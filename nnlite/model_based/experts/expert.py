@@ -102,7 +102,7 @@ class Expert(ABC):
         if prod(x.shape[1:]) != D:
             raise ValueError(
                 f"This {who} was fit to samples of the shape {self.shape}, {D} numbers each; x has the shape "
-                f"{x.shape}, {prod(x.shape[1:])} numbers a sample. Fit an expert to data of that shape."
+                f"{x.shape}, {prod(x.shape[1:])} numbers per sample. Fit an expert to data of that shape."
             )
         return x.reshape(len(x), D).astype(np.float64)
 
@@ -122,7 +122,7 @@ class Expert(ABC):
         D = shapes["mean"][-1]
         shape = (D,) if self.shape == () else sizes(who, "shape", self.shape)
         if prod(shape) != D:
-            raise ValueError(f"{who}: shape takes one with {D} numbers, as the mean has, and {shape} came.")
+            raise ValueError(f"{who}: shape takes one with {D} numbers, as the mean has, got {shape}.")
         object.__setattr__(self, "shape", shape)
 
 
@@ -130,20 +130,20 @@ def above_zero(who: str, name: str, value: Any) -> float:
     """A finite number above 0 as a float, or a ValueError that names it."""
     value = number(who, name, value)
     if value <= 0:
-        raise ValueError(f"{who}: {name} takes a number above 0, and {value} came.")
+        raise ValueError(f"{who}: {name} takes a number above 0, got {value}.")
     return value
 
 
 def check_batch(who: str, x: Any) -> None:
     """An error unless x is a finite array (N, ...) of float32 or float64."""
     if not isinstance(unmasked("x", x), np.ndarray):
-        raise TypeError(f"{who}: x takes a NumPy array (N, ...), and {type(x).__name__} came; use np.asarray.")
+        raise TypeError(f"{who}: x takes a NumPy array (N, ...), got {type(x).__name__}; use np.asarray.")
     if x.dtype not in DTYPES:
-        raise ValueError(f"{who}: x takes float32 or float64, and {x.dtype} came; use x.astype(np.float32).")
+        raise ValueError(f"{who}: x takes float32 or float64, got {x.dtype}; use x.astype(np.float32).")
     if x.ndim < 2 or x.size == 0:
-        raise ValueError(f"{who}: x takes (N, ...) with one sample or more, and {x.shape} came.")
+        raise ValueError(f"{who}: x takes (N, ...) with one sample or more, got {x.shape}.")
     if not np.isfinite(x).all():
-        raise ValueError(f"{who}: x must be finite, and it holds a NaN or an infinity.")
+        raise ValueError(f"{who}: x must be finite, got a NaN or an infinity.")
 
 
 def data(who: str, x: Any) -> tuple[np.ndarray, Shape]:
@@ -160,5 +160,5 @@ def data(who: str, x: Any) -> tuple[np.ndarray, Shape]:
         raise ValueError(f"{who}: one sample has no spread; x takes two samples or more.")
     flat = x.reshape(len(x), -1).astype(np.float64)
     if max(flat.max(), -flat.min()) > LARGEST:
-        raise ValueError(f"{who}: x takes numbers up to {LARGEST:g}, and {np.abs(flat).max():g} came; scale them.")
+        raise ValueError(f"{who}: x takes numbers up to {LARGEST:g}, got {np.abs(flat).max():g}; scale them.")
     return flat, x.shape[1:]

@@ -44,7 +44,7 @@ class MixturePPCA(Expert):
     Raises
     ------
     ValueError
-        The arrays do not fit each other, q ≥ D, some σ² ≤ 0, or the weights are none.
+        The arrays do not fit each other, q ≥ D, some σ² ≤ 0, or the weights are not weights (≥ 0, with sum 1).
 
     Source: Tipping and Bishop 1999, "Mixtures of probabilistic principal component analysers".
 
@@ -66,7 +66,7 @@ class MixturePPCA(Expert):
 
     def __post_init__(self) -> None:
         if np.ndim(self.W) != 3:
-            raise ValueError(f"MixturePPCA: W takes (K, D, q), and {np.shape(self.W)} came.")
+            raise ValueError(f"MixturePPCA: W takes (K, D, q), got {np.shape(self.W)}.")
         K, D, q = np.shape(self.W)
         self._settle({"weights": (K,), "mean": (K, D), "W": (K, D, q), "noise": (K,)})
         object.__setattr__(self, "history", tuple(self.history))
@@ -133,10 +133,10 @@ class MixturePPCA(Expert):
         tolerance, rng = number(who, "tolerance", tolerance), generator(who, "rng", rng)
         check_rank(who, q, x.shape[1])
         if tolerance < 0:
-            raise ValueError(f"{who}: tolerance takes a number from 0, and {tolerance} came.")
+            raise ValueError(f"{who}: tolerance takes a number from 0, got {tolerance}.")
         N, D = x.shape
         if N < K:
-            raise ValueError(f"{who}: K must be at most N = {N}, the number of samples, and {K} came.")
+            raise ValueError(f"{who}: K must be at most N = {N}, the number of samples, got {K}.")
         mean, W, noise = np.zeros((K, D)), np.zeros((K, D, q)), np.full(K, floor)
         r = np.eye(K)[clusters(x, K, rng)]
         history: list[float] = []

@@ -95,4 +95,4 @@ class PPCA(Expert):
 def check_rank(who: str, q: int, D: int) -> None:
     """ValueError unless 1 ≤ q < D."""
     if count(who, "q", q) >= D:
-        raise ValueError(f"{who}: q must be below D = {D}, the numbers of one sample, and {q} came.")
+        raise ValueError(f"{who}: q must be below D = {D}, the numbers of one sample, got {q}.")

@@ -50,7 +50,7 @@ def train(
     hidden
         How many hidden units.
     epochs, batch_size, rate
-        How often through the samples, how many of them a step, and the first rate, that of W (see SHARES).
+        How often to go through all samples, how many each step takes, and the first rate, that of W (see SHARES).
     k
         The steps of Gibbs sampling between two updates.
     seed
@@ -88,7 +88,7 @@ def train(
     sizes = {name: count("rbm.train", name, value) for name, value in sizes.items()}
     rate = above_zero("rbm.train", "rate", rate)
     if not is_integer(seed) or seed < 0:
-        raise ValueError(f"rbm.train: seed takes an integer from 0, and {seed!r} came.")
+        raise ValueError(f"rbm.train: seed takes an integer from 0, got {seed!r}.")
     task = _Task(flat.astype(np.float32), _others(held_out, shape), {**sizes, "rate": rate, "seed": int(seed)})
     state = loop.run(
         task,
@@ -187,7 +187,7 @@ def _others(held_out: np.ndarray | None, shape: Shape) -> np.ndarray | None:
         return None
     flat, other = data("rbm.train: held_out", held_out)
     if other != shape:
-        raise ValueError(f"rbm.train: held_out takes samples of the shape {shape}, as x has, and {other} came.")
+        raise ValueError(f"rbm.train: held_out takes samples of the shape {shape}, as x has, got {other}.")
     return flat.astype(np.float32)
 
 

@@ -74,7 +74,7 @@ def fitted(name: str, *, folder: str | os.PathLike | None = None, progress: bool
         if known == recipe:
             return expert
     except (OSError, ValueError):
-        pass  # there is none, or a damaged one: it is fit (again)
+        pass  # the file is missing or damaged: fit it (again)
     with one_blas_thread():
         expert = FIT[name](digits(), progress=progress, **OPTIONS[name])
     try:

@@ -5,7 +5,7 @@
     architectures.py  encoder, decoders, discriminators
     vae.py            the task of training a variational autoencoder
     gan.py            the task of training a decoder against a discriminator
-    parts.py          the parameters of several networks by one name each
+    joined.py         the parameters of several networks by one name each
     recipes.py        how each shipped generator is trained
     training.py       from a recipe to a generator
     quality.py        what a generator is worth, in numbers

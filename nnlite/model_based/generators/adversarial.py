@@ -67,8 +67,8 @@ def generator_loss(fake: np.ndarray) -> tuple[float, np.ndarray]:
     (0.6931471805599453, array([[-0.5]]))
     """
     if not isinstance(fake, np.ndarray) or fake.dtype not in DTYPES or fake.shape[1:] != (1,) or len(fake) == 0:
-        came = f"{fake.shape} {fake.dtype}" if isinstance(fake, np.ndarray) else type(fake).__name__
-        raise ValueError(f"A discriminator's scores are a float32 or float64 array (N, 1), and {came} came.")
+        got = f"{fake.shape} {fake.dtype}" if isinstance(fake, np.ndarray) else type(fake).__name__
+        raise ValueError(f"A discriminator's scores are a float32 or float64 array (N, 1), got {got}.")
     # −log sigmoid(d) = log(1 + e^(−d)), without overflow
     loss = np.logaddexp(0, -fake).mean(dtype=np.float64)
     return float(loss), (expit(fake) - 1) / len(fake)

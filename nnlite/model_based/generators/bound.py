@@ -43,7 +43,7 @@ def reconstruction(scores: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.nd
     _check(scores, "scores")
     _check(x, "x")
     if x.shape != scores.shape or x.dtype != scores.dtype:
-        raise ValueError(f"x takes the shape and dtype of the scores, {scores.shape} {scores.dtype}; {_of(x)} came.")
+        raise ValueError(f"x takes the shape and dtype of the scores, {scores.shape} {scores.dtype}; got {_of(x)}.")
     if not (x.min() >= 0 and x.max() <= 1):  # a NaN fails both
         raise ValueError(f"x takes pixels from 0 to 1, and they go from {x.min()} to {x.max()}; scale them.")
     # without overflow, and without the difference of log(1 + e^s) and x s where both are large
@@ -118,7 +118,7 @@ def vae_loss(code: np.ndarray, scores: np.ndarray, x: np.ndarray) -> tuple[float
     bits, dscores = reconstruction(scores, x)
     nats, dcode = divergence(code)
     if len(code) != len(x) or code.dtype != x.dtype:
-        raise ValueError(f"The code and x must be of the same samples and dtype; {_of(code)} and {_of(x)} came.")
+        raise ValueError(f"The code and x must be of the same samples and dtype; got {_of(code)} and {_of(x)}.")
     loss = (bits + nats).mean(dtype=np.float64)
     return float(loss), dcode / len(x), dscores / len(x)
 
@@ -168,7 +168,7 @@ def halves(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The mean and the log variance (N, d) in what an encoder gives (N, 2d)."""
     _check(code, "code")
     if code.ndim != 2 or code.shape[1] % 2:
-        raise ValueError(f"code takes (N, 2d): d means, then d log variances; {_of(code)} came.")
+        raise ValueError(f"code takes (N, 2d): d means, then d log variances; got {_of(code)}.")
     return code[:, : code.shape[1] // 2], code[:, code.shape[1] // 2 :]
 
 
@@ -183,9 +183,7 @@ def _check(array: np.ndarray, name: str) -> None:
         or array.ndim < 2
         or array.size == 0
     ):
-        raise ValueError(
-            f"{name} takes a float32 or float64 array (N, ...) with one sample or more, and {_of(array)} came."
-        )
+        raise ValueError(f"{name} takes a float32 or float64 array (N, ...) with one sample or more, got {_of(array)}.")
 
 
 def _of(array: np.ndarray) -> str:

@@ -11,12 +11,12 @@ from ...network import Network
 from ...training.backpropagation import parameter_gradients
 from ...training.loop import Moment, Parameters, updated
 from ...training.optimizers import Memories, Optimizer
-from ...training.plan import fingerprint
+from ...training.run import fingerprint
 from ...training.schedules import Schedule
 from ...walk import gradient_rule
 from .adversarial import discriminator_loss, generator_loss
 from .bound import Reparameterisation, noise_for, reconstruction
-from .parts import join, part
+from .joined import join, taken
 
 Update = tuple[dict[str, np.ndarray], dict[str, dict[str, np.ndarray]]]
 """What `training.loop.updated` gives: parameters and memories, by name."""
@@ -85,7 +85,7 @@ class GANTask:
         within = self._phase(at)
         if within.t == 0:  # each phase begins its optimizers anew
             memories = {}
-        scores = self.decoder.with_parameters(part(parameters, "decoder"))[:-1]
+        scores = self.decoder.with_parameters(taken(parameters, "decoder"))[:-1]
         x, rng = self.x[rows], at.rng()
         code = self.encoder.forward(x)[-1]
         z, prior = Reparameterisation(noise_for(code, rng)).forward(code), noise_for(code, rng)
@@ -98,7 +98,7 @@ class GANTask:
             judge, against, losses = self._judge_step(parameters, memories, x, b[-1][len(x) :], rng, within)
             top = np.concatenate([top * top.dtype.type(self.weight), against])
             measured |= losses
-        own, gradients = part(parameters, "decoder"), parameter_gradients(scores, b, top)
+        own, gradients = taken(parameters, "decoder"), parameter_gradients(scores, b, top)
         rate = within.rate(self.warm_schedule if warm else self.schedule)
         changed, remembered = updated(
             self.optimizer, join(decoder=own), join(decoder=gradients), memories, rate, within
@@ -117,11 +117,11 @@ class GANTask:
         """The discriminator after a step; ∂(−log D)/∂(the decoder's scores) in its new eyes; both players' losses."""
         sigmoid = self.decoder[-1]
         generated = sigmoid.forward(drawn)
-        judge = self.discriminator.with_parameters(part(parameters, "discriminator"))
+        judge = self.discriminator.with_parameters(taken(parameters, "discriminator"))
         loss, gradients = judge_gradients(judge.sample(rng, x.shape), judge.sample(rng, x.shape), x, generated)
         own = join(discriminator=judge.parameters)
         update = updated(self.optimizer, own, join(discriminator=gradients), memories, at.rate(self.schedule), at)
-        judge = judge.with_parameters(part(update[0], "discriminator")).sample(rng, x.shape)
+        judge = judge.with_parameters(taken(update[0], "discriminator")).sample(rng, x.shape)
         a = judge.forward(generated)
         fooling, signal = generator_loss(a[-1])
         signal = judge.walk_back(a, signal, [gradient_rule] * len(judge))[0]

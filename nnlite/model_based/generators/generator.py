@@ -12,7 +12,7 @@ from ...decision_based.inputs import activations
 from ...layers.arguments import count, float_dtype, frozen, generator
 from ...network import Network
 from .bound import halves
-from .parts import join, part
+from .joined import join, taken
 
 KIND = "generator"
 
@@ -48,9 +48,9 @@ class Generator:
 
     def __post_init__(self) -> None:
         if not isinstance(self.decoder, Network) or not isinstance(self.encoder, (Network, type(None))):
-            raise TypeError(f"A generator has networks, and {self.decoder!r} and {self.encoder!r} came.")
+            raise TypeError(f"A generator takes networks, got {self.decoder!r} and {self.encoder!r}.")
         if not isinstance(self.codes, np.ndarray):
-            raise TypeError(f"codes takes a NumPy array (classes, d), and {type(self.codes).__name__} came.")
+            raise TypeError(f"codes takes a NumPy array (classes, d), got {type(self.codes).__name__}.")
         shape = self.decoder.input_shape
         if shape is None or len(shape) != 1:
             raise ValueError(
@@ -64,8 +64,7 @@ class Generator:
                 )
         if self.codes.ndim != 2 or self.codes.shape[1:] != shape or self.codes.dtype != self.decoder.dtype:
             raise ValueError(
-                f"codes takes (classes, {shape[0]}) {self.decoder.dtype}, and {self.codes.shape} "
-                f"{self.codes.dtype} came."
+                f"codes takes (classes, {shape[0]}) {self.decoder.dtype}, got {self.codes.shape} {self.codes.dtype}."
             )
         for key, value in self._arrays().items():
             if not np.isfinite(value).all():
@@ -169,7 +168,7 @@ def _from_description(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> 
         raise ValueError("its arrays are no floats")
     arrays = {key: frozen(value.astype(np.float32)) for key, value in arrays.items()}
     networks = {
-        key: files.from_description(described, part(arrays, key)) for key, described in header["networks"].items()
+        key: files.from_description(described, taken(arrays, key)) for key, described in header["networks"].items()
     }
     return Generator(header["name"], networks["decoder"], networks.get("encoder"), arrays["codes"], header["info"])
 

@@ -84,7 +84,7 @@ def samples(
     """
     check_network(classifier, "samples")
     if not 0 <= number("samples", "sure", sure) < 1:
-        raise ValueError(f"samples: sure takes a probability from 0 up to, but not, 1, and {sure} came.")
+        raise ValueError(f"samples: sure takes a probability from 0 up to, but not, 1, got {sure}.")
     p = softmax(classifier.scores(g.sample(count("samples", "n", n), rng)))
     classes = np.bincount(p.argmax(axis=1), minlength=p.shape[1])
     share = classes[classes > 0] / n

@@ -50,16 +50,16 @@ class Recipe:
             count("Recipe", name, getattr(self, name))
         for name in ("seed", "warmup"):
             if not is_integer(getattr(self, name)) or getattr(self, name) < 0:
-                raise ValueError(f"Recipe: {name} takes an integer from 0, and {getattr(self, name)!r} came.")
+                raise ValueError(f"Recipe: {name} takes an integer from 0, got {getattr(self, name)!r}.")
         if self.digits < 10:
-            raise ValueError(f"Recipe: digits takes 10 or more, one of each class, and {self.digits} came.")
+            raise ValueError(f"Recipe: digits takes 10 or more, one of each class, got {self.digits}.")
         if self.warmup >= self.epochs:
-            raise ValueError(f"Recipe: epochs must be more than the warmup of {self.warmup}, and {self.epochs} came.")
+            raise ValueError(f"Recipe: epochs must be more than the warmup of {self.warmup}, got {self.epochs}.")
         for name in ("rate", "warm_rate"):
             if number("Recipe", name, getattr(self, name)) <= 0:
-                raise ValueError(f"Recipe: {name} must be above 0, and {getattr(self, name)} came.")
+                raise ValueError(f"Recipe: {name} must be above 0, got {getattr(self, name)}.")
         if number("Recipe", "weight", self.weight) < 0:
-            raise ValueError(f"Recipe: weight must be from 0, and {self.weight} came.")
+            raise ValueError(f"Recipe: weight must be from 0, got {self.weight}.")
 
 
 RECIPES: dict[str, Recipe] = {

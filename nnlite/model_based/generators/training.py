@@ -18,7 +18,7 @@ from . import architectures, recipes
 from .bound import halves
 from .gan import GANTask
 from .generator import Generator
-from .parts import part
+from .joined import taken
 from .recipes import Recipe
 from .vae import VAETask
 
@@ -79,8 +79,8 @@ def train(
         resume=resume,
         progress=progress,
     )
-    decoder = task.decoder.with_parameters(part(state.parameters, "decoder"))
-    encoder = task.encoder.with_parameters(part(state.parameters, "encoder"))
+    decoder = task.decoder.with_parameters(taken(state.parameters, "decoder"))
+    encoder = task.encoder.with_parameters(taken(state.parameters, "encoder"))
     with one_blas_thread():  # the same bits, whatever the number of threads
         codes = class_means(encoder, x, labels)
     own = encoder if name == "vae" else None

@@ -13,11 +13,11 @@ from ...training.backpropagation import parameter_gradients
 from ...training.divergence import diverged_loss
 from ...training.loop import Moment, Parameters, updated
 from ...training.optimizers import Memories, Optimizer
-from ...training.plan import fingerprint
+from ...training.run import fingerprint
 from ...training.schedules import Schedule
 from ...walk import gradient_rule
 from .bound import Reparameterisation, noise_for, vae_loss
-from .parts import join, part
+from .joined import join, taken
 from .quality import bound
 
 
@@ -52,8 +52,8 @@ class VAETask:
     def networks(self, parameters: Parameters) -> tuple[Network, Network]:
         """The encoder and the decoder with these parameters."""
         return (
-            self.encoder.with_parameters(part(parameters, "encoder")),
-            self.decoder.with_parameters(part(parameters, "decoder")),
+            self.encoder.with_parameters(taken(parameters, "encoder")),
+            self.decoder.with_parameters(taken(parameters, "decoder")),
         )
 
     def step(

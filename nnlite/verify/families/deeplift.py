@@ -49,7 +49,7 @@ def _row(case: Case, name: str, reference: np.ndarray) -> Comparison:
 
 
 def _touching(case: Case) -> bool:
-    """Whether two layers with a rule of their own follow each other (an Identity and a Dropout hand on x itself)."""
+    """Whether two layers that have a rule follow each other (an Identity and a Dropout hand on x itself)."""
     layers = [layer for layer in case.network if not isinstance(layer, (Identity, Dropout))]
     return any(all(isinstance(layer, (MaxPool2d, *ACTIVATIONS)) for layer in pair) for pair in pairwise(layers))
 

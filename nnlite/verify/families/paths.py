@@ -118,7 +118,7 @@ def _noisy(case: Case) -> list[Comparison]:
 
 
 def _tunnel(case: Case, kind: str) -> np.ndarray:
-    """captum's NoiseTunnel around the gradient, with our noise in the place of what it would draw."""
+    """captum's NoiseTunnel around the gradient, with our noise instead of what it would draw."""
     torch = load("torch")
     attr = load("captum.attr")
 

@@ -1,4 +1,4 @@
-"""The plan of a training run: what `fit` was asked to do, checked once, and its fingerprint for checkpoints."""
+"""A training run: what `fit` was asked to do, checked once, and its fingerprint for checkpoints."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ Data = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class TrainingRun:
     """Everything that decides which weights come out; the parameters of `fit` by the same names.
 
     Raises
@@ -54,11 +54,11 @@ class Plan:
         check_optimizer(self.optimizer)
         for name, example in (("schedule", "OneCycle(2e-3)"), ("loss", "cross_entropy")):
             if isinstance(getattr(self, name), type) or not callable(getattr(self, name)):
-                raise TypeError(f"{name} takes a function such as {example}, and {getattr(self, name)!r} came.")
+                raise TypeError(f"{name} takes a function such as {example}, got {getattr(self, name)!r}.")
         object.__setattr__(self, "labels", _check_data(self.network, self.x, self.labels))
         if self.held_out is not None:
             if not isinstance(self.held_out, (tuple, list)) or len(self.held_out) != 2:
-                raise TypeError(f"held_out takes a pair (x, labels), and {type(self.held_out).__name__} came.")
+                raise TypeError(f"held_out takes a pair (x, labels), got {type(self.held_out).__name__}.")
             x, labels = self.held_out
             object.__setattr__(self, "held_out", (x, _check_data(self.network, x, labels, "held_out ")))
 
@@ -81,22 +81,21 @@ class Plan:
 
 def _check_integer(name: str, value: Any, least: int) -> None:
     if not is_integer(value):
-        raise TypeError(f"{name} takes an integer, and {value!r} came.")
+        raise TypeError(f"{name} takes an integer, got {value!r}.")
     if value < least:
-        raise ValueError(f"{name} must be at least {least}, and {value} came.")
+        raise ValueError(f"{name} must be at least {least}, got {value}.")
 
 
 def _check_data(network: Network, x: Any, labels: Any, what: str = "") -> np.ndarray:
     """The labels as an array, if x and they fit each other and the network."""
     if not isinstance(unmasked("x", x), np.ndarray):
-        raise TypeError(f"{what}x takes a NumPy array, and {type(x).__name__} came; use np.asarray.")
+        raise TypeError(f"{what}x takes a NumPy array, got {type(x).__name__}; use np.asarray.")
     if x.dtype != network.dtype:
         raise ValueError(
-            f"{what}x must have the network's dtype {network.dtype}, and {x.dtype} came; "
-            f"use x.astype(np.{network.dtype})."
+            f"{what}x must have the network's dtype {network.dtype}, got {x.dtype}; use x.astype(np.{network.dtype})."
         )
     if x.ndim < 2 or len(x) == 0:
-        raise ValueError(f"{what}x takes (N, ...) with one sample or more, and {x.shape} came.")
+        raise ValueError(f"{what}x takes (N, ...) with one sample or more, got {x.shape}.")
     classes = class_count(network, x)
     for block in blocks(len(x)):
         if not np.isfinite(x[block]).all():

@@ -15,10 +15,10 @@ def join(**parts: Mapping[str, Value]) -> dict[str, Value]:
     return {f"{name}.{key}": value for name, entries in parts.items() for key, value in entries.items()}
 
 
-def part(joined: Mapping[str, Value], name: str) -> dict[str, Value]:
+def taken(joined: Mapping[str, Value], name: str) -> dict[str, Value]:
     """The entries of one part, by their own names.
 
-    >>> part({"a.W": 1, "b.W": 2}, "b")
+    >>> taken({"a.W": 1, "b.W": 2}, "b")
     {'W': 2}
     """
     return {key.removeprefix(f"{name}."): value for key, value in joined.items() if key.startswith(f"{name}.")}

@@ -1,6 +1,5 @@
 """A picture of a digit, of any size, brought to a network's format the way MNIST was.
 
-    read        PNG, JPEG or .npy as grey values in [0, 1]; read_colours as red, green and blue
     as_ink      light on dark: 1 is ink, 0 is paper
     to_format   the ink in a box of a given size, centred by mass
     filling     a picture in colour, whose middle fills a given size
@@ -12,11 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from .layers.arguments import count, pair
-from .memory import claim
-from .picture_files import FLAT, GREY, read, read_colours
-
-__all__ = ["GREY", "as_ink", "filling", "in_box", "paper", "read", "read_colours", "to_format"]
+from ..layers.arguments import count, pair
+from ..memory import claim
+from .reading import FLAT
 
 HALF = 0.5  # of white: a picture of the network's size that does not reach it is in other units, such as 0 and 1 of 255
 FAINT = 0.3  # of the strongest ink: what is fainter is paper, shadow or compression noise
@@ -135,10 +132,10 @@ def _numbers(name: str, values: Any, axes: int) -> np.ndarray:
     """An array of finite numbers, or a ValueError that names it."""
     masked = isinstance(values, np.ma.MaskedArray)
     if masked or not isinstance(values, np.ndarray) or values.ndim != axes or values.dtype.kind not in "biuf":
-        came = f"{values.shape} {values.dtype}" if isinstance(values, np.ndarray) else type(values).__name__
-        raise ValueError(f"{name} takes an array of numbers with {axes} axes, and {'a masked ' * masked}{came} came.")
+        got = f"{values.shape} {values.dtype}" if isinstance(values, np.ndarray) else type(values).__name__
+        raise ValueError(f"{name} takes an array of numbers with {axes} axes, got {'a masked ' * masked}{got}.")
     if not values.size or not np.isfinite(values).all():
-        raise ValueError(f"{name} takes finite numbers, and {values.shape} with NaN, infinity or nothing in it came.")
+        raise ValueError(f"{name} takes finite numbers, got {values.shape} with NaN, infinity or nothing in it.")
     return np.asarray(values)
 
 
@@ -167,7 +164,7 @@ def in_box(ink: np.ndarray, size: tuple[int, int], box: int) -> np.ndarray:
 
     ink, size, box = _numbers("ink", ink, 2), pair("in_box", "size", size, 1), count("in_box", "box", box)
     if box > min(size):
-        raise ValueError(f"in_box: box takes at most the smaller side of size {size}, and {box} came.")
+        raise ValueError(f"in_box: box takes at most the smaller side of size {size}, got {box}.")
     if not ink.any():
         raise ValueError("the picture is blank: every pixel is 0; give one with a digit on it.")
     rows, cols = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))

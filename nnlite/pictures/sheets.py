@@ -4,7 +4,7 @@ from math import ceil, sqrt
 
 import numpy as np
 
-from .layers.arguments import count, unmasked
+from ..layers.arguments import count, unmasked
 
 
 def sheet(images: np.ndarray, columns: int | None = None, gap: float = 0.0) -> np.ndarray:
@@ -26,8 +26,8 @@ def sheet(images: np.ndarray, columns: int | None = None, gap: float = 0.0) -> n
     Raises
     ------
     ValueError
-        The images have another shape, there are none, columns is not a positive integer, or images of integers have
-        no such gap.
+        The images have another shape or there are no images, columns is not a positive integer, or images of
+        integers have no such gap.
 
     >>> sheet(np.array([1.0, 2.0, 3.0]).reshape(3, 1, 1, 1), gap=9)
     array([[[1., 9., 2.],
@@ -36,7 +36,7 @@ def sheet(images: np.ndarray, columns: int | None = None, gap: float = 0.0) -> n
     """
     images = np.asarray(unmasked("images", images))
     if images.ndim != 4 or not images.size:
-        raise ValueError(f"sheet takes images (K, C, H, W), one or more, and {images.shape} came.")
+        raise ValueError(f"sheet takes images (K, C, H, W), one or more, got {images.shape}.")
     if images.dtype.kind in "iub" and np.array(gap).astype(images.dtype) != gap:
         raise ValueError(f"gap takes a number of the kind of the images, {images.dtype}; got {gap!r}.")
     K, C, H, W = images.shape

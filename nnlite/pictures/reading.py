@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from .disk import read_npy, regular
-from .layers.arguments import count
-from .memory import TooLarge, claim
+from ..disk import read_npy, regular
+from ..layers.arguments import count
+from ..memory import TooLarge, claim
 
 LARGE = 400  # pixels: a longer side is made about this long, by whole blocks
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")  # no others: Pillow runs Ghostscript for an EPS
 BYTES = 4 + 4 * 8  # of a pixel: decoded to RGBA, and its four numbers in float64
-FLAT = 1 / 512  # half of one of 256 grey levels: a weaker contrast is none
+FLAT = 1 / 512  # half of one of 256 grey levels: a weaker contrast is no picture
 GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue: ITU-R BT.601, as Pillow weighs them
 
 
@@ -104,17 +104,17 @@ def _from_npy(path: Path) -> tuple[np.ndarray, int]:
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
     if pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,), (4,)) or 0 in pixels.shape:
-        raise ValueError(f"{path}: expected one picture as (H, W), (H, W, 3) or (H, W, 4), and {shape} came.")
+        raise ValueError(f"{path}: expected one picture as (H, W), (H, W, 3) or (H, W, 4), got {shape}.")
     if pixels.dtype.kind not in "uifb":
-        raise ValueError(f"{path}: expected numbers, and {pixels.dtype} came.")
+        raise ValueError(f"{path}: expected numbers, got {pixels.dtype}.")
     if not np.isfinite(pixels).all():
-        raise ValueError(f"{path}: expected finite numbers, and NaN or infinity came.")
+        raise ValueError(f"{path}: expected finite numbers, got NaN or infinity.")
     low, high = pixels.min(), pixels.max()
     scale = 255 if pixels.dtype.kind in "ui" and high > 1 else 1  # a 0/1 picture is black and white
     if low < 0 or high > scale:
         raise ValueError(
-            f"{path}: expected integers from 0 to 255 or fractions from 0 to 1, and {pixels.dtype} from {low:g} to "
-            f"{high:g} came; divide by the largest possible value."
+            f"{path}: expected integers from 0 to 255 or fractions from 0 to 1, got {pixels.dtype} from {low:g} to "
+            f"{high:g}; divide by the largest possible value."
         )
     return pixels, scale
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import plots
+from .. import pictures
 from ..layers.arguments import is_integer
 from .explanations import ExplanationDraws
 
 DEEPEST = 0.75
-"""Where on the scale of `plots.colours` the deepest colour lies: beyond it red, blue and grey are all nearly black."""
+"""Where on the scale of `pictures.colours` the deepest colour lies; beyond it red, blue and grey are nearly black."""
 
 MOST = 0.99
 """This share of the pixels is no stronger than the deepest colour: one glaring pixel leaves the others theirs."""
@@ -45,8 +45,8 @@ def certainty_colours(mean: np.ndarray, std: np.ndarray, agreement: np.ndarray, 
     """
     mean, std, agreement = (np.asarray(M, np.float64) for M in (mean, std, agreement))
     strength = np.minimum(np.hypot(mean, std), limit)
-    colour = plots.colours(np.where(mean < 0, -strength, strength), limit / DEEPEST).astype(np.float64)
-    grey = (colour @ [0.299, 0.587, 0.114])[..., None]  # ITU-R BT.601
+    colour = pictures.colours(np.where(mean < 0, -strength, strength), limit / DEEPEST).astype(np.float64)
+    grey = (colour @ pictures.GREY)[..., None]
     sure = np.nan_to_num(np.clip(2 * agreement - 1, 0, 1))[..., None]
     return (sure * colour + (1 - sure) * grey).round().astype(np.uint8)
 
@@ -99,7 +99,7 @@ def picture(R: ExplanationDraws, x: np.ndarray, sample: int = 0, *, title: str |
     scale = max(float(np.abs(M).max()) for M, _ in small) or 1.0
     panels = right.subplots(2, 2)
     for panel, (M, name) in zip(panels.flat, small, strict=True):
-        image = panel.imshow(M, cmap=plots.colormap(), vmin=-scale, vmax=scale)
+        image = panel.imshow(M, cmap=pictures.colormap(), vmin=-scale, vmax=scale)
         _finish(panel, ink, name)
     right.colorbar(image, ax=panels, fraction=0.04, pad=0.02)
     if title is not None:
@@ -110,18 +110,18 @@ def picture(R: ExplanationDraws, x: np.ndarray, sample: int = 0, *, title: str |
 def _one(R: ExplanationDraws, x: np.ndarray, sample: int) -> tuple[ExplanationDraws, np.ndarray]:
     """The sample's own maps (T, 1, H, W), and its ink (H, W)."""
     if not isinstance(R, ExplanationDraws):
-        raise TypeError(f"R takes ExplanationDraws, as explain gives them, and {type(R).__name__} came.")
+        raise TypeError(f"R takes ExplanationDraws, as explanations gives them, got {type(R).__name__}.")
     if not isinstance(x, np.ndarray):
-        raise TypeError(f"x takes a NumPy array (N, C, H, W), and {type(x).__name__} came; use np.asarray.")
+        raise TypeError(f"x takes a NumPy array (N, C, H, W), got {type(x).__name__}; use np.asarray.")
     if R.maps.ndim not in (4, 5) or x.ndim != 4 or len(x) != R.maps.shape[1] or x.shape[2:] != R.maps.shape[-2:]:
         raise ValueError(
-            f"picture takes maps (T, N, H, W) or (T, N, C, H, W) of a batch x (N, C, H, W), and {R.maps.shape} with x "
-            f"{np.shape(x)} came; a map of a hidden layer, or of another size, has no outline to be drawn over."
+            f"picture takes maps (T, N, H, W) or (T, N, C, H, W) of a batch x (N, C, H, W), got {R.maps.shape} with x "
+            f"{np.shape(x)}; a map of a hidden layer, or of another size, has no outline to be drawn over."
         )
     if not np.isfinite(x).all():
-        raise ValueError("x must be finite, and it holds a NaN or an infinity.")
+        raise ValueError("x must be finite, got a NaN or an infinity.")
     if not is_integer(sample) or not 0 <= sample < len(x):
-        raise ValueError(f"sample takes an integer from 0 to {len(x) - 1}, and {sample!r} came.")
+        raise ValueError(f"sample takes an integer from 0 to {len(x) - 1}, got {sample!r}.")
     maps = R.maps[:, sample : sample + 1]
     return ExplanationDraws(maps.sum(axis=2) if maps.ndim == 5 else maps, R.target), x[sample].mean(axis=0)
 
