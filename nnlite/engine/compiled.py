@@ -49,18 +49,19 @@ def _with_program(plain: Network, program: Program) -> Network:
 class Program:
     """What a compiled network is asked in place of its layers."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, alike: dict[Hashable, Segments] | None = None) -> None:
         self.plain = network
         self.layers = network.layers
         self._segments: dict[tuple[Shape, np.dtype], Segments] = {}
+        self._alike: dict[Hashable, Segments] = {} if alike is None else alike
         self._known: dict[Hashable, Any] = {}
 
     def like(self, plain: Network) -> Network:
-        """A network that differs in the values of arrays alone, as after a step of training, with this program."""
-        program = Program(plain)
-        if all(map(is_finite, plain)):
-            program._segments = {key: segments.with_layers(plain.layers) for key, segments in self._segments.items()}
-        return _with_program(plain, program)
+        """A network with other arrays, as after a step of training, or with masks for Dropouts, compiled.
+
+        Segments of a network with the same kinds of layers serve it too.
+        """
+        return _with_program(plain, Program(plain, self._alike))
 
     def prepared(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """make(), made once for each of the last keys; made anew where the key cannot be one, such as a list."""
@@ -135,7 +136,11 @@ class Program:
                 shapes = self.plain.shapes(x.shape)
             except ValueError:  # x does not fit: the layer that it does not fit says so
                 return None
-            found = self._segments.setdefault(key, Segments(self.layers, shapes, x.dtype))
+            kinds = (*key, tuple((type(layer), is_finite(layer)) for layer in self.layers))
+            first = self._alike.get(kinds)
+            if first is None:
+                first = self._alike.setdefault(kinds, Segments(self.layers, shapes, x.dtype))
+            found = self._segments.setdefault(key, first.with_layers(self.layers))
         return found
 
     def _lowered(self, segments: Segments, rules: Sequence[Any]) -> tuple[Any, Any, bool]:
