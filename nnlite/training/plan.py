@@ -43,6 +43,7 @@ class Plan:
     schedule: Schedule
     seed: int
     loss: LossFunction
+    compile: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.network, Network):
@@ -62,6 +63,8 @@ class Plan:
                 raise TypeError(f"held_out takes a pair (x, labels), and {type(self.held_out).__name__} came.")
             x, labels = self.held_out
             object.__setattr__(self, "held_out", (x, _check_data(self.network, x, labels, "held_out ")))
+        if self.compile:
+            object.__setattr__(self, "network", self.network.compile())
 
     def settings(self) -> dict[str, Any]:
         """What must be the same for a run to go on from a checkpoint and reach the same bits: JSON-able."""
@@ -74,6 +77,7 @@ class Plan:
             "schedule": _name(self.schedule),
             "loss": _name(self.loss),
             "backend": kernels.backend(),
+            "compiled": self.network.program is not None,
             "network": fingerprint(*arrays.values(), text=json.dumps(architecture["layers"], default=repr)),
             "data": fingerprint(self.x, self.labels),
             "held_out": None if self.held_out is None else fingerprint(*self.held_out),
