@@ -3,6 +3,7 @@
 What is not the library's own is no operation: a subclass, a method or a rule that somebody replaced. It runs plainly.
 """
 
+import functools
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 from numbers import Real
@@ -74,7 +75,12 @@ class Way(NamedTuple):
 def is_own(function: Any) -> bool:
     """Whether it is written in the library: nobody has put another in its place."""
     code = getattr(function, "__code__", None)
-    return code is not None and PACKAGE in Path(code.co_filename).parents
+    return code is not None and _is_ours(code.co_filename)
+
+
+@functools.cache
+def _is_ours(file: str) -> bool:
+    return PACKAGE in Path(file).parents
 
 
 def why_not(layer: Layer) -> str:
@@ -149,7 +155,7 @@ def _groups(rule: Prepared, layer: Layer, positive: bool) -> Way | None:
         return None
     groups: list[tuple[float, tuple[tuple[int, Layer], ...]]] = []
     for group, layers in zip(rule.rule.groups, rule.changed, strict=True):
-        terms = [(SIGNS.get(term.input, None), made) for term, made in zip(group.terms, layers, strict=True)]
+        terms = [(SIGNS.get(term.input), made) for term, made in zip(group.terms, layers, strict=True)]
         if not isinstance(group.kappa, Real) or any(sign is None for sign, _ in terms):
             return None
         # Where no input is negative, a⁺ is a, and a⁻ brings nothing.
