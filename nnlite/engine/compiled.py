@@ -89,7 +89,11 @@ class Program:
             need(x, rule, layer)
         if keep or not own:
             return self._walk(segments, descents, x, top, rules, keep)
-        z, R = in_chunks(lambda part, top: self._ends(segments, descents, part, top, rules), self._slices(x), x, top)
+        parts = self._slices(x)
+        if len(parts) == 1:
+            z, R = self._ends(segments, descents, x, top, rules)
+        else:
+            z, R = in_chunks(lambda part, top: self._ends(segments, descents, part, top, rules), parts, x, top)
         return [x, *z], R
 
     def up(self, x: np.ndarray) -> list[np.ndarray]:
@@ -102,7 +106,10 @@ class Program:
         segments = self._for(x)
         if segments is None:
             return self.plain.output(x)
-        return in_chunks(lambda part, _: ([self._output(segments, part)], []), self._slices(x), x, None)[0][0]
+        parts = self._slices(x)
+        if len(parts) == 1:
+            return self._output(segments, x)
+        return in_chunks(lambda part, _: ([self._output(segments, part)], []), parts, x, None)[0][0]
 
     def covered(
         self, x: np.ndarray, filled: np.ndarray, rows: Sequence[slice], columns: Sequence[slice], memory: int
@@ -158,9 +165,8 @@ class Program:
             a, R = self._walk(segments, descents, x, top, rules, keep=False)
             return a[-1:], R[:1]
         at_top, target = start
-        classes = np.full(len(x), -1)
-        if target is not None:
-            classes[:] = given_class(len(x), row.size_above, target)
+        n = len(x)
+        classes = np.full(n, -1, np.int64) if target is None else given_class(n, row.size_above, target)
         R_x, scores = row.through(x, classes, at_top, ways)
         return [scores], [R_x]
 

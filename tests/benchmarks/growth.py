@@ -78,7 +78,7 @@ AXES = (
     ),
 )  # fmt: skip
 
-AGAINST = ("nnlite", "torch by hand", "captum")
+AGAINST = ("nnlite", "nnlite compiled", "torch by hand", "captum")
 """Whose growth is measured, where they have a side of the row."""
 
 
