@@ -24,7 +24,8 @@ class Row:
     tiny
         A size for a quick look whether it runs.
     targets, plain
-        How many times as fast as each contestant nnlite is to be, compiled and by default: one number for each size, or None.
+        How many times as fast as each contestant nnlite is to be, compiled, and by default: one number for each
+        size, or None.
     tolerance
         The largest ‖ours − theirs‖ / ‖theirs‖ of a sample.
     heavy
