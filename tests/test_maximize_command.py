@@ -21,7 +21,7 @@ from nnlite.training import softmax
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-LENET = models.load("lenet")
+LENET = models.load("lenet").compile()  # as the command asks it
 
 
 @pytest.fixture(scope="module")
