@@ -11,7 +11,20 @@ from contextlib import redirect_stdout
 from typing import Any, TextIO
 
 from ._version import __version__
-from .commands import dream, explain, fetch, gallery, maximize, step, tour, train, uncertainty, verify, visualize
+from .commands import (
+    compiling,
+    dream,
+    explain,
+    fetch,
+    gallery,
+    maximize,
+    step,
+    tour,
+    train,
+    uncertainty,
+    verify,
+    visualize,
+)
 from .printed import plain, plain_lines
 
 COMMANDS = (tour, explain, step, maximize, gallery, visualize, dream, uncertainty, verify, train, fetch)
@@ -51,7 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             warnings.showwarning = _warned
             try:
                 options = parser().parse_args(arguments)
-                options.run(options)
+                with compiling.told(options):
+                    options.run(options)
             finally:
                 out.flush()
     except KeyboardInterrupt:

@@ -24,6 +24,12 @@ def form(request):
     return FORMS[request.param]
 
 
+@pytest.fixture(autouse=True)
+def said_on_a_warm_cache(monkeypatch):
+    """Commands say nothing of how long compiling took, which depends on what ran before."""
+    monkeypatch.setattr("nnlite.commands.compiling.WORTH_A_LINE", float("inf"))
+
+
 @pytest.fixture
 def missing():
     """missing(reason): skip for want of a tool, a browser or a network, but fail in continuous integration."""

@@ -52,7 +52,7 @@ def test_the_dream_is_that_of_the_function(command):
     code, out, err = command(f"dream small.png --layer relu2 --size 90 {FAST} --seed 5 --rate 0.03 --out dream.png")
     assert (code, err) == (0, "")
     x = (values.transpose(2, 0, 1)[None] / 255).astype(np.float32)
-    dream = deepdream(models.load("colour_net"), x, "relu2", octaves=2, steps=2, rate=0.03, rng=5)
+    dream = deepdream(models.load("colour_net").compile(), x, "relu2", octaves=2, steps=2, rate=0.03, rng=5)
     mode, written = pixels("dream.png")
     assert mode == "RGB"
     assert np.abs(written / 255 - dream.x[0].transpose(1, 2, 0)).max() <= 0.5001 / 255

@@ -40,7 +40,7 @@ def shown(tmp_path_factory, request):
         contextlib.redirect_stdout(printed),
     ):
         patch.setattr(experts, "fitted", lambda name, progress: quick[name])
-        patch.setattr(gallery, "rows", lambda: (made.append(row) or row for row in rows()))
+        patch.setattr(gallery, "rows", lambda compile: (made.append(row) or row for row in rows(compile)))
         assert cli.main(["gallery", "--out", str(folder)]) == 0
     return printed.getvalue(), folder / "gallery.html", made
 

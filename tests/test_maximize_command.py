@@ -21,7 +21,7 @@ from nnlite.training import softmax
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-LENET = models.load("lenet")
+LENET = models.load("lenet").compile()  # as the command asks it
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_another_size_starts_from_its_own_digits_and_has_no_judge(command):
     assert (code, err) == (0, "")
     images = models.digits("uci", "train")
     assert np.array_equal(
-        np.load("x.npy"), general(models.load("tiny"), [3, 8], start="mean", images=images, steps=3).x
+        np.load("x.npy"), general(models.load("tiny").compile(), [3, 8], start="mean", images=images, steps=3).x
     )
     assert "says" not in out
 
@@ -153,7 +153,7 @@ def test_a_saved_network_and_a_saved_expert(command, expert):
     code, out, err = command("--class 5 --form expert --model own.npz --expert expert.npz --steps 3 --out x.npy")
     assert (code, err) == (0, "")
     images = models.digits("uci", "train")
-    expected = with_expert(models.load("tiny"), 5, experts.load("expert.npz"), images=images, steps=3).x
+    expected = with_expert(models.load("tiny").compile(), 5, experts.load("expert.npz"), images=images, steps=3).x
     assert np.array_equal(np.load("x.npy"), expected)
     assert "expert.npz, from mean" in out
 

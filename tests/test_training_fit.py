@@ -323,3 +323,23 @@ def test_training_without_numba_installed() -> None:
     )
     environment = {**os.environ, "NNLITE_BACKEND": "numpy", "PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", code], env=environment, timeout=60).returncode == 0
+
+
+# ----------------------------------------------------------------------------------------------------- compiled
+
+
+@pytest.mark.parametrize("drop", [False, True])
+def test_a_compiled_training_takes_the_same_steps(drop: bool) -> None:
+    """With the masks of Dropouts too, which stand where the compiled program knew none."""
+    network, x, labels = images(70, np.float64)
+    layers = list(network)
+    network = Network([*layers[:4], *([Dropout(0.5)] if drop else []), *layers[4:]], input_shape=(1, 8, 8))
+    results = [
+        fit(network, x, labels, held_out=(x, labels), epochs=3, batch_size=32, progress=False, compile=compile)
+        for compile in (False, True)
+    ]
+    for one, other in zip(*[result.network.parameters.values() for result in results], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+    for one, other in zip(*[result.history for result in results], strict=True):
+        assert one.held_out_accuracy == other.held_out_accuracy
+        assert one.loss == pytest.approx(other.loss)

@@ -284,3 +284,24 @@ def test_a_checkpoint_with_something_missing_is_refused(tmp_path: Path, change: 
 
 WRITTEN = ("nnlite", "version")
 """Of a header: what `storage.write` adds."""
+
+
+def test_a_compiled_run_goes_on_to_the_same_bits_and_not_from_a_plain_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "run.npz"
+    stopped_after(5, place, monkeypatch, compile=True)
+    with pytest.raises(ValueError, match="compiled: expected False, found True"):
+        train(place, resume=True)
+    assert bits(train(place, resume=True, compile=True)) == bits(train(compile=True))
+
+
+def test_a_checkpoint_of_version_0_1_does_not_say_whether_it_is_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "run.npz"
+    stopped_after(5, place, monkeypatch)
+    header, arrays = storage.read(place, "checkpoint")
+    del header["settings"]["compiled"]
+    storage.write(place, "checkpoint", header, arrays)
+    assert bits(train(place, resume=True)) == bits(train())

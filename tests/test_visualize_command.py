@@ -58,7 +58,7 @@ def test_the_examples_of_its_help_run(command, line):
 def test_it_prints_what_was_reached_beside_the_best_of_held_out_digits(command):
     code, printed, _ = command("--layer conv2 --channel 7 --steps 20 --held-out 50 --seed 3 --out x.npy")
     assert code == 0
-    lenet = models.load("lenet")
+    lenet = models.load("lenet").compile()
     expected = visualize(
         lenet, ("conv2", 7), steps=20, rng=3, transformations=(Jitter(2), Scaling(0.1), Rotation(10.0))
     )
@@ -71,7 +71,7 @@ def test_it_prints_what_was_reached_beside_the_best_of_held_out_digits(command):
 
 def test_all_channels_are_one_each(command):
     _, printed, _ = command(f"--layer conv1 --all {QUICK} --out x.npy")
-    assert np.array_equal(np.load("x.npy"), all_channels(models.load("lenet"), "conv1", steps=3).x)
+    assert np.array_equal(np.load("x.npy"), all_channels(models.load("lenet").compile(), "conv1", steps=3).x)
     assert [line.split("   ")[0].strip() for line in printed.splitlines()[:8]] == [f"channel {k}" for k in range(8)]
 
 

@@ -24,7 +24,7 @@ import numpy as np
 from .. import Network, pictures, storage
 from ..model_based.ascent import moved
 from ..model_based.deepdream import deepdream, resized
-from . import checks
+from . import checks, compiling
 
 SMALLEST, LARGEST = 256, 640
 """Pixels of the longer side, where --size does not say."""
@@ -48,6 +48,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size", type=int, help=f"pixels of the longer side (default: its own, from {SMALLEST} to {LARGEST})"
     )
+    compiling.option(parser)
     parser.add_argument("--out", required=True, type=Path, help="the dream (.png)")
 
 
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
     checks.output(options.out, {".png"})
     if options.size is not None and options.size < 1:
         raise ValueError(f"--size takes a positive integer, got {options.size}.")
-    network = checks.network(options.model)
+    network = compiling.prepared(checks.network(options.model), options)
     x = _to_network(_colours(options.image, options.size), network)
     same = ("channel", "octaves", "scale", "steps", "rate", "jitter", "tile")
     settings = {name: getattr(options, name) for name in same}

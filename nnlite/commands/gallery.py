@@ -18,13 +18,14 @@ import numpy as np
 
 from .. import storage
 from ..templates import filled, text
-from . import checks
+from . import checks, compiling
 from .page import PIXELS, document, grey, typeset
 from .prototypes import JUDGES, SEARCHED, FormResult, rows
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    compiling.option(parser)
     parser.add_argument(
         "--out", type=Path, default=Path("nnlite-gallery"), help="the folder for gallery.html (default: nnlite-gallery)"
     )
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
     written = checks.folder(options.out, "gallery.html")
     print(f"{'form':<27} {'smallest p':>10}  {'the judges agree, of 10':<44} {'seconds':>7}")
     found, started = [], time.perf_counter()
-    for row in rows():
+    for row in rows(options.compile):
         found.append(row)
         agree = "  ".join(f"{judge}: {row.agreeing(judge)}" for judge in JUDGES)
         seconds, started = time.perf_counter() - started, time.perf_counter()

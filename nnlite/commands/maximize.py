@@ -28,7 +28,7 @@ from ..model_based.ascent import moved
 from ..model_based.prototype import OBJECTIVES, Prototype
 from ..model_based.starts import STARTS, Images
 from ..pictures import sheet
-from . import checks, outputs
+from . import checks, compiling, outputs
 from .prototypes import JUDGES, Judgement, judged
 
 FORMS: dict[str, tuple[Callable[..., Prototype], str]] = {
@@ -71,6 +71,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--judge", help="a network by name, or a saved .npz (default: lenet-1, if it takes such images)"
     )
+    compiling.option(parser)
     parser.add_argument("--film", type=Path, metavar="FILE", help="the way from the start to the result (.gif)")
     parser.add_argument(
         "--out", required=True, type=Path, help="the picture (.png, .pdf, .svg), or the images themselves (.npy)"
@@ -82,7 +83,7 @@ def run(options: argparse.Namespace) -> None:
     checks.figure_output(options.out)
     if options.film is not None:
         checks.output(options.film, {".gif"}, "--film")
-    network = checks.network(options.model)
+    network = compiling.prepared(checks.network(options.model), options)
     checks.grey_shape(network)
     judge = _judge(options, network)
     found, climbed = _searched(options, network)

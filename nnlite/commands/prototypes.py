@@ -93,9 +93,10 @@ FORMS = (
 """Every form, from what knows nothing of digits to what has learned to write them."""
 
 
-def rows() -> Iterator[FormResult]:
+def rows(compile: bool = True) -> Iterator[FormResult]:
     """All forms, one after the other."""
     network, judges = models.load(SEARCHED), {name: models.load(name) for name in JUDGES}
+    network = network.compile() if compile else network
     for form in FORMS:
         found = form.search(network)
         yield FormResult(form, found, {name: judged(judge, found.x) for name, judge in judges.items()})

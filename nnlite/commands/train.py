@@ -18,7 +18,7 @@ from pathlib import Path
 
 from .. import models
 from ..model_based import generators
-from . import checks, train_classifier, train_generator, train_rbm
+from . import checks, compiling, train_classifier, train_generator, train_rbm
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, help="how often through the digits (default: the recipe's)")
     parser.add_argument("--rate", type=float, help="the highest learning rate (default: the recipe's)")
     parser.add_argument("--seed", type=int, help="of the weights and the order of the digits (default: the recipe's)")
+    compiling.option(parser)
     parser.add_argument("--out", required=True, type=Path, help="the file for the trained network (.npz)")
     parser.add_argument(
         "--resume",

@@ -35,6 +35,7 @@ def train(options: argparse.Namespace, given: dict[str, Any], checkpoint: Path) 
         checkpoint=checkpoint,
         resume=options.resume,
         progress=sys.stderr.isatty(),
+        compile=options.compile,
     )
     accuracy = fitted.history[-1].held_out_accuracy
     info = {"model": options.model, **asdict(recipe), "trained_on": len(x), "held_out": len(held_out[0])}

@@ -32,7 +32,7 @@ from ..model_based.objectives import LogProbability
 from ..model_based.penalties import TotalVariation, high_frequencies
 from ..model_based.receptive_field import receptive_field
 from ..model_based.transformations import Jitter, Rotation, Scaling
-from . import checks, outputs
+from . import checks, compiling, outputs
 
 COLUMNS = 8
 Picture = tuple[np.ndarray, str]
@@ -68,6 +68,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the noise and the transformations (default: 0)")
     parser.add_argument("--held-out", type=int, default=1000, metavar="N", help="compare with so many (default: 1000)")
     parser.add_argument("--examples", type=int, default=0, metavar="N", help="show the N best of them (default: 0)")
+    compiling.option(parser)
     parser.add_argument(
         "--out", required=True, type=Path, help="the picture (.png, .pdf, .svg), or the images themselves (.npy)"
     )
@@ -76,7 +77,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Search, print what was reached beside what held-out images reach, write the picture."""
     checks.figure_output(options.out)
-    network = checks.network(options.model)
+    network = compiling.prepared(checks.network(options.model), options)
     _check(options)
     images = _held_out(network, options.held_out)
     if options.examples and images is None:

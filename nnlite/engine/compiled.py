@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from copy import copy, deepcopy
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from ..decision_based.target import given_class
 from ..kernels import backend
 from ..layers.arguments import DTYPES, Shape
 from . import lowering
-from .chunks import LEAST, in_chunks, slices
+from .chunks import in_chunks
 from .incremental import of_covered
 from .layout import is_finite
 from .rows import Run
@@ -51,21 +50,19 @@ def _with_program(plain: Network, program: Program) -> Network:
 class Program:
     """What a compiled network is asked in place of its layers."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, alike: dict[Hashable, Segments] | None = None) -> None:
         self.plain = network
         self.layers = network.layers
         self._segments: dict[tuple[Shape, np.dtype], Segments] = {}
+        self._alike: dict[Hashable, Segments] = {} if alike is None else alike
         self._known: dict[Hashable, Any] = {}
 
     def like(self, plain: Network) -> Network:
-        """A network that differs in the values of arrays alone, as after a step of training, with this program.
+        """A network with other arrays, as after a step of training, or with masks for Dropouts, compiled.
 
-        A draw has other layers, with a mask in place of each Dropout: it gets a new one.
+        Segments of a network with the same kinds of layers serve it too.
         """
-        program = Program(plain)
-        if list(map(type, plain)) == list(map(type, self.layers)) and all(map(is_finite, plain)):
-            program._segments = {key: segments.with_layers(plain.layers) for key, segments in self._segments.items()}
-        return _with_program(plain, program)
+        return _with_program(plain, Program(plain, self._alike))
 
     def __reduce__(self) -> Any:
         return Program, (self.plain,)  # what is remembered holds addresses of this process
@@ -142,7 +139,11 @@ class Program:
                 shapes = self.plain.shapes(x.shape)
             except ValueError:  # x does not fit: the layer that it does not fit says so
                 return None
-            found = self._segments.setdefault(key, Segments(self.layers, shapes, x.dtype))
+            kinds = (*key, tuple((type(layer), is_finite(layer)) for layer in self.layers))
+            first = self._alike.get(kinds)
+            if first is None:
+                first = self._alike.setdefault(kinds, Segments(self.layers, shapes, x.dtype))
+            found = self._segments.setdefault(key, first.with_layers(self.layers))
         return found
 
     def _lowered(self, segments: Segments, rules: Sequence[Any]) -> tuple[Any, Any, bool]:
@@ -160,7 +161,8 @@ class Program:
             a, R = self._walk(segments, descents, x, top, rules, keep=False)
             return a[-1:], R[:1]
         at_top, target = start
-        classes = np.array([-1] * len(x)) if target is None else given_class(len(x), row.size_above, target)
+        n = len(x)
+        classes = np.full(n, -1, np.int64) if target is None else given_class(n, row.size_above, target)
         R_x, scores = row.through(x, classes, at_top, ways)
         return [scores], [R_x]
 

@@ -225,14 +225,15 @@ class Row:
         return [out, *self.views(out, memory)[:-1]] if keep else [out]
 
     def through(self, x: np.ndarray, classes: np.ndarray, start: Start, ways: Ways) -> tuple[np.ndarray, np.ndarray]:
-        """The signal on x and the scores, up and down in one. A class of -1 becomes the one with the highest score."""
+        """The signal on x and the scores, up and down in one. A class of -1 becomes, in its place, the predicted one.
+
+        classes: (N,) 64-bit integers, which are written to.
+        """
         out, scores = np.empty(x.shape, self.dtype), np.empty((len(x), self.size_above), self.dtype)
-        chosen = classes.astype(np.int64)  # 64 bits on any system
-        own = {INPUT: self._flat(x, self.size), ABOVE: scores, OUT: out, CLASSES: chosen}
+        own = {INPUT: self._flat(x, self.size), ABOVE: scores, OUT: out, CLASSES: classes}
         shared = self._shared(ACTIVATIONS, SIGNALS)
         shared[TOP], shared[CHANGED] = shared[SIGNALS][self.inner :], ways.changed
         self._through(ways, start).run(len(x), own, shared)
-        classes[:] = chosen
         return out, scores
 
     def views(self, x: np.ndarray, memory: np.ndarray) -> list[np.ndarray]:

@@ -122,8 +122,8 @@ def _spread(dz, full, first_row, width):  # type: ignore[no-untyped-def]
                 row, target = dz[n, k, first_row + y], full[n, k, y * width : y * width + ow]
                 for x in range(ow):
                     target[x] = row[x]
-                for q in range(y * width + ow, min(f, (y + 1) * width)):
-                    full[n, k, q] = 0
+                if (y + 1) * width < f:  # (the last row ends with its windows)
+                    full[n, k, y * width + ow : (y + 1) * width] = 0
 
 
 def _product(purpose: str, matrix: np.ndarray, columns: np.ndarray, groups: int) -> np.ndarray:

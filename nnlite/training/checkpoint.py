@@ -61,6 +61,7 @@ def read(path: Path, settings: Mapping[str, Any], start: Mapping[str, np.ndarray
     found, history = header.get("settings"), header.get("history")
     if not (isinstance(found, dict) and isinstance(history, list) and all(isinstance(one, dict) for one in history)):
         raise _damaged(path, "the settings and the history of a run")
+    found = {"compiled": settings.get("compiled"), **found}  # version 0.1 did not say
     different = [
         f"  {name}: expected {_short(settings.get(name))}, found {_short(found.get(name))}"
         for name in sorted({*settings, *found})

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..layers import Dropout
 from ..network import Network
+from ..walk import activations_of
 from . import loop
 from .accuracy import accuracy
 from .backpropagation import parameter_gradients
@@ -61,6 +62,7 @@ def fit(
     checkpoint: str | os.PathLike | None = None,
     resume: bool = False,
     progress: bool = True,
+    compile: bool = False,
 ) -> Fit:
     """w ← w − rate(t) · direction(∂L/∂w), a step for each batch, with the loss L = mean over the batch.
 
@@ -97,6 +99,8 @@ def fit(
         Go on from the checkpoint, to the same bits as without the interruption; if there is no checkpoint yet, start.
     progress
         Show a progress bar on the standard error.
+    compile
+        Run the steps on `network.compile()`: faster after some seconds, and other bits (the same to rounding).
 
     Returns
     -------
@@ -122,7 +126,7 @@ def fit(
     >>> [round(epoch.loss, 2) for epoch in result.history]
     [0.67, 0.45, 0.29, 0.21, 0.16, 0.12, 0.11, 0.1]
     """
-    run = TrainingRun(network, x, labels, held_out, epochs, batch_size, optimizer, schedule, seed, loss)
+    run = TrainingRun(network, x, labels, held_out, epochs, batch_size, optimizer, schedule, seed, loss, compile)
     state = loop.run(
         _Classifier(run),
         epochs=epochs,
@@ -166,7 +170,7 @@ class _Classifier:
         run, network = self.run, self.network.with_parameters(parameters)
         batch, labels = run.x[rows], run.labels[rows]
         draw = network.sample(at.rng(), batch.shape) if self.draws else network
-        a = draw.forward(batch)
+        a = activations_of(draw, batch)
         loss_of = run.loss.at(at.epoch) if hasattr(run.loss, "at") else run.loss
         scores = run.network.class_scores(a[-1])
         loss, dscores = loss_of(scores, labels)

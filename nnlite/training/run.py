@@ -44,6 +44,7 @@ class TrainingRun:
     schedule: Schedule
     seed: int
     loss: LossFunction
+    compile: bool = False
 
     def __post_init__(self) -> None:
         check_network(self.network, "fit")
@@ -61,6 +62,8 @@ class TrainingRun:
                 raise TypeError(f"held_out takes a pair (x, labels), got {type(self.held_out).__name__}.")
             x, labels = self.held_out
             object.__setattr__(self, "held_out", (x, _check_data(self.network, x, labels, "held_out ")))
+        if self.compile:
+            object.__setattr__(self, "network", self.network.compile())
 
     def settings(self) -> dict[str, Any]:
         """What must be the same for a run to go on from a checkpoint and reach the same bits: JSON-able."""
@@ -73,6 +76,7 @@ class TrainingRun:
             "schedule": _name(self.schedule),
             "loss": _name(self.loss),
             "backend": kernels.backend(),
+            "compiled": self.network.program is not None,
             "network": fingerprint(*arrays.values(), text=json.dumps(architecture["layers"], default=repr)),
             "data": fingerprint(self.x, self.labels),
             "held_out": None if self.held_out is None else fingerprint(*self.held_out),

@@ -36,6 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     report.missing = missing()
     print(report.facts(), HEAD, sep="\n\n", flush=True)
     for threads in options.threads:
+        if len(options.threads) > 1:
+            print(f"threads {threads}")
         with processes(threads) as running:
             _measure_rows(rows, threads, running, options.rounds, report)
             if threads == options.threads[0]:
@@ -88,7 +90,7 @@ def _measure_growth(axes: list[growth.Axis], running: Processes, rounds: int, re
 
 def _measure_start(rounds: int, report: Report) -> None:
     try:
-        found = start_lines(start.measure(rounds))
+        found = start_lines(start.measure(rounds), start.commands())
     except (Unequal, Failed) as error:
         _failed(f"{start.KEY}: {error}", report)
         return

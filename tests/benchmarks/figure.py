@@ -10,7 +10,7 @@ COLORS = {"torch": "#d1603d", "captum": "#8c6bb1", "zennit": "#4a8c5c", "jax": "
 
 
 def draw(lines: Sequence[Line], path: Path) -> None:
-    """One bar a line of one thread, in the order of the table; a black tick where the target is."""
+    """Two bars for each line of one thread, pale by default and full compiled; a black tick where the target is."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -26,19 +26,24 @@ def draw(lines: Sequence[Line], path: Path) -> None:
         places.append(at)
         before = line.label
     plt.rcParams["font.size"] = 8
-    figure, axes = plt.subplots(figsize=(8, 0.9 + 0.125 * at), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 0.9 + 0.19 * at), layout="constrained")
     for y, line in zip(places, shown, strict=True):
-        low, high = line.ratio.median - line.ratio.low, line.ratio.high - line.ratio.median
         color = COLORS[library(line.against)]
-        axes.barh(y, line.ratio.median - 1, 0.85, left=1, color=color, xerr=[[low], [high]], error_kw={"lw": 0.8})
-        ahead = line.ratio.median >= 1
+        for k, side in enumerate(line.sides):
+            ratio, height = side.ratio, 0.85 / len(line.sides)
+            middle = y + height * (k - (len(line.sides) - 1) / 2)
+            error = [[ratio.median - ratio.low], [ratio.high - ratio.median]]
+            pale = 0.45 if side is line.plain else 1.0
+            axes.barh(
+                middle, ratio.median - 1, height, left=1, color=color, alpha=pale, xerr=error, error_kw={"lw": 0.6}
+            )
+            if side.goal is not None:
+                axes.plot([side.goal] * 2, [middle - height / 2, middle + height / 2], color="black", lw=2)
+        reach = [side.ratio.high for side in line.sides] + [side.goal for side in line.sides if side.goal]
         axes.annotate(
-            line.against.partition(" ")[2],
-            (max(line.ratio.high, line.goal or 0) if ahead else line.ratio.low, y), (3 if ahead else -3, 0),
-            textcoords="offset points", ha="left" if ahead else "right", va="center_baseline", fontsize=6.5,
+            line.against.partition(" ")[2], (max(1, *reach), y), (3, 0),
+            textcoords="offset points", ha="left", va="center_baseline", fontsize=6.5,
         )  # fmt: skip
-        if line.goal is not None:
-            axes.plot([line.goal] * 2, [y - 0.5, y + 0.5], color="black", lw=2)
     first = [i for i, line in enumerate(shown) if i == 0 or shown[i - 1].label != line.label]
     stops = [*first[1:], len(shown)]
     axes.set_yticks(
@@ -58,6 +63,7 @@ def draw(lines: Sequence[Line], path: Path) -> None:
     axes.set_xlabel("their time (or memory) / nnlite's, one thread: to the right nnlite is ahead")
     used = dict.fromkeys(library(line.against) for line in shown)
     keys: list[Patch | Line2D] = [Patch(color=COLORS[name], label=name) for name in used]
+    keys += [Patch(color="0.3", alpha=0.45, label="by default"), Patch(color="0.3", label="compiled")]
     keys.append(Line2D([], [], color="black", lw=0, marker="|", ms=10, mew=2, label="target"))
     figure.legend(handles=keys, loc="outside upper center", ncols=len(keys), frameon=False)
     figure.savefig(path, dpi=150)

@@ -28,6 +28,9 @@ FAMILIES = {
 }
 """The family of each library, and the module that holds its sides."""
 
+PLAIN, FAST = "nnlite", "nnlite compiled"
+"""nnlite's two contestants: layer by layer, and on `network.compile()`."""
+
 TOP = Path(__file__).parents[2]
 """The top of the repository: processes run there, so that they find this folder."""
 

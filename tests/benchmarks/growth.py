@@ -58,7 +58,7 @@ class Growth:
 AXES = (
     Axis(
         "growth-batch", "LRP-ε, lenet, batch", "lrp-epsilon",
-        {n: {"batch": n} for n in (1, 4, 16, 64, 256, 1024)},
+        {n: {"batch": n} for n in (1, 4, 16, 64, 256)},
     ),
     Axis(
         "growth-image", "LRP-ε, image of n × n pixels", "lrp-epsilon-of-image",
@@ -66,7 +66,7 @@ AXES = (
     ),
     Axis(
         "growth-layers", "LRP-ε, layers of 16 channels", "lrp-epsilon-of-depth",
-        {n: {"layers": n} for n in (2, 4, 8, 16)},
+        {n: {"layers": n} for n in (2, 4, 8, 12)},
     ),
     Axis(
         "growth-windows", "occlusion, windows", "occlusion",
@@ -78,7 +78,7 @@ AXES = (
     ),
 )  # fmt: skip
 
-AGAINST = ("nnlite", "torch by hand", "captum")
+AGAINST = ("nnlite", "nnlite compiled", "torch by hand", "captum")
 """Whose growth is measured, where they have a side of the row."""
 
 

@@ -1,6 +1,8 @@
-"""nnlite's side of every row: its public functions, as a user calls them."""
+"""nnlite's sides of every row: its public functions, as a user calls them; by default, and on `network.compile()`."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -23,26 +25,31 @@ from . import workloads as w
 from .workloads import Work
 
 
-def inference(batch: int) -> Work:
-    case = w.lenet(batch)
+def _case(case: Case, fast: bool) -> Case:
+    """The case, on a compiled network where `fast`."""
+    return replace(case, network=case.network.compile()) if fast else case
+
+
+def inference(batch: int, fast: bool = False) -> Work:
+    case = _case(w.lenet(batch), fast)
     return Work(lambda: case.network.scores(case.x))
 
 
-def saliency(batch: int) -> Work:
-    case = w.lenet(batch)
+def saliency(batch: int, fast: bool = False) -> Work:
+    case = _case(w.lenet(batch), fast)
     return Work(lambda: _saliency(case.network, case.x, case.target))
 
 
-def lrp_epsilon(batch: int) -> Work:
-    return _epsilon(w.lenet(batch))
+def lrp_epsilon(batch: int, fast: bool = False) -> Work:
+    return _epsilon(_case(w.lenet(batch), fast))
 
 
-def lrp_epsilon_of_image(size: int) -> Work:
-    return _epsilon(w.padded(size))
+def lrp_epsilon_of_image(size: int, fast: bool = False) -> Work:
+    return _epsilon(_case(w.padded(size), fast))
 
 
-def lrp_epsilon_of_depth(layers: int) -> Work:
-    return _epsilon(w.deep(layers))
+def lrp_epsilon_of_depth(layers: int, fast: bool = False) -> Work:
+    return _epsilon(_case(w.deep(layers), fast))
 
 
 def _epsilon(case: Case) -> Work:
@@ -50,25 +57,25 @@ def _epsilon(case: Case) -> Work:
     return Work(lambda: lrp.relevance(case.network, case.x, case.target, rules=rule))
 
 
-def lrp_epsilon_plus(batch: int) -> Work:
-    case, rules = w.lenet(batch), lrp.EpsilonPlus()
+def lrp_epsilon_plus(batch: int, fast: bool = False) -> Work:
+    case, rules = _case(w.lenet(batch), fast), lrp.EpsilonPlus()
     return Work(lambda: lrp.relevance(case.network, case.x, case.target, rules=rules, start="one"))
 
 
-def integrated_gradients(steps: int) -> Work:
-    case = w.lenet(1)
+def integrated_gradients(steps: int, fast: bool = False) -> Work:
+    case = _case(w.lenet(1), fast)
     given = case.network, case.x, case.target
     return Work(lambda: _integrated_gradients(*given, quadrature="gauss-legendre", steps=steps))
 
 
-def smoothgrad(draws: int) -> Work:
-    case = w.lenet(1)
+def smoothgrad(draws: int, fast: bool = False) -> Work:
+    case = _case(w.lenet(1), fast)
     given, noise = (case.network, case.x, case.target), w.noises(case.x)
     return Work(lambda: _smoothgrad(*given, n=draws, level=w.LEVEL), check=lambda: _smoothgrad(*given, noise=noise))
 
 
-def activation_maximization(images: int, steps: int) -> Work:
-    network, classes, start = w.lenet(1).network, np.arange(images), w.start_images(images)
+def activation_maximization(images: int, steps: int, fast: bool = False) -> Work:
+    network, classes, start = _case(w.lenet(1), fast).network, np.arange(images), w.start_images(images)
 
     def call(steps: int = steps) -> np.ndarray:
         return general(network, classes, start=start, weight=w.WEIGHT, steps=steps, rate=w.RATE).x
@@ -76,7 +83,7 @@ def activation_maximization(images: int, steps: int) -> Work:
     return Work(call, check=lambda: call(w.COMPARED_STEPS))
 
 
-def training(batch: int, steps: int, epochs: int = 1) -> Work:
+def training(batch: int, steps: int, epochs: int = 1, fast: bool = False) -> Work:
     network, x, labels, _ = w.training(batch, steps, epochs)
     schedule = Constant(w.TRAINING_RATE)
 
@@ -91,26 +98,27 @@ def training(batch: int, steps: int, epochs: int = 1) -> Work:
             schedule=schedule,
             seed=0,
             progress=False,
+            compile=fast,
         )
         return tuple(trained.network.parameters.values())
 
     return Work(call, steps * epochs)
 
 
-def whole_training(epochs: int) -> Work:
+def whole_training(epochs: int, fast: bool = False) -> Work:
     """Compared are the first steps: over thousands, differences in rounding grow."""
-    return Work(training(*w.WHOLE, epochs).call, check=training(w.WHOLE[0], 20).call)
+    return Work(training(*w.WHOLE, epochs, fast).call, check=training(w.WHOLE[0], 20, fast=fast).call)
 
 
-def occlusion(stride: int) -> Work:
-    case = w.lenet(1)
+def occlusion(stride: int, fast: bool = False) -> Work:
+    case = _case(w.lenet(1), fast)
     given = case.network, case.x, case.target
     return Work(lambda: _occlusion(*given, size=w.WINDOW, stride=stride, progress=False).map)
 
 
-def vgg16_occlusion(size: int) -> Work:
+def vgg16_occlusion(size: int, fast: bool = False) -> Work:
     """Windows side by side, every fourth of those at stride 8: which part of the image one can reach is the same."""
-    case = w.vgg16()
+    case = _case(w.vgg16(), fast)
     rows, columns = zip(*w.VGG_PLACES, strict=True)
 
     def call() -> np.ndarray:
@@ -131,28 +139,35 @@ def relu_pool(batch: int) -> Work:
 
     def call() -> tuple[np.ndarray, np.ndarray]:
         a = network.forward(x)
-        return a[-1], network.to_input(a, dz, [gradient_rule] * 2)
+        return a[-1], network.walk_back(a, dz, [gradient_rule] * 2)[0]
 
     return Work(call)
 
 
+PLAIN: dict[str, Callable[..., Work]] = {
+    "inference": inference,
+    "saliency": saliency,
+    "lrp-epsilon": lrp_epsilon,
+    "lrp-epsilon-of-image": lrp_epsilon_of_image,
+    "lrp-epsilon-of-depth": lrp_epsilon_of_depth,
+    "lrp-epsilon-plus": lrp_epsilon_plus,
+    "integrated-gradients": integrated_gradients,
+    "smoothgrad": smoothgrad,
+    "activation-maximization": activation_maximization,
+    "training": training,
+    "whole-training": whole_training,
+    "occlusion": occlusion,
+    "vgg16-occlusion": vgg16_occlusion,
+    "convolution": convolution,
+    "relu-pool": relu_pool,
+}
+"""By row."""
+
+ALONE = ("convolution", "relu-pool")
+"""Rows of single layers, which are the same in both."""
+
 SIDES: dict[str, dict[str, Callable[..., Work]]] = {
-    "nnlite": {
-        "inference": inference,
-        "saliency": saliency,
-        "lrp-epsilon": lrp_epsilon,
-        "lrp-epsilon-of-image": lrp_epsilon_of_image,
-        "lrp-epsilon-of-depth": lrp_epsilon_of_depth,
-        "lrp-epsilon-plus": lrp_epsilon_plus,
-        "integrated-gradients": integrated_gradients,
-        "smoothgrad": smoothgrad,
-        "activation-maximization": activation_maximization,
-        "training": training,
-        "whole-training": whole_training,
-        "occlusion": occlusion,
-        "vgg16-occlusion": vgg16_occlusion,
-        "convolution": convolution,
-        "relu-pool": relu_pool,
-    }
+    "nnlite": PLAIN,
+    "nnlite compiled": {row: partial(side, fast=True) for row, side in PLAIN.items() if row not in ALONE},
 }
 """By contestant and row."""

@@ -292,7 +292,7 @@ class Rule:
         return alike and same_value(dict(self.options), dict(other.options))
 
     def __hash__(self) -> int:
-        return hash((self.name, self.groups, self.stabilizer))
+        return hash((self.name, self.stabilizer))  # enough to tell most apart; __eq__ compares the rest
 
     def __repr__(self) -> str:
         return f"{self.name}({', '.join(f'{key}={_short(value)}' for key, value in self.options.items())})"

@@ -1,0 +1,41 @@
+"""Commands that ask a network thousands of times compile it by themselves, and say how long that took."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .. import Network
+from ..kernels import backend
+
+WORTH_A_LINE = 1.0
+"""Seconds."""
+
+
+def option(parser: argparse.ArgumentParser) -> None:
+    """Declare --no-compile."""
+    parser.add_argument(
+        "--no-compile", dest="compile", action="store_false", help="run the network layer by layer, for less at first"
+    )
+
+
+def prepared(network: Network, options: argparse.Namespace) -> Network:
+    """The network, compiled unless --no-compile is given."""
+    return network.compile() if options.compile else network
+
+
+@contextmanager
+def told(options: argparse.Namespace) -> Iterator[None]:
+    """A line on the standard error if compiling took over a second."""
+    if not getattr(options, "compile", False) or backend() != "numba":
+        yield
+        return
+    from numba.core import event  # here: it takes a while to import
+
+    with event.install_timer("numba:run_pass", _tell):
+        yield
+
+
+def _tell(seconds: float) -> None:
+    if seconds > WORTH_A_LINE:
+        print(f"nnlite: compiled in {seconds:.1f} s", file=sys.stderr)
