@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from copy import copy, deepcopy
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from ..decision_based.target import given_class
 from ..kernels import backend
 from ..layers.arguments import DTYPES, Shape
 from . import lowering
-from .chunks import in_chunks
+from .chunks import LEAST, in_chunks, slices
 from .incremental import of_covered
 from .layout import is_finite
 from .rows import Run
