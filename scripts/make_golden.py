@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import nnlite.models
-from nnlite import storage
+from nnlite import files, storage
 from nnlite.verify import Case, comparisons
 from nnlite.verify.examples import EXAMPLES, example
 from nnlite.verify.report import versions
@@ -52,7 +52,7 @@ def cases() -> dict[str, Case]:
 
 def golden(case: Case) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The header and the arrays of one file. Every comparison that must agree is in it, by its key."""
-    header, arrays = case.network.description() if case.name in EXAMPLES else ({"shipped": case.name}, {})
+    header, arrays = files.description(case.network) if case.name in EXAMPLES else ({"shipped": case.name}, {})
     content = {"x": case.x, "target": case.target, **{f"network/{name}": value for name, value in arrays.items()}}
     rows: list[dict[str, Any]] = []
     kept: list[np.ndarray] = []

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnlite import Network, load, storage
+from nnlite import Network, files, load, storage
 from nnlite.layers import (
     KINDS,
     AvgPool2d,
@@ -83,7 +83,7 @@ def small_file(tmp_path):
 
 def content(net):
     """Everything that makes the network: to compare two of them bit for bit."""
-    header, arrays = net.description()
+    header, arrays = files.description(net)
     return json.dumps(header, sort_keys=True), {name: (a.dtype.str, a.shape, a.tobytes()) for name, a in arrays.items()}
 
 
@@ -286,9 +286,9 @@ def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path):
 
 def forge(path, header=None, change=None, members=None):
     """Write a file as nnlite would, checksum and all, with another header, changed entries or other members."""
-    _, arrays = every_kind().description()
+    _, arrays = files.description(every_kind())
     if header is None:
-        header = {"nnlite": "network", "version": 1, **json.loads(json.dumps(every_kind().description()[0]))}
+        header = {"nnlite": "network", "version": 1, **json.loads(json.dumps(files.description(every_kind())[0]))}
     if change is not None:
         change(header, arrays)
     if isinstance(header, dict):
