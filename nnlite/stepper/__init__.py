@@ -2,7 +2,7 @@
 
 expressions.py     one tree a step, evaluated here and in the page, and printed as the formula
 geometry.py        which inputs feed which outputs
-lrp_forms.py       every LRP rule as a formula; lrp_steps.py: its z, s, c and R
+lrp_words.py       the words of an LRP rule as formulas; lrp_steps.py: its z, s, c and R
 gradient_steps.py  the step of every layer in the other walks; deeplift_steps.py: with differences to a reference
 walks.py           which methods are one walk
 sources.py         the code that computes a step, found by inspect
