@@ -326,7 +326,7 @@ def test_an_expert_fit_to_other_images_is_refused():
 def test_a_generator_must_fit():
     with pytest.raises(ValueError, match=r"makes images of \(1, 4, 4\), and the network takes \(1, 28, 28\)"):
         in_code_space(LENET, 1, SMALL_GENERATOR)
-    with pytest.raises(ValueError, match="mean codes of the classes 0 to 1, and class 2"):
+    with pytest.raises(ValueError, match="mean codes of the classes 0 to 1, got class 2"):
         in_code_space(SMALL, [0, 2], Generator("two", DECODER, None, w(2, 2)))
     with pytest.raises(ValueError, match="no encoder"):
         in_code_space(SMALL, 0, Generator("blind", DECODER, None, w(3, 2)), start="image", images=SMALL_IMAGES)

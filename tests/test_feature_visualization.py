@@ -272,7 +272,7 @@ def test_the_field_of_a_neuron_that_is_not_there(index):
 def test_one_thing_in_the_place_of_several():
     one = all_channels(LENET, "conv1", 3, steps=1)
     assert one.x.shape == (1, 1, 28, 28)
-    with pytest.raises(TypeError, match="transformations takes such as"):
+    with pytest.raises(TypeError, match="transformations takes a sequence of them, such as"):
         visualize(LENET, 1, transformations=Jitter(2))
     with pytest.raises(TypeError, match="penalties takes pairs"):
         visualize(LENET, 1, penalties=TotalVariation())

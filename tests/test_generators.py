@@ -240,7 +240,7 @@ def test_what_a_generator_cannot_be_made_of() -> None:
     vae = generators.load("vae")
     with pytest.raises(TypeError, match="codes takes a NumPy array"):
         replace(vae, codes=[[0.0]])
-    with pytest.raises(TypeError, match="A generator has networks"):
+    with pytest.raises(TypeError, match="A generator takes networks"):
         replace(vae, decoder=None)
-    with pytest.raises(TypeError, match="A generator has networks"):
+    with pytest.raises(TypeError, match="A generator takes networks"):
         replace(vae, encoder="vae")

@@ -127,7 +127,7 @@ def test_a_lesson_has_its_parts(path):
 @pytest.mark.parametrize("path", [*FILES, LESSONS / "README.md"], ids=lambda path: path.stem)
 def test_every_link_and_every_file_named_exists(path):
     text = path.read_text()
-    for name in re.findall(r"\]\((?!http|#)([^)#]+)", text):
+    for name in re.findall(r"\]\((?!http|#)([^)#]+)", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)):
         assert (LESSONS / name).exists(), f"{path.name} links to {name}"
     for name in re.findall(r"`((?:nnlite|data|tests|scripts|lessons)/[\w/.-]+\.\w+)`", text):
         assert (ROOT / name).exists(), f"{path.name} names {name}"

@@ -48,7 +48,8 @@ def image_network() -> Network:
 def chosen(network: Network, composite: lrp.Composite) -> dict[str, str]:
     """The rule of each layer, as text, where it is not one that only passes."""
     rules = zip(network.names, composite.rules_for(network), strict=True)
-    return {name: str(rule) for name, rule in rules if str(rule) != "passes"}
+    named = {name: lrp.rule.name_of(rule) for name, rule in rules}
+    return {name: rule for name, rule in named.items() if rule != "passes"}
 
 
 BOX, GAMMA = "z_bounds(low=0.0, high=1.0)", "gamma(gamma=0.25)"

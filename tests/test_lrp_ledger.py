@@ -227,7 +227,7 @@ class TestTheTable:
         assert np.isnan(dataclasses.replace(books, entries=(broken, *books.entries[1:])).error)
 
     def test_a_function_of_ones_own_keeps_no_books(self) -> None:
-        with pytest.raises(TypeError, match=r"A ledger needs the rules of nnlite\.decision_based\.lrp"):
+        with pytest.raises(TypeError, match=r"A ledger needs rules in the words of lrp\.Rule"):
             lrp.ledger(self.network, self.x, rules=lambda layer, a, z, R: layer.backward(a, R))
 
 

@@ -257,7 +257,7 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "NaN in the weights": (
         lambda: lrp.relevance(NAN_WEIGHTS, X),
         ValueError,
-        r"activations of layer dense3 hold a NaN or an infinity; check the network's weights",
+        r"relevance: the activations of layer dense2 hold a NaN or an infinity; check the network's weights",
     ),
     "integers": (
         lambda: lrp.relevance(DENSE, (X * 255).astype(np.uint8)),

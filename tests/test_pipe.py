@@ -43,7 +43,7 @@ def small(tmp_path, monkeypatch, one):
     monkeypatch.setattr(tour, "explained_digits", lambda: iter([digit] * 3))
     monkeypatch.setattr(tour, "explained_by_cam", lambda: iter([digit]))
     monkeypatch.setattr(tour, "one_that_becomes_six", lambda: None)
-    monkeypatch.setattr(gallery, "rows", lambda: iter([row]))
+    monkeypatch.setattr(gallery, "rows", lambda compile: iter([row]))
 
 
 @contextlib.contextmanager

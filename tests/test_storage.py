@@ -345,13 +345,13 @@ FORGERIES = {
     "kind missing": (entry(0, kind=...), "not one that nnlite wrote .*KeyError: 'kind'"),
     "name missing": (entry(0, name=...), "not one that nnlite wrote .*KeyError: 'name'"),
     "name a number": (entry(7, name=5), "names of 1 to 255 characters"),
-    "name twice": (entry(7, name="relu1"), "as many different names"),
+    "name twice": (entry(7, name="relu1"), "different names, one for each layer"),
     "options missing": (entry(0, options=...), "not one that nnlite wrote .*KeyError: 'options'"),
     "options a list": (entry(0, options=[1]), "not one that nnlite wrote"),
     "an option unknown": (option(0, color="red"), "not one that nnlite wrote .*'color'"),
     "an option of another type": (option(0, stride="one"), "stride takes an integer or a pair"),
     "an option NaN": (option(3, slope=float("nan")), "slope must be a finite number, got nan"),
-    "an option infinite": (option(13, p=float("inf")), "p must be a finite number, and inf"),
+    "an option infinite": (option(13, p=float("inf")), "p must be a finite number, got inf"),
     "an option enormous": (option(3, slope=10**400), "not one that nnlite wrote|finite number"),
     "groups that do not divide": (option(0, groups=3), "groups=3 must divide"),
     "a shape enormous": (option(10, shape=[10**9, 10**9, 10**9]), "layer reshape1: .*numbers a sample"),
@@ -362,7 +362,7 @@ FORGERIES = {
     "W of another size": (array("dense1.W", np.ones((5, 8))), r"layer dense1: .*takes \(N, 5\)"),
     "W of integers too short": (array("dense1.b", np.ones(3, int)), "b takes the shape"),
     "W of text": (array("dense1.W", np.array([["a", "b"]])), "W takes float32 or float64, got <U1"),
-    "W in another dtype": (array("dense2.W", np.ones((8, 3), np.float32)), "several dtypes"),
+    "W in another dtype": (array("dense2.W", np.ones((8, 3), np.float32)), "expected layers of one dtype"),
     "layers missing": (top(layers=...), "not one that nnlite wrote .*KeyError: 'layers'"),
     "layers a number": (top(layers=5), "not one that nnlite wrote"),
     "layers a text": (top(layers="conv"), "not one that nnlite wrote"),
@@ -531,7 +531,7 @@ def test_a_file_without_permission_is_named(saved):
 
 
 def test_what_json_cannot_hold_is_refused_and_leaves_nothing(tmp_path):
-    with pytest.raises(ValueError, match=r"info takes what JSON can hold.*array"):
+    with pytest.raises(ValueError, match=r"info: expected what JSON can hold.*array"):
         Network([ReLU()], info={"when": np.ones(2)})
     with pytest.raises(TypeError, match="JSON"):
         storage.write(tmp_path / "net.npz", "network", {"when": np.ones(2)}, {})

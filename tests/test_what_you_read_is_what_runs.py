@@ -55,7 +55,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "lrp-generalized-gamma": lambda network, x: lrp.relevance(network, x, rules=lrp.generalized_gamma()),
     "lrp-z-plus": lambda network, x: lrp.relevance(network, x, rules=lrp.z_plus()),
     "lrp-alpha-beta": lambda network, x: lrp.relevance(network, x, rules=lrp.alpha_beta()),
-    "lrp-z-bounds": lambda network, x: lrp.relevance(network, x, rules=lrp.montavon2019()),
+    "lrp-z-bounds": lambda network, x: lrp.relevance(network, x, rules=lrp.montavon2019(0, 2)),  # as twice x must fit
     "lrp-w-squared": lambda network, x: lrp.relevance(network, x, rules=lrp.w_squared()),
     "lrp-flat": lambda network, x: lrp.relevance(network, x, rules=lrp.flat()),
 }
@@ -111,7 +111,9 @@ def scaled(function: Callable[..., Any]) -> Callable[..., Any]:
         found = function(*arguments, **options)
         if isinstance(found, tuple):  # z, s, R_j, ... of the four steps
             return (*found[:2], 2 * found[2], *found[3:])
-        return [each if each is None else 2 * each for each in found] if isinstance(found, list) else 2 * found
+        if isinstance(found, list):  # the activations or the signals of all layers, each scaled as if by its own layer
+            return [each if each is None else 2 ** (l + 1) * each for l, each in enumerate(found)]
+        return 2 * found
 
     return twice
 
@@ -167,8 +169,9 @@ def edited(text: str, code: str) -> str:
     """The file with what that line gives doubled (of a rule: its groups divide half)."""
     start = text.index(code)
     if code.startswith("def "):
-        at = text.index("return Rule(", start)
-        return text[:at] + "return _half(" + text[at:].replace("\n\n\n", ")\n\n\n", 1) + HALF
+        at = text.index("return Rule(", start) + len("return ")
+        end = at + re.search(r"\n\n\n|\n*\Z", text[at:]).start()  # of the function
+        return f"{text[:at]}_half({text[at:end]}){text[end:]}{HALF}"
     line = text[start : text.index("\n", start)]
     if line.startswith("return "):
         return text[:start] + f"return 2 * ({line[7:]})" + text[start + len(line) :]

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..layers.arguments import Shape, is_integer, unmasked
 from ..network import Network
-from ..walk import LocalRule, activations_of, gradient_rule, walk
-from .inputs import check_finite, check_input, check_network
+from ..walk import LocalRule, gradient_rule, walk
+from .inputs import activations, check_finite, check_input, check_network
 
 STARTS = ("one", "score")
 
@@ -182,8 +182,7 @@ def explained(network: Network, x: np.ndarray, target: Target = None) -> Explain
     (array([3.]), array([-6.]))
     """
     part, top = aimed(network, target)
-    a = activations_of(part, check_input(part, x))
-    check_finite(part, a[-1])
+    a = activations(part, x)
     if is_neuron(target):
         return Explained(part, a, top(a[-1]), target)
     return Explained(part, a, top(a[-1]), explained_class(a[-1], target), network.is_binary)

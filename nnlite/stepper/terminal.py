@@ -96,7 +96,7 @@ def text(
     >>> from nnlite.stepper import record
     >>> print(text(record("gradient", Network([Dense(np.array([[3.0], [-1.0]]))]), np.array([[2.0, 1.0]]))))
     gradient: ∂f_c / ∂x
-    explained: the score of class 0 = 5
+    explained: the one score = 5
     <BLANKLINE>
     ── dense1: Dense(W[2, 1]) ──────────────────────────────────────────────────────────────────
     rule: exact backward pass
@@ -106,7 +106,7 @@ def text(
        g_j = Σ_k w_jk g_k                                                               g ← g Wᵀ
        g_0 :  k = 0  3 · 1  =  3.00000
                        g_0  =  3.00000
-       nnlite/layers/dense.py:43
+       nnlite/layers/dense.py:44
     """
     check_comparable(trace, trace)
     top, width = count("text", "top", top), _readable(width)

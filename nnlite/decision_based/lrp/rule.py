@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ...layers import Layer
+from ...layers.arguments import number
 from .form import Prepared, Step
 
 # ------------------------------------------------------------------------------------------ what becomes of weights
@@ -64,10 +65,17 @@ SQUARE, ONES = Change(np.square, "p²"), Change(np.ones_like, "1")
 def favour(gamma: float, change: Change = POSITIVE) -> Change:
     """p + γ p⁺, or p + γ p⁻.
 
+    Raises
+    ------
+    TypeError, ValueError
+        The change is none of those above, or γ is not a finite number.
+
     >>> favour(0.5)(np.array([2.0, -2.0])), favour(0.5, NEGATIVE)(np.array([2.0, -2.0]))
     (array([ 3., -2.]), array([ 2., -3.]))
     """
-    return Change(change.part, change.symbol, gamma)
+    if not isinstance(change, Change):
+        raise TypeError(f"favour: expected a change of the weights, such as POSITIVE, got {change!r}.")
+    return Change(change.part, change.symbol, number("favour", "gamma", gamma))
 
 
 # ---------------------------------------------------------------------------------------- what the layer is fed
