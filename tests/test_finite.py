@@ -318,6 +318,13 @@ def test_the_stepper_takes_small_numpy_integers():
 def test_infinite_weights_are_said_once_and_without_a_warning(monkeypatch, recwarn):
     monkeypatch.setenv("NNLITE_BACKEND", "numpy")
     broken = Network([Dense(np.full((3, 4), np.inf)), Dense(np.ones((4, 2)))])
-    with pytest.raises(ValueError, match="check the network's weights"):
-        target.explained(broken, np.zeros((1, 3)))
+    x = np.zeros((1, 3))
+    for explain in (
+        lambda: target.explained(broken, x),
+        lambda: gradient(broken, x),
+        lambda: lrp.relevance(broken, x),
+        lambda: objectives.Score(broken, 0)(x),
+    ):
+        with pytest.raises(ValueError, match="check the network's weights"):
+            explain()
     assert not recwarn.list

@@ -1,5 +1,6 @@
 """What goes in: the batch is checked, and whatever stands in its place is brought to its shape."""
 
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
@@ -9,7 +10,7 @@ from ..batch import check_batch, check_network
 from ..finite import check, is_finite
 from ..layers.arguments import unmasked
 from ..network import Network
-from ..walk import activations_of
+from ..walk import LocalRule, Signal, activations_of, walk
 
 
 def check_input(network: Network, x: np.ndarray) -> np.ndarray:
@@ -44,6 +45,17 @@ def activations(network: Network, x: np.ndarray) -> list[np.ndarray]:
         a = activations_of(network, x)
     check_finite(network, a[-1])
     return a
+
+
+def walked(
+    network: Network, x: np.ndarray, top: Signal, rules: Sequence[LocalRule], keep: bool = False
+) -> tuple[list[np.ndarray], list[Any]]:
+    """`walk` from an input that is checked, to an output that is finite. Errors as in `activations`."""
+    check_input(network, x)
+    with np.errstate(all="ignore"):
+        a, R = walk(network, x, top, rules, keep)
+    check_finite(network, a[-1])
+    return a, R
 
 
 def check_finite(network: Network, z: np.ndarray) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..layers.arguments import Shape, is_integer, unmasked
 from ..network import Network
-from ..walk import LocalRule, gradient_rule, walk
-from .inputs import activations, check_finite, check_input, check_network
+from ..walk import LocalRule, gradient_rule
+from .inputs import activations, check_network, walked
 
 STARTS = ("one", "score")
 
@@ -222,9 +222,7 @@ def explanation(
     array([[12.]])
     """
     part, top = aimed(network, target, start)
-    a, R = walk(part, check_input(part, x), top, rules_for(part))
-    check_finite(part, a[-1])
-    return R[0]
+    return walked(part, x, top, rules_for(part))[1][0]
 
 
 def is_neuron(target: Any) -> TypeGuard[tuple[str, Any]]:

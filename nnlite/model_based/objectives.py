@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ..decision_based.inputs import check_finite, check_input, check_network, like_input
+from ..decision_based.inputs import check_network, like_input, walked
 from ..decision_based.method import finite
 from ..decision_based.relu_rules import leaking_rule, with_relu_rule
 from ..decision_based.target import aimed, explained_class
@@ -166,8 +166,8 @@ def _climbed(network: Network, x: np.ndarray, top: Signal, leak: bool) -> tuple[
     With `leak`, a sample whose gradient is 0 everywhere is walked back again by `leaking_rule`: a way up for a search,
     where closed ReLUs leave none.
     """
-    a, g = walk(network, check_input(network, x), top, [gradient_rule] * len(network))
-    check_finite(network, a[-1])
+    check_network(network)
+    a, g = walked(network, x, top, [gradient_rule] * len(network))
     lost = ~g[0].any(axis=tuple(range(1, x.ndim)), keepdims=True)
     if leak and lost.any():
         g[0] = np.where(lost, walk(network, x, top, with_relu_rule(network, leaking_rule))[1][0], g[0])

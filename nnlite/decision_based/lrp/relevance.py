@@ -14,8 +14,8 @@ import numpy as np
 
 from ...layers import Layer
 from ...network import Network
-from ...walk import LocalRule, walk
-from ..inputs import check_finite, check_input
+from ...walk import LocalRule
+from ..inputs import walked
 from ..method import method
 from ..target import Target, aimed, explained_class, is_neuron
 from .composites import Rules, rules_for
@@ -55,9 +55,7 @@ class LRP:
     def __call__(self, x: np.ndarray, target: Target = None) -> np.ndarray:
         """The relevance of the pixels, in the shape of x."""
         network, top, rules = self._walk(target)
-        a, R = walk(network, check_input(network, x), top, rules)
-        check_finite(network, a[-1])
-        return R[0]
+        return walked(network, x, top, rules)[1][0]
 
     def layers(self, x: np.ndarray, target: Target = None) -> list[np.ndarray]:
         """The relevance of every layer: from the pixels, [0], to the scores."""
@@ -68,9 +66,7 @@ class LRP:
     ) -> tuple[Network, list[np.ndarray], list[np.ndarray], list[Any]]:
         """The network that was walked, every activation, every relevance, and the rule of each layer."""
         network, top, rules = self._walk(target)
-        a, R = walk(network, check_input(network, x), top, rules, keep=True)
-        check_finite(network, a[-1])
-        return network, a, R, rules
+        return (network, *walked(network, x, top, rules, keep=True), rules)
 
     def ledger(self, x: np.ndarray, target: Target = None) -> Ledger:
         """Where the score went, layer by layer: see `ledger`."""
