@@ -65,30 +65,37 @@ class Composite:
         ValueError
             A layer has no rule: no field fits it, or LRP has none for its kind.
         """
-        return [self.rule(network, i) for i in range(len(network))]
+        weighted = _weighted(network)
+        convolution = next((i for i in weighted if isinstance(network[i], CONVOLUTIONS)), None)
+        numbers = {i: number for number, i in enumerate(weighted)}
+        return [
+            self._of_weighted(network, i, numbers[i], len(weighted), i == convolution)
+            if layer.weighted
+            else self.of_others(network, i)
+            for i, layer in enumerate(network)
+        ]
 
-    def rule(self, network: Network, i: int) -> LocalRule:
-        """The rule of layer i; ValueError if it has no rule."""
+    def _of_weighted(self, network: Network, i: int, number: int, count: int, first_convolution: bool) -> LocalRule:
+        """The rule of layer i, `number` among the `count` layers with weights; ValueError if it has no rule."""
+        layer, in_lower_half = network[i], number - 1 < (count - 2) // 2
+        fitting = [
+            self.first if number == 0 and (count > 1 or self.last is None) else None,
+            self.first_convolution if first_convolution else None,
+            self.last if number == count - 1 else None,
+            (self.lower if in_lower_half else self.upper) if 0 < number < count - 1 else None,
+            self.convolution if isinstance(layer, CONVOLUTIONS) else self.dense,
+        ]
+        rule = next((rule for rule in fitting if rule is not None), None)
+        if rule is None:
+            raise ValueError(
+                f"The composite has no rule for layer {network.names[i]} ({layer!r}); its fields are "
+                f"{', '.join(field.name for field in fields(self))}."
+            )
+        return rule
+
+    def of_others(self, network: Network, i: int) -> LocalRule:
+        """The rule of layer i, which has no weights; ValueError if it has no rule."""
         layer = network[i]
-        if layer.weighted:
-            weighted = _weighted(network)
-            convolutions = [i for i in weighted if isinstance(network[i], CONVOLUTIONS)]
-            number, count = weighted.index(i), len(weighted)
-            in_lower_half = number - 1 < (count - 2) // 2
-            fitting = [
-                self.first if number == 0 and (count > 1 or self.last is None) else None,
-                self.first_convolution if convolutions[:1] == [i] else None,
-                self.last if number == count - 1 else None,
-                (self.lower if in_lower_half else self.upper) if 0 < number < count - 1 else None,
-                self.convolution if isinstance(layer, CONVOLUTIONS) else self.dense,
-            ]
-            rule = next((rule for rule in fitting if rule is not None), None)
-            if rule is None:
-                raise ValueError(
-                    f"The composite has no rule for layer {network.names[i]} ({layer!r}); its fields are "
-                    f"{', '.join(field.name for field in fields(self))}."
-                )
-            return rule
         if isinstance(layer, BatchNorm):
             return self.batchnorm
         rule = without_weights(layer)
@@ -171,7 +178,7 @@ def _chosen(network: Network, rules: Rules) -> Sequence[Any]:
     if missing:
         raise ValueError(f"The layers {', '.join(missing)} have weights and need a rule; got None.")
     usual = everywhere(epsilon())
-    return [usual.rule(network, i) if rule is None else rule for i, rule in enumerate(rules)]
+    return [usual.of_others(network, i) if rule is None else rule for i, rule in enumerate(rules)]
 
 
 def _checked(rule: Any) -> LocalRule:
