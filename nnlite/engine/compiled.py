@@ -23,7 +23,7 @@ from ..decision_based.target import given_class
 from ..kernels import backend
 from ..layers.arguments import DTYPES, Shape
 from . import lowering
-from .chunks import LEAST, in_chunks, slices
+from .chunks import in_chunks, slices
 from .incremental import of_covered
 from .layout import is_finite
 from .rows import Run
@@ -94,7 +94,7 @@ class Program:
             need(x, rule, layer)
         if keep or not own:
             return self._walk(segments, descents, x, top, rules, keep)
-        parts = slices(self.plain, x) if len(x) >= 2 * LEAST else []
+        parts = slices(self.plain, x)
         z, R = in_chunks(partial(self._ends, segments, descents, rules), parts, x, top)
         return [x, *z], R
 
@@ -108,7 +108,7 @@ class Program:
         segments = self._for(x)
         if segments is None:
             return self.plain.output(x)
-        parts = slices(self.plain, x) if len(x) >= 2 * LEAST else []
+        parts = slices(self.plain, x)
         return in_chunks(lambda part, _: ([self._output(segments, part)], []), parts, x, None)[0][0]
 
     def covered(

@@ -123,10 +123,6 @@ class Row:
             [piece for layer in self.layers for piece in weights_of(layer, self.dtype)], self.dtype
         )
 
-    def ways(self, modes: Sequence[Mode], epsilons: Sequence[float], groups: Sequence[Groups]) -> Ways:
-        """The ways of these modes, one a layer, with the ε and the groups of the layers that have some."""
-        return Ways(self, modes, epsilons, groups)
-
     def between(self, start: int, stop: int) -> "Row":
         """The layers from `start` to before `stop` as a row of their own."""
         if (start, stop) not in self._between:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..kernels import backend, flat, pooling
+from ..kernels import flat, pooling
 from ..layers import AvgPool2d, Conv2d, ConvTranspose2d, Dense, Flatten, Identity, Layer, MaxPool2d, ReLU
 from ..layers.arguments import Shape
 from . import lowering
@@ -105,7 +105,7 @@ def _descents(segment: Segment, ways: Sequence[lowering.Way | None]) -> list[Des
         together = None
         if own[start] is not None and stop - start >= SHORTEST:
             modes, epsilons, groups = zip(*own[start:stop], strict=True)
-            together = segment.row.between(start, stop).ways(modes, epsilons, groups)
+            together = Ways(segment.row.between(start, stop), modes, epsilons, groups)
         descents.append(Descent(start, stop, together))
         stop = start
     return descents
@@ -126,8 +126,6 @@ def describe(segments: Sequence[Segment], layers: Sequence[Layer], shapes: Seque
 
 def _kernel(layer: Layer, below: Shape, in_row: bool) -> str:
     """What runs this layer, in a few words."""
-    if backend() == "numpy":
-        return "NumPy"
     if isinstance(layer, Conv2d):
         shifts = flat.fits(windows(layer, below[1:]))
         how = "strips" if in_row else "shifted copies" if shifts else "windows, gathered"
