@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import Mask
-from ..layers.arguments import unmasked
+from ..layers.arguments import kind_of, unmasked
 from .target import Explained
 
 BLOCK = 2**22
@@ -15,7 +14,7 @@ BLOCK = 2**22
 
 def copies_at_once(f: Explained) -> int:
     """How many copies of the batch run together. It depends on shapes alone, so the bits do not depend on more."""
-    if any(isinstance(layer, Mask) and len(layer.m) > 1 for layer in f.network):
+    if f.network.batch > 1:
         return 1  # a draw with a mask for each sample takes the batch that it was drawn for
     return max(1, BLOCK // max(1, sum(a.size for a in f.a)))
 
@@ -36,9 +35,8 @@ def given_copies(x: np.ndarray, value: Any, name: str) -> np.ndarray:
     """
     fits = isinstance(unmasked(name, value), np.ndarray) and value.shape[1:] == x.shape and len(value) > 0
     if not fits or value.dtype != x.dtype:
-        got = f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
         shape = ", ".join(map(str, x.shape))
-        raise ValueError(f"{name} takes an array (n, {shape}) of {x.dtype}, as x is; got {got}.")
+        raise ValueError(f"{name} takes an array (n, {shape}) of {x.dtype}, as x is; got {kind_of(value)}.")
     return value
 
 

@@ -19,6 +19,7 @@ from ..layers import (
     Mask,
     Tanh,
 )
+from ..layers.arguments import unmasked
 from ..network import Network
 from . import lrp
 from .cam import cam, grad_cam, guided_grad_cam, upsampled, why_zero
@@ -100,6 +101,14 @@ def _lrp(
 
 def _convolves(network: Network) -> bool:
     return any(isinstance(layer, (Conv2d, ConvTranspose2d)) for layer in network)
+
+
+def one_a_sample(R: Any, x: np.ndarray) -> np.ndarray:
+    """The maps that a function gave, if there is one for each sample of x; else a ValueError."""
+    if not isinstance(unmasked("R", R), np.ndarray) or R.ndim < 2 or len(R) != len(x):
+        got = R.shape if isinstance(R, np.ndarray) else type(R).__name__
+        raise ValueError(f"method must give an array with a map for each of {len(x)} samples, got {got}.")
+    return R
 
 
 def _has_maps(network: Network) -> bool:

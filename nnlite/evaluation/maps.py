@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from ..decision_based.masking import relevance_map
-from ..decision_based.registry import METHODS
+from ..decision_based.registry import METHODS, one_a_sample
 from ..finite import NotFinite, is_finite
-from ..layers.arguments import unmasked
 from ..network import Network
 
 Explainer = Callable[[Network, np.ndarray, Any], np.ndarray]
@@ -47,10 +46,7 @@ def explainer(method: str | Explainer) -> Explainer:
     compute: Any = method if callable(method) else METHODS[method].compute
 
     def checked(network: Network, x: np.ndarray, target: Any) -> np.ndarray:
-        R = compute(network, x, target)
-        if not isinstance(unmasked("R", R), np.ndarray) or R.ndim < 2 or len(R) != len(x):
-            got = R.shape if isinstance(R, np.ndarray) else type(R).__name__
-            raise ValueError(f"method must give an array with a map for each of {len(x)} samples, got {got}.")
+        R = one_a_sample(compute(network, x, target), x)
         if not is_finite(R):
             raise NotFinite("maps that method gave", "; check it, and the network's weights.")
         return R

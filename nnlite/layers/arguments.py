@@ -47,6 +47,20 @@ def unmasked(name: str, value: Any) -> Any:
     return value
 
 
+def is_floats(name: str, value: Any) -> bool:
+    """Whether it is an array of float32 or float64; TypeError for a masked one."""
+    return isinstance(unmasked(name, value), np.ndarray) and value.dtype in DTYPES
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, for an error: the shape and the dtype of an array, the type of anything else.
+
+    >>> kind_of(np.zeros((2, 3))), kind_of([0.0])
+    ('(2, 3) float64', 'list')
+    """
+    return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+
+
 def parameter(owner: str, name: str, value: Any, ndim: int, shape: Shape | None = None) -> np.ndarray:
     """A read-only float array with `ndim` axes (and, where given, `shape`), or a ValueError that names it.
 

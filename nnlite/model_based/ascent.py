@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ..layers.arguments import DTYPES, count, flag, generator, number, unmasked
+from ..layers.arguments import count, flag, generator, is_floats, kind_of, number
 from ..training.optimizers import Adam, Memory, Optimizer, check_optimizer
 from .objectives import Objective, drawn
 
@@ -84,14 +84,10 @@ def ascend(
     >>> ascend(f, np.zeros((1, 2)), steps=300, project=box(0, 1)).x.round(3)
     array([[0.25, 1.  ]])
     """
-    if (
-        not isinstance(unmasked("start", start), np.ndarray)
-        or start.dtype not in DTYPES
-        or start.ndim < 2
-        or len(start) == 0
-    ):
-        got = f"{start.shape} {start.dtype}" if isinstance(start, np.ndarray) else type(start).__name__
-        raise ValueError(f"start takes a float32 or float64 array (N, ...) with one sample or more, got {got}.")
+    if not is_floats("start", start) or start.ndim < 2 or len(start) == 0:
+        raise ValueError(
+            f"start takes a float32 or float64 array (N, ...) with one sample or more, got {kind_of(start)}."
+        )
     keep, progress = flag("ascend", "keep", keep), flag("ascend", "progress", progress)
     each = start.itemsize * len(start) + (start.nbytes if keep else 0)
     steps, rate = count("ascend", "steps", steps, each=each), number("ascend", "rate", rate)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import count, pair
+from ..layers.arguments import count, kind_of, pair
 from ..memory import claim
 from .reading import FLAT
 
@@ -132,8 +132,8 @@ def _numbers(name: str, values: Any, axes: int) -> np.ndarray:
     """An array of finite numbers, or a ValueError that names it."""
     masked = isinstance(values, np.ma.MaskedArray)
     if masked or not isinstance(values, np.ndarray) or values.ndim != axes or values.dtype.kind not in "biuf":
-        got = f"{values.shape} {values.dtype}" if isinstance(values, np.ndarray) else type(values).__name__
-        raise ValueError(f"{name} takes an array of numbers with {axes} axes, got {'a masked ' * masked}{got}.")
+        got = "a masked " * masked + kind_of(values)
+        raise ValueError(f"{name} takes an array of numbers with {axes} axes, got {got}.")
     if not values.size or not np.isfinite(values).all():
         raise ValueError(f"{name} takes finite numbers, got {values.shape} with NaN, infinity or nothing in it.")
     return np.asarray(values)

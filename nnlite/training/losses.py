@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..layers import LogSoftmax
-from ..layers.arguments import DTYPES, unmasked
+from ..layers.arguments import is_floats, kind_of, unmasked
 
 
 def log_softmax(scores: np.ndarray) -> np.ndarray:
@@ -120,11 +120,5 @@ def check_labels(labels: Any, samples: int, classes: int, what: str = "labels") 
 
 def check_scores(scores: np.ndarray) -> None:
     """ValueError unless the scores are (N, K) with N and K from 1, in float32 or float64."""
-    if (
-        not isinstance(unmasked("scores", scores), np.ndarray)
-        or scores.ndim != 2
-        or 0 in scores.shape
-        or scores.dtype not in DTYPES
-    ):
-        got = f"{scores.shape} {scores.dtype}" if isinstance(scores, np.ndarray) else type(scores).__name__
-        raise ValueError(f"scores takes a float32 or float64 array (N, K) with N and K from 1, got {got}.")
+    if not is_floats("scores", scores) or scores.ndim != 2 or 0 in scores.shape:
+        raise ValueError(f"scores takes a float32 or float64 array (N, K) with N and K from 1, got {kind_of(scores)}.")

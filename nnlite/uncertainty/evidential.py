@@ -15,7 +15,7 @@ import numpy as np
 
 from ..decision_based.inputs import activations, check_input
 from ..decision_based.method import method
-from ..layers.arguments import DTYPES, number, unmasked
+from ..layers.arguments import is_floats, kind_of, number
 from ..network import Network
 from ..training.accuracy import blocks
 from ..training.losses import check_labels, check_scores
@@ -48,10 +48,10 @@ class Evidence:
 
     def __post_init__(self) -> None:
         a = self.alpha
-        right = isinstance(unmasked("alpha", a), np.ndarray) and a.dtype in DTYPES and a.ndim == 2 and a.size > 0
-        if not right or not ((a >= 1) & (a < np.inf)).all():
-            got = f"{a.shape} {a.dtype}" if isinstance(a, np.ndarray) else type(a).__name__
-            raise ValueError(f"alpha takes a float32 or float64 array (N, K) of finite numbers from 1, got {got}.")
+        if not is_floats("alpha", a) or a.ndim != 2 or a.size == 0 or not ((a >= 1) & (a < np.inf)).all():
+            raise ValueError(
+                f"alpha takes a float32 or float64 array (N, K) of finite numbers from 1, got {kind_of(a)}."
+            )
 
     @property
     def strength(self) -> np.ndarray:

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..decision_based.inputs import check_input
-from ..decision_based.registry import METHODS
-from ..layers.arguments import DTYPES, number, unmasked
+from ..decision_based.registry import METHODS, one_a_sample
+from ..layers.arguments import is_floats, kind_of, number
 from ..memory import claim
 from ..network import Network
 from .draws import Networks, family
@@ -58,9 +58,8 @@ class ExplanationDraws:
 
     def __post_init__(self) -> None:
         R = self.maps
-        if not isinstance(unmasked("R", R), np.ndarray) or R.dtype not in DTYPES or R.ndim < 3 or 0 in R.shape:
-            got = f"{R.shape} {R.dtype}" if isinstance(R, np.ndarray) else type(R).__name__
-            raise ValueError(f"maps takes a float32 or float64 array (T, N, ...), none of them 0, got {got}.")
+        if not is_floats("R", R) or R.ndim < 3 or 0 in R.shape:
+            raise ValueError(f"maps takes a float32 or float64 array (T, N, ...), none of them 0, got {kind_of(R)}.")
         if not np.isfinite(R).all():
             t, n = np.argwhere(~np.isfinite(R))[0][:2]
             raise ValueError(f"The map of network {t} for sample {n} holds a NaN or an infinity; check that network.")
@@ -159,9 +158,9 @@ def explanations(
     else:
         predicted = predict(members, x).classes
         target = predicted if target is None else target
-    maps = [_one_a_sample(compute(members[0], x, target), x)]
+    maps = [one_a_sample(compute(members[0], x, target), x)]
     claim(2 * len(members) * maps[0].nbytes, f"explain with {len(members)} networks, all of whose maps are kept,")
-    maps += [_one_a_sample(compute(network, x, target), x) for network in members[1:]]
+    maps += [one_a_sample(compute(network, x, target), x) for network in members[1:]]
     shapes = {R.shape for R in maps}
     if len(shapes) > 1:
         raise ValueError(f"The maps of all networks must have one shape, and they have {sorted(shapes)}.")
@@ -178,10 +177,3 @@ def _compute(method: Any, members: tuple[Network, ...]) -> Explainer:
         fitting = [name for name, m in METHODS.items() if all(map(m.fits, members))]
         raise ValueError(f"{method} does not fit the layers of {misfit!r}; those that do: {', '.join(fitting)}.")
     return METHODS[method].compute
-
-
-def _one_a_sample(R: Any, x: np.ndarray) -> np.ndarray:
-    if not isinstance(unmasked("R", R), np.ndarray) or R.ndim < 2 or len(R) != len(x):
-        got = R.shape if isinstance(R, np.ndarray) else type(R).__name__
-        raise ValueError(f"method must give an array with a map for each of {len(x)} samples, got {got}.")
-    return R

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..decision_based.inputs import activations, check_input
 from ..decision_based.method import finite, method
-from ..layers.arguments import DTYPES, unmasked
+from ..layers.arguments import is_floats, kind_of
 from ..network import Network
 from ..training.accuracy import blocks
 from ..training.losses import softmax
@@ -165,14 +165,8 @@ def check_probabilities(p: Any, axes: str) -> np.ndarray:
     ValueError
         It is not a float array with as many axes, it is empty, or a row is not from 0 to 1 with the sum 1.
     """
-    if (
-        not isinstance(unmasked("p", p), np.ndarray)
-        or p.dtype not in DTYPES
-        or p.ndim != axes.count(",") + 1
-        or 0 in p.shape
-    ):
-        got = f"{p.shape} {p.dtype}" if isinstance(p, np.ndarray) else type(p).__name__
-        raise ValueError(f"probabilities takes a float32 or float64 array ({axes}), none of them 0, got {got}.")
+    if not is_floats("p", p) or p.ndim != axes.count(",") + 1 or 0 in p.shape:
+        raise ValueError(f"probabilities takes a float32 or float64 array ({axes}), none of them 0, got {kind_of(p)}.")
     if not (p >= 0).all() or not (abs(p.sum(axis=-1) - 1) < 1e-3).all():  # so that NaN fails too
         raise ValueError("probabilities takes rows from 0 to 1 with the sum 1; apply softmax to scores first.")
     return p

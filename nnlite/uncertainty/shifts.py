@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from ..layers.arguments import DTYPES, count, generator, number, sizes, unmasked
+from ..layers.arguments import count, generator, is_floats, kind_of, number, sizes, unmasked
 
 
 def rotated(x: np.ndarray, degrees: float) -> np.ndarray:
@@ -60,9 +60,8 @@ def blended(x0: np.ndarray, x1: np.ndarray, t: float) -> np.ndarray:
     """
     t = number("blended", "t", t)
     for name, x in (("x0", x0), ("x1", x1)):
-        if not isinstance(unmasked("x", x), np.ndarray) or x.dtype not in DTYPES or not np.isfinite(x).all():
-            got = f"{x.shape} {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
-            raise ValueError(f"{name} takes a float32 or float64 array of finite numbers, got {got}.")
+        if not is_floats("x", x) or not np.isfinite(x).all():
+            raise ValueError(f"{name} takes a float32 or float64 array of finite numbers, got {kind_of(x)}.")
     if x0.shape != x1.shape or x0.dtype != x1.dtype:
         raise ValueError(
             f"Two arrays of one shape and dtype are blended; got {x0.shape} {x0.dtype}, {x1.shape} {x1.dtype}."
@@ -124,9 +123,8 @@ def auroc(usual: np.ndarray, strange: np.ndarray) -> float:
 
 
 def _images(x: np.ndarray) -> np.ndarray:
-    if not isinstance(unmasked("x", x), np.ndarray) or x.dtype not in DTYPES or x.ndim != 4:
-        got = f"{x.shape} {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
-        raise ValueError(f"x takes a float32 or float64 array (N, C, H, W), got {got}.")
+    if not is_floats("x", x) or x.ndim != 4:
+        raise ValueError(f"x takes a float32 or float64 array (N, C, H, W), got {kind_of(x)}.")
     if not ((x >= 0) & (x <= 1)).all():  # a NaN fails too
         raise ValueError("x takes pixels from 0 to 1, and holds others; scale them.")
     return x

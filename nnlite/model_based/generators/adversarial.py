@@ -6,7 +6,7 @@ D(x) = sigmoid(d) is the probability, in the discriminator's eyes, that x is rea
 import numpy as np
 from scipy.special import expit
 
-from ...layers.arguments import DTYPES
+from ...layers.arguments import DTYPES, kind_of
 
 
 def discriminator_loss(real: np.ndarray, fake: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
@@ -67,8 +67,7 @@ def generator_loss(fake: np.ndarray) -> tuple[float, np.ndarray]:
     (0.6931471805599453, array([[-0.5]]))
     """
     if not isinstance(fake, np.ndarray) or fake.dtype not in DTYPES or fake.shape[1:] != (1,) or len(fake) == 0:
-        got = f"{fake.shape} {fake.dtype}" if isinstance(fake, np.ndarray) else type(fake).__name__
-        raise ValueError(f"A discriminator's scores are a float32 or float64 array (N, 1), got {got}.")
+        raise ValueError(f"A discriminator's scores are a float32 or float64 array (N, 1), got {kind_of(fake)}.")
     # −log sigmoid(d) = log(1 + e^(−d)), without overflow
     loss = np.logaddexp(0, -fake).mean(dtype=np.float64)
     return float(loss), (expit(fake) - 1) / len(fake)

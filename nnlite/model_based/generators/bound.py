@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import expit
 
 from ...layers import Layer
-from ...layers.arguments import DTYPES, Shape, parameter, unmasked
+from ...layers.arguments import Shape, is_floats, kind_of, parameter
 
 
 def reconstruction(scores: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -43,7 +43,7 @@ def reconstruction(scores: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.nd
     _check(scores, "scores")
     _check(x, "x")
     if x.shape != scores.shape or x.dtype != scores.dtype:
-        raise ValueError(f"x takes the shape and dtype of the scores, {scores.shape} {scores.dtype}; got {_of(x)}.")
+        raise ValueError(f"x takes the shape and dtype of the scores, {scores.shape} {scores.dtype}; got {kind_of(x)}.")
     if not (x.min() >= 0 and x.max() <= 1):  # a NaN fails both
         raise ValueError(f"x takes pixels from 0 to 1, and they go from {x.min()} to {x.max()}; scale them.")
     # without overflow, and without the difference of log(1 + e^s) and x s where both are large
@@ -118,7 +118,7 @@ def vae_loss(code: np.ndarray, scores: np.ndarray, x: np.ndarray) -> tuple[float
     bits, dscores = reconstruction(scores, x)
     nats, dcode = divergence(code)
     if len(code) != len(x) or code.dtype != x.dtype:
-        raise ValueError(f"The code and x must be of the same samples and dtype; got {_of(code)} and {_of(x)}.")
+        raise ValueError(f"The code and x must be of the same samples and dtype; got {kind_of(code)} and {kind_of(x)}.")
     loss = (bits + nats).mean(dtype=np.float64)
     return float(loss), dcode / len(x), dscores / len(x)
 
@@ -168,7 +168,7 @@ def halves(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The mean and the log variance (N, d) in what an encoder gives (N, 2d)."""
     _check(code, "code")
     if code.ndim != 2 or code.shape[1] % 2:
-        raise ValueError(f"code takes (N, 2d): d means, then d log variances; got {_of(code)}.")
+        raise ValueError(f"code takes (N, 2d): d means, then d log variances; got {kind_of(code)}.")
     return code[:, : code.shape[1] // 2], code[:, code.shape[1] // 2 :]
 
 
@@ -177,14 +177,7 @@ def _summed(array: np.ndarray) -> np.ndarray:
 
 
 def _check(array: np.ndarray, name: str) -> None:
-    if (
-        not isinstance(unmasked(name, array), np.ndarray)
-        or array.dtype not in DTYPES
-        or array.ndim < 2
-        or array.size == 0
-    ):
-        raise ValueError(f"{name} takes a float32 or float64 array (N, ...) with one sample or more, got {_of(array)}.")
-
-
-def _of(array: np.ndarray) -> str:
-    return f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+    if not is_floats(name, array) or array.ndim < 2 or array.size == 0:
+        raise ValueError(
+            f"{name} takes a float32 or float64 array (N, ...) with one sample or more, got {kind_of(array)}."
+        )
