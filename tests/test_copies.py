@@ -81,7 +81,7 @@ def results(network, x):
         "factors": factors(network, x, layer="relu2", n=2),
         "flipping": evaluation.pixel_flipping(network, x, x),
         "prediction": uncertainty.predict([network, network], x),
-        "maps": uncertainty.explain([network, network], x),
+        "maps": uncertainty.explanations([network, network], x),
         "trace": stepper.record("lrp-epsilon", tiny, np.ones((1, 2))),
         "prototype": general(network, [1], steps=2),
         "fit": training.fit(network, x, labels, epochs=1, progress=False),

@@ -12,7 +12,7 @@ from nnlite.model_based.ascent import ascend
 from nnlite.model_based.deepdream import deepdream
 from nnlite.model_based.feature_visualization import visualize
 from nnlite.model_based.objectives import squared_norm
-from nnlite.uncertainty import dropout_draws, explain, mc_dropout, noise, reliability
+from nnlite.uncertainty import dropout_draws, explanations, mc_dropout, noise, reliability
 
 NET = Network([Dropout(0.5), Dense(np.eye(2))], input_shape=(2,))
 X = np.array([[1.0, 2.0]])
@@ -57,10 +57,10 @@ def test_what_no_machine_counts_is_refused_with_its_number(name):
 
 def test_the_maps_of_all_networks_must_fit(monkeypatch):
     members = [NET] * 100
-    explain(members, X, "gradient")
+    explanations(members, X, "gradient")
     monkeypatch.setenv("NNLITE_MEMORY", "1K")
-    with pytest.raises(ValueError, match="explain with 100 networks, all of whose maps are kept, needs"):
-        explain(members, X, "gradient")
+    with pytest.raises(ValueError, match="explanations with 100 networks, all of whose maps are kept, needs"):
+        explanations(members, X, "gradient")
 
 
 @pytest.mark.parametrize("draws", ["99999999999999999999", "1000000000000"])

@@ -19,7 +19,7 @@ import nnlite
 from nnlite.decision_based import lrp
 
 HOUSE = Path(nnlite.__file__).parent
-ROOT = HOUSE.parent
+CHECKOUT = Path(__file__).parents[1]
 FILES = sorted(path for path in HOUSE.rglob("*.py"))
 
 LONGEST = 300
@@ -32,7 +32,7 @@ def tree_of(path: Path) -> ast.Module:
 
 def imports(path: Path) -> Iterator[tuple[str, ast.AST]]:
     """Every module that a file imports, wherever, by its full name."""
-    package = path.relative_to(ROOT).with_suffix("").parts[:-1]
+    package = path.relative_to(HOUSE.parent).with_suffix("").parts[:-1]
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node) for alias in node.names)
@@ -95,7 +95,7 @@ COMMANDS = ["explain strokes:3 --out map.png", "step lrp-epsilon"]
 
 
 def test_explaining_and_stepping_do_not_load_the_engine(tmp_path: Path) -> None:
-    assert python(WITHOUT, ROOT, str(tmp_path), *COMMANDS) == "[]"
+    assert python(WITHOUT, HOUSE.parent, str(tmp_path), *COMMANDS) == "[]"
 
 
 REPRESENTATIVE = ["test_guided_backpropagation.py", "test_deconvnet.py", "test_smoothgrad.py"]
@@ -105,11 +105,11 @@ def test_without_the_engine_all_but_its_own_tests_pass(tmp_path: Path) -> None:
     """A handful of them; all run in the same way."""
     skip = shutil.ignore_patterns("__pycache__", "engine", ".git")
     shutil.copytree(HOUSE, tmp_path / "nnlite", ignore=skip)
-    shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__", "golden", "fuzz"))
-    shutil.copy(ROOT / "setup.cfg", tmp_path)
+    shutil.copytree(CHECKOUT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__", "golden", "fuzz"))
+    shutil.copy(CHECKOUT / "setup.cfg", tmp_path)
     shutil.rmtree(tmp_path / "tests/engine", ignore_errors=True)
     for shared in ("data", "lessons"):
-        (tmp_path / shared).symlink_to(ROOT / shared)
+        (tmp_path / shared).symlink_to(CHECKOUT / shared)
     assert not (tmp_path / "nnlite/engine").exists()
     (tmp_path / "out").mkdir()
     assert python(WITHOUT, tmp_path, str(tmp_path / "out"), *COMMANDS, "tour --out tour") == "[]"

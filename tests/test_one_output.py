@@ -18,7 +18,7 @@ from nnlite.model_based.objectives import LogProbability
 from nnlite.stepper import record
 from nnlite.training import accuracy, fit, softmax
 from nnlite.training.schedules import OneCycle
-from nnlite.uncertainty import dropout_draws, explain, mc_dropout, predict
+from nnlite.uncertainty import dropout_draws, explanations, mc_dropout, predict
 
 W = np.array([[1.0], [-1.0]])
 X = np.array([[0.0, 3.0], [2.0, 0.5], [1.0, 1.0]])
@@ -167,12 +167,12 @@ def test_an_input_is_found_for_each_of_the_two_classes():
 def test_the_uncertainty_of_the_one_output_is_explained():
     network = Network([Dropout(0.5), Dense(W), Sigmoid()], input_shape=(2,))
     draws = dropout_draws(network, 20)
-    R = explain(draws, X, "gradient-times-input")
+    R = explanations(draws, X, "gradient-times-input")
     expected = [gradient_times_input(draw, X) for draw in draws]
     np.testing.assert_array_equal(R.maps, expected)
     p = np.mean([sigmoid(draw.scores(X)) for draw in draws], axis=0)
     np.testing.assert_allclose(mc_dropout(network, X, 20).mean[:, 1:], p, rtol=1e-12)
-    assert explain([PLAIN, PLAIN], X, "gradient-times-input").std.max() == 0
+    assert explanations([PLAIN, PLAIN], X, "gradient-times-input").std.max() == 0
 
 
 def test_the_stepper_says_the_class():

@@ -159,7 +159,7 @@ def explanations(
         predicted = predict(members, x).classes
         target = predicted if target is None else target
     maps = [one_a_sample(compute(members[0], x, target), x)]
-    claim(2 * len(members) * maps[0].nbytes, f"explain with {len(members)} networks, all of whose maps are kept,")
+    claim(2 * len(members) * maps[0].nbytes, f"explanations with {len(members)} networks, all of whose maps are kept,")
     maps += [one_a_sample(compute(network, x, target), x) for network in members[1:]]
     shapes = {R.shape for R in maps}
     if len(shapes) > 1:
