@@ -10,7 +10,7 @@ import numpy as np
 
 from . import architecture, classes, finite, surgery
 from .batch import check_batch
-from .layers import Layer, Mask
+from .layers import Layer
 from .layers.arguments import Shape, sizes
 from .memory import claim
 from .printed import plain
@@ -218,8 +218,8 @@ class Network:
 
     @property
     def batch(self) -> int:
-        """How many samples fit: as many as the masks of a draw were drawn for; 1 where any number does."""
-        return max((len(layer.m) for layer in self.layers if isinstance(layer, Mask)), default=1)
+        """How many samples fit: as many as the masks of a draw were drawn for; 1 where each is treated separately."""
+        return max((layer.batch for layer in self.layers), default=1)
 
     @property
     def parameters(self) -> dict[str, np.ndarray]:

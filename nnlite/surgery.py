@@ -109,6 +109,11 @@ def with_parameters(network: Network, parameters: Mapping[str, np.ndarray]) -> N
     return _with_values(network, layers) if alike else _with(network, layers)
 
 
+def exchanged(network: Network, layers: Mapping[int, Layer]) -> Network:
+    """The network with other layers at some positions, which turn the same shapes into the same shapes."""
+    return _with_values(network, [layers.get(l, layer) for l, layer in enumerate(network)]) if layers else network
+
+
 def _with(network: Network, layers: Iterable[Layer]) -> Network:
     return _as_prepared(network, type(network)(layers, network.names, network.input_shape, network.info))
 
