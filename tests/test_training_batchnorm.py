@@ -44,7 +44,7 @@ def bits(result: Fit) -> list[bytes]:
 
 @pytest.mark.parametrize("optimizer", [SGD(), SGD(momentum=0.9)], ids=str)
 def test_the_steps_are_those_of_torch(optimizer: SGD) -> None:
-    """Three steps over all samples, and so three epochs; what torch measures with momentum=None is the last batch."""
+    """Three epochs of one batch; then mean and variance of what each BatchNorm reads (torch divides by one less)."""
     torch = pytest.importorskip("torch")
     from nnlite.interop.torch import to_torch
 
@@ -62,13 +62,12 @@ def test_the_steps_are_those_of_torch(optimizer: SGD) -> None:
     assert len(theirs) == len(ours)
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one, other.T if other.ndim == 2 else other, rtol=1e-10, atol=1e-10)
-    for one, norm in zip(result.network, module, strict=True):  # the statistics of the last parameters, in one batch
-        if isinstance(one, BatchNorm):
-            norm.reset_running_stats()
-            norm.momentum = None
-    module(torch.from_numpy(x))
     measured = [norm for norm in result.network if isinstance(norm, BatchNorm)]
-    running = [norm for norm in module if hasattr(norm, "running_mean")]
+    running = [norm for norm in module if isinstance(norm, torch.nn.modules.batchnorm._BatchNorm)]
+    for norm in running:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean over what follows: one pass with the last parameters
+    module(torch.from_numpy(x))
     for one, other, count in zip(measured, running, (70 * 36, 70 * 16, 70), strict=True):
         np.testing.assert_allclose(one.mean, other.running_mean.numpy(), rtol=1e-10, atol=1e-10)
         np.testing.assert_allclose(one.var, other.running_var.numpy() * (count - 1) / count, rtol=1e-10)
@@ -79,8 +78,7 @@ def test_the_steps_are_those_of_torch(optimizer: SGD) -> None:
 def test_a_first_batchnorm_gets_the_mean_and_variance_of_the_data(shape: tuple[int, ...], batch_size: int) -> None:
     """Whatever the batches, the last of which is smaller."""
     x = 100 + numbers.normal(size=(71, *shape)) * np.arange(1, 5).reshape(4, *(1 for _ in shape[1:]))
-    rows = np.prod(shape)
-    start = Network([fresh(4), Flatten(), Dense(numbers.normal(size=(rows, 2)))])
+    start = Network([fresh(4), Flatten(), Dense(numbers.normal(size=(x[0].size, 2)))])
     norm = train(start, x, np.arange(71) % 2, batch_size=batch_size).network[0]
     axes = tuple(axis for axis in range(x.ndim) if axis != 1)
     np.testing.assert_allclose(norm.mean, x.mean(axis=axes), rtol=1e-13)

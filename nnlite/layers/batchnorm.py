@@ -156,11 +156,10 @@ class BatchNormInTraining(Layer):
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
         self.check_above(a, dz)
-        norm, numbers = self.of(a), a.size // a.shape[1]
-        sums = norm.gradients(a, dz)
-        through_mean = _along_channels(sums["beta"] / numbers, a)
-        through_variance = norm.normalized(a) * _along_channels(sums["gamma"] / numbers, a)
-        return norm.backward(a, dz - through_mean - through_variance)
+        norm, axes = self.of(a), _all_but_channels(a)
+        n = norm.normalized(a)
+        mean = dz.mean(axis=axes, keepdims=True)
+        return norm.backward(a, dz - mean - n * (n * dz).mean(axis=axes, keepdims=True))
 
     def gradients(self, a: np.ndarray, dz: np.ndarray) -> dict[str, np.ndarray]:
         self.check_above(a, dz)
