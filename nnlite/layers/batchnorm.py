@@ -168,7 +168,9 @@ class BatchNormInTraining(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         _check_channels(self, shape)
         if shape[0] * prod(shape[2:]) < 2:
-            advice = "One has no variance: choose a batch_size that leaves no single sample, in the last batch either."
+            advice = (
+                "One has no variance: choose a batch_size that leaves no batch of a single sample, the last included."
+            )
             raise self.refuse(shape, "two numbers or more in each channel", advice)
         return shape
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..layers import Dropout
 from ..network import Network
+from ..surgery import exchanged
 from ..walk import activations_of
 from . import loop
 from .accuracy import accuracy
@@ -30,8 +31,9 @@ class Epoch:
     """What was measured in one epoch.
 
     loss, accuracy: the means over the training samples, each measured just before the step that it took part in, with
-    the dropout of that step. held_out_accuracy: on the held-out samples after the epoch, without dropout; None
-    without such samples. seconds: by the clock on the wall, measuring included.
+    the dropout and the batch statistics of that step. held_out_accuracy: on the held-out samples after the epoch,
+    without dropout and with measured statistics; None without such samples. seconds: by the clock on the wall,
+    measuring included.
     """
 
     loss: float
@@ -143,7 +145,7 @@ def fit(
         history = tuple(Epoch(**epoch) for epoch in state.history)
     except TypeError as error:  # only what was read from a checkpoint can be another
         raise ValueError(f"{checkpoint}: not a checkpoint that fit wrote ({error}).") from None
-    return Fit(task.trained(state.parameters), history)
+    return Fit(exchanged(network, dict(enumerate(task.trained(state.parameters)))), history)  # (compiled if it was)
 
 
 class _Classifier:
