@@ -112,9 +112,7 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(compile: bool, monkeypa
 def test_a_compiled_training_takes_the_same_steps() -> None:
     x, labels = digits()
     plain, compiled = (train(network(drop=True), x, labels, compile=compile) for compile in (False, True))
-    assert compiled.network.plan(x.shape) == plain.network.plan(
-        x.shape
-    )  # what is returned is no more compiled than the start
+    assert compiled.network.plan(x.shape) == plain.network.plan(x.shape)  # only the steps were compiled
     for one, other in zip(plain.network, compiled.network, strict=True):
         for name, value in one.arrays.items():
             np.testing.assert_allclose(other.arrays[name], value, rtol=1e-8, atol=1e-10)

@@ -61,7 +61,9 @@ class BatchNorm(Layer):
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)
-        return a * _along_channels(self.scale, a) + self.bias_like(a)
+        z = a * _along_channels(self.scale, a)
+        z += self.bias_like(a)
+        return z
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
         self.check_above(a, dz)
@@ -69,8 +71,7 @@ class BatchNorm(Layer):
 
     def gradients(self, a: np.ndarray, dz: np.ndarray) -> dict[str, np.ndarray]:
         self.check_above(a, dz)
-        axes = _all_but_channels(a)
-        return {"gamma": (dz * self.normalized(a)).sum(axis=axes), "beta": dz.sum(axis=axes)}
+        return {"gamma": _inner(dz, self.normalized(a)), "beta": dz.sum(axis=_all_but_channels(a))}
 
     def output_shape(self, shape: Shape) -> Shape:
         return _check_channels(self, shape)
@@ -78,7 +79,9 @@ class BatchNorm(Layer):
     def normalized(self, a: np.ndarray) -> np.ndarray:
         """(a − μ) / √(σ² + eps)."""
         sigma = np.sqrt(self.var + self.var.dtype.type(self.eps))
-        return (a - _along_channels(self.mean, a)) / _along_channels(sigma, a)
+        n = a - _along_channels(self.mean, a)
+        n /= _along_channels(sigma, a)
+        return n
 
     def in_training(self) -> "BatchNormInTraining":
         """This layer as it stands in training: with the mean and variance of each batch in place of its own."""
@@ -147,8 +150,9 @@ class BatchNormInTraining(Layer):
 
     def of(self, a: np.ndarray) -> BatchNorm:
         """The BatchNorm with the mean and variance of this batch, which does the same to it."""
-        axes = _all_but_channels(a)
-        return BatchNorm(self.gamma, self.beta, a.mean(axis=axes), a.var(axis=axes), self.eps)
+        mean = a.mean(axis=_all_but_channels(a))
+        apart = a - _along_channels(mean, a)
+        return BatchNorm(self.gamma, self.beta, mean, _inner(apart, apart) / (a.size // len(mean)), self.eps)
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)
@@ -156,10 +160,11 @@ class BatchNormInTraining(Layer):
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
         self.check_above(a, dz)
-        norm, axes = self.of(a), _all_but_channels(a)
+        norm = self.of(a)
         n = norm.normalized(a)
-        mean = dz.mean(axis=axes, keepdims=True)
-        return norm.backward(a, dz - mean - n * (n * dz).mean(axis=axes, keepdims=True))
+        n *= _along_channels(_inner(n, dz) / (a.size // a.shape[1]), a)
+        n += dz.mean(axis=_all_but_channels(a), keepdims=True)
+        return norm.backward(a, np.subtract(dz, n, out=n))
 
     def gradients(self, a: np.ndarray, dz: np.ndarray) -> dict[str, np.ndarray]:
         self.check_above(a, dz)
@@ -196,6 +201,12 @@ def _check_channels(layer: BatchNorm | BatchNormInTraining, shape: Shape) -> Sha
 def _all_but_channels(a: np.ndarray) -> tuple[int, ...]:
     """The axes that a mean or a sum for each channel goes over."""
     return tuple(axis for axis in range(a.ndim) if axis != 1)
+
+
+def _inner(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Σ one · other in each channel, without an array of the products."""
+    axes = "nchw"[: one.ndim]
+    return np.einsum(f"{axes},{axes}->c", one, other)
 
 
 def _along_channels(values: np.ndarray, a: np.ndarray) -> np.ndarray:
