@@ -87,7 +87,9 @@ def check(layers: Sequence[Layer], names: Sequence[str], wires: Wires) -> None:
         if above is not None:
             raise ValueError(_upside_down(names, wires, l, above))
         if len(each) != layer.reads and (layer.reads is not None or not each):
-            number = "one activation or more" if layer.reads is None else f"{layer.reads} activations"
+            number = {None: "one activation or more", 1: "one activation"}.get(
+                layer.reads, f"{layer.reads} activations"
+            )
             got = ", ".join(places[i] for i in each) or "none"
             advice = " Let them meet in an Add, Concat or Multiply." if layer.reads == 1 and len(each) > 1 else ""
             raise ValueError(f"layer {names[l]}: {layer!r} reads {number}, and is wired to {got}.{advice}")

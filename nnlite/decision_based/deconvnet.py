@@ -207,7 +207,7 @@ def _rules(network: Network) -> list[LocalRule]:
 
 def _up_to(network: Network, x: np.ndarray, layer: str) -> tuple[Network, list[np.ndarray]]:
     """The layers up to this one, and their activations."""
-    part = network[: network.index(layer) + 1]
+    part = network.up_to(layer)
     return part, activations(part, x)
 
 
