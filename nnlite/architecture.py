@@ -75,8 +75,31 @@ def plan(network: "Network", shape: Shape) -> str:
     return "\n".join(map(str.rstrip, columns(rows, left=range(6)).split("\n")))
 
 
+def shapes(network: "Network", shape: Shape) -> list[Shape]:
+    """The shapes of all activations for an input of this shape, batch axis included."""
+    found: list[Shape] = [tuple(shape)]
+    for name, layer, wires in zip(network.names, network.layers, network.wires, strict=True):
+        try:
+            found.append(layer.output_shape(wiring.read(layer, wires, found, found[0][0])))
+        except ValueError as error:
+            raise ValueError(f"layer {name}: {error}") from None
+    return found
+
+
 def draw(network: "Network") -> str:
-    """The network as a flow chart in Mermaid's language: see `Network.draw`."""
+    """The network as a flow chart in Mermaid's language: see `Network.draw`.
+
+    >>> from nnlite import Network
+    >>> from nnlite.layers import Dense, Residual
+    >>> print(draw(Network([Residual([Dense(np.eye(2))])])))
+    flowchart TD
+        0([input])
+        1["block1.dense1"]
+        2["block1.add"]
+        0 --> 1
+        0 --> 2
+        1 --> 2
+    """
     boxes = ["    0([input])", *(f'    {l}["{name}"]' for l, name in enumerate(network.names, 1))]
     arrows = [f"    {i} --> {l}" for l, each in enumerate(network.wires, 1) for i in each]
     return "\n".join(["flowchart TD", *boxes, *arrows])

@@ -9,8 +9,8 @@ from typing import Any, overload
 import numpy as np
 
 from . import architecture, classes, finite, surgery, wiring
-from .batch import check_batch
-from .layers import Constant, Layer, Mask
+from .batch import check_batch, samples
+from .layers import Layer
 from .layers.arguments import Shape, sizes
 from .layers.blocks import Block, Row
 from .memory import claim
@@ -132,7 +132,7 @@ class Network:
             below = rules[l](self.layers[l], self.read(l, a), a[l + 1], signals[l + 1])
             for i, r in zip(self.wires[l], (below,) if self.layers[l].reads == 1 else below, strict=True):
                 signals[i] = r if signals[i] is None else signals[i] + r
-        return signals if down_to == 0 else [None] * down_to + signals[down_to:]
+        return [None] * down_to + signals[down_to:]
 
     def output(self, x: np.ndarray) -> np.ndarray:
         """The last activation alone: forward(x)[-1], without keeping the others."""
@@ -215,11 +215,7 @@ class Network:
     def __getitem__(self, which: int | str) -> Layer: ...
 
     def __getitem__(self, which: slice | int | str) -> "Network | Layer":
-        """network[0] and network["conv1"] are layers; network[:3] is the network of the first three.
-
-        A slice is cut where one wire crosses: its first layer reads one activation from below, and nothing above it
-        reads anything but its last.
-        """
+        """network[0] and network["conv1"] are layers; network[:3], cut where one wire crosses, is a network."""
         if isinstance(which, slice):
             return surgery.part(self, which)
         return self.layers[self.index(which) if isinstance(which, str) else which]
@@ -235,17 +231,8 @@ class Network:
         """The dtype of the weights (float32 for a network without any)."""
         return next((layer.dtype for layer in self.layers if layer.dtype is not None), np.dtype(np.float32))
 
-    @property
-    def batch(self) -> int:
-        """How many samples fit: as many as the masks of a draw were drawn for; 1 where any number does."""
-        drawn = [layer for layer in self.layers if isinstance(layer, (Constant, Mask))]
-        return max((len(layer.m if isinstance(layer, Mask) else layer.value) for layer in drawn), default=1)
-
-    @cached_property
-    def last_read(self) -> list[list[int]]:
-        """For each layer the activations, without x, that no layer above it reads."""
-        ends = [by[-1] if by else -1 for by in wiring.readers(self.wires)]
-        return [[i for i in self.wires[l] if i and ends[i] == l] for l in range(len(self))]
+    batch = cached_property(samples)
+    last_read = cached_property(lambda self: wiring.last_read(self.wires))
 
     def up_to(self, name: str) -> "Network":
         """The layers from the input to the layer with this name: those that it depends on, and itself."""
@@ -266,13 +253,7 @@ class Network:
 
     def shapes(self, shape: Shape) -> list[Shape]:
         """The shapes of all activations for an input of this shape, batch axis included."""
-        shapes = [tuple(shape)]
-        for name, layer, wires in zip(self.names, self.layers, self.wires, strict=True):
-            try:
-                shapes.append(layer.output_shape(wiring.read(layer, wires, shapes, shapes[0][0])))
-            except ValueError as error:
-                raise ValueError(f"layer {name}: {error}") from None
-        return shapes
+        return architecture.shapes(self, shape)
 
     def plan(self, shape: Shape) -> str:
         """What runs each layer for inputs of this shape (N, ...): a line for each layer.
@@ -285,18 +266,7 @@ class Network:
         return architecture.plan(self, shape)
 
     def draw(self) -> str:
-        """The network as a flow chart in Mermaid's language, which code hosts and notebooks draw.
-
-        >>> from nnlite.layers import Dense, Residual
-        >>> print(Network([Residual([Dense(np.eye(2))])]).draw())
-        flowchart TD
-            0([input])
-            1["block1.dense1"]
-            2["block1.add"]
-            0 --> 1
-            0 --> 2
-            1 --> 2
-        """
+        """The network as a flow chart in Mermaid's language, which code hosts and notebooks draw."""
         return architecture.draw(self)
 
     def summary(self, input_shape: Shape | None = None) -> str:

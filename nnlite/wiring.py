@@ -29,9 +29,10 @@ def readers(wires: Wires) -> list[list[int]]:
     return found
 
 
-def is_row(wires: Wires) -> bool:
-    """Whether every layer reads the one before it, and nothing else."""
-    return all(each == (l,) for l, each in enumerate(wires))
+def last_read(wires: Wires) -> list[list[int]]:
+    """For each layer the activations, without x, that no layer above it reads."""
+    ends = [by[-1] if by else -1 for by in readers(wires)]
+    return [[i for i in each if i and ends[i] == l] for l, each in enumerate(wires)]
 
 
 def crossing(wires: Wires, cut: int) -> list[tuple[int, int]]:

@@ -17,7 +17,8 @@ from .rules import epsilon
 def proportional(stabilizer: float | Relative = 0.0) -> Rule:
     """R_b = x_b / (z + stabilizer · sgn z) · R, z = Σ_b x_b: LRP-ε at an Add.
 
-    Each branch gets the share that it brought. Where the branches cancel, z is near 0 and the shares explode with opposite signs; `relative(0.25)` tames them.
+    Each branch gets the share that it brought. Where the branches cancel, z is near 0 and the shares explode with
+    opposite signs; `relative(0.25)` tames them.
 
     Source: Bach et al. 2015, eq. 58, with weights 1.
 
