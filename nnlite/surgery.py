@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import wiring
-from .layers import BatchNorm, Dropout, Identity, Layer, Softmax
+from .layers import BatchNorm, Constant, Dropout, Identity, Layer, Softmax
 from .layers.arguments import Shape, float_dtype, generator
 
 if TYPE_CHECKING:
@@ -52,6 +52,22 @@ def up_to(network: Network, name: str) -> Network:
     return _of(network, sorted(needed), 0)
 
 
+def above(network: Network, at: int, a: Sequence[np.ndarray]) -> Network:
+    """The layers above activation `at`, as a network that reads it.
+
+    Where more than one wire crosses, what else they read is held at its value in a: each a `Constant` of this batch.
+    """
+    held = sorted({i for i, _ in wiring.crossing(network.wires, at)} - {at})
+    if not held:
+        return network[at:]
+    kept, places = range(at, len(network)), ("input", *network.names)
+    new = {at: 0, **{i: n for n, i in enumerate(held, 1)}, **{l + 1: n for n, l in enumerate(kept, len(held) + 1)}}
+    layers = [*(Constant(a[i]) for i in held), *network.layers[at:]]
+    names = [*(f"held.{places[i]}" for i in held), *network.names[at:]]
+    wires = ((),) * len(held) + tuple(tuple(new[i] for i in network.wires[l]) for l in kept)
+    return _as_prepared(network, type(network)(layers, names, None, network.info, wires))
+
+
 def _of(network: Network, kept: Sequence[int], start: int) -> Network:
     """Some layers of a network, activation `start` being their input."""
     places = {start: 0, **{l + 1: new for new, l in enumerate(kept, 1)}}
@@ -81,7 +97,7 @@ def merged(network: Network) -> Network:
         elif isinstance(layer, BatchNorm) and network.wires[i][0] in into and len(readers[network.wires[i][0]]) == 1:
             into[i + 1] = below = into[network.wires[i][0]]
             layers[below], layers[i] = layer.merge(layers[below]), Identity()
-    return network if tuple(layers) == network.layers else _with(network, layers)
+    return network if tuple(layers) == network.layers else with_layers(network, layers)
 
 
 def sample(network: Network, rng: np.random.Generator | int, shape: Shape) -> Network:
@@ -111,7 +127,7 @@ def sample(network: Network, rng: np.random.Generator | int, shape: Shape) -> Ne
 def astype(network: Network, dtype: Any) -> Network:
     """The network in float32 or float64."""
     float_dtype(dtype, "astype")
-    return _with(network, [layer.astype(dtype) for layer in network])
+    return with_layers(network, [layer.astype(dtype) for layer in network])
 
 
 def with_parameters(network: Network, parameters: Mapping[str, np.ndarray]) -> Network:
@@ -134,10 +150,11 @@ def with_parameters(network: Network, parameters: Mapping[str, np.ndarray]) -> N
         own = {key: parameters[f"{name}.{key}"] for key in layer.parameters if f"{name}.{key}" in parameters}
         layers.append(replace(layer, **own) if own else layer)
     alike = all(getattr(value, "dtype", None) == present[name].dtype for name, value in parameters.items())
-    return _with_values(network, layers) if alike else _with(network, layers)
+    return _with_values(network, layers) if alike else with_layers(network, layers)
 
 
-def _with(network: Network, layers: Iterable[Layer]) -> Network:
+def with_layers(network: Network, layers: Iterable[Layer]) -> Network:
+    """The network with other layers in the same places: its names, wires, input_shape and info."""
     return _as_prepared(network, type(network)(layers, network.names, network.input_shape, network.info, network.wires))
 
 

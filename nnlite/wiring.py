@@ -35,6 +35,12 @@ def last_read(wires: Wires) -> list[list[int]]:
     return [[i for i in each if i and ends[i] == l] for l, each in enumerate(wires)]
 
 
+def in_a_row(wires: Wires) -> int:
+    """How many layers from the lowest up follow each other, each alone reading the one before it."""
+    by = readers(wires)
+    return next((l for l, each in enumerate(wires) if each != (l,) or by[l] != [l]), len(wires))
+
+
 def crossing(wires: Wires, cut: int) -> list[tuple[int, int]]:
     """The wires from activations up to `cut` to layers from there on: (activation, layer)."""
     return [(i, l) for l in range(cut, len(wires)) for i in wires[l] if i <= cut]
