@@ -15,8 +15,12 @@ import pytest
 from nnlite import Network, files, load, storage
 from nnlite.layers import (
     KINDS,
+    Add,
     AvgPool2d,
     BatchNorm,
+    Branches,
+    Concat,
+    Constant,
     Conv2d,
     ConvTranspose2d,
     Dense,
@@ -29,6 +33,7 @@ from nnlite.layers import (
     LogSoftmax,
     Mask,
     MaxPool2d,
+    Multiply,
     ReLU,
     Reshape,
     Sigmoid,
@@ -64,8 +69,11 @@ def every_kind(dtype=np.float64):
         Softmax(),
         LogSoftmax(),
         Dropout2d(0.25),
+        Branches([[], [Constant(r(size=(1, 3)))]], Concat()),
+        Branches([[Tanh()], []], Add()),
+        Branches([[Tanh()], []], Multiply()),
     ]
-    return Network([layer.astype(dtype) for layer in layers], input_shape=(2, 8, 8), info=INFO)
+    return Network(layers, input_shape=(2, 8, 8), info=INFO).astype(dtype)
 
 
 @pytest.fixture
@@ -373,7 +381,7 @@ FORGERIES = {
     "input_shape another": (top(input_shape=[3, 8, 8]), r"layer conv1: .*got \(1, 3, 8, 8\)"),
     "info a number": (top(info=5), "not one that nnlite wrote"),
     "info missing": (top(info=...), "not one that nnlite wrote .*'info'"),
-    "version 999": (top(version=999), "reads format version 1, and the file has version 999; install a newer nnlite"),
+    "version 999": (top(version=999), "reads versions up to 2, and the file has version 999; install a newer nnlite"),
     "version 0": (top(version=0), "has version 0; get the file again"),
     "version a text": (top(version="1"), "has version '1'; get the file again"),
     "version NaN": (top(version=float("nan")), "has version nan; get the file again"),

@@ -7,6 +7,8 @@
     activations.py  ReLU, LeakyReLU, Tanh, Sigmoid, Softmax, LogSoftmax
     shape.py        Flatten, Reshape, Identity
     dropout.py      Dropout, Dropout2d and the masks drawn from it
+    joins.py        Add, Concat, Multiply: where branches meet; Constant, which reads nothing
+    blocks.py       Residual, Branches: what expands into layers and wires
 
 Every layer has `forward(a)`, the exact vector-Jacobian product `backward(a, dz)`, the gradients of its parameters
 `gradients(a, dz)`, and `output_shape(shape)`. Nothing is remembered between two calls.
@@ -14,9 +16,11 @@ Every layer has `forward(a)`, the exact vector-Jacobian product `backward(a, dz)
 
 from .activations import LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from .batchnorm import BatchNorm, BatchNormInTraining
+from .blocks import Branches, Residual
 from .conv2d import Conv2d, ConvTranspose2d
 from .dense import Dense
 from .dropout import Dropout, Dropout2d, Mask
+from .joins import Add, Concat, Constant, Multiply
 from .layer import Layer
 from .pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
 from .shape import Flatten, Identity, Reshape
@@ -43,15 +47,23 @@ KINDS: dict[str, type[Layer]] = {
         Dropout,
         Dropout2d,
         Mask,
+        Add,
+        Concat,
+        Multiply,
+        Constant,
     )
 }
 """Every kind of layer by its name: what a saved network may consist of (a BatchNormInTraining is not for keeping)."""
 
 __all__ = [
     "KINDS",
+    "Add",
     "AvgPool2d",
     "BatchNorm",
     "BatchNormInTraining",
+    "Branches",
+    "Concat",
+    "Constant",
     "Conv2d",
     "ConvTranspose2d",
     "Dense",
@@ -65,8 +77,10 @@ __all__ = [
     "LogSoftmax",
     "Mask",
     "MaxPool2d",
+    "Multiply",
     "ReLU",
     "Reshape",
+    "Residual",
     "Sigmoid",
     "Softmax",
     "Tanh",

@@ -1,14 +1,14 @@
 """BatchNorm in training: by the batch in the steps, by what is measured over all samples in the trained network."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from ..kernels.blas import one_blas_thread
-from ..layers import BatchNorm
+from ..layers import BatchNorm, Layer
 from ..network import Network
-from ..surgery import exchanged
+from ..surgery import with_layers
 from ..walk import activations_of
 from .divergence import ADVICE
 
@@ -18,7 +18,7 @@ Statistics = tuple[int, np.ndarray, np.ndarray]
 
 def in_training(network: Network) -> Network:
     """The network with every BatchNorm normalizing by the batch: what the steps of a training run on."""
-    return exchanged(network, {l: norm.in_training() for l, norm in _norms(network).items()})
+    return _exchanged(network, {l: norm.in_training() for l, norm in _norms(network).items()})
 
 
 def measured(network: Network, batches: Iterable[np.ndarray]) -> Network:
@@ -49,18 +49,23 @@ def measured(network: Network, batches: Iterable[np.ndarray]) -> Network:
         for x in batches:
             a = activations_of(steps, x)
             for l, norm in norms.items():
-                of = norm.in_training().of(a[l])
-                found[l] = _pooled(found[l], (a[l].size // len(of.mean), of.mean, of.var))
+                read = steps.read(l, a)
+                of = norm.in_training().of(read)
+                found[l] = _pooled(found[l], (read.size // len(of.mean), of.mean, of.var))
     for l, (_, mean, var) in found.items():
         if not np.isfinite(mean + var).all():
             what = f"the mean and variance that layer {network.names[l]} reads are not finite"
             raise FloatingPointError(f"Training diverged: {what}. {ADVICE}")
         norms[l] = replace(norms[l], mean=mean.astype(network.dtype), var=var.astype(network.dtype))
-    return exchanged(network, norms)
+    return _exchanged(network, norms)
 
 
 def _norms(network: Network) -> dict[int, BatchNorm]:
     return {l: layer for l, layer in enumerate(network) if isinstance(layer, BatchNorm)}
+
+
+def _exchanged(network: Network, layers: Mapping[int, Layer]) -> Network:
+    return with_layers(network, [layers.get(l, layer) for l, layer in enumerate(network)]) if layers else network
 
 
 def _pooled(one: Statistics, other: Statistics) -> Statistics:
