@@ -2,7 +2,7 @@
 
     dense.py        z_k = Σ_j a_j w_jk + b_k
     conv2d.py       convolution and its transpose
-    batchnorm.py    (a − μ) / σ, scaled and shifted
+    batchnorm.py    (a − μ) / σ, scaled and shifted; in training with the μ and σ of each batch
     pooling.py      maximum and mean over windows
     activations.py  ReLU, LeakyReLU, Tanh, Sigmoid, Softmax, LogSoftmax
     shape.py        Flatten, Reshape, Identity
@@ -15,7 +15,7 @@ Every layer has `forward(a)`, the exact vector-Jacobian product `backward(a, dz)
 """
 
 from .activations import LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
-from .batchnorm import BatchNorm
+from .batchnorm import BatchNorm, BatchNormInTraining
 from .blocks import Branches, Residual
 from .conv2d import Conv2d, ConvTranspose2d
 from .dense import Dense
@@ -53,13 +53,14 @@ KINDS: dict[str, type[Layer]] = {
         Constant,
     )
 }
-"""Every kind of layer by its name: what a saved network may consist of."""
+"""Every kind of layer by its name: what a saved network may consist of (a BatchNormInTraining is not for keeping)."""
 
 __all__ = [
     "KINDS",
     "Add",
     "AvgPool2d",
     "BatchNorm",
+    "BatchNormInTraining",
     "Branches",
     "Concat",
     "Constant",

@@ -69,6 +69,11 @@ class Layer:
         return shape
 
     @property
+    def batch(self) -> int:
+        """How many samples it takes, or needs, at once; 1 where it treats each separately."""
+        return 1
+
+    @property
     def arrays(self) -> dict[str, np.ndarray]:
         """The layer's arrays by name; a bias that is None is left out."""
         return self._arrays(_fields(type(self)))  # type: ignore[arg-type]  # a class can be hashed
