@@ -15,12 +15,7 @@ from .receptive_field import image_shape
 
 @dataclass(frozen=True, eq=False)
 class Channels:
-    """f_n = Σ a[n, k_n] over the feature map; the signal at the top is 1 on channel k_n of sample n.
-
-    Parameters
-    ----------
-    k
-        (N,) integers: the channel of each sample.
+    """f_n = Σ a[n, k_n] over the feature map; the signal at the top is 1 on channel k_n of sample n: k (N,) integers.
 
     Raises
     ------
@@ -47,14 +42,7 @@ class Channels:
 def all_channels(network: Network, layer: str, channels: Any = None, **options: Any) -> Visualization:
     """Sample i of the batch is visualize(network, (layer, channels[i])): by default every channel of the layer.
 
-    Parameters
-    ----------
-    network, layer
-        A network of images, and the name of one of its layers.
-    channels
-        A channel, or several; by default all: 0, 1, ...
-    options
-        Those of `visualize`.
+    The channels are one, or several; the options those of `visualize`.
 
     Raises
     ------

@@ -31,16 +31,7 @@ class Examples:
 
 
 def dataset_examples(f: Objective, images: np.ndarray, n: int = 1) -> Examples:
-    """The n images x with the highest f(x).
-
-    Parameters
-    ----------
-    f
-        An objective that sees each image alone, such as Score(network, ("conv2", 7)).
-    images
-        (N, ...), for f.
-    n
-        How many, at most N.
+    """The n images x (N, ...) with the highest f(x), for an objective that sees each alone, such as a Score.
 
     Raises
     ------

@@ -37,12 +37,7 @@ class Fourier(Layer):
 
     Shapes: c (N, C, H, W // 2 + 1, 2), real and imaginary parts; z (N, C, H, W).
 
-    Parameters
-    ----------
-    size
-        (H, W), even or odd.
-    decay
-        From 0, all frequencies alike, over 1, as in photographs, to what is wanted.
+    The decay goes from 0, all frequencies alike, over 1, as in photographs, to what is wanted.
 
     Raises
     ------
@@ -60,9 +55,7 @@ class Fourier(Layer):
     decay: float = 1.0
 
     def __post_init__(self) -> None:
-        self._set(size=pair("Fourier", "size", self.size, 1), decay=number("Fourier", "decay", self.decay))
-        if self.decay < 0:
-            raise ValueError(f"Fourier: decay takes a number from 0, got {self.decay}.")
+        self._set(size=pair("Fourier", "size", self.size, 1), decay=number("Fourier", "decay", self.decay, least=0))
         with np.errstate(all="ignore"):
             s, _ = _gains(*self.size, self.decay)
         if not (np.isfinite(s).all() and s.min() > 0):
@@ -94,18 +87,7 @@ class Fourier(Layer):
 def fourier_image(shape: Shape, *, decay: float = 1.0, dtype: np.dtype | type = np.float32) -> Network:
     """c ↦ x = sigmoid(M · Fourier(c)), pixels in (0, 1); M mixes three decorrelated colours, and is left out else.
 
-    Parameters
-    ----------
-    shape
-        (C, H, W) of one image.
-    decay
-        As in `Fourier`.
-    dtype
-        float32 or float64.
-
-    Returns
-    -------
-    A network from c (N, C, H, W // 2 + 1, 2) to x (N, C, H, W).
+    It takes c (N, C, H, W // 2 + 1, 2) to x (N, C, H, W), for the shape (C, H, W) of one image; decay as in `Fourier`.
 
     Raises
     ------

@@ -110,20 +110,11 @@ def _within(low: int, high: int, m: int) -> slice:
 
 @dataclass(frozen=True, eq=False)
 class Tiled:
-    """Through(network, Selected(where, f)) by tiles, for an f that is a sum over the places of the activations.
+    """Through(network, Selected(where, f)) by tiles, for an f that is a sum over the places, such as squared_norm.
 
-    f(x) = Σ_tiles f(the activations that the tile owns); the gradient is the sum of theirs. Nothing is approximated.
-
-    Parameters
-    ----------
-    network
-        Layers with a `sight`.
-    f
-        Such as squared_norm.
-    tile
-        About how many pixels high and wide the tiles are, without what they see beyond their borders.
-    where
-        Which activations: (samples, channels, rows, columns).
+    f(x) = Σ_tiles f(the activations that the tile owns); the gradient is the sum of theirs. Nothing is approximated. A
+    tile is about that many pixels high and wide, without what it sees beyond its borders; `where` are the samples,
+    channels, rows and columns of the activations.
     """
 
     network: Network

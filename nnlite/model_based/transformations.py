@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from ..layers import Layer
-from ..layers.arguments import Shape, is_integer, number
+from ..layers.arguments import Shape, integer, number
 from ..network import Network
 from .objectives import Objective, Through, drawn
 from .warp import Warp
@@ -37,8 +37,7 @@ class Jitter:
     pixels: int
 
     def __post_init__(self) -> None:
-        if not is_integer(self.pixels) or self.pixels < 0:
-            raise ValueError(f"Jitter: pixels takes an integer from 0, got {self.pixels!r}.")
+        integer("Jitter", "pixels", self.pixels)
 
     def draw(self, rng: np.random.Generator, shape: Shape) -> Layer:
         rows, columns = rng.integers(-self.pixels, self.pixels + 1, size=2)
@@ -108,15 +107,7 @@ class Scaling:
 
 @dataclass(frozen=True, eq=False)
 class Robust:
-    """f of x transformed at random: each draw is f(τ(x)) with τ = the transformations, one after the other.
-
-    Parameters
-    ----------
-    transformations
-        What is drawn for every step.
-    f
-        An objective on images.
-    """
+    """f of x transformed at random: each draw is f(τ(x)) with τ = the transformations, one after the other."""
 
     transformations: Sequence[Transformation]
     f: Objective

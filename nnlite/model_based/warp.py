@@ -17,12 +17,7 @@ class Warp(Layer):
     M_pq is what pixel q has in the value at the place that comes to lie on pixel p; it is bilinear in that place, so
     there are at most four in a row. What comes from outside the image is 0. The size stays as it is.
 
-    Parameters
-    ----------
-    degrees
-        The angle, counter-clockwise as one looks at the image.
-    factor
-        The enlargement, above 0: 2 shows the middle of the image twice as large.
+    The angle is counter-clockwise as one looks at the image; a factor of 2 shows its middle twice as large.
 
     Raises
     ------
@@ -38,9 +33,8 @@ class Warp(Layer):
     factor: float = 1.0
 
     def __post_init__(self) -> None:
-        self._set(degrees=number("Warp", "degrees", self.degrees), factor=number("Warp", "factor", self.factor))
-        if self.factor <= 0:
-            raise ValueError(f"Warp: factor must be above 0, got {self.factor}.")
+        self._set(degrees=number("Warp", "degrees", self.degrees))
+        self._set(factor=number("Warp", "factor", self.factor, above=0))
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)

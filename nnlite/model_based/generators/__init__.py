@@ -27,12 +27,9 @@ NAMES = ("vae", "gan", "dcgan")
 
 
 def load(name: str | os.PathLike) -> Generator:
-    """A generator by name, "vae", "gan" or "dcgan", or from a file that `Generator.save` wrote.
+    """A generator by name, "vae", "gan" or "dcgan", or from a file that `Generator.save` wrote, in float32.
 
-    Returns
-    -------
-    Generator
-        In float32; `info` says how it was trained and how well it does.
+    Its `info` says how it was trained and how well it does.
 
     Raises
     ------

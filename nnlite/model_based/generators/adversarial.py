@@ -10,19 +10,9 @@ from ...layers.arguments import DTYPES, kind_of
 
 
 def discriminator_loss(real: np.ndarray, fake: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """L = −1/N Σ log D(x) − 1/M Σ log(1 − D(g(z))).
+    """L = −1/N Σ log D(x) − 1/M Σ log(1 − D(g(z))), and its gradients (D − 1) / N and D / M in the two.
 
-    Parameters
-    ----------
-    real, fake
-        The scores of real images (N, 1) and of generated ones (M, 1).
-
-    Returns
-    -------
-    float
-        The loss.
-    np.ndarray, np.ndarray
-        Its gradients in the two: (D − 1) / N and D / M.
+    Shapes: the scores of real images (N, 1), of fake ones (M, 1).
 
     Raises
     ------
@@ -40,21 +30,9 @@ def discriminator_loss(real: np.ndarray, fake: np.ndarray) -> tuple[float, np.nd
 
 
 def generator_loss(fake: np.ndarray) -> tuple[float, np.ndarray]:
-    """L = −1/N Σ log D(g(z)): the non-saturating loss.
+    """L = −1/N Σ log D(g(z)), the non-saturating loss, and its gradient (D − 1) / N in the scores (N, 1).
 
     Where the discriminator is sure that images are generated, log(1 − D) is flat and −log D is steep.
-
-    Parameters
-    ----------
-    fake
-        The scores of generated images (N, 1).
-
-    Returns
-    -------
-    float
-        The loss.
-    np.ndarray
-        Its gradient in the scores: (D − 1) / N.
 
     Raises
     ------

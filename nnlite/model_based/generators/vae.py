@@ -25,14 +25,8 @@ from .quality import bound
 class VAETask:
     """Encoder and decoder learn together; the noise of a step is drawn from (seed, epoch, step).
 
-    Attributes
-    ----------
-    encoder
-        Images to codes' means and log variances, (N, 2d).
-    decoder
-        Codes (N, d) to images; it ends in a Sigmoid, which the loss takes in.
-    x, held_out
-        The images to learn from, and others, on which the bound is measured after every epoch.
+    The encoder takes images to codes' means and log variances (N, 2d), the decoder codes (N, d) to images; it ends in a
+    Sigmoid, which the loss takes in. After every epoch the bound is measured on the images held_out.
     """
 
     encoder: Network
