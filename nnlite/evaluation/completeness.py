@@ -51,13 +51,6 @@ class Completeness:
 def completeness(network: Network, x: np.ndarray, method: str, target: Target = None) -> Completeness:
     """Σ R of a method's map, beside what the map divides.
 
-    Parameters
-    ----------
-    network, x, target
-        As for `gradient`.
-    method
-        A name in `decision_based.registry.METHODS` whose maps divide something.
-
     Raises
     ------
     TypeError, ValueError
@@ -76,8 +69,8 @@ def completeness(network: Network, x: np.ndarray, method: str, target: Target = 
     [4.] [4.] [0.]
     """
     compute = explainer(method)
-    if method not in METHODS or METHODS[method].meaning not in ("score", "difference", "expansion"):
-        dividing = [name for name, m in METHODS.items() if m.meaning in ("score", "difference", "expansion")]
+    dividing = [name for name, m in METHODS.items() if m.meaning in ("score", "difference", "expansion")]
+    if method not in dividing:
         raise ValueError(f"The maps of {method!r} divide nothing; those of {', '.join(dividing)} do.")
     target = explained(network, x, target).target
     whole: Any = divided(METHODS[method].meaning, network, x, target)

@@ -46,16 +46,9 @@ class Erased:
 def mass_accuracy(R: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Σ_{i in T} R⁺_i / Σ_i R⁺_i for each sample: how much of the positive relevance lies in T.
 
-    Parameters
-    ----------
-    R
-        A map for each sample, (N, H, W) or (N, C, H, W), whose channels are summed.
-    truth
-        T: (N, H, W) booleans, for every sample at least one.
+    0 for a map without positive relevance; for a map that is the same everywhere, the share of T.
 
-    Returns
-    -------
-    (N,), from 0 to 1; 0 for a map without positive relevance. For a map that is the same everywhere, the share of T.
+    Shapes: R (N, H, W) or (N, C, H, W), whose channels are summed; truth, T, (N, H, W) booleans.
 
     Raises
     ------
@@ -77,7 +70,7 @@ def mass_accuracy(R: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def rank_accuracy(R: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """|T ∩ {the |T| pixels with the largest R}| / |T| for each sample; of equal pixels the first in row-major order.
 
-    Parameters, Raises, Source: as `mass_accuracy` (relevance rank accuracy).
+    Shapes, Raises, Source: as `mass_accuracy` (relevance rank accuracy).
 
     >>> rank_accuracy(np.array([[[3.0, 1.0, 5.0]]]), np.array([[[True, True, False]]]))
     array([0.5])
@@ -93,15 +86,8 @@ def rank_accuracy(R: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def erase_strokes(network: Network, x: np.ndarray, pen: np.ndarray, target: Target = None) -> Erased:
     """Set each pen stroke's pixels to 0, one stroke at a time, and ask the network what is left.
 
-    Parameters
-    ----------
-    network
-        A classifier of images (N, C, H, W).
-    x, pen
-        Images, and the stroke of each pixel (N, H, W), −1 for paper: as `datasets.strokes(n, with_strokes=True)`
-        gives them.
-    target
-        The class c: one for all samples, one for each (N,), or None for the predicted class.
+    pen holds the stroke of each pixel of x, (N, H, W), −1 for paper: as `datasets.strokes(n, with_strokes=True)` gives
+    it. The target is a class, not a neuron.
 
     Raises
     ------

@@ -1,17 +1,15 @@
 """What is tested: a map, brought to one number a pixel, or a method, by its name or as a function."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..decision_based.copies import target_of_copies
 from ..decision_based.masking import relevance_map
-from ..decision_based.registry import METHODS, one_a_sample
+from ..decision_based.registry import METHODS, Explainer, one_a_sample
+from ..decision_based.target import Explained, explained
 from ..finite import NotFinite, is_finite
 from ..network import Network
-
-Explainer = Callable[[Network, np.ndarray, Any], np.ndarray]
-"""method(network, x, target) -> a map for each sample."""
 
 
 def on_pixels(R: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -29,6 +27,12 @@ def on_pixels(R: np.ndarray, x: np.ndarray) -> np.ndarray:
     """
     R = relevance_map(R, x)
     return R.sum(axis=1) if R.ndim == 4 else R
+
+
+def scores_of_copies(network: Network, f: Explained, copies: np.ndarray) -> np.ndarray:
+    """f_c of changed copies (copies, N, ...) of the batch: (copies, N)."""
+    flat = copies.reshape(-1, *copies.shape[2:])
+    return explained(network, flat, target_of_copies(f, len(copies))).score.reshape(copies.shape[:2])
 
 
 def explainer(method: str | Explainer) -> Explainer:

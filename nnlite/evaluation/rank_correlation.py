@@ -15,17 +15,11 @@ def rank_correlation(R: np.ndarray, S: np.ndarray, *, absolute: bool = False, wh
 
     Parameters
     ----------
-    R, S
-        Two maps a sample (N, ...) of the same shape.
     absolute
         Compare |R| and |S|: where the relevance is, whatever its sign.
     where
         (N, ...) booleans in the shape of R: the pixels that count, such as x > 0. On digits most pixels are paper. A
         method that multiplies by x gives all of them the value 0, and so agrees there with itself on any network.
-
-    Returns
-    -------
-    (N,) float64.
 
     Raises
     ------

@@ -13,18 +13,7 @@ RIGHT, SURE, UNSURE = "#2171b5", "#fb7050", "#fdcab5"
 def reliability_diagram(found: Reliability, ax: Any = None, *, title: str | None = None) -> Any:
     """Draw acc(B_m) as bars, the gap to conf(B_m) on top of them, and below how many samples a bin holds.
 
-    Parameters
-    ----------
-    found
-        From `reliability`.
-    ax
-        A Matplotlib axes; by default a new one.
-    title
-        Stands above the ECE.
-
-    Returns
-    -------
-    The axes.
+    On the Matplotlib axes `ax`, by default new ones, which are returned. The title stands above the ECE.
 
     Raises
     ------

@@ -78,12 +78,7 @@ class Evidence:
 def evidence(network: Network, x: np.ndarray) -> Evidence:
     """α = relu(f(x)) + 1, for a network that was trained with `EvidentialLoss`.
 
-    Parameters
-    ----------
-    network
-        An evidential network, such as `models.load("lenet_evidential")`. Of another one the scores are no evidence.
-    x
-        (N, ...) in the dtype of the network.
+    Such as `models.load("lenet_evidential")`; of another network the scores are no evidence.
 
     Raises
     ------
@@ -108,21 +103,8 @@ def evidential_loss(scores: np.ndarray, labels: np.ndarray, weight: float = 1.0)
     The first part is the squared error that is to be expected when p is drawn from Dir(α). The second removes evidence
     for wrong classes: α̃ = y + (1 − y) ⊙ α is α without the evidence for the right one.
 
-    Parameters
-    ----------
-    scores
-        f (N, K), float32 or float64.
-    labels
-        The true classes (N,), integers from 0 to K − 1.
-    weight
-        Of the second part, from 0.
-
-    Returns
-    -------
-    float
-        The loss, a mean over the batch.
-    np.ndarray
-        Its gradient in the scores (N, K), in their dtype; 0 where a score is not above 0 (as for every ReLU).
+    The loss and its gradient in the scores f (N, K), in their dtype; 0 where a score is not above 0 (as for every
+    ReLU). The labels (N,) are the true classes, from 0 to K − 1.
 
     Raises
     ------
@@ -153,11 +135,6 @@ class EvidentialLoss:
     """`evidential_loss` with the weight min(1, epoch / annealing) in epoch 0, 1, ...: the loss for `training.fit`.
 
     At first wrong evidence costs little, so that the network can search; later it is removed.
-
-    Parameters
-    ----------
-    annealing
-        After how many epochs the weight is 1.
 
     Raises
     ------

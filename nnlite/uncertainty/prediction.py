@@ -88,15 +88,10 @@ class Prediction:
 
 @finite
 def predict(networks: Networks, x: np.ndarray) -> Prediction:
-    """p_t(x) = softmax(f_t(x)) for each network: draws of one, or the members of an ensemble.
+    """p_t(x) = softmax(f_t(x)) for each network, such as `dropout_draws(network)` or `models.ensemble()`.
 
-    Parameters
-    ----------
-    networks
-        f_1 ... f_T, such as `dropout_draws(network)` or `models.ensemble()`. A Softmax at the end of one is left out.
-    x
-        (N, ...) in the dtype of the networks. The samples run in blocks; layers that all networks share, from the
-        lowest up (the part below a Dropout), run once for all of them.
+    A Softmax at the end of one is left out. The samples run in blocks; layers that all networks share, from the lowest
+    up (the part below a Dropout), run once for all of them.
 
     Raises
     ------
@@ -133,13 +128,6 @@ def mc_dropout(network: Network, x: np.ndarray, draws: int = 50, *, rng: np.rand
 
     The mean comes nearer to that over all masks as 1/√T.
 
-    Parameters
-    ----------
-    network, draws, rng
-        As `dropout_draws`: a network with a Dropout, T, and a Generator or a seed.
-    x
-        (N, ...) in the dtype of the network.
-
     Raises
     ------
     TypeError, ValueError
@@ -158,13 +146,7 @@ def mc_dropout(network: Network, x: np.ndarray, draws: int = 50, *, rng: np.rand
 
 
 def check_probabilities(p: Any, axes: str) -> np.ndarray:
-    """`p`, if it is an array of probabilities with these axes, the last of them over the classes.
-
-    Raises
-    ------
-    ValueError
-        It is not a float array with as many axes, it is empty, or a row is not from 0 to 1 with the sum 1.
-    """
+    """`p`, if it is an array of probabilities with these axes, the last of them over the classes; else a ValueError."""
     if not is_floats("p", p) or p.ndim != axes.count(",") + 1 or 0 in p.shape:
         raise ValueError(f"probabilities takes a float32 or float64 array ({axes}), none of them 0, got {kind_of(p)}.")
     if not (p >= 0).all() or not (abs(p.sum(axis=-1) - 1) < 1e-3).all():  # so that NaN fails too

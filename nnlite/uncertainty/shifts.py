@@ -5,6 +5,7 @@ the strange from the usual.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -13,17 +14,6 @@ from ..layers.arguments import count, generator, is_floats, kind_of, number, siz
 
 def rotated(x: np.ndarray, degrees: float) -> np.ndarray:
     """The pictures turned counter-clockwise about their middle, by bilinear interpolation; what comes in is black.
-
-    Parameters
-    ----------
-    x
-        (N, C, H, W) in [0, 1].
-    degrees
-        The angle.
-
-    Returns
-    -------
-    (N, C, H, W) in the dtype of x, in [0, 1].
 
     Raises
     ------
@@ -43,17 +33,10 @@ def rotated(x: np.ndarray, degrees: float) -> np.ndarray:
 def blended(x0: np.ndarray, x1: np.ndarray, t: float) -> np.ndarray:
     """(1 − t) x⁰ + t x¹: x⁰ at t = 0, x¹ at t = 1.
 
-    Parameters
-    ----------
-    x0, x1
-        Two arrays of one shape and dtype, float32 or float64.
-    t
-        From 0 to 1.
-
     Raises
     ------
     ValueError
-        They are no such arrays, not finite, or t is not from 0 to 1.
+        They are no arrays of one shape and dtype, float32 or float64, not finite, or t is not from 0 to 1.
 
     >>> blended(np.array([0.0, 1.0]), np.array([1.0, 1.0]), 0.25)
     array([0.25, 1.  ])
@@ -91,12 +74,8 @@ def auroc(usual: np.ndarray, strange: np.ndarray) -> float:
     """P(strange > usual) + P(strange = usual) / 2, for one number drawn from each: the area under the ROC curve.
 
     1 where a threshold on the measure tells all the strange from all the usual, 0.5 where it tells nothing, below
-    where it is larger for the usual.
-
-    Parameters
-    ----------
-    usual, strange
-        A measure of uncertainty on samples like those of the training (N,), and on others (M,).
+    where it is larger for the usual. Both hold a measure of uncertainty: on samples like those of the training (N,),
+    and on others (M,).
 
     Raises
     ------
@@ -109,17 +88,19 @@ def auroc(usual: np.ndarray, strange: np.ndarray) -> float:
     >>> auroc(np.array([0.1, 0.2, 0.3]), np.array([0.2, 0.9]))
     0.75
     """
-    usual, strange = (
-        np.asarray(unmasked(name, values), np.float64) for name, values in (("usual", usual), ("strange", strange))
-    )
-    for name, values in (("usual", usual), ("strange", strange)):
-        if values.ndim != 1 or not len(values) or np.isnan(values).any():
-            raise ValueError(f"{name} takes numbers (N,) without NaN, one or more, got the shape {values.shape}.")
+    usual, strange = _measure("usual", usual), _measure("strange", strange)
     from scipy.stats import rankdata  # here: it takes half a second to import
 
     ranks = rankdata(np.concatenate([usual, strange]))[len(usual) :]
     pairs = len(usual) * len(strange)
     return float((ranks.sum() - len(strange) * (len(strange) + 1) / 2) / pairs)
+
+
+def _measure(name: str, values: Any) -> np.ndarray:
+    values = np.asarray(unmasked(name, values), np.float64)
+    if values.ndim != 1 or not len(values) or np.isnan(values).any():
+        raise ValueError(f"{name} takes numbers (N,) without NaN, one or more, got the shape {values.shape}.")
+    return values
 
 
 def _images(x: np.ndarray) -> np.ndarray:

@@ -16,14 +16,8 @@ def temperature(scores: np.ndarray, labels: np.ndarray) -> float:
     ∂NLL / ∂(1/T) = 1/N Σ_n (Σ_k p_nk z_nk − z_(n, label n)),   p = softmax(z / T)
 
     The NLL is convex in 1/T: its slope rises, and has one root. It is used as `softmax(scores / T)`, on other samples
-    than those that T was found on; fit it on digits that the network was not trained on.
-
-    Parameters
-    ----------
-    scores
-        z (N, K), float32 or float64, before any softmax.
-    labels
-        The true classes (N,).
+    than those that T was found on; fit it on digits that the network was not trained on. The scores z (N, K) are those
+    before any softmax, the labels (N,) the true classes.
 
     Raises
     ------
