@@ -16,19 +16,8 @@ def parameter_gradients(network: Network, a: Sequence[np.ndarray], dz: np.ndarra
 
     The walk ends above the lowest layer with parameters: further down nobody asks for the signal.
 
-    Parameters
-    ----------
-    network
-        The network.
-    a
-        All its activations, as `network.forward(x)` gives them.
-    dz
-        ∂L/∂a[L], the gradient of the loss in the output, in the shape of a[-1].
-
-    Returns
-    -------
-    dict
-        The gradient in every parameter, named and shaped as in `network.parameters`.
+    From all activations a, as `network.forward(x)` gives them, and dz = ∂L/∂a[L], in the shape of a[-1]. The gradients
+    are named and shaped as in `network.parameters`.
 
     Raises
     ------

@@ -15,11 +15,6 @@ Schedule = Callable[[int, int], float]
 class Constant:
     """rate(step) = rate.
 
-    Parameters
-    ----------
-    rate
-        The learning rate, above 0.
-
     Raises
     ------
     ValueError
@@ -46,17 +41,10 @@ class Cosine:
     PyTorch's `CosineAnnealingLR` with T_max = total: the rate comes close to `final`, and would reach it one step
     after the last.
 
-    Parameters
-    ----------
-    rate
-        The learning rate at step 0, above 0.
-    final
-        Where it goes, from 0.
-
     Raises
     ------
     ValueError
-        A rate is out of its range.
+        rate, at step 0, is not above 0; final, where it goes, not from 0; or one is not finite.
 
     Source: Loshchilov and Hutter 2017, "SGDR", eq. 5, without restarts.
 
