@@ -21,15 +21,7 @@ from .maps import explainer
 
 @dataclass(frozen=True, eq=False)
 class Completeness:
-    """What was divided, and what arrived.
-
-    Attributes
-    ----------
-    divided
-        (N,): f_c(x), or f_c(x) − f_c(black).
-    total
-        (N,): Σ R.
-    """
+    """What was divided, f_c(x) or f_c(x) − f_c(black), and what arrived, the total Σ R: (N,) each."""
 
     divided: np.ndarray
     total: np.ndarray

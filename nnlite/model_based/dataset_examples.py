@@ -18,12 +18,7 @@ CHUNK = 256
 class Examples:
     """The images with the highest values, the highest first; of several with the same value the first comes first.
 
-    Attributes
-    ----------
-    index
-        Their places in the data set: (n,), or (K, n) for K channels.
-    value
-        What they cause, likewise.
+    Their places in the data set, and what they cause: (n,) each, or (K, n) for K channels.
     """
 
     index: np.ndarray

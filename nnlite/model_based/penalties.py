@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..layers import Layer
-from ..layers.arguments import Shape, number
+from ..layers.arguments import number
 from ..network import Network
 from .objectives import Through, squared_norm
+from .warp import ImageLayer
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class TotalVariation:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class HighPass(Layer):
+class HighPass(ImageLayer):
     """z = a − blurred a: every frequency f times 1 − e^(−2 π² σ² |f|²). Symmetric: backward does what forward does.
 
     σ > 0 is the standard deviation of the Gaussian blur in pixels; beyond the border the image begins again.
@@ -77,11 +77,6 @@ class HighPass(Layer):
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
         self.check_above(a, dz)
         return self.forward(dz)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        if len(shape) != 4:
-            raise self.refuse(shape, "images (N, C, H, W)")
-        return shape
 
 
 def high_frequencies(sigma: float = 1.0) -> Through:

@@ -13,7 +13,7 @@ from ..layers import Layer
 from ..layers.arguments import Shape, integer, number
 from ..network import Network
 from .objectives import Objective, Through, drawn
-from .warp import Warp
+from .warp import ImageLayer, Warp
 
 
 class Transformation(Protocol):
@@ -45,7 +45,7 @@ class Jitter:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Shift(Layer):
+class Shift(ImageLayer):
     """z[n, c, y, x] = a[n, c, (y − rows) mod H, (x − columns) mod W]."""
 
     rows: int = 0
@@ -58,11 +58,6 @@ class Shift(Layer):
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
         self.check_above(a, dz)
         return np.roll(dz, (-self.rows, -self.columns), axis=(2, 3))
-
-    def output_shape(self, shape: Shape) -> Shape:
-        if len(shape) != 4:
-            raise self.refuse(shape, "images (N, C, H, W)")
-        return shape
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,17 @@ from ..layers import Layer
 from ..layers.arguments import Shape, number
 
 
+class ImageLayer(Layer):
+    """A layer that takes images (N, C, H, W), and gives images of their size."""
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if len(shape) != 4:
+            raise self.refuse(shape, "images (N, C, H, W)")
+        return shape
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class Warp(Layer):
+class Warp(ImageLayer):
     """z[n, c, p] = Σ_q M_pq a[n, c, q],   backward Σ_p M_pq dz[n, c, p].
 
     M_pq is what pixel q has in the value at the place that comes to lie on pixel p; it is bilinear in that place, so
@@ -45,11 +54,6 @@ class Warp(Layer):
         self.check_above(a, dz)
         M = _interpolation(*a.shape[2:], self.degrees, self.factor, a.dtype)
         return _times(M.T, dz)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        if len(shape) != 4:
-            raise self.refuse(shape, "images (N, C, H, W)")
-        return shape
 
 
 def _times(M: csr_matrix, a: np.ndarray) -> np.ndarray:

@@ -26,15 +26,10 @@ from ..training.run import LossFunction
 class Evidence:
     """The Dirichlet Dir(α) of each sample, and what follows from it.
 
-    Attributes
-    ----------
-    alpha
-        α (N, K), each from 1 and finite.
-
     Raises
     ------
     ValueError
-        It is not.
+        α is not (N, K), each from 1 and finite.
 
     Source: Sensoy, Kaplan and Kandemir 2018, "Evidential deep learning to quantify classification uncertainty", sec. 3.
 

@@ -23,12 +23,7 @@ from .draws import Networks, dropout_draws, family
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """p_t(x_n) of T networks, and what follows from them. Entropies are in nats.
-
-    Attributes
-    ----------
-    probabilities
-        p_t (T, N, K): each row of K sums to 1.
+    """p_t(x_n) of T networks, (T, N, K), each row of K with the sum 1, and what follows from them, entropies in nats.
 
     Source: Gal 2016, "Uncertainty in deep learning" (thesis), sec. 3.3.1 (variation ratio, predictive entropy, mutual
     information); Houlsby et al. 2011, "Bayesian active learning for classification and preference learning"; Depeweg
