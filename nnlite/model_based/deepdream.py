@@ -167,7 +167,9 @@ def resized(x: np.ndarray, size: Sequence[int]) -> np.ndarray:
 
 def _sizes(x: np.ndarray, octaves: int, scale: float) -> list[Size]:
     """The sizes of the octaves, from the smallest to that of x."""
-    octaves, scale = count("deepdream", "octaves", octaves, each=2**7), number("deepdream", "scale", scale, above=1)
+    octaves, scale = count("deepdream", "octaves", octaves, each=2**7), number("deepdream", "scale", scale)
+    if scale <= 1:
+        raise ValueError(f"deepdream: scale must be above 1, such as 1.4, got {scale}.")
     if not isinstance(unmasked("x", x), np.ndarray):
         raise TypeError(f"x takes a NumPy array of images (N, C, H, W), got {type(x).__name__}; use np.asarray.")
     if x.ndim != 4 or 0 in x.shape:

@@ -1,11 +1,12 @@
 """Experts: densities p(x) that keep a search where inputs are likely. Each is an objective, log p(x) and its gradient.
 
-expert.py        what every expert is, and its file
+expert.py        what every expert is
 gaussian.py      one mean, one full covariance
 low_rank.py      Gaussians of a few directions and white noise: density, gradient, best fit
 ppca.py          one of them
 mixture.py       many of them, by EM
 gaussian_rbm.py  the Gaussian-RBM;  rbm.py trains it
+files.py         an expert in a file
 recipes.py       the lessons' experts, fit to stroke digits when first wanted
 
 >>> import numpy as np
@@ -15,7 +16,8 @@ PPCA(mean (2,), W (2, 1), noise=0.5, shape=(1, 2))
 """
 
 from . import rbm
-from .expert import Expert, load
+from .expert import Expert
+from .files import load
 from .gaussian import Gaussian
 from .gaussian_rbm import GaussianRBM
 from .mixture import MixturePPCA

@@ -1,4 +1,4 @@
-"""What every expert is: log p(x) and its gradient, for images or vectors; samples; its file, checked when read."""
+"""What every expert is: log p(x) and its gradient, for images or vectors; samples; a file."""
 
 import os
 from abc import ABC, abstractmethod
@@ -162,26 +162,3 @@ def data(who: str, x: Any) -> tuple[np.ndarray, Shape]:
     if max(flat.max(), -flat.min()) > LARGEST:
         raise ValueError(f"{who}: x takes numbers up to {LARGEST:g}, got {np.abs(flat).max():g}; scale them.")
     return flat, x.shape[1:]
-
-
-def load(path: str | os.PathLike) -> Expert:
-    """The expert in a file that `Expert.save` wrote.
-
-    Raises
-    ------
-    FileNotFoundError
-        There is no such file.
-    ValueError
-        The file is truncated, altered, of another kind or from a newer nnlite; the message says which.
-    """
-    return read(path)[0]
-
-
-def read(path: str | os.PathLike) -> tuple[Expert, dict[str, Any]]:
-    """The expert in a file, and what was kept there about it; errors as `load`."""
-    header, arrays = storage.read(path, "expert")
-    kinds = {kind.name: kind for kind in Expert.__subclasses__()}
-    try:
-        return kinds[header["expert"]](**header["settings"], **arrays), dict(header["info"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: not an expert that nnlite wrote ({type(error).__name__}: {error})") from None

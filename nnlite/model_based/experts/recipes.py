@@ -10,7 +10,8 @@ import numpy as np
 from ...datasets import CLEAN_HAND, data_folder, strokes
 from ...kernels.blas import one_blas_thread
 from . import rbm
-from .expert import Expert, read
+from .expert import Expert
+from .files import read
 from .gaussian import Gaussian
 from .mixture import MixturePPCA
 from .ppca import PPCA
