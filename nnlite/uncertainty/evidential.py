@@ -73,7 +73,7 @@ class Evidence:
 def evidence(network: Network, x: np.ndarray) -> Evidence:
     """α = relu(f(x)) + 1, for a network that was trained with `EvidentialLoss`.
 
-    Such as `models.load("lenet_evidential")`; of another network the scores are no evidence.
+    The network is an evidential one, such as `models.load("lenet_evidential")`; of another the scores are no evidence.
 
     Raises
     ------
