@@ -50,10 +50,7 @@ def mass_accuracy(R: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
     Shapes: R (N, H, W) or (N, C, H, W), whose channels are summed; truth, T, (N, H, W) booleans.
 
-    Raises
-    ------
-    ValueError
-        R and truth do not fit together, R is not finite, truth is not boolean or empty for a sample.
+    Raises ValueError: R and truth do not fit together, R is not finite, truth is not boolean or empty for a sample.
 
     Source: Arras et al. 2022, "CLEVR-XAI: a benchmark dataset for the ground truth evaluation of neural network
     explanations" (relevance mass accuracy).
@@ -89,10 +86,8 @@ def erase_strokes(network: Network, x: np.ndarray, pen: np.ndarray, target: Targ
     pen holds the stroke of each pixel of x, (N, H, W), −1 for paper: as `datasets.strokes(n, with_strokes=True)` gives
     it. The target is a class, not a neuron.
 
-    Raises
-    ------
-    TypeError, ValueError
-        x does not fit the network, pen does not fit x or is not of integers from −1, or a target is not a class.
+    Raises TypeError or ValueError: x does not fit the network, pen does not fit x or is not of integers from −1, or a
+    target is not a class.
 
     >>> from nnlite import datasets, models
     >>> x, _, pen = datasets.strokes(1, seed=1, labels=[4], start=2, with_strokes=True)
@@ -122,10 +117,7 @@ def margin(network: Network, c: int, d: int) -> Network:
 
         w_j = w_jc − w_jd,   b = b_c − b_d        in the last layer, which must be a Dense
 
-    Raises
-    ------
-    ValueError
-        c or d is not a class, or the network does not end with a Dense.
+    Raises ValueError: c or d is not a class, or the network does not end with a Dense.
 
     >>> net = Network([Dense(np.array([[3.0, 1.0], [0.0, 2.0]]))])
     >>> margin(net, 0, 1).scores(np.array([[1.0, 1.0]]))

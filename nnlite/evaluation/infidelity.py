@@ -60,11 +60,8 @@ def infidelity(
         Multiply R by the number β that makes the infidelity least, β = E[said · done] / E[said²], a sample at a time:
         for maps whose size means nothing.
 
-    Raises
-    ------
-    TypeError, ValueError
-        x or the target does not fit the network, R does not fit x or is not finite, or an option is none of those
-        above.
+    Raises TypeError or ValueError: x or the target does not fit the network, R does not fit x or is not finite, or an
+    option is none of those above.
 
     Source: Yeh et al. 2019, "On the (in)fidelity and sensitivity of explanations", sections on infidelity (the
     definition, noisy baseline, square removal, the optimal scaling).

@@ -17,10 +17,7 @@ def on_pixels(R: np.ndarray, x: np.ndarray) -> np.ndarray:
 
     Inputs without channels (N, J) keep one number each.
 
-    Raises
-    ------
-    ValueError
-        R does not fit x, or holds a NaN or an infinity.
+    Raises ValueError: R does not fit x, or holds a NaN or an infinity.
 
     >>> on_pixels(np.ones((1, 3, 1, 2)), np.zeros((1, 3, 1, 2)))
     array([[[3., 3.]]])
@@ -40,10 +37,7 @@ def explainer(method: str | Explainer) -> Explainer:
 
     The function is checked where it is used: a map that is not finite, or not one per sample, is refused.
 
-    Raises
-    ------
-    ValueError
-        There is no method of that name.
+    Raises ValueError: there is no method of that name.
     """
     if not callable(method) and not (isinstance(method, str) and method in METHODS):
         raise ValueError(f"There is no method {method!r}; the methods are {', '.join(METHODS)}, or a function.")

@@ -59,10 +59,7 @@ def randomized(
     keep about their size. Without names, in all layers that have parameters. A layer is given the same weights,
     whichever others are randomized with it.
 
-    Raises
-    ------
-    ValueError
-        There is no layer of that name, or it has no parameters.
+    Raises ValueError: there is no layer of that name, or it has no parameters.
 
     >>> from nnlite.layers import Dense, ReLU
     >>> net = Network([Dense(np.eye(2)), ReLU(), Dense(np.ones((2, 1)))])
@@ -101,10 +98,8 @@ def randomization(
     cascade
         True: R_l with the layers 1 ... l from the top randomized. False: with layer l alone. Both use the same draw.
 
-    Raises
-    ------
-    TypeError, ValueError
-        There is no such method, it does not fit the network, x or the target does not, or no layer has parameters.
+    Raises TypeError or ValueError: there is no such method, it does not fit the network, x or the target does not, or
+    no layer has parameters.
 
     Source: Adebayo et al. 2018, "Sanity checks for saliency maps", sec. 3 (cascading, independent). There the fresh
     weights are those of the training's start.

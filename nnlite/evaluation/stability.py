@@ -59,11 +59,8 @@ def continuity(
         (K, N, ...) in the dtype of x: the neighbours themselves, such as shifted digits; `radius`, `n`, `low`, `high`
         and `rng` then do not matter.
 
-    Raises
-    ------
-    TypeError, ValueError
-        There is no such method, it does not fit the network, x or the target does not, an option is none of those
-        above, x does not lie between low and high, or a neighbour is x itself.
+    Raises TypeError or ValueError: there is no such method, it does not fit the network, x or the target does not, an
+    option is none of those above, x does not lie between low and high, or a neighbour is x itself.
 
     Source: Montavon et al. 2018, "Methods for interpreting and understanding deep neural networks", section
     "Explanation continuity".

@@ -126,10 +126,7 @@ def moved(found: Any) -> np.ndarray:
 def box(low: float = 0.0, high: float = 1.0) -> Projection:
     """x ↦ min(max(x, low), high): the projection onto the box [low, high].
 
-    Raises
-    ------
-    ValueError
-        low and high are no finite numbers, or low is not below high.
+    Raises ValueError: low and high are no finite numbers, or low is not below high.
 
     >>> box(0, 1)(np.array([-1.0, 0.5, 3.0]))
     array([0. , 0.5, 1. ])

@@ -17,10 +17,7 @@ from .receptive_field import image_shape
 class Channels:
     """f_n = Σ a[n, k_n] over the feature map; the signal at the top is 1 on channel k_n of sample n: k (N,) integers.
 
-    Raises
-    ------
-    ValueError
-        When called: there is no such channel, or another number of samples.
+    Raises ValueError: when called: there is no such channel, or another number of samples.
 
     >>> Channels(np.array([1, 0]))(np.array([[2.0, 3.0], [4.0, 5.0]]))
     (array([3., 4.]), array([[0., 1.],
@@ -44,10 +41,7 @@ def all_channels(network: Network, layer: str, channels: Any = None, **options: 
 
     The channels are one, or several; the options those of `visualize`.
 
-    Raises
-    ------
-    TypeError, ValueError, FloatingPointError
-        As `visualize`; or there is no such layer or channel.
+    Raises TypeError or ValueError or FloatingPointError: as `visualize`; or there is no such layer or channel.
 
     >>> from nnlite import models
     >>> all_channels(models.load("lenet"), "conv1", steps=2).x.shape

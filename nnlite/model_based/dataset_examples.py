@@ -28,10 +28,7 @@ class Examples:
 def dataset_examples(f: Objective, images: np.ndarray, n: int = 1) -> Examples:
     """The n images x (N, ...) with the highest f(x), for an objective that sees each alone, such as a Score.
 
-    Raises
-    ------
-    TypeError, ValueError
-        The images do not fit f, or there are fewer than n.
+    Raises TypeError or ValueError: the images do not fit f, or there are fewer than n.
 
     Source: Olah et al. 2017, "Feature visualization", sec. "Why visualize by optimization?".
 

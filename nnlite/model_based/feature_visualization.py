@@ -132,10 +132,8 @@ def visualize(
 def objective(network: Network, target: Any) -> Objective:
     """f for a target of `visualize`; where closed ReLUs leave an image no gradient at all, they leak.
 
-    Raises
-    ------
-    ValueError
-        The target is None, or there is no such layer; what else does not fit is refused when f is called.
+    Raises ValueError: the target is None, or there is no such layer; what else does not fit is refused when f is
+    called.
 
     >>> from nnlite import models
     >>> f = objective(models.load("tiny"), ("dense1", 3))

@@ -39,10 +39,7 @@ class Fourier(Layer):
 
     The decay goes from 0, all frequencies alike, over 1, as in photographs, to what is wanted.
 
-    Raises
-    ------
-    ValueError
-        A size is below 1, decay is not a finite number from 0, or so large that s is no longer a number.
+    Raises ValueError: a size is below 1, decay is not a finite number from 0, or so large that s is no longer a number.
 
     Source: Olah et al. 2017, "Feature visualization", sec. "Preconditioning and parameterization"; their library
     lucid has another constant in s (√(H W) / 4, no root mean square) and no √m.
@@ -89,10 +86,7 @@ def fourier_image(shape: Shape, *, decay: float = 1.0, dtype: np.dtype | type = 
 
     It takes c (N, C, H, W // 2 + 1, 2) to x (N, C, H, W), for the shape (C, H, W) of one image; decay as in `Fourier`.
 
-    Raises
-    ------
-    ValueError
-        The shape is not that of an image, or dtype is another.
+    Raises ValueError: the shape is not that of an image, or dtype is another.
 
     Source: as `Fourier`; the colours: sec. "Preconditioning and parameterization", too.
 
@@ -117,10 +111,8 @@ def coefficient_shape(shape: Shape) -> Shape:
 def image_coefficients(network: Network, x: np.ndarray) -> np.ndarray:
     """The c that `fourier_image` turns into x, but for pixels beyond MARGIN, which come that far inside.
 
-    Raises
-    ------
-    TypeError, ValueError
-        The network is not one of `fourier_image`, or x (N, C, H, W) is no image that it makes, or not finite.
+    Raises TypeError or ValueError: the network is not one of `fourier_image`, or x (N, C, H, W) is no image that it
+    makes, or not finite.
 
     >>> x = np.random.default_rng(0).uniform(0.1, 0.9, (2, 3, 5, 4))
     >>> network = fourier_image((3, 5, 4), dtype=np.float64)

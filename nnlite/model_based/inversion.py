@@ -41,10 +41,7 @@ class Inversion:
 class RelativeDistance:
     """‖a − a₀‖² / ‖a₀‖², gradient 2 (a − a₀) / ‖a₀‖².
 
-    Raises
-    ------
-    ValueError
-        a₀ of a sample is 0 everywhere.
+    Raises ValueError: a₀ of a sample is 0 everywhere.
 
     >>> RelativeDistance(np.array([[3.0, 4.0]]))(np.array([[3.0, 9.0]]))
     (array([1.]), array([[0. , 0.4]]))

@@ -40,10 +40,7 @@ class Through:
     The network is a classifier, a part of one, a decoder g, a parameterisation, a transformation. `leak` is for a
     search: where closed ReLUs leave a sample no gradient at all, they leak (`relu_rules.leaking_rule`).
 
-    Raises
-    ------
-    TypeError, ValueError
-        When called: x does not fit the network, or is not finite.
+    Raises TypeError or ValueError: when called: x does not fit the network, or is not finite.
 
     >>> from nnlite.layers import Dense
     >>> f = Through(Network([Dense(np.array([[2.0], [1.0]]))]), squared_norm)
@@ -160,10 +157,7 @@ def _climbed(network: Network, x: np.ndarray, top: Signal, leak: bool) -> tuple[
 class SquaredDistance:
     """‖x − x̄‖², gradient 2 (x − x̄), with the centre x̄ in the shape of x, or one that broadcasts against one sample.
 
-    Raises
-    ------
-    ValueError
-        When called: x̄ has another shape, or is not finite.
+    Raises ValueError: when called: x̄ has another shape, or is not finite.
     """
 
     centre: np.ndarray
@@ -186,10 +180,8 @@ def weighted(*terms: tuple[float, Objective]) -> Objective:
 
     A term that draws (see `drawn`) is drawn with the sum.
 
-    Raises
-    ------
-    TypeError, ValueError
-        A term is no such pair: its weight is not a finite number, or its objective not a function.
+    Raises TypeError or ValueError: a term is no such pair: its weight is not a finite number, or its objective not a
+    function.
 
     >>> weighted((1, squared_norm), (-0.5, SquaredDistance(np.ones(2))))(np.array([[1.0, 2.0]]))
     (array([4.5]), array([[2., 3.]]))

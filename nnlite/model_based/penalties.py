@@ -24,10 +24,7 @@ class TotalVariation:
     At β = 1 edges cost what they are high, and where there is no difference the gradient is taken as 0; at 2 gentle
     slopes are cheaper than edges.
 
-    Raises
-    ------
-    ValueError
-        beta is below 1; when called: x is not (N, C, H, W).
+    Raises ValueError: beta is below 1; when called: x is not (N, C, H, W).
 
     Source: Mahendran and Vedaldi 2015, "Understanding deep image representations by inverting them", sec. 2.
 
@@ -115,10 +112,7 @@ def gram_similarity(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Of images through a layer: Through(network[:l], gram_similarity).
 
-    Raises
-    ------
-    ValueError
-        a is not (N, K, ...).
+    Raises ValueError: a is not (N, K, ...).
 
     Source: Olah et al. 2017, "Feature visualization", sec. "Diversity", where the sum over m stands without 1/(N − 1).
 

@@ -18,10 +18,7 @@ def receptive_field(network: Network, target: Any, shape: Shape | None = None) -
 
     The shape (C, H, W) of one image is by default the network's own.
 
-    Raises
-    ------
-    ValueError
-        There is no such layer or neuron, or the network does not take images.
+    Raises ValueError: there is no such layer or neuron, or the network does not take images.
 
     >>> from nnlite import models
     >>> receptive_field(models.load("lenet"), ("conv2", (7, 3, 4)))

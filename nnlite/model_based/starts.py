@@ -36,11 +36,8 @@ def started(
     (x, labels), by default the first 2,000 stroke digits of seed 0; or the start is an array, (N, ...) or one input for
     all.
 
-    Raises
-    ------
-    ValueError
-        There is no such start, no image of a class, or the images or the array are of another size or not finite; or
-        the given images leave [low, high].
+    Raises ValueError: there is no such start, no image of a class, or the images or the array are of another size or
+    not finite; or the given images leave [low, high].
 
     >>> from nnlite.layers import Flatten
     >>> network = Network([Flatten()], input_shape=(1, 28, 28))
@@ -76,10 +73,8 @@ def started_codes(
     "mean" is the mean code of the class, "noise" a code from the standard normal, "image" the code of a random image of
     the class; or the start is an array, (N, d) or one code (d,) for all.
 
-    Raises
-    ------
-    ValueError
-        There is no such start, no mean code of a class, or no encoder for "image"; or the array is of another size.
+    Raises ValueError: there is no such start, no mean code of a class, or no encoder for "image"; or the array is of
+    another size.
     """
     dtype = generator.decoder.dtype
     if isinstance(start, np.ndarray):

@@ -28,10 +28,7 @@ class Warp(ImageLayer):
 
     The angle is counter-clockwise as one looks at the image; a factor of 2 shows its middle twice as large.
 
-    Raises
-    ------
-    ValueError
-        An argument is not a finite number, or factor is not above 0.
+    Raises ValueError: an argument is not a finite number, or factor is not above 0.
 
     >>> Warp(degrees=90).forward(np.array([[[[1.0, 2.0], [3.0, 4.0]]]])).round(6)
     array([[[[2., 4.],

@@ -25,10 +25,7 @@ def load(name: str) -> Network:
 
     In float32; `network.info` says how it was trained and how well it does.
 
-    Raises
-    ------
-    ValueError
-        There is no network of that name.
+    Raises ValueError: there is no network of that name.
 
     >>> load("tiny").output_shape((1, 1, 8, 8))
     (1, 10)

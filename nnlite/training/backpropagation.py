@@ -19,10 +19,7 @@ def parameter_gradients(network: Network, a: Sequence[np.ndarray], dz: np.ndarra
     From all activations a, as `network.forward(x)` gives them, and dz = ∂L/∂a[L], in the shape of a[-1]. The gradients
     are named and shaped as in `network.parameters`.
 
-    Raises
-    ------
-    TypeError, ValueError
-        It is not a Network, or the activations or dz do not fit it.
+    Raises TypeError or ValueError: it is not a Network, or the activations or dz do not fit it.
 
     Source: Rumelhart, Hinton and Williams 1986, "Learning representations by back-propagating errors", eq. 4 to 7.
 

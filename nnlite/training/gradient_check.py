@@ -45,11 +45,8 @@ def gradient_check(
     elements
         At most so many elements of the input and of each parameter are compared, chosen at random.
 
-    Raises
-    ------
-    ValueError
-        A gradient is wrong (the message says where, and shows both sides), missing, or of the wrong shape; or
-        something is not in float64, or a number is out of its range.
+    Raises ValueError: a gradient is wrong (the message says where, and shows both sides), missing, or of the wrong
+    shape; or something is not in float64, or a number is out of its range.
 
     Source: Bishop 2006, "Pattern recognition and machine learning", eq. 5.69.
 

@@ -11,10 +11,7 @@ from ..layers.arguments import is_floats, kind_of, unmasked
 def log_softmax(scores: np.ndarray) -> np.ndarray:
     """log p_k = z_k − log Σ_i e^(z_i), computed from z − max z, so that no score is too large for it.
 
-    Raises
-    ------
-    ValueError
-        The scores z are not (N, K), or neither float32 nor float64.
+    Raises ValueError: the scores z are not (N, K), or neither float32 nor float64.
 
     Source: Goodfellow et al. 2016, "Deep learning", eq. 6.30 and 6.33.
 
@@ -43,10 +40,7 @@ def cross_entropy(scores: np.ndarray, labels: np.ndarray) -> tuple[float, np.nda
     The loss, a mean over the batch, and its gradient in the scores z (N, K), in their dtype; the labels (N,) are the
     true classes, integers from 0 to K − 1.
 
-    Raises
-    ------
-    ValueError
-        The shapes or dtypes are others, the batch is empty, or there is no such class.
+    Raises ValueError: the shapes or dtypes are others, the batch is empty, or there is no such class.
 
     Source: Bishop 2006, "Pattern recognition and machine learning", eq. 4.108 and 4.109.
 

@@ -41,10 +41,8 @@ class SGD:
 
     g includes the weight decay: g + λ w. The rate stands outside v, as in PyTorch (in the paper it stands inside).
 
-    Raises
-    ------
-    ValueError
-        μ, the momentum, is not from 0 up to, but not, 1; λ not from 0; or nesterov, to look ahead along v, has no μ.
+    Raises ValueError: μ, the momentum, is not from 0 up to, but not, 1; λ not from 0; or nesterov, to look ahead along
+    v, has no μ.
 
     Source: Sutskever et al. 2013, "On the importance of initialization and momentum", eq. 1 and 2 (3 and 4: Nesterov).
 
@@ -85,10 +83,7 @@ class Adam:
 
     β₁ and β₂ say how slowly the two moments change; eps keeps the denominator from 0.
 
-    Raises
-    ------
-    ValueError
-        β₁ or β₂ is not from 0 up to, but not, 1; eps or λ not from 0.
+    Raises ValueError: β₁ or β₂ is not from 0 up to, but not, 1; eps or λ not from 0.
 
     Source: Kingma and Ba 2015, algorithm 1.
 

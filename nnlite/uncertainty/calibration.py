@@ -55,10 +55,7 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 15
 
     The p (N, K) are a softmax of scores, the mean of a Prediction, the probabilities of an Evidence; labels (N,).
 
-    Raises
-    ------
-    ValueError
-        The rows are no probabilities, the labels do not fit them, or M is not a positive integer.
+    Raises ValueError: the rows are no probabilities, the labels do not fit them, or M is not a positive integer.
 
     Source: Guo et al. 2017, "On calibration of modern neural networks", sec. 2 (after Naeini et al. 2015).
 
@@ -102,10 +99,7 @@ def maximum_calibration_error(probabilities: np.ndarray, labels: np.ndarray, *, 
 def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """NLL = −1/N Σ_n log p_(n, label n), in nats. It is proper.
 
-    Raises
-    ------
-    ValueError
-        As `reliability`; or a label has the probability 0, where it is infinite.
+    Raises ValueError: as `reliability`; or a label has the probability 0, where it is infinite.
 
     Source: Guo et al. 2017, sec. 2.
 

@@ -25,11 +25,8 @@ def dropout_draws(network: Network, draws: int = 50, *, rng: np.random.Generator
     of a batch meet the same one. The draws share all layers but the masks. With the same seed the first T of more draws
     are these T draws.
 
-    Raises
-    ------
-    ValueError
-        The network has no Dropout that drops anything or does not know its input's shape, or T is not a positive
-        integer, or so many draws do not fit into NNLITE_MEMORY.
+    Raises ValueError: the network has no Dropout that drops anything or does not know its input's shape, or T is not a
+    positive integer, or so many draws do not fit into NNLITE_MEMORY.
 
     Source: Gal and Ghahramani 2016, "Dropout as a Bayesian approximation: representing model uncertainty in deep
     learning", sec. 4.

@@ -26,10 +26,7 @@ from ..training.run import LossFunction
 class Evidence:
     """The Dirichlet Dir(α) of each sample, and what follows from it.
 
-    Raises
-    ------
-    ValueError
-        α is not (N, K), each from 1 and finite.
+    Raises ValueError: α is not (N, K), each from 1 and finite.
 
     Source: Sensoy, Kaplan and Kandemir 2018, "Evidential deep learning to quantify classification uncertainty", sec. 3.
 
@@ -75,10 +72,7 @@ def evidence(network: Network, x: np.ndarray) -> Evidence:
 
     The network is an evidential one, such as `models.load("lenet_evidential")`; of another the scores are no evidence.
 
-    Raises
-    ------
-    TypeError, ValueError
-        x does not fit the network, or a score is not finite.
+    Raises TypeError or ValueError: x does not fit the network, or a score is not finite.
 
     Source: Sensoy et al. 2018, sec. 3.
 
@@ -101,10 +95,7 @@ def evidential_loss(scores: np.ndarray, labels: np.ndarray, weight: float = 1.0)
     The loss and its gradient in the scores f (N, K), in their dtype; 0 where a score is not above 0 (as for every
     ReLU). The labels (N,) are the true classes, from 0 to K − 1.
 
-    Raises
-    ------
-    ValueError
-        The shapes or dtypes are others, there is no such class, or the weight is negative.
+    Raises ValueError: the shapes or dtypes are others, there is no such class, or the weight is negative.
 
     Source: Sensoy et al. 2018, eq. 5 and the KL divergence that follows it in sec. 4.
 
@@ -131,10 +122,7 @@ class EvidentialLoss:
 
     At first wrong evidence costs little, so that the network can search; later it is removed.
 
-    Raises
-    ------
-    ValueError
-        The annealing is not above 0.
+    Raises ValueError: the annealing is not above 0.
 
     Source: Sensoy et al. 2018, sec. 4 (the annealing coefficient; 10 there).
 

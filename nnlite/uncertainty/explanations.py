@@ -33,10 +33,7 @@ class ExplanationDraws:
     target
         What was explained, the same in every network: the class of each sample (N,), or the neuron as it was given.
 
-    Raises
-    ------
-    ValueError
-        The maps are not floating-point, there are none, or one holds a NaN or an infinity.
+    Raises ValueError: the maps are not floating-point, there are none, or one holds a NaN or an infinity.
 
     Source: Bykov et al. 2020, "How much can I trust you? Quantifying uncertainties in explaining neural networks"
     (a distribution of explanations and its percentiles); Bykov et al. 2021, "Explaining Bayesian neural networks"
@@ -129,11 +126,9 @@ def explanations(
 
     All T · N maps are kept, because a quantile needs all: 50 draws of a 28 × 28 map in float32 are 157 kB.
 
-    Raises
-    ------
-    TypeError, ValueError
-        There is no network or no such method, the method does not fit the networks, x or the target does not fit one
-        of them, they do not know the same classes, or the method's maps have other shapes or are not finite.
+    Raises TypeError or ValueError: there is no network or no such method, the method does not fit the networks, x or
+    the target does not fit one of them, they do not know the same classes, or the method's maps have other shapes or
+    are not finite.
 
     Source: Bykov et al. 2020, "How much can I trust you? Quantifying uncertainties in explaining neural networks".
 

@@ -49,11 +49,8 @@ def picture(R: ExplanationDraws, x: np.ndarray, sample: int = 0, *, title: str |
     A Matplotlib figure. The digit's outline is drawn over each map; the four small ones share one colour scale. R has
     maps (T, N, H, W) or (T, N, C, H, W), whose channels are summed, map by map, of the batch x (N, C, H, W).
 
-    Raises
-    ------
-    TypeError, ValueError
-        R are no explanations, the maps are not of pictures, x is not a batch of as many pictures or not finite, or
-        there is no such sample.
+    Raises TypeError or ValueError: R are no explanations, the maps are not of pictures, x is not a batch of as many
+    pictures or not finite, or there is no such sample.
     """
     import matplotlib.pyplot as plt
 

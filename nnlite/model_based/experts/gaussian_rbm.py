@@ -26,10 +26,7 @@ class GaussianRBM(Expert):
     Shapes: mean μ (D,), W with the columns w_j (D, H), bias c (H,), noise σ² a number above 0. The samples' chains
     start from `chains` (M, D), where the Markov chains of the training ended, by default from μ.
 
-    Raises
-    ------
-    ValueError
-        The arrays do not fit each other, or σ² ≤ 0.
+    Raises ValueError: the arrays do not fit each other, or σ² ≤ 0.
 
     Source: Montavon, Samek and Müller 2018, sec. 3.2; Hinton 2012, "A practical guide to training restricted
     Boltzmann machines".

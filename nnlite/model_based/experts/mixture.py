@@ -29,10 +29,8 @@ class MixturePPCA(Expert):
     Shapes: weights π (K,), mean μ (K, D), W (K, D, q) with 1 ≤ q < D, noise σ² (K,). `history` is the mean log p of the
     data after each step of EM.
 
-    Raises
-    ------
-    ValueError
-        The arrays do not fit each other, q ≥ D, some σ² ≤ 0, or the weights are not weights (≥ 0, with sum 1).
+    Raises ValueError: the arrays do not fit each other, q ≥ D, some σ² ≤ 0, or the weights are not weights (≥ 0, with
+    sum 1).
 
     Source: Tipping and Bishop 1999, "Mixtures of probabilistic principal component analysers".
 
@@ -88,10 +86,7 @@ class MixturePPCA(Expert):
         the weight 0. EM starts from the clusters of k-means, and ends where the mean log p rises by less than the
         tolerance, from 0, or after so many steps. There are K ≤ N components with q < D directions in each.
 
-        Raises
-        ------
-        TypeError, ValueError
-            x, floor: as in `Gaussian.fit`; or another option is out of its range.
+        Raises TypeError or ValueError: x, floor: as in `Gaussian.fit`; or another option is out of its range.
 
         Source: Tipping and Bishop 1999, "Mixtures of probabilistic principal component analysers", the section on EM
         and its appendix; the floor is an addition.

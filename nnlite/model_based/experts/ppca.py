@@ -18,10 +18,7 @@ class PPCA(Expert):
 
     Shapes: mean μ (D,), W (D, q) with 1 ≤ q < D, noise σ² a number above 0.
 
-    Raises
-    ------
-    ValueError
-        The arrays do not fit each other, q ≥ D, or σ² ≤ 0.
+    Raises ValueError: the arrays do not fit each other, q ≥ D, or σ² ≤ 0.
 
     Source: Tipping and Bishop 1999, "Probabilistic principal component analysis".
 
@@ -50,10 +47,7 @@ class PPCA(Expert):
 
         The floor matters only where q directions explain the data fully.
 
-        Raises
-        ------
-        TypeError, ValueError
-            x, floor: as in `Gaussian.fit`; or q is not from 1 to D − 1.
+        Raises TypeError or ValueError: x, floor: as in `Gaussian.fit`; or q is not from 1 to D − 1.
 
         Source: Tipping and Bishop 1999, the maximum of the likelihood in closed form.
 

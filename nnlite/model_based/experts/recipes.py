@@ -49,10 +49,7 @@ def fitted(name: str, *, folder: str | os.PathLike | None = None, progress: bool
     The folder is by default $NNLITE_DATA, else ~/.cache/nnlite. A UserWarning says that the file could not be written,
     and that the expert will be fit again next time.
 
-    Raises
-    ------
-    ValueError
-        There is no expert of that name: "gaussian", "ppca", "mixture" or "rbm".
+    Raises ValueError: there is no expert of that name: "gaussian", "ppca", "mixture" or "rbm".
     """
     if name not in NAMES:
         raise ValueError(f"There is no expert {name!r}; the names are {', '.join(NAMES)}.")

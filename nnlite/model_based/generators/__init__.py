@@ -31,10 +31,7 @@ def load(name: str | os.PathLike) -> Generator:
 
     Its `info` says how it was trained and how well it does.
 
-    Raises
-    ------
-    ValueError
-        There is neither such a name nor such a file; or the file is damaged, or of another kind.
+    Raises ValueError: there is neither such a name nor such a file; or the file is damaged, or of another kind.
 
     >>> load("vae").sample(2).shape
     (2, 1, 28, 28)

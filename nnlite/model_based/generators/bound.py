@@ -19,10 +19,7 @@ def reconstruction(scores: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.nd
     The binary cross-entropy of each image in nats (N,), and its gradient (N, ...), from the scores s (N, ...), the
     decoder's output before its sigmoid, and the images x, in their shape and dtype.
 
-    Raises
-    ------
-    ValueError
-        Shapes or dtypes differ, or a pixel lies outside [0, 1] or is not a number.
+    Raises ValueError: shapes or dtypes differ, or a pixel lies outside [0, 1] or is not a number.
 
     Source: Kingma and Welling 2014, "Auto-encoding variational Bayes", appendix C.1.
 
@@ -45,10 +42,7 @@ def divergence(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     In nats (N,), with the gradient (N, 2d), for what the encoder gives: the means μ, then the log variances log σ².
 
-    Raises
-    ------
-    ValueError
-        The code is not (N, 2d).
+    Raises ValueError: the code is not (N, 2d).
 
     Source: Kingma and Welling 2014, appendix B.
 
@@ -68,10 +62,7 @@ def vae_loss(code: np.ndarray, scores: np.ndarray, x: np.ndarray) -> tuple[float
     are the loss in nats an image; the gradient of its divergence in the code (the reconstruction's comes on top: it
     goes down from the scores through the decoder and the Reparameterisation); and its gradient in the scores.
 
-    Raises
-    ------
-    ValueError
-        As the pieces; or the code and x differ in length or dtype.
+    Raises ValueError: as the pieces; or the code and x differ in length or dtype.
 
     Source: Kingma and Welling 2014, eq. 10 with one draw.
 

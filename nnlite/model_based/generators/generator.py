@@ -34,10 +34,7 @@ class Generator:
     info
         How it was trained, and how well it does: JSON-able.
 
-    Raises
-    ------
-    TypeError, ValueError
-        The networks and the codes do not fit together, or hold a NaN or an infinity.
+    Raises TypeError or ValueError: the networks and the codes do not fit together, or hold a NaN or an infinity.
     """
 
     name: str
@@ -106,10 +103,7 @@ class Generator:
     def save(self, path: str | os.PathLike) -> None:
         """Write the generator to one .npz: its networks as `Network.save` has them, its codes; arrays in float16.
 
-        Raises
-        ------
-        ValueError
-            A number is too large for float16.
+        Raises ValueError: a number is too large for float16.
         """
         storage.write(path, KIND, *self._description())
 

@@ -29,10 +29,7 @@ class Bound:
 def bound(encoder: Network, decoder: Network, x: np.ndarray, rng: np.random.Generator | int = 0) -> Bound:
     """The variational bound of images x (N, 1, 28, 28), one draw of the code for each; the decoder ends in a Sigmoid.
 
-    Raises
-    ------
-    TypeError, ValueError
-        The images do not fit the networks, or are not in [0, 1].
+    Raises TypeError or ValueError: the images do not fit the networks, or are not in [0, 1].
 
     Source: Kingma and Welling 2014, eq. 10 with one draw.
     """
@@ -54,10 +51,7 @@ def samples(
     samples fall into each class; "entropy" that of this histogram in bits, log₂ 10 = 3.32 where all ten are equally
     frequent.
 
-    Raises
-    ------
-    ValueError
-        n is not a positive integer, sure not from 0 up to 1, or the images do not fit the classifier.
+    Raises ValueError: n is not a positive integer, sure not from 0 up to 1, or the images do not fit the classifier.
     """
     check_network(classifier, "samples")
     if not 0 <= number("samples", "sure", sure) < 1:

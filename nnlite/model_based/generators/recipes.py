@@ -30,10 +30,7 @@ class Recipe:
     warmup, warm_rate
         A gan's: the epochs of reconstruction alone before the contest, and their highest rate.
 
-    Raises
-    ------
-    ValueError
-        A number is out of its range.
+    Raises ValueError: a number is out of its range.
     """
 
     epochs: int

@@ -77,10 +77,7 @@ def loss_gradients(
 ) -> tuple[float, dict[str, np.ndarray]]:
     """The loss of a batch for one draw of each code, and its gradient in every parameter of both networks.
 
-    Raises
-    ------
-    FloatingPointError
-        The loss is not finite.
+    Raises FloatingPointError: the loss is not finite.
     """
     scores, a = decoder[:-1], encoder.forward(x)
     draw = Reparameterisation(noise_for(a[-1], rng))
