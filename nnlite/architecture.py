@@ -72,7 +72,7 @@ def plan(network: "Network", shape: Shape) -> str:
     wired = wiring.names_of(network.wires, network.names)
     reads = [(", ".join(wired.get(name, [])),) if wired else () for name in network.names]
     rows = [(name, repr(layer), *r, *h) for name, layer, r, h in zip(network.names, network, reads, how, strict=True)]
-    return "\n".join(map(str.rstrip, columns(rows, left=range(6)).split("\n")))
+    return columns(rows, left=range(6))
 
 
 def shapes(network: "Network", shape: Shape) -> list[Shape]:

@@ -10,11 +10,6 @@ if TYPE_CHECKING:
     from .network import Network
 
 
-def samples(network: "Network") -> int:
-    """How many samples fit: as many as masks of a draw, or constants, were made for; 1 where each stands by itself."""
-    return max((layer.batch for layer in network), default=1)
-
-
 def check_network(network: Any, name: str = "") -> None:
     """TypeError unless it is a Network; `name` is the function that takes it."""
     from .network import Network  # here: it is built on check_batch

@@ -1,14 +1,14 @@
 """BatchNorm in training: by the batch in the steps, by what is measured over all samples in the trained network."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 
 from ..kernels.blas import one_blas_thread
-from ..layers import BatchNorm, Layer
+from ..layers import BatchNorm
 from ..network import Network
-from ..surgery import with_layers
+from ..surgery import exchanged
 from ..walk import activations_of
 from .divergence import ADVICE
 
@@ -18,7 +18,7 @@ Statistics = tuple[int, np.ndarray, np.ndarray]
 
 def in_training(network: Network) -> Network:
     """The network with every BatchNorm normalizing by the batch: what the steps of a training run on."""
-    return _exchanged(network, {l: norm.in_training() for l, norm in _norms(network).items()})
+    return exchanged(network, {l: norm.in_training() for l, norm in _norms(network).items()})
 
 
 def measured(network: Network, batches: Iterable[np.ndarray]) -> Network:
@@ -57,15 +57,11 @@ def measured(network: Network, batches: Iterable[np.ndarray]) -> Network:
             what = f"the mean and variance that layer {network.names[l]} reads are not finite"
             raise FloatingPointError(f"Training diverged: {what}. {ADVICE}")
         norms[l] = replace(norms[l], mean=mean.astype(network.dtype), var=var.astype(network.dtype))
-    return _exchanged(network, norms)
+    return exchanged(network, norms)
 
 
 def _norms(network: Network) -> dict[int, BatchNorm]:
     return {l: layer for l, layer in enumerate(network) if isinstance(layer, BatchNorm)}
-
-
-def _exchanged(network: Network, layers: Mapping[int, Layer]) -> Network:
-    return with_layers(network, [layers.get(l, layer) for l, layer in enumerate(network)]) if layers else network
 
 
 def _pooled(one: Statistics, other: Statistics) -> Statistics:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..layers import Dropout
 from ..network import Network
-from ..surgery import with_layers
+from ..surgery import exchanged
 from ..walk import activations_of
 from . import loop
 from .accuracy import accuracy
@@ -145,7 +145,7 @@ def fit(
         history = tuple(Epoch(**epoch) for epoch in state.history)
     except TypeError as error:  # only what was read from a checkpoint can be another
         raise ValueError(f"{checkpoint}: not a checkpoint that fit wrote ({error}).") from None
-    return Fit(with_layers(network, task.trained(state.parameters)), history)  # (compiled if it was)
+    return Fit(exchanged(network, dict(enumerate(task.trained(state.parameters)))), history)  # (compiled if it was)
 
 
 class _Classifier:

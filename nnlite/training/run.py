@@ -29,10 +29,7 @@ Data = tuple[np.ndarray, np.ndarray]
 class TrainingRun:
     """Everything that decides which weights come out; the parameters of `fit` by the same names.
 
-    Raises
-    ------
-    ValueError, TypeError
-        Something does not fit the network, or is out of its range; the message says what.
+    Raises ValueError or TypeError: something does not fit the network, or is out of its range; the message says what.
     """
 
     network: Network
