@@ -29,6 +29,7 @@ from ..verify import Case, Report, chosen, compare, modules, theirs, vgg16
 from ..verify import report as reports
 from ..verify.examples import EXAMPLES, example
 from . import checks
+from .options import declare
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +43,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--torch", metavar="FILE.py:factory", help="a module of your own; the file is executed")
     parser.add_argument("--input", type=Path, metavar="X.npy", help="inputs (N, ...) (default: held-out digits)")
     parser.add_argument("--shape", metavar="3,32,32", help="the shape of one input, for seeded random inputs")
-    parser.add_argument("--samples", type=int, default=4, help="how many inputs (default: 4)")
-    parser.add_argument("--target", type=int, help="the class to explain (default: the predicted one)")
+    declare(parser, "--samples", default=4, help="how many inputs")
+    declare(parser, "--target")
     parser.add_argument("--method", help="this method only")
     parser.add_argument("--dtype", choices=["float64", "float32"], default="float64", help="(default: float64)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write verify.json and verify.html there")
