@@ -137,10 +137,7 @@ def _classes(text: str) -> str | list[int]:
 def _expert(name: str) -> experts.Expert:
     if name in experts.NAMES:
         return experts.fitted(name, progress=sys.stderr.isatty())
-    if not Path(name).is_file():
-        raise ValueError(
-            f"--expert takes {', '.join(experts.NAMES)} or a saved one (.npz); there is no {name!r}, nor such a file."
-        )
+    checks.saved(name, "--expert", experts.NAMES, "one")
     return experts.load(name)
 
 

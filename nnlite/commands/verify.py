@@ -87,22 +87,15 @@ def run(options: argparse.Namespace) -> None:
 
 def _files(options: argparse.Namespace) -> dict[str, Path | None]:
     """Where the results go; refused before any work if they cannot."""
-    files: dict[str, Path | None] = {"json": options.json, "page": options.page}
     if options.out is not None:
         if options.out.exists() and not options.out.is_dir():
             raise ValueError(f"--out takes a folder, and {options.out} is a file; for single files: --json, --page.")
         options.out.mkdir(parents=True, exist_ok=True)
-        files = {
-            "json": options.json or options.out / "verify.json",
-            "page": options.page or options.out / "verify.html",
-        }
+    files: dict[str, Path | None] = {}
     for name, ending in (("json", ".json"), ("page", ".html")):
-        path = files[name]
+        files[name] = path = getattr(options, name) or (options.out and options.out / f"verify{ending}")
         if path is not None:
-            try:
-                checks.output(path, {ending})
-            except ValueError as error:
-                raise ValueError(str(error).replace("--out", f"--{name}")) from None
+            checks.output(path, {ending}, f"--{name}")
     return files
 
 
@@ -124,9 +117,7 @@ def _network(name: str, samples: int) -> tuple[Network, np.ndarray | None]:
     if name in EXAMPLES:
         return example(name, samples)
     if name not in models.NAMES:
-        if not Path(name).is_file():
-            known = ", ".join((*models.NAMES, "vgg16", *EXAMPLES))
-            raise ValueError(f"--model takes {known} or a saved network (.npz); there is no {name!r}, nor such a file.")
+        checks.saved(name, "--model", (*models.NAMES, "vgg16", *EXAMPLES))
         return checks.network(name), None
     if name == "tiny":
         return models.load(name), models.digits("uci", "test")[0][:samples]
