@@ -55,13 +55,6 @@ def unpool(R: np.ndarray, switches: np.ndarray, shape: tuple[int, int]) -> np.nd
     return below
 
 
-def _transposed(R: np.ndarray, switches: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    below = np.zeros(shape)
-    columns, rows = np.divmod(switches, shape[1])
-    np.add.at(below, (rows % shape[0], columns % shape[1]), R)
-    return below
-
-
 def _assigned(R: np.ndarray, switches: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     below = np.zeros(shape)
     below.reshape(-1)[switches.ravel()] = R.ravel()
@@ -70,7 +63,9 @@ def _assigned(R: np.ndarray, switches: np.ndarray, shape: tuple[int, int]) -> np
 
 unpool.mistakes = {
     "Two windows have the same winner, and the second overwrote the first. Add them up.": _assigned,
-    "Rows and columns are exchanged: the row is switch // W, the column switch % W.": _transposed,
+    "Rows and columns are exchanged: the row is switch // W, the column switch % W.": (
+        lambda R, switches, shape: unpool(R, switches % shape[1] % shape[0] * shape[1] + switches // shape[1], shape)
+    ),
     "You cut what is negative. A pooling passes any sign; the ReLU is a layer of its own.": (
         unpool.given(R=lambda R: np.maximum(0, R))
     ),
@@ -179,10 +174,6 @@ def class_similarity(maps: np.ndarray) -> float:
     return correlations[np.triu_indices(len(maps), 1)].mean()
 
 
-def _correlations(maps: np.ndarray) -> np.ndarray:
-    return np.corrcoef(maps.reshape(len(maps), -1))
-
-
 def _cosines(maps: np.ndarray) -> float:
     flat = maps.reshape(len(maps), -1)
     flat = flat / np.sqrt((flat**2).sum(axis=1, keepdims=True))
@@ -190,10 +181,12 @@ def _cosines(maps: np.ndarray) -> float:
 
 
 class_similarity.mistakes = {
-    "The diagonal is in your mean: every class with itself, always 1.": lambda maps: _correlations(maps).mean(),
+    "The diagonal is in your mean: every class with itself, always 1.": lambda maps: np.corrcoef(
+        maps.reshape(len(maps), -1)
+    ).mean(),
     "This is the cosine. A correlation takes off the mean of each map first.": _cosines,
     "You dropped the signs. Correlations of opposite maps are negative and count as such.": (
-        lambda maps: np.abs(_correlations(maps)[np.triu_indices(len(maps), 1)]).mean()
+        lambda maps: np.abs(np.corrcoef(maps.reshape(len(maps), -1))[np.triu_indices(len(maps), 1)]).mean()
     ),
     "You correlated pixels with pixels. Each row that corrcoef sees must be the map of one class.": (
         lambda maps: np.corrcoef(maps.reshape(len(maps), -1).T)[np.triu_indices(maps[0].size, 1)].mean()

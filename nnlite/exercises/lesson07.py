@@ -3,6 +3,7 @@
 import numpy as np
 
 from .exercise import exercise
+from .lesson06 import lrp_epsilon
 
 
 @exercise()
@@ -128,11 +129,6 @@ def ledger_line(
     return (a * (W @ s)).sum(), (b * s).sum(), (stabilizer * s).sum()
 
 
-def _rest_to_bias(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> tuple:
-    inputs = ledger_line(a, W, b, R, epsilon)[0]
-    return inputs, R.sum() - inputs, 0.0
-
-
 def _unsigned(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> tuple:
     inputs, bias, _ = ledger_line(a, W, b, R, epsilon)
     z = a @ W + b
@@ -145,7 +141,9 @@ def _share_of_z(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsi
 
 
 ledger_line.mistakes = {
-    "ε takes a share as well: not all that the inputs lack went to the bias.": _rest_to_bias,
+    "ε takes a share as well: not all that the inputs lack went to the bias.": (
+        ledger_line.then(lambda parts: (parts[0], parts[1] + parts[2], 0.0))
+    ),
     "ε stands in the denominator with the sign of z. So does its share.": _unsigned,
     "The share of the bias is b / (z + ε sgn z) · R: the denominator is that of step 2.": _share_of_z,
 }
@@ -180,17 +178,6 @@ def lrp_residual(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, eps
     return a * s + a * (W @ s_branch)
 
 
-def _dense(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> np.ndarray:
-    z = a @ W + b
-    return a * (W @ (np.where(z > 0, R, 0) / (z + epsilon * np.where(z >= 0, 1, -1))))
-
-
-def _one_step(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> np.ndarray:
-    W = W + np.eye(len(a))
-    z = a @ W + b
-    return a * (W @ (R / (z + epsilon * np.where(z >= 0, 1, -1))))
-
-
 def _divided_by_zero(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> np.ndarray:
     z = a @ W + b
     branch = np.maximum(z, 0)
@@ -198,14 +185,20 @@ def _divided_by_zero(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray,
     return a * s + a * (W @ (branch * s / (z + epsilon * np.where(z >= 0, 1, -1))))
 
 
+def _branch(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> np.ndarray:
+    return lrp_epsilon(a, W, b, np.where(a @ W + b > 0, R, 0), epsilon)
+
+
 lrp_residual.mistakes = {
     "Both ways got all of R: the relevance doubles. Divide it between them.": (
-        lambda a, W, b, R, epsilon: R + _dense(a, W, b, R, epsilon)
+        lambda a, W, b, R, epsilon: R + _branch(a, W, b, R, epsilon)
     ),
     "You gave a half to each way. Each gets in proportion to what it brought: a and ReLU(z).": (
-        lambda a, W, b, R, epsilon: R / 2 + _dense(a, W, b, R / 2, epsilon)
+        lambda a, W, b, R, epsilon: R / 2 + _branch(a, W, b, R / 2, epsilon)
     ),
-    "The first way is missing: a itself is a part of out, and has a share.": _dense,
-    "You took the block for one dense layer with W + 1. Between them is a ReLU.": _one_step,
+    "The first way is missing: a itself is a part of out, and has a share.": _branch,
+    "You took the block for one dense layer with W + 1. Between them is a ReLU.": (
+        lambda a, W, b, R, epsilon: lrp_epsilon(a, W + np.eye(len(a)), b, R, epsilon)
+    ),
     "Where out is 0 you divide by zero. Such a neuron distributes nothing.": _divided_by_zero,
 }

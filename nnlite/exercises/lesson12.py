@@ -50,31 +50,17 @@ def mean_over_masks(a: np.ndarray, W: np.ndarray, b: np.ndarray, p: float) -> np
     return mean
 
 
-def _over_masks(a: np.ndarray, W: np.ndarray, b: np.ndarray, p: float, weighted: bool, scaled: bool) -> np.ndarray:
-    mean = np.zeros(W.shape[1])
-    for kept in product((0, 1), repeat=len(a)):
-        m = np.array(kept)
-        z = (a * m / (1 - p if scaled else 1)) @ W + b
-        share = (1 - p) ** m.sum() * p ** (1 - m).sum() if weighted else 0.5 ** len(a)
-        mean += share * _softmax(z)
-    return mean
-
-
-def _softmax(z: np.ndarray) -> np.ndarray:
-    return np.exp(z - z.max()) / np.exp(z - z.max()).sum()
-
-
 mean_over_masks.mistakes = {
     "This is the network without dropout, the softmax of the mean scores. Take the softmax for every mask first, "
-    "and the mean then.": (lambda a, W, b, p: _softmax(a @ W + b)),
+    "and the mean then.": mean_over_masks.given(p=0),
     "Every mask counts the same in your mean. One that keeps n of J has a chance of (1 − p)^n p^(J − n).": (
-        lambda a, W, b, p: _over_masks(a, W, b, p, weighted=False, scaled=True)
+        lambda a, W, b, p: mean_over_masks(a / (2 * (1 - p)), W, b, 0.5)
     ),
     "What is kept is divided by 1 − p, so that the mean of m · a is a.": (
-        lambda a, W, b, p: _over_masks(a, W, b, p, weighted=True, scaled=False)
+        lambda a, W, b, p: mean_over_masks(a * (1 - p), W, b, p)
     ),
     "You exchanged p and 1 − p: p is the chance to be dropped.": (
-        lambda a, W, b, p: _over_masks(a * p / (1 - p), W, b, 1 - p, weighted=True, scaled=True)
+        lambda a, W, b, p: mean_over_masks(a * p / (1 - p), W, b, 1 - p)
     ),
 }
 
@@ -131,10 +117,7 @@ def _predictions() -> list[tuple]:
     rng = np.random.default_rng(0)
     confidence = rng.uniform(0.3, 1, 40)
     few = np.array([0.5, 0.55, 0.9, 0.95, 0.95])
-    return [
-        (few, np.array([1.0, 0.0, 1.0, 1.0, 0.0]), 2),
-        (confidence, (rng.random(40) < 0.7).astype(float), 10),
-    ]
+    return [(few, np.array([1.0, 0.0, 1.0, 1.0, 0.0]), 2), (confidence, (rng.random(40) < 0.7).astype(float), 10)]
 
 
 @exercise(_predictions())

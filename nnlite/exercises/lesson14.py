@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .exercise import exercise, seeded
+from .lesson06 import lrp_epsilon
 
 Function = Callable[[np.ndarray], np.ndarray]
 
@@ -167,28 +168,20 @@ def lrp_skip(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon
     return a * (s + W @ s)
 
 
-def _parts(
-    a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float, through: float, past: float
-) -> np.ndarray:
+def _s(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> np.ndarray:
     z = a + a @ W + b
-    s = R / (z + epsilon * np.where(z >= 0, 1, -1))
-    return a * (past * s + through * (W @ s))
-
-
-def _without_skip(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> np.ndarray:
-    z = a @ W + b
-    return a * (W @ (R / (z + epsilon * np.where(z >= 0, 1, -1))))
+    return R / (z + epsilon * np.where(z >= 0, 1, -1))
 
 
 lrp_skip.mistakes = {
     "The way past the layer is missing in step 3: each input also feeds its own output, c = s + W @ s.": (
-        lambda a, W, b, R, epsilon: _parts(a, W, b, R, epsilon, 1, 0)
+        lambda a, W, b, R, epsilon: a * (W @ _s(a, W, b, R, epsilon))
     ),
     "Step 3 goes only past the layer. It goes through the weights as well: c = s + W @ s.": (
-        lambda a, W, b, R, epsilon: _parts(a, W, b, R, epsilon, 0, 1)
+        lambda a, W, b, R, epsilon: a * _s(a, W, b, R, epsilon)
     ),
-    "This is the dense layer alone. z has a_k in it too, and so has step 3.": _without_skip,
+    "This is the dense layer alone. z has a_k in it too, and so has step 3.": lrp_epsilon,
     "You gave R away twice, once past the layer and once through it. Both ways share one denominator.": (
-        lambda a, W, b, R, epsilon: R + _without_skip(a, W, b, R, epsilon)
+        lambda a, W, b, R, epsilon: R + lrp_epsilon(a, W, b, R, epsilon)
     ),
 }
