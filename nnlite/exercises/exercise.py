@@ -4,7 +4,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,31 +23,17 @@ class Exercise:
     cases
         The arguments to try, a tuple each.
     mistakes
-        Three or more wrong answers that are usually given, in the form of the right one, each by what is said to
-        somebody who gives it: what is wrong with it, in a sentence or two.
+        mistakes(*case) -> three or more wrong results that are usually given, each by what is said to somebody who
+        gives it: what is wrong with it, in a sentence or two.
     """
 
     answer: Callable[..., Any]
     cases: Sequence[tuple[Any, ...]] = ((),)
-    mistakes: Mapping[str, Any] = field(default_factory=dict)
+    mistakes: Callable[..., Mapping[str, Any]] = lambda *case: {}
 
     def __call__(self, *case: Any) -> Any:
         """The right answer."""
         return self.answer(*case)
-
-    def given(self, **changes: Any) -> Callable[..., Any]:
-        """The answer to other arguments, a usual mistake: each change is a value, or a function of the argument."""
-
-        def wrong(*case: Any) -> Any:
-            arguments = inspect.signature(self.answer).bind(*case).arguments
-            changed = {name: to(arguments[name]) if callable(to) else to for name, to in changes.items()}
-            return self.answer(**{**arguments, **changed})
-
-        return wrong
-
-    def then(self, change: Callable[[Any], Any]) -> Callable[..., Any]:
-        """The answer, changed at the end: another usual mistake."""
-        return lambda *case: change(self.answer(*case))
 
     @property
     def name(self) -> str:

@@ -18,12 +18,12 @@ def probabilities(scores: np.ndarray) -> np.ndarray:
     return powers / powers.sum()
 
 
-probabilities.mistakes = {
+probabilities.mistakes = lambda scores: {
     "e^1000 is too large for a float: it becomes infinity. Lower all scores first.": (
-        lambda scores: np.exp(scores) / np.exp(scores).sum()
+        np.exp(scores) / np.exp(scores).sum()
     ),
-    "These do not sum to 1. Divide by their sum.": lambda scores: np.exp(scores - scores.max()),
-    "Scores may be negative: take their exponentials first.": lambda scores: scores / scores.sum(),
+    "These do not sum to 1. Divide by their sum.": np.exp(scores - scores.max()),
+    "Scores may be negative: take their exponentials first.": scores / scores.sum(),
 }
 
 
@@ -47,10 +47,10 @@ def _lenet_scores() -> np.ndarray:
     return network.scores(datasets.strokes(10, seed=1)[0][7:8].astype(np.float64))[0]
 
 
-runner_up.mistakes = {
-    "7 is the class that comes first. Which one comes after it?": lambda: [7, runner_up()[1]],
-    "How far it lies below the first is a positive number.": lambda: [runner_up()[0], -runner_up()[1]],
-    "That is the last class.": lambda: [int(np.argsort(_lenet_scores())[0]), np.ptp(_lenet_scores())],
+runner_up.mistakes = lambda: {
+    "7 is the class that comes first. Which one comes after it?": [7, runner_up()[1]],
+    "How far it lies below the first is a positive number.": [runner_up()[0], -runner_up()[1]],
+    "That is the last class.": [int(np.argsort(_lenet_scores())[0]), np.ptp(_lenet_scores())],
 }
 
 
@@ -76,8 +76,8 @@ def _seven(target: int | None = None) -> np.ndarray:
     return lrp.relevance(network, x, target, rules=lrp.epsilon(0))
 
 
-against_the_second.mistakes = {
-    "That is the heatmap of the first class. Give target=.": lambda: _seven()[_seven() < 0].sum(),
-    "Blue pixels lowered the score: their sum is negative.": lambda: -against_the_second(),
-    "That is the sum of all pixels, the red ones too.": lambda: _seven(int(runner_up()[0])).sum(),
+against_the_second.mistakes = lambda: {
+    "That is the heatmap of the first class. Give target=.": _seven()[_seven() < 0].sum(),
+    "Blue pixels lowered the score: their sum is negative.": -against_the_second(),
+    "That is the sum of all pixels, the red ones too.": _seven(int(runner_up()[0])).sum(),
 }

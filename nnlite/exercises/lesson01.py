@@ -15,7 +15,7 @@ def z_of_one_neuron() -> float:
     return 2.0 * 3.0 + 1.0 * -1.0 + -1.0
 
 
-z_of_one_neuron.mistakes = {
+z_of_one_neuron.mistakes = lambda: {
     "You left out the bias: z is the weighted sum plus b.": 5.0,
     "The second weight is negative: its product is −1, not 0 or 1.": 6.0,
     "The bias is added once, not once for each input.": 3.0,
@@ -34,7 +34,7 @@ def convolve_by_hand() -> np.ndarray:
     return np.array([[1 - 0 + 2 * 1, 0 - 2 + 2 * 0], [3 - 1 + 2 * 2, 1 - 0 + 2 * 1]])
 
 
-convolve_by_hand.mistakes = {
+convolve_by_hand.mistakes = lambda: {
     "You turned the filter upside down and left to right. A network lays it on as it is.": [[0, -1], [8, 1]],
     "You cut what is below zero. The ReLU is a layer of its own.": [[3, 0], [6, 3]],
     "Rows and columns are swapped: the first row of the map is the two places across.": [[3, 6], [-2, 3]],
@@ -68,17 +68,15 @@ def convolve(a: np.ndarray, w: np.ndarray, stride: int) -> np.ndarray:
     return z
 
 
-convolve.mistakes = {
+convolve.mistakes = lambda a, w, stride: {
     "You turned the filter upside down and left to right. A network lays it on as it is.": (
-        convolve.given(w=lambda w: w[::-1, ::-1])
+        convolve(a, w[::-1, ::-1], stride)
     ),
-    "Your filter moves by 1 always: the window of place (u, v) begins at (u · stride, v · stride).": (
-        convolve.given(stride=1)
-    ),
+    "Your filter moves by 1 always: the window of place (u, v) begins at (u · stride, v · stride).": convolve(a, w, 1),
     "The last place is missing, down and across: there are (H − h) // stride + 1 of them.": (
-        convolve.then(lambda R: R[:-1, :-1])
+        convolve(a, w, stride)[:-1, :-1]
     ),
-    "You took the mean of the products. A neuron adds them up.": lambda a, w, stride: convolve(a, w, stride) / w.size,
+    "You took the mean of the products. A neuron adds them up.": convolve(a, w, stride) / w.size,
 }
 
 
@@ -117,18 +115,16 @@ def _enlarged(z: np.ndarray) -> np.ndarray:
     return z.repeat(2, axis=0).repeat(2, axis=1)
 
 
-pool_backward.mistakes = {
-    "You gave each of the four a quarter: that is average pooling. Here the winner takes all.": (
-        lambda a, dz: _enlarged(dz) / 4
-    ),
+pool_backward.mistakes = lambda a, dz: {
+    "You gave each of the four a quarter: that is average pooling. Here the winner takes all.": _enlarged(dz) / 4,
     "In a tie you gave the signal to every winner: more came out than went in. Only the first has it.": (
-        _to_every_winner
+        _to_every_winner(a, dz)
     ),
     "In a tie you gave the signal to the last winner. It goes to the first, row by row.": (
-        lambda a, dz: pool_backward(a[::-1, ::-1], dz[::-1, ::-1])[::-1, ::-1]
+        pool_backward(a[::-1, ::-1], dz[::-1, ::-1])[::-1, ::-1]
     ),
     "You multiplied the signal by the winner's number. The winner moves the output one to one: the factor is 1.": (
-        lambda a, dz: pool_backward(a, dz) * a
+        pool_backward(a, dz) * a
     ),
 }
 
@@ -151,18 +147,16 @@ def score_gradient(x: np.ndarray, W1: np.ndarray, b1: np.ndarray, W2: np.ndarray
     return W1 @ np.where(z > 0, W2[:, c], 0)
 
 
-score_gradient.mistakes = {
-    "You left out the ReLU: where z is below zero it stops the signal.": lambda x, W1, b1, W2, c: W1 @ W2[:, c],
+score_gradient.mistakes = lambda x, W1, b1, W2, c: {
+    "You left out the ReLU: where z is below zero it stops the signal.": W1 @ W2[:, c],
     "Your ReLU asks for the sign of the signal. It must ask for the sign of z, on the way up.": (
-        lambda x, W1, b1, W2, c: W1 @ np.maximum(W2[:, c], 0)
+        W1 @ np.maximum(W2[:, c], 0)
     ),
     "You computed z without its bias: some ReLUs are open that should be closed, or the other way round.": (
-        score_gradient.given(b1=0)
+        score_gradient(x, W1, 0, W2, c)
     ),
     "You added up all classes. Only score c is explained: begin with column c of W2.": (
-        score_gradient.given(W2=lambda W2: W2.sum(axis=1, keepdims=True), c=0)
+        score_gradient(x, W1, b1, W2.sum(axis=1, keepdims=True), 0)
     ),
-    "You multiplied by the input at the end. The derivative stops before that.": (
-        lambda x, W1, b1, W2, c: x * score_gradient(x, W1, b1, W2, c)
-    ),
+    "You multiplied by the input at the end. The derivative stops before that.": x * score_gradient(x, W1, b1, W2, c),
 }

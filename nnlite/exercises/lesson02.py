@@ -17,9 +17,9 @@ def loss_by_hand() -> float:
     return -np.log(1 / (1 + 3))
 
 
-loss_by_hand.mistakes = {
-    "This is −log p of class 1. The label is class 0.": lambda: -np.log(3 / 4),
-    "The sign is missing: a loss is never negative.": lambda: np.log(1 / 4),
+loss_by_hand.mistakes = lambda: {
+    "This is −log p of class 1. The label is class 0.": -np.log(3 / 4),
+    "The sign is missing: a loss is never negative.": np.log(1 / 4),
     "This is p of the label. The loss is −log of it.": 1 / 4,
     "This is the logarithm to the base 2. The loss takes the natural one, np.log.": 2.0,
 }
@@ -44,16 +44,14 @@ def loss_gradient(z: np.ndarray, label: int) -> np.ndarray:
     return e / e.sum() - (np.arange(len(z)) == label)
 
 
-loss_gradient.mistakes = {
+loss_gradient.mistakes = lambda z, label: {
     "Right for small scores; e^1000 overflows. Subtract the largest score before np.exp.": (
-        lambda z, label: np.exp(z) / np.exp(z).sum() - (np.arange(len(z)) == label)
+        np.exp(z) / np.exp(z).sum() - (np.arange(len(z)) == label)
     ),
-    "The sign is turned: this is y − p. The gradient points uphill, away from the label.": (
-        loss_gradient.then(np.negative)
-    ),
-    "This is p. Subtract 1 at the label.": lambda z, label: loss_gradient(z, label) + (np.arange(len(z)) == label),
+    "The sign is turned: this is y − p. The gradient points uphill, away from the label.": -loss_gradient(z, label),
+    "This is p. Subtract 1 at the label.": loss_gradient(z, label) + (np.arange(len(z)) == label),
     "You kept the label's score alone. The others are in the softmax too: there it is p_k − 0.": (
-        lambda z, label: np.where(np.arange(len(z)) == label, loss_gradient(z, label), 0)
+        np.where(np.arange(len(z)) == label, loss_gradient(z, label), 0)
     ),
 }
 
@@ -74,19 +72,15 @@ def weight_gradients(a: np.ndarray, dz: np.ndarray) -> tuple[np.ndarray, np.ndar
     return a.T @ dz, dz.sum(axis=0)
 
 
-weight_gradients.mistakes = {
+weight_gradients.mistakes = lambda a, dz: {
     "You divided by the number of images. The mean is in dz already, from the loss.": (
-        lambda a, dz: (a.T @ dz / len(a), dz.mean(axis=0))
+        (a.T @ dz / len(a), dz.mean(axis=0))
     ),
-    "Your dW is transposed. W[j, k] leads from input j to neuron k: dW is (J, K).": (
-        lambda a, dz: ((a.T @ dz).T, dz.sum(axis=0))
-    ),
+    "Your dW is transposed. W[j, k] leads from input j to neuron k: dW is (J, K).": ((a.T @ dz).T, dz.sum(axis=0)),
     "You added up dz over the neurons. Each neuron has its own bias: add up over the images, axis 0.": (
-        lambda a, dz: (a.T @ dz, dz.sum(axis=1))
+        (a.T @ dz, dz.sum(axis=1))
     ),
-    "Your db has a row for each image. The layer has one bias for all of them: add the rows up.": (
-        lambda a, dz: (a.T @ dz, dz)
-    ),
+    "Your db has a row for each image. The layer has one bias for all of them: add the rows up.": (a.T @ dz, dz),
 }
 
 
@@ -114,13 +108,15 @@ def momentum(w: np.ndarray, gradient: Callable, rate: float, mu: float, steps: i
     return w
 
 
-momentum.mistakes = {
-    "This is gradient descent without momentum: v forgets all that came before.": momentum.given(mu=0.0),
-    "Your v is a running mean, as in Adam. Here the gradient is added whole: v = μ v + g.": (
-        lambda w, gradient, rate, mu, steps: momentum(w, lambda w: (1 - mu) * gradient(w), rate, mu, steps)
+momentum.mistakes = lambda w, gradient, rate, mu, steps: {
+    "This is gradient descent without momentum: v forgets all that came before.": (
+        momentum(w, gradient, rate, 0.0, steps)
     ),
-    "The rate is in there twice: once in v, and once where w moves.": momentum.given(rate=np.square),
-    "You go uphill: subtract the velocity.": momentum.given(rate=np.negative),
+    "Your v is a running mean, as in Adam. Here the gradient is added whole: v = μ v + g.": (
+        momentum(w, lambda w: (1 - mu) * gradient(w), rate, mu, steps)
+    ),
+    "The rate is in there twice: once in v, and once where w moves.": momentum(w, gradient, rate**2, mu, steps),
+    "You go uphill: subtract the velocity.": momentum(w, gradient, -rate, mu, steps),
 }
 
 
@@ -141,20 +137,16 @@ def descend(W: np.ndarray, b: np.ndarray, x: np.ndarray, labels: np.ndarray, rat
     return W - rate * dW, b - rate * db
 
 
-descend.mistakes = {
-    "Your loss is a sum. The mean divides by the number of images.": (
-        lambda W, b, x, labels, rate: descend(W, b, x, labels, rate * len(x))
-    ),
-    "You go uphill: the gradient is subtracted.": descend.given(rate=np.negative),
+descend.mistakes = lambda W, b, x, labels, rate: {
+    "Your loss is a sum. The mean divides by the number of images.": descend(W, b, x, labels, rate * len(x)),
+    "You go uphill: the gradient is subtracted.": descend(W, b, x, labels, -rate),
     "The bias stays where it was. It learns too: its gradient is the sum of dz over the images.": (
-        lambda W, b, x, labels, rate: (descend(W, b, x, labels, rate)[0], b)
+        (descend(W, b, x, labels, rate)[0], b)
     ),
     "These are rate · gradient, how far to go. Return where you arrive: W − rate · dW.": (
-        lambda W, b, x, labels, rate: (
-            (
-                W - descend(W, b, x, labels, rate)[0],
-                b - descend(W, b, x, labels, rate)[1],
-            )
+        (
+            W - descend(W, b, x, labels, rate)[0],
+            b - descend(W, b, x, labels, rate)[1],
         )
     ),
 }

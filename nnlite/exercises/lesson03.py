@@ -17,7 +17,7 @@ def toy_map() -> list[float]:
     return [x**2 + y**2 - 9, 2 * x, 2 * y, (2 * x) ** 2 + (2 * y) ** 2]
 
 
-toy_map.mistakes = {
+toy_map.mistakes = lambda: {
     "The gradient has signs: at y = −1 the second entry is 2 · (−1).": [-4, 4, 2, 20],
     "You added up the gradient. Sensitivity squares it first.": [-4, 4, -2, 2],
     "The sum is not f. Square 4 and −2, and add.": [-4, 4, -2, -4],
@@ -36,7 +36,7 @@ def line_by_hand() -> list[float]:
     return [3.0 - 1.0, 6.0 + 1.0, -3.0 + 1.0]
 
 
-line_by_hand.mistakes = {
+line_by_hand.mistakes = lambda: {
     "Your last number is f at (2, 1). Take w · (2, 1) off.": [2.0, 7.0, 9.0],
     "Only the last bias is in your b. The first neuron has one too.": [2.0, 7.0, 1.0],
     "That is the line of the network without its biases.": [2.0, 7.0, 0.0],
@@ -60,12 +60,12 @@ def channel_maximum(g: np.ndarray) -> np.ndarray:
     return np.abs(g).max(axis=1)
 
 
-channel_maximum.mistakes = {
-    "You added the channels up, as PAIR does. Take the maximum.": lambda g: np.abs(g).sum(axis=1),
-    "Take |g| first: the strongest channel may be negative.": lambda g: np.abs(g.max(axis=1)),
-    "You left out the magnitude: a saliency map has no signs.": lambda g: g.max(axis=1),
-    "You kept every channel, as Captum does. One number a pixel is left.": np.abs,
-    "Axis 0 counts the images. The channels are axis 1.": lambda g: np.abs(g).max(axis=0),
+channel_maximum.mistakes = lambda g: {
+    "You added the channels up, as PAIR does. Take the maximum.": np.abs(g).sum(axis=1),
+    "Take |g| first: the strongest channel may be negative.": np.abs(g.max(axis=1)),
+    "You left out the magnitude: a saliency map has no signs.": g.max(axis=1),
+    "You kept every channel, as Captum does. One number a pixel is left.": np.abs(g),
+    "Axis 0 counts the images. The channels are axis 1.": np.abs(g).max(axis=0),
 }
 
 
@@ -91,23 +91,21 @@ def line(
     return w, score - w @ x
 
 
-line.mistakes = {
+line.mistakes = lambda x, W1, b1, W2, b2, c: {
     "Your b is the last bias alone. The biases of the first layer are in it too, through their ReLUs.": (
-        lambda x, W1, b1, W2, b2, c: (line(x, W1, b1, W2, b2, c)[0], b2[c])
+        (line(x, W1, b1, W2, b2, c)[0], b2[c])
     ),
     "You left out the ReLU. Where z = x @ W1 + b1 is below zero, neither input nor bias gets through.": (
-        lambda x, W1, b1, W2, b2, c: (W1 @ W2[:, c], (b1 @ W2 + b2)[c])
+        (W1 @ W2[:, c], (b1 @ W2 + b2)[c])
     ),
     "Your b is the score itself. Take w @ x off.": (
-        lambda x, W1, b1, W2, b2, c: (
-            (
-                line(x, W1, b1, W2, b2, c)[0],
-                (np.maximum(0, x @ W1 + b1) @ W2 + b2)[c],
-            )
+        (
+            line(x, W1, b1, W2, b2, c)[0],
+            (np.maximum(0, x @ W1 + b1) @ W2 + b2)[c],
         )
     ),
     "Your w is multiplied by x already. That is gradient × input; w is the gradient.": (
-        lambda x, W1, b1, W2, b2, c: (x * line(x, W1, b1, W2, b2, c)[0], line(x, W1, b1, W2, b2, c)[1])
+        (x * line(x, W1, b1, W2, b2, c)[0], line(x, W1, b1, W2, b2, c)[1])
     ),
 }
 
@@ -137,15 +135,15 @@ def _probability(scores: np.ndarray, shift: float | None = None) -> np.ndarray:
     return e / e.sum()
 
 
-probability_gradient.mistakes = {
+probability_gradient.mistakes = lambda scores, G, c: {
     "Only score c moves in your answer. The probability also falls when another score rises.": (
-        lambda scores, G, c: _probability(scores)[c] * G[c]
+        _probability(scores)[c] * G[c]
     ),
     "These are the terms with k = c. The other scores move p_c too, each by −p_c p_k G[k].": (
-        lambda scores, G, c: _probability(scores)[c] * (1 - _probability(scores)[c]) * G[c]
+        _probability(scores)[c] * (1 - _probability(scores)[c]) * G[c]
     ),
-    "This is the gradient of log p_c. Multiply it by p_c.": lambda scores, G, c: G[c] - _probability(scores) @ G,
+    "This is the gradient of log p_c. Multiply it by p_c.": G[c] - _probability(scores) @ G,
     "exp of a large score is infinite. Take the largest score off first: the probabilities stay the same.": (
-        lambda scores, G, c: _probability(scores, 0)[c] * (G[c] - _probability(scores, 0) @ G)
+        _probability(scores, 0)[c] * (G[c] - _probability(scores, 0) @ G)
     ),
 }

@@ -16,22 +16,28 @@ def three_rules() -> list[list[float]]:
     return [[4, 0, -6, 0], [4, 5, 0, 0], [4, 0, 0, 0]]
 
 
-three_rules.mistakes = {
-    "The first two rows are exchanged: the gradient asks whether the ReLU was on, and passes any sign.": [
-        [4, 5, 0, 0],
-        [4, 0, -6, 0],
-        [4, 0, 0, 0],
-    ],
-    "Guided backpropagation needs both: the ReLU was on, and the signal is positive.": [
-        [4, 0, -6, 0],
-        [4, 5, 0, 0],
-        [4, 5, -6, 0],
-    ],
-    "You passed the activations on. What goes down is the signal; the activation only opens or closes.": [
-        [2, 0, 3, 0],
-        [4, 5, 0, 0],
-        [2, 0, 0, 0],
-    ],
+three_rules.mistakes = lambda: {
+    "The first two rows are exchanged: the gradient asks whether the ReLU was on, and passes any sign.": (
+        [
+            [4, 5, 0, 0],
+            [4, 0, -6, 0],
+            [4, 0, 0, 0],
+        ]
+    ),
+    "Guided backpropagation needs both: the ReLU was on, and the signal is positive.": (
+        [
+            [4, 0, -6, 0],
+            [4, 5, 0, 0],
+            [4, 5, -6, 0],
+        ]
+    ),
+    "You passed the activations on. What goes down is the signal; the activation only opens or closes.": (
+        [
+            [2, 0, 3, 0],
+            [4, 5, 0, 0],
+            [2, 0, 0, 0],
+        ]
+    ),
 }
 
 
@@ -61,13 +67,13 @@ def _assigned(R: np.ndarray, switches: np.ndarray, shape: tuple[int, int]) -> np
     return below
 
 
-unpool.mistakes = {
-    "Two windows have the same winner, and the second overwrote the first. Add them up.": _assigned,
+unpool.mistakes = lambda R, switches, shape: {
+    "Two windows have the same winner, and the second overwrote the first. Add them up.": _assigned(R, switches, shape),
     "Rows and columns are exchanged: the row is switch // W, the column switch % W.": (
-        lambda R, switches, shape: unpool(R, switches % shape[1] % shape[0] * shape[1] + switches // shape[1], shape)
+        unpool(R, switches % shape[1] % shape[0] * shape[1] + switches // shape[1], shape)
     ),
     "You cut what is negative. A pooling passes any sign; the ReLU is a layer of its own.": (
-        unpool.given(R=lambda R: np.maximum(0, R))
+        unpool(np.maximum(0, R), switches, shape)
     ),
 }
 
@@ -107,14 +113,16 @@ def _walk(case: tuple, on: bool, cut: bool) -> np.ndarray:
     return R
 
 
-guided.mistakes = {
-    "This is the gradient: nothing negative is cut.": lambda *case: _walk(case, on=True, cut=False),
-    "This is DeConvNet: you did not ask whether the ReLU was on, z > 0.": lambda *case: _walk(case, on=False, cut=True),
+guided.mistakes = lambda x, W1, b1, W2, b2, W3, c: {
+    "This is the gradient: nothing negative is cut.": _walk((x, W1, b1, W2, b2, W3, c), on=True, cut=False),
+    "This is DeConvNet: you did not ask whether the ReLU was on, z > 0.": (
+        _walk((x, W1, b1, W2, b2, W3, c), on=False, cut=True)
+    ),
     "This is the gradient, cut at the end. Cut at every ReLU on the way, before signals meet.": (
-        lambda *case: np.maximum(0, _walk(case, on=True, cut=False))
+        np.maximum(0, _walk((x, W1, b1, W2, b2, W3, c), on=True, cut=False))
     ),
     "You cut at the input too. There is no ReLU there: the map may be negative.": (
-        guided.then(lambda R: np.maximum(0, R))
+        np.maximum(0, guided(x, W1, b1, W2, b2, W3, c))
     ),
 }
 
@@ -140,16 +148,14 @@ def strongest(a: np.ndarray, k: int) -> np.ndarray:
     return R
 
 
-strongest.mistakes = {
+strongest.mistakes = lambda a, k: {
     "You kept the whole map of filter k. Keep only its largest place.": (
-        lambda a, k: np.where(np.arange(len(a))[:, None, None] == k, np.maximum(0, a), 0)
+        np.where(np.arange(len(a))[:, None, None] == k, np.maximum(0, a), 0)
     ),
-    "You started with 1. The paper starts with the activation itself.": (
-        strongest.then(lambda R: np.where(R > 0, 1.0, 0.0))
-    ),
-    "You took the largest of all maps. Look in map k only.": lambda a, k: np.where(a == a.max(), np.maximum(0, a), 0),
+    "You started with 1. The paper starts with the activation itself.": np.where(strongest(a, k) > 0, 1.0, 0.0),
+    "You took the largest of all maps. Look in map k only.": np.where(a == a.max(), np.maximum(0, a), 0),
     "In one map even the largest activation is negative. Such a filter has seen nothing: cut at zero.": (
-        lambda a, k: np.where((a == a[k].max()) & (np.arange(len(a)) == k)[:, None, None], a, 0)
+        np.where((a == a[k].max()) & (np.arange(len(a)) == k)[:, None, None], a, 0)
     ),
 }
 
@@ -180,15 +186,15 @@ def _cosines(maps: np.ndarray) -> float:
     return (flat @ flat.T)[np.triu_indices(len(maps), 1)].mean()
 
 
-class_similarity.mistakes = {
-    "The diagonal is in your mean: every class with itself, always 1.": lambda maps: np.corrcoef(
-        maps.reshape(len(maps), -1)
-    ).mean(),
-    "This is the cosine. A correlation takes off the mean of each map first.": _cosines,
+class_similarity.mistakes = lambda maps: {
+    "The diagonal is in your mean: every class with itself, always 1.": (
+        np.corrcoef(maps.reshape(len(maps), -1)).mean()
+    ),
+    "This is the cosine. A correlation takes off the mean of each map first.": _cosines(maps),
     "You dropped the signs. Correlations of opposite maps are negative and count as such.": (
-        lambda maps: np.abs(np.corrcoef(maps.reshape(len(maps), -1))[np.triu_indices(len(maps), 1)]).mean()
+        np.abs(np.corrcoef(maps.reshape(len(maps), -1))[np.triu_indices(len(maps), 1)]).mean()
     ),
     "You correlated pixels with pixels. Each row that corrcoef sees must be the map of one class.": (
-        lambda maps: np.corrcoef(maps.reshape(len(maps), -1).T)[np.triu_indices(maps[0].size, 1)].mean()
+        np.corrcoef(maps.reshape(len(maps), -1).T)[np.triu_indices(maps[0].size, 1)].mean()
     ),
 }

@@ -19,17 +19,21 @@ def drops_by_hand() -> list[list[float]]:
     return [[2 + 0 + 1 + 3, 0 - 1 + 3 + 0], [1 + 3 + 0 + 1, 3 + 0 + 1 + 2]]
 
 
-drops_by_hand.mistakes = {
+drops_by_hand.mistakes = lambda: {
     "These are the scores that are left, 8 minus the drop. The drop is what is gone.": [[2, 6], [3, 2]],
-    "You added the weights under the window. A weight counts times its pixel, and some pixels are 0.": [
-        [11, 11],
-        [5, 10],
-    ],
-    "Your window sticks out of the image. It fits at two positions down and two across.": [
-        [6, 2, -1],
-        [5, 6, 2],
-        [1, 3, 2],
-    ],
+    "You added the weights under the window. A weight counts times its pixel, and some pixels are 0.": (
+        [
+            [11, 11],
+            [5, 10],
+        ]
+    ),
+    "Your window sticks out of the image. It fits at two positions down and two across.": (
+        [
+            [6, 2, -1],
+            [5, 6, 2],
+            [1, 3, 2],
+        ]
+    ),
 }
 
 
@@ -45,15 +49,13 @@ def positions(length: int, size: int, stride: int) -> int:
     return -(-(length - size) // stride) + 1
 
 
-positions.mistakes = {
+positions.mistakes = lambda length, size, stride: {
     "You rounded down, as a convolution does. Then the last pixels may never be covered: round up.": (
-        lambda length, size, stride: (length - size) // stride + 1
+        (length - size) // stride + 1
     ),
-    "You counted the steps. There is one position more than steps: the first, at 0.": (
-        lambda length, size, stride: -(-(length - size) // stride)
-    ),
+    "You counted the steps. There is one position more than steps: the first, at 0.": -(-(length - size) // stride),
     "You let windows begin as long as there are pixels. Stop at the first window that reaches the end.": (
-        lambda length, size, stride: -(-length // stride)
+        -(-length // stride)
     ),
 }
 
@@ -93,22 +95,18 @@ def occlusion_drops(f: Callable[[np.ndarray], float], x: np.ndarray, size: int, 
     return d
 
 
-occlusion_drops.mistakes = {
+occlusion_drops.mistakes = lambda f, x, size, stride: {
     "Your sign is turned: a drop is f(x) − f(covered), positive where the score falls.": (
-        occlusion_drops.then(np.negative)
+        -occlusion_drops(f, x, size, stride)
     ),
     "These are the scores of the covered images. The drop is f(x) minus that.": (
-        lambda f, x, size, stride: f(x) - occlusion_drops(f, x, size, stride)
+        f(x) - occlusion_drops(f, x, size, stride)
     ),
     "The clipped windows are missing: there are ⌈(H − k) / s⌉ + 1 positions, rounded up.": (
-        lambda f, x, size, stride: occlusion_drops(f, x, size, stride)[
-            tuple(slice((n - size) // stride + 1) for n in x.shape)
-        ]
+        occlusion_drops(f, x, size, stride)[tuple(slice((n - size) // stride + 1) for n in x.shape)]
     ),
     "You kept the window, blackened the rest and took the score. (Zennit does this, and adds these scores up.) "
-    "Cover the window, and take the drop.": (
-        lambda f, x, size, stride: f(0 * x) - occlusion_drops(lambda image: f(x - image), x, size, stride)
-    ),
+    "Cover the window, and take the drop.": (f(0 * x) - occlusion_drops(lambda image: f(x - image), x, size, stride)),
 }
 
 
@@ -147,14 +145,14 @@ def _counts(drops: np.ndarray, shape: tuple[int, int], size: int, stride: int) -
     return count
 
 
-on_pixels.mistakes = {
-    "You added the drops up (PAIR does). Divide each pixel by the number of windows that cover it.": _summed,
+on_pixels.mistakes = lambda drops, shape, size, stride: {
+    "You added the drops up (PAIR does). Divide each pixel by the number of windows that cover it.": (
+        _summed(drops, shape, size, stride)
+    ),
     "You divided by the number of pixels in a window. Divide by the number of windows on the pixel: fewer lie on a "
-    "corner.": (lambda drops, shape, size, stride: _summed(drops, shape, size, stride) / size**2),
+    "corner.": (_summed(drops, shape, size, stride) / size**2),
     "You divided all pixels by the same number. Fewer windows lie on the edge than in the middle.": (
-        lambda drops, shape, size, stride: (
-            _summed(drops, shape, size, stride) / _counts(drops, shape, size, stride).max()
-        )
+        _summed(drops, shape, size, stride) / _counts(drops, shape, size, stride).max()
     ),
 }
 
@@ -178,14 +176,12 @@ def why_not(scores: Callable[[np.ndarray], np.ndarray], x: np.ndarray, c: int, d
     return drops
 
 
-why_not.mistakes = {
+why_not.mistakes = lambda scores, x, c, d: {
     "You set the pixel to 0. Where no ink is, that changes nothing: flip it, 1 − v.": (
-        lambda scores, x, c, d: occlusion_drops(lambda image: scores(image)[c] - scores(image)[d], x, 1, 1)
+        occlusion_drops(lambda image: scores(image)[c] - scores(image)[d], x, 1, 1)
     ),
     "This is the drop of class c alone. Subtract that of class d: the margin is asked for.": (
-        lambda scores, x, c, d: why_not(lambda image: scores(image) * (np.arange(len(scores(x))) == c), x, c, d)
+        why_not(lambda image: scores(image) * (np.arange(len(scores(x))) == c), x, c, d)
     ),
-    "Your sign is turned: positive where the flip takes something from the lead of c over d.": (
-        lambda scores, x, c, d: why_not(scores, x, d, c)
-    ),
+    "Your sign is turned: positive where the flip takes something from the lead of c over d.": why_not(scores, x, d, c),
 }

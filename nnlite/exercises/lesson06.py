@@ -16,7 +16,7 @@ def shares_by_hand() -> list[float]:
     return [8.0, -2.0]
 
 
-shares_by_hand.mistakes = {
+shares_by_hand.mistakes = lambda: {
     "These are the products a_j w_j. Divide them by z = 3 and multiply by R = 6.": [4.0, -1.0],
     "You divided by |4| + |−1| = 5. The denominator is z itself, 4 − 1 = 3.": [4.8, 1.2],
     "You divided in proportion to the inputs. The weights count too: use a_j w_j.": [4.0, 2.0],
@@ -34,7 +34,7 @@ def bias_share() -> float:
     return 1.0 / (1.0 + 5.0) * 6.0
 
 
-bias_share.mistakes = {
+bias_share.mistakes = lambda: {
     "The bias is part of z, so it gets a part of R: b / z · R.": 0.0,
     "This is the part, b / z. Multiply by R.": 1 / 6,
     "The denominator holds the bias too: z = 5 + 1.": 1 / 5 * 6,
@@ -62,15 +62,15 @@ def lrp_epsilon(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsi
     return a * (W @ s)
 
 
-lrp_epsilon.mistakes = {
+lrp_epsilon.mistakes = lambda a, W, b, R, epsilon: {
     "Your ε has no sign. Where z is negative it is subtracted: ε moves z away from zero.": (
-        lambda a, W, b, R, epsilon: a * (W @ (R / (a @ W + b + epsilon)))
+        a * (W @ (R / (a @ W + b + epsilon)))
     ),
-    "The bias is missing in z. It gets no pixel, but it takes its share.": lrp_epsilon.given(b=0),
+    "The bias is missing in z. It gets no pixel, but it takes its share.": lrp_epsilon(a, W, 0, R, epsilon),
     "You stopped after step 3: this is c. Step 4 multiplies it by a.": (
-        lambda a, W, b, R, epsilon: W @ (R / (a @ W + b + epsilon * np.where(a @ W + b >= 0, 1, -1)))
+        W @ (R / (a @ W + b + epsilon * np.where(a @ W + b >= 0, 1, -1)))
     ),
-    "This is LRP-0: ε does not occur.": lrp_epsilon.given(epsilon=0.0),
+    "This is LRP-0: ε does not occur.": lrp_epsilon(a, W, b, R, 0.0),
 }
 
 
@@ -87,15 +87,15 @@ def lrp_gamma(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, gamma:
     return a * (W @ (R / (a @ W + b)))
 
 
-lrp_gamma.mistakes = {
+lrp_gamma.mistakes = lambda a, W, b, R, gamma: {
     "Your bias is not scaled. It is treated like a weight: b + γ b⁺. (Captum leaves it unscaled.)": (
-        lambda a, W, b, R, gamma: a * ((W + gamma * np.maximum(W, 0)) @ (R / (a @ (W + gamma * np.maximum(W, 0)) + b)))
+        a * ((W + gamma * np.maximum(W, 0)) @ (R / (a @ (W + gamma * np.maximum(W, 0)) + b)))
     ),
     "Step 3 goes back through the old W. The same changed layer serves in both directions.": (
-        lambda a, W, b, R, gamma: a * (W @ (R / (a @ (W + gamma * np.maximum(W, 0)) + b + gamma * np.maximum(b, 0))))
+        a * (W @ (R / (a @ (W + gamma * np.maximum(W, 0)) + b + gamma * np.maximum(b, 0))))
     ),
     "You kept the positive weights alone: that is the limit γ → ∞. The rule adds γ w⁺ to w.": (
-        lrp_gamma.given(W=lambda W: np.maximum(W, 0), b=lambda b: np.maximum(b, 0), gamma=0.0)
+        lrp_gamma(a, np.maximum(W, 0), np.maximum(b, 0), R, 0.0)
     ),
 }
 
@@ -122,14 +122,12 @@ def z_plus(a: np.ndarray, W: np.ndarray, R: np.ndarray) -> np.ndarray:
     return a * (W @ s)
 
 
-z_plus.mistakes = {
+z_plus.mistakes = lambda a, W, R: {
     "One z_k is zero: R_k / 0 spoils every share. Such a neuron distributes nothing.": (
-        lambda a, W, R: a * (np.maximum(W, 0) @ (R / (a @ np.maximum(W, 0))))
+        a * (np.maximum(W, 0) @ (R / (a @ np.maximum(W, 0))))
     ),
-    "These are all weights: that is LRP-0. z⁺ takes max(w_jk, 0), in step 1 and in step 3.": (
-        lambda a, W, R: a * (W @ (R / (a @ W)))
-    ),
+    "These are all weights: that is LRP-0. z⁺ takes max(w_jk, 0), in step 1 and in step 3.": a * (W @ (R / (a @ W))),
     "You cut the shares. The rule cuts the weights, before anything is divided.": (
-        lambda a, W, R: np.maximum(a * (W @ (R / (a @ W))), 0)
+        np.maximum(a * (W @ (R / (a @ W))), 0)
     ),
 }

@@ -17,7 +17,7 @@ def z_bounds_by_hand() -> list[float]:
     return [4.0, 2.0, 0.0]
 
 
-z_bounds_by_hand.mistakes = {
+z_bounds_by_hand.mistakes = lambda: {
     "That is x_j w_j, LRP-0. A negative weight measures from the high bound.": [6.0, 0.0, 0.0],
     "These are the terms q_j. Divide by their sum, 3, and multiply by R = 6.": [2.0, 1.0, 0.0],
     "You exchanged the bounds: a positive weight measures from the low one.": [0.0, 0.0, 6.0],
@@ -52,13 +52,11 @@ def z_bounds(x: np.ndarray, W: np.ndarray, R: np.ndarray, low: float, high: floa
     return (x - low) * (plus @ s) + (x - high) * (minus @ s)
 
 
-z_bounds.mistakes = {
-    "You exchanged the bounds: x − low belongs to the positive weights.": (
-        lambda x, W, R, low, high: z_bounds(x, W, R, high, low)
-    ),
-    "That is LRP-0: the bounds are missing.": lambda x, W, R, low, high: x * (W @ (R / (x @ W))),
+z_bounds.mistakes = lambda x, W, R, low, high: {
+    "You exchanged the bounds: x − low belongs to the positive weights.": z_bounds(x, W, R, high, low),
+    "That is LRP-0: the bounds are missing.": x * (W @ (R / (x @ W))),
     "Step 4 multiplies by x. Multiply each term by what went in: x − low, and x − high.": (
-        lambda x, W, R, low, high: x * (W @ (R / ((x - low) @ np.maximum(W, 0) + (x - high) @ np.minimum(W, 0))))
+        x * (W @ (R / ((x - low) @ np.maximum(W, 0) + (x - high) @ np.minimum(W, 0))))
     ),
 }
 
@@ -102,13 +100,17 @@ def _whole_bias(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, alph
     return (alpha * plus / (plus.sum(axis=0) + b) - beta * minus / (minus.sum(axis=0) + b)) @ R
 
 
-alpha_beta.mistakes = {
-    "Both sums hold the whole bias. Its positive part belongs to Σ⁺, the other to Σ⁻.": _whole_bias,
-    "The bias is missing in the sums. It gets no input, but it takes its share.": alpha_beta.given(b=0),
-    "The second part is subtracted: α − β = 1. (Bach's eq. 60 adds it, with a negative β.)": (
-        alpha_beta.given(beta=np.negative)
+alpha_beta.mistakes = lambda a, W, b, R, alpha, beta: {
+    "Both sums hold the whole bias. Its positive part belongs to Σ⁺, the other to Σ⁻.": (
+        _whole_bias(a, W, b, R, alpha, beta)
     ),
-    "You cut the weights. A negative input times a negative weight is a positive product: cut those.": _weights_cut,
+    "The bias is missing in the sums. It gets no input, but it takes its share.": alpha_beta(a, W, 0, R, alpha, beta),
+    "The second part is subtracted: α − β = 1. (Bach's eq. 60 adds it, with a negative β.)": (
+        alpha_beta(a, W, b, R, alpha, -beta)
+    ),
+    "You cut the weights. A negative input times a negative weight is a positive product: cut those.": (
+        _weights_cut(a, W, b, R, alpha, beta)
+    ),
 }
 
 
@@ -140,12 +142,18 @@ def _share_of_z(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsi
     return inputs, (b / (a @ W + b) * R).sum(), to_epsilon
 
 
-ledger_line.mistakes = {
+ledger_line.mistakes = lambda a, W, b, R, epsilon: {
     "ε takes a share as well: not all that the inputs lack went to the bias.": (
-        ledger_line.then(lambda parts: (parts[0], parts[1] + parts[2], 0.0))
+        (
+            ledger_line(a, W, b, R, epsilon)[0],
+            ledger_line(a, W, b, R, epsilon)[1] + ledger_line(a, W, b, R, epsilon)[2],
+            0.0,
+        )
     ),
-    "ε stands in the denominator with the sign of z. So does its share.": _unsigned,
-    "The share of the bias is b / (z + ε sgn z) · R: the denominator is that of step 2.": _share_of_z,
+    "ε stands in the denominator with the sign of z. So does its share.": _unsigned(a, W, b, R, epsilon),
+    "The share of the bias is b / (z + ε sgn z) · R: the denominator is that of step 2.": (
+        _share_of_z(a, W, b, R, epsilon)
+    ),
 }
 
 
@@ -189,16 +197,14 @@ def _branch(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon:
     return lrp_epsilon(a, W, b, np.where(a @ W + b > 0, R, 0), epsilon)
 
 
-lrp_residual.mistakes = {
-    "Both ways got all of R: the relevance doubles. Divide it between them.": (
-        lambda a, W, b, R, epsilon: R + _branch(a, W, b, R, epsilon)
-    ),
+lrp_residual.mistakes = lambda a, W, b, R, epsilon: {
+    "Both ways got all of R: the relevance doubles. Divide it between them.": R + _branch(a, W, b, R, epsilon),
     "You gave a half to each way. Each gets in proportion to what it brought: a and ReLU(z).": (
-        lambda a, W, b, R, epsilon: R / 2 + _branch(a, W, b, R / 2, epsilon)
+        R / 2 + _branch(a, W, b, R / 2, epsilon)
     ),
-    "The first way is missing: a itself is a part of out, and has a share.": _branch,
+    "The first way is missing: a itself is a part of out, and has a share.": _branch(a, W, b, R, epsilon),
     "You took the block for one dense layer with W + 1. Between them is a ReLU.": (
-        lambda a, W, b, R, epsilon: lrp_epsilon(a, W + np.eye(len(a)), b, R, epsilon)
+        lrp_epsilon(a, W + np.eye(len(a)), b, R, epsilon)
     ),
-    "Where out is 0 you divide by zero. Such a neuron distributes nothing.": _divided_by_zero,
+    "Where out is 0 you divide by zero. Such a neuron distributes nothing.": _divided_by_zero(a, W, b, R, epsilon),
 }

@@ -17,7 +17,7 @@ def cam_by_hand() -> list[list[float]]:
     return [[2 * 1 - 4, 2 * 0 - 0], [2 * 3 - 0, 2 * 2 - 2]]
 
 
-cam_by_hand.mistakes = {
+cam_by_hand.mistakes = lambda: {
     "The second weight is negative: the second map is subtracted.": [[6, 0], [6, 6]],
     "You cut what is below zero. That is Grad-CAM's ReLU; CAM keeps both signs.": [[0, 0], [6, 2]],
     "You divided by the number of places. The map is the sum over k alone.": [[-0.5, 0], [1.5, 0.5]],
@@ -42,18 +42,18 @@ def cam_and_score(A: np.ndarray, W: np.ndarray, b: np.ndarray, c: int) -> tuple[
     return L, L.mean() + b[c]
 
 
-cam_and_score.mistakes = {
+cam_and_score.mistakes = lambda A, W, b, c: {
     "The bias is missing in the score. It belongs to no place, so it is not in the map either.": (
-        cam_and_score.then(lambda R: (R[0], R[0].mean()))
+        (cam_and_score(A, W, b, c)[0], cam_and_score(A, W, b, c)[0].mean())
     ),
     "You added the map up. Its mean, not its sum, is the score without the bias.": (
-        lambda A, W, b, c: (cam_and_score(A, W, b, c)[0], cam_and_score(A, W, b, c)[0].sum() + b[c])
+        (cam_and_score(A, W, b, c)[0], cam_and_score(A, W, b, c)[0].sum() + b[c])
     ),
     "You put the bias into the map. It is added to the score, and belongs to no place.": (
-        lambda A, W, b, c: (cam_and_score(A, W, b, c)[0] + b[c], cam_and_score(A, W, b, c)[1])
+        (cam_and_score(A, W, b, c)[0] + b[c], cam_and_score(A, W, b, c)[1])
     ),
     "Your map adds up to the score without the bias: that is Grad-CAM without the ReLU. CAM is h · w times as large.": (
-        lambda A, W, b, c: (cam_and_score(A, W, b, c)[0] / A[0].size, cam_and_score(A, W, b, c)[1])
+        (cam_and_score(A, W, b, c)[0] / A[0].size, cam_and_score(A, W, b, c)[1])
     ),
 }
 
@@ -82,18 +82,16 @@ def _placed(row: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.interp(y, np.arange(len(row)), row)
 
 
-enlarged.mistakes = {
+enlarged.mistakes = lambda row, n: {
     "You laid the outermost centres on each other (align_corners=True). Lay the edges on each other.": (
-        lambda row, n: _placed(row, np.linspace(0, len(row) - 1, n))
+        _placed(row, np.linspace(0, len(row) - 1, n))
     ),
-    "This is the nearest place: steps. Mix the two places around each centre.": (
-        lambda row, n: row[np.arange(n) * len(row) // n]
-    ),
+    "This is the nearest place: steps. Mix the two places around each centre.": row[np.arange(n) * len(row) // n],
     "The two halves are missing: a centre lies half a pixel behind the edge, here and there.": (
-        lambda row, n: _placed(row, np.arange(n) * len(row) / n)
+        _placed(row, np.arange(n) * len(row) / n)
     ),
     "You measured from the edge of the row. Place j has its centre at j + ½: subtract ½.": (
-        lambda row, n: _placed(row, (np.arange(n) + 0.5) * len(row) / n)
+        _placed(row, (np.arange(n) + 0.5) * len(row) / n)
     ),
 }
 
@@ -116,21 +114,19 @@ def grad_cam_of(A: np.ndarray, g: np.ndarray) -> np.ndarray:
     return np.maximum(np.tensordot(alpha, A, axes=1), 0)
 
 
-grad_cam_of.mistakes = {
+grad_cam_of.mistakes = lambda A, g: {
     "The ReLU is missing: np.maximum of the sum and 0. (Captum leaves it out unless told.)": (
-        lambda A, g: np.tensordot(g.mean(axis=(1, 2)), A, axes=1)
+        np.tensordot(g.mean(axis=(1, 2)), A, axes=1)
     ),
-    "You added the derivative up over the places. The weight is its mean.": (
-        grad_cam_of.given(g=lambda g: g * g[0].size)
-    ),
+    "You added the derivative up over the places. The weight is its mean.": grad_cam_of(A, g * g[0].size),
     "You multiplied place by place: that is HiResCAM. Grad-CAM takes the mean of g over the places first.": (
-        lambda A, g: np.maximum((g * A).sum(axis=0), 0)
+        np.maximum((g * A).sum(axis=0), 0)
     ),
     "You cut the derivative before its mean. The ReLU comes last, after the sum over the maps.": (
-        grad_cam_of.given(g=lambda g: np.maximum(g, 0))
+        grad_cam_of(A, np.maximum(g, 0))
     ),
     "You cut each map before the sum. Add the maps first: what speaks against the class counts too.": (
-        lambda A, g: np.maximum(g.mean(axis=(1, 2))[:, None, None] * A, 0).sum(axis=0)
+        np.maximum(g.mean(axis=(1, 2))[:, None, None] * A, 0).sum(axis=0)
     ),
 }
 
@@ -152,16 +148,12 @@ def shares_of_places(A: np.ndarray, W: np.ndarray, c: int) -> np.ndarray:
     return (w * A).sum(axis=0)
 
 
-shares_of_places.mistakes = {
+shares_of_places.mistakes = lambda A, W, c: {
     "This is Grad-CAM: one weight for each map, the mean. It does not add up here; keep the weight of each place.": (
-        lambda A, W, c: np.tensordot(W[:, c].reshape(A.shape).mean(axis=(1, 2)), A, axes=1)
+        np.tensordot(W[:, c].reshape(A.shape).mean(axis=(1, 2)), A, axes=1)
     ),
-    "You cut what is below zero: the rest does not add up to the score.": (
-        shares_of_places.then(lambda R: np.maximum(R, 0))
-    ),
+    "You cut what is below zero: the rest does not add up to the score.": np.maximum(shares_of_places(A, W, c), 0),
     "Your weights have landed on the wrong places: the map is the first axis and changes slowest. Reshape to (K, "
-    "h, w).": (lambda A, W, c: (W[:, c].reshape(*A.shape[1:], len(A)).transpose(2, 0, 1) * A).sum(axis=0)),
-    "You took the mean over the maps. Add them up: the dense layer does.": (
-        lambda A, W, c: shares_of_places(A, W, c) / len(A)
-    ),
+    "h, w).": ((W[:, c].reshape(*A.shape[1:], len(A)).transpose(2, 0, 1) * A).sum(axis=0)),
+    "You took the mean over the maps. Add them up: the dense layer does.": shares_of_places(A, W, c) / len(A),
 }

@@ -16,12 +16,14 @@ def maximization_signal() -> list[float]:
     return [1 - 0.25, -0.5, -0.25]
 
 
-maximization_signal.mistakes = {
-    "This goes down: it is the derivative of the loss. The signal of a search that climbs is [k = c] − p_k.": [
-        -0.75,
-        0.5,
-        0.25,
-    ],
+maximization_signal.mistakes = lambda: {
+    "This goes down: it is the derivative of the loss. The signal of a search that climbs is [k = c] − p_k.": (
+        [
+            -0.75,
+            0.5,
+            0.25,
+        ]
+    ),
     "This climbs the score alone. The logarithm of the sum pulls at every score: subtract p_k.": [1.0, 0.0, 0.0],
     "The class itself has 1 − p, not p: 1 − 0.25.": [0.25, -0.5, -0.25],
     "This is the derivative of p. That of log p is divided by p = 0.25 once more.": [0.1875, -0.125, -0.0625],
@@ -52,14 +54,12 @@ def logp_gradient(x: np.ndarray, W: np.ndarray, b: np.ndarray, c: int) -> np.nda
     return W @ (np.eye(len(p))[c] - p)
 
 
-logp_gradient.mistakes = {
-    "This is the gradient of the score f_c. The other classes pull too: the signal is [k = c] − p_k.": (
-        lambda x, W, b, c: W[:, c]
-    ),
-    "The sign is turned: this is the gradient of the loss −log p. We climb log p.": logp_gradient.then(np.negative),
-    "The probabilities lack the bias: f = x W + b.": logp_gradient.given(b=0),
+logp_gradient.mistakes = lambda x, W, b, c: {
+    "This is the gradient of the score f_c. The other classes pull too: the signal is [k = c] − p_k.": W[:, c],
+    "The sign is turned: this is the gradient of the loss −log p. We climb log p.": -logp_gradient(x, W, b, c),
+    "The probabilities lack the bias: f = x W + b.": logp_gradient(x, W, 0, c),
     "This is the gradient of p. That of log p is the same divided by p_c.": (
-        lambda x, W, b, c: logp_gradient(x, W, b, c) * np.exp(x @ W + b)[c] / np.exp(x @ W + b).sum()
+        logp_gradient(x, W, b, c) * np.exp(x @ W + b)[c] / np.exp(x @ W + b).sum()
     ),
 }
 
@@ -86,15 +86,15 @@ def _unboxed(x: np.ndarray, W: np.ndarray, b: np.ndarray, c: int, weight: float,
     return x
 
 
-climb.mistakes = {
+climb.mistakes = lambda x, W, b, c, weight, rate, steps: {
     "You came back into the box once, at the end. Come back after every step: the next gradient is then that of an "
-    "image.": (lambda x, W, b, c, weight, rate, steps: np.clip(_unboxed(x, W, b, c, weight, rate, steps), 0, 1)),
-    "Some pixels leave the box [0, 1]: np.clip(x, 0, 1) after every step.": _unboxed,
+    "image.": (np.clip(_unboxed(x, W, b, c, weight, rate, steps), 0, 1)),
+    "Some pixels leave the box [0, 1]: np.clip(x, 0, 1) after every step.": _unboxed(x, W, b, c, weight, rate, steps),
     "Your penalty pushes the pixels away from 0. It is subtracted: its gradient is −weight · 2 x.": (
-        climb.given(weight=np.negative)
+        climb(x, W, b, c, -weight, rate, steps)
     ),
-    "The derivative of x² is 2 x: the penalty pulls with weight · 2 x.": climb.given(weight=lambda weight: weight / 2),
-    "The penalty is missing: this climbs log p alone.": climb.given(weight=0.0),
+    "The derivative of x² is 2 x: the penalty pulls with weight · 2 x.": climb(x, W, b, c, weight / 2, rate, steps),
+    "The penalty is missing: this climbs log p alone.": climb(x, W, b, c, 0.0, rate, steps),
 }
 
 
@@ -115,14 +115,14 @@ def ppca_gradient(x: np.ndarray, mean: np.ndarray, W: np.ndarray, noise: float) 
     return -np.linalg.solve(C, x - mean)
 
 
-ppca_gradient.mistakes = {
+ppca_gradient.mistakes = lambda x, mean, W, noise: {
     "The sign is turned: the density falls as x moves away from the mean, so the gradient leads back.": (
-        ppca_gradient.then(np.negative)
+        -ppca_gradient(x, mean, W, noise)
     ),
-    "The peak of the density is at the mean, and not at 0: x − μ.": ppca_gradient.given(mean=np.zeros_like),
-    "noise is σ² already; do not square it.": ppca_gradient.given(noise=lambda noise: noise**2),
+    "The peak of the density is at the mean, and not at 0: x − μ.": ppca_gradient(x, 0 * mean, W, noise),
+    "noise is σ² already; do not square it.": ppca_gradient(x, mean, W, noise**2),
     "You multiplied by C. Directions in which the data vary much pull little: it is the inverse of C.": (
-        lambda x, mean, W, noise: -(W @ W.T + noise * np.eye(len(mean))) @ (x - mean)
+        -(W @ W.T + noise * np.eye(len(mean))) @ (x - mean)
     ),
 }
 
@@ -151,17 +151,13 @@ def _image(z: np.ndarray, G: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-(z @ G)))
 
 
-code_gradient.mistakes = {
+code_gradient.mistakes = lambda z, G, W, b, c, weight: {
     "You walked past the sigmoid: its derivative is x (1 − x).": (
-        lambda z, G, W, b, c, weight: G @ logp_gradient(_image(z, G), W, b, c) - weight * 2 * z
+        G @ logp_gradient(_image(z, G), W, b, c) - weight * 2 * z
     ),
     "Your penalty is on the image. In code space it is on the code: −weight · 2 z.": (
-        lambda z, G, W, b, c, weight: (
-            code_gradient(z, G, W, b, c, 0) - 2 * weight * G @ (_image(z, G) ** 2 * (1 - _image(z, G)))
-        )
+        code_gradient(z, G, W, b, c, 0) - 2 * weight * G @ (_image(z, G) ** 2 * (1 - _image(z, G)))
     ),
-    "The penalty is missing: −weight · 2 z.": code_gradient.given(weight=0.0),
-    "The derivative of z² is 2 z: the penalty pulls with weight · 2 z.": (
-        code_gradient.given(weight=lambda weight: weight / 2)
-    ),
+    "The penalty is missing: −weight · 2 z.": code_gradient(z, G, W, b, c, 0.0),
+    "The derivative of z² is 2 z: the penalty pulls with weight · 2 z.": code_gradient(z, G, W, b, c, weight / 2),
 }

@@ -19,7 +19,7 @@ def aopc_by_hand() -> float:
     return (0 + 5 + 7 + 6) / 4
 
 
-aopc_by_hand.mistakes = {
+aopc_by_hand.mistakes = lambda: {
     "You divided by 3 steps. The point k = 0 counts too: L + 1 = 4 points.": 6.0,
     "This is the mean score. The AOPC is the mean fall, f(x) minus it.": 1.5,
     "This is the sum of the falls. Divide it by the number of points.": 18.0,
@@ -53,14 +53,14 @@ def deletion_curve(f: Function, x: np.ndarray, R: np.ndarray) -> np.ndarray:
     return np.array(scores)
 
 
-deletion_curve.mistakes = {
-    "You began with the least relevant pixel: np.argsort(-R).": deletion_curve.given(R=np.negative),
+deletion_curve.mistakes = lambda f, x, R: {
+    "You began with the least relevant pixel: np.argsort(-R).": deletion_curve(f, x, -R),
     "You sorted by |R|. A pixel that speaks against the class goes last, however loud it is.": (
-        deletion_curve.given(R=np.abs)
+        deletion_curve(f, x, np.abs(R))
     ),
-    "The first point is missing: the score of x itself.": lambda f, x, R: deletion_curve(f, x, R)[1:],
+    "The first point is missing: the score of x itself.": deletion_curve(f, x, R)[1:],
     "You put each pixel back before the next one. What is flipped stays flipped.": (
-        lambda f, x, R: np.array([f(x), *(f(np.where(r == R, 0, x)) for r in -np.sort(-R))])
+        np.array([f(x), *(f(np.where(r == R, 0, x)) for r in -np.sort(-R))])
     ),
 }
 
@@ -87,12 +87,12 @@ def _not_centred(R: np.ndarray, S: np.ndarray) -> float:
     return float(r @ s / np.sqrt((r @ r) * (s @ s)))
 
 
-rank_agreement.mistakes = {
-    "This is the correlation of the values. Rank them.": lambda R, S: float(np.corrcoef(R, S)[0, 1]),
+rank_agreement.mistakes = lambda R, S: {
+    "This is the correlation of the values. Rank them.": float(np.corrcoef(R, S)[0, 1]),
     "np.argsort(R) says which pixel is at each place, and not the place of each pixel. Sort that again.": (
-        lambda R, S: float(np.corrcoef(np.argsort(R), np.argsort(S))[0, 1])
+        float(np.corrcoef(np.argsort(R), np.argsort(S))[0, 1])
     ),
-    "Subtract the mean rank first: then the reverse order gives −1.": _not_centred,
+    "Subtract the mean rank first: then the reverse order gives −1.": _not_centred(R, S),
 }
 
 
@@ -108,14 +108,10 @@ def mass_on(R: np.ndarray, T: np.ndarray) -> float:
     return positive[T].sum() / positive.sum()
 
 
-mass_on.mistakes = {
-    "You kept the negative relevance. Cut it off first.": lambda R, T: R[T].sum() / R.sum(),
-    "You took |R|: what speaks against the class is no evidence for it.": (
-        lambda R, T: np.abs(R)[T].sum() / np.abs(R).sum()
-    ),
-    "You counted pixels. Add up their relevance: a strong pixel weighs more.": (
-        lambda R, T: (R[T] > 0).sum() / (R > 0).sum()
-    ),
+mass_on.mistakes = lambda R, T: {
+    "You kept the negative relevance. Cut it off first.": R[T].sum() / R.sum(),
+    "You took |R|: what speaks against the class is no evidence for it.": np.abs(R)[T].sum() / np.abs(R).sum(),
+    "You counted pixels. Add up their relevance: a strong pixel weighs more.": (R[T] > 0).sum() / (R > 0).sum(),
 }
 
 
@@ -131,14 +127,12 @@ def infidelity_of(f: Function, x: np.ndarray, R: np.ndarray, changes: np.ndarray
     return np.mean(errors)
 
 
-infidelity_of.mistakes = {
+infidelity_of.mistakes = lambda f, x, R, changes: {
     "The change is taken away: f(x) − f(x − I). With x + I the slope has the wrong sign.": (
-        lambda f, x, R, changes: np.mean([(I @ R - (f(x) - f(x + I))) ** 2 for I in changes])
+        np.mean([(I @ R - (f(x) - f(x + I))) ** 2 for I in changes])
     ),
-    "This is the mean of the absolute errors. Square them.": (
-        lambda f, x, R, changes: np.mean([abs(I @ R - (f(x) - f(x - I))) for I in changes])
-    ),
+    "This is the mean of the absolute errors. Square them.": np.mean([abs(I @ R - (f(x) - f(x - I))) for I in changes]),
     "You multiplied R by x: that is a share. A slope times the change is what it predicts.": (
-        lambda f, x, R, changes: np.mean([(I @ (x * R) - (f(x) - f(x - I))) ** 2 for I in changes])
+        np.mean([(I @ (x * R) - (f(x) - f(x - I))) ** 2 for I in changes])
     ),
 }

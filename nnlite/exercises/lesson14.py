@@ -22,14 +22,16 @@ def two_gammas() -> list[list[float]]:
     return [[16.0, -4.0], [20.0, -5.0]]
 
 
-two_gammas.mistakes = {
+two_gammas.mistakes = lambda: {
     "The other way round: the larger denominator is nnlite's, 5.": [[20.0, -5.0], [16.0, -4.0]],
     "This is LRP-0: γ does not occur.": [[20.0, -10.0], [20.0, -10.0]],
     "You strengthened the negative weight too. γ is added to w⁺ alone.": [[20.0, -10.0], [80 / 3, -40 / 3]],
-    "The bias is missing in your denominators. It gets no pixel, but it takes its share.": [
-        [80 / 3, -20 / 3],
-        [80 / 3, -20 / 3],
-    ],
+    "The bias is missing in your denominators. It gets no pixel, but it takes its share.": (
+        [
+            [80 / 3, -20 / 3],
+            [80 / 3, -20 / 3],
+        ]
+    ),
 }
 
 
@@ -68,10 +70,10 @@ def _one_sided(f: Callable[[np.ndarray], float], x: np.ndarray, h: float) -> np.
     return gradient
 
 
-finite_differences.mistakes = {
-    "You went one way only. Its error shrinks like h, that of both ways like h².": _one_sided,
-    "From x − h to x + h it is 2 h: divide by 2 h, not h.": finite_differences.then(lambda R: 2 * R),
-    "The sign: f(x + h) comes first, then less f(x − h).": finite_differences.then(np.negative),
+finite_differences.mistakes = lambda f, x, h: {
+    "You went one way only. Its error shrinks like h, that of both ways like h².": _one_sided(f, x, h),
+    "From x − h to x + h it is 2 h: divide by 2 h, not h.": 2 * finite_differences(f, x, h),
+    "The sign: f(x + h) comes first, then less f(x − h).": -finite_differences(f, x, h),
 }
 
 
@@ -98,14 +100,14 @@ def adjoint_gap(forward: Function, backward: Function, a: np.ndarray, s: np.ndar
     return (linear * s).sum() - (a * backward(s)).sum()
 
 
-adjoint_gap.mistakes = {
+adjoint_gap.mistakes = lambda forward, backward, a, s: {
     "The bias is still in it, and the gap is not 0 for a layer that is right. Subtract forward(0).": (
-        lambda forward, backward, a, s: (forward(a) * s).sum() - (a * backward(s)).sum()
+        (forward(a) * s).sum() - (a * backward(s)).sum()
     ),
     "forward takes a, which comes from below, and backward takes s, from above.": (
-        lambda forward, backward, a, s: (forward(s) * a).sum() - (a * backward(s)).sum()
+        (forward(s) * a).sum() - (a * backward(s)).sum()
     ),
-    "The difference itself is asked for, with its sign.": adjoint_gap.then(np.abs),
+    "The difference itself is asked for, with its sign.": np.abs(adjoint_gap(forward, backward, a, s)),
 }
 
 
@@ -134,19 +136,15 @@ def first_to_part(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], to
     return "none"
 
 
-first_to_part.mistakes = {
+first_to_part.mistakes = lambda ours, theirs, tolerance: {
     "You came from the input. All below the first error differ; walk from the scores.": (
-        first_to_part.given(ours=lambda ours: dict(reversed(ours.items())))
+        first_to_part(dict(reversed(ours.items())), theirs, tolerance)
     ),
     "Your tolerance is absolute. A map of small numbers always passes it.": (
-        lambda ours, theirs, tolerance: next(
-            (name for name in ours if np.abs(ours[name] - theirs[name]).max() > tolerance), "none"
-        )
+        next((name for name in ours if np.abs(ours[name] - theirs[name]).max() > tolerance), "none")
     ),
     "You asked for the same bits. Another order of summation changes the last digit.": (
-        lambda ours, theirs, tolerance: next(
-            (name for name in ours if not np.array_equal(ours[name], theirs[name])), "none"
-        )
+        next((name for name in ours if not np.array_equal(ours[name], theirs[name])), "none")
     ),
 }
 
@@ -173,15 +171,13 @@ def _s(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: floa
     return R / (z + epsilon * np.where(z >= 0, 1, -1))
 
 
-lrp_skip.mistakes = {
+lrp_skip.mistakes = lambda a, W, b, R, epsilon: {
     "The way past the layer is missing in step 3: each input also feeds its own output, c = s + W @ s.": (
-        lambda a, W, b, R, epsilon: a * (W @ _s(a, W, b, R, epsilon))
+        a * (W @ _s(a, W, b, R, epsilon))
     ),
-    "Step 3 goes only past the layer. It goes through the weights as well: c = s + W @ s.": (
-        lambda a, W, b, R, epsilon: a * _s(a, W, b, R, epsilon)
-    ),
-    "This is the dense layer alone. z has a_k in it too, and so has step 3.": lrp_epsilon,
+    "Step 3 goes only past the layer. It goes through the weights as well: c = s + W @ s.": a * _s(a, W, b, R, epsilon),
+    "This is the dense layer alone. z has a_k in it too, and so has step 3.": lrp_epsilon(a, W, b, R, epsilon),
     "You gave R away twice, once past the layer and once through it. Both ways share one denominator.": (
-        lambda a, W, b, R, epsilon: R + lrp_epsilon(a, W, b, R, epsilon)
+        R + lrp_epsilon(a, W, b, R, epsilon)
     ),
 }

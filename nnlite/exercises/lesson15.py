@@ -23,15 +23,15 @@ def multiplications(image: tuple[int, int, int], filters: int, window: Pair) -> 
     return filters * places * channels * kh * kw
 
 
-multiplications.mistakes = {
+multiplications.mistakes = lambda image, filters, window: {
     "You let a window begin at every pixel. It must fit: height − rows + 1 places, not height.": (
-        lambda image, filters, window: math.prod(image) * filters * math.prod(window)
+        math.prod(image) * filters * math.prod(window)
     ),
     "A window goes through all channels: times the number of channels.": (
-        multiplications.given(image=lambda image: (1, *image[1:]))
+        multiplications((1, *image[1:]), filters, window)
     ),
     "One place is missing: a window as large as the image fits once, not zero times.": (
-        multiplications.given(image=lambda image: (image[0], image[1] - 1, image[2] - 1))
+        multiplications((image[0], image[1] - 1, image[2] - 1), filters, window)
     ),
 }
 
@@ -51,15 +51,15 @@ def cut_off(image: Pair, window: Pair) -> int:
     return computed - oh * ow
 
 
-cut_off.mistakes = {
+cut_off.mistakes = lambda image, window: {
     "You counted to the end of the image. The copies end with the last window; nothing behind it is computed.": (
-        lambda image, window: math.prod(image) - (image[0] - window[0] + 1) * (image[1] - window[1] + 1)
+        math.prod(image) - (image[0] - window[0] + 1) * (image[1] - window[1] + 1)
     ),
     "Places are cut off between two rows of windows. Nothing is cut off behind the last row: oh − 1 times.": (
-        lambda image, window: (image[0] - window[0] + 1) * (window[1] - 1)
+        (image[0] - window[0] + 1) * (window[1] - 1)
     ),
     "This is how many places are computed. Subtract those that are windows, oh · ow.": (
-        lambda image, window: (image[0] - window[0]) * image[1] + image[1] - window[1] + 1
+        (image[0] - window[0]) * image[1] + image[1] - window[1] + 1
     ),
 }
 
@@ -82,12 +82,12 @@ def strip(image: Image, width: int, j: int) -> list[float]:
     return [pixel for row in image for pixel in row[j : j + places]]
 
 
-strip.mistakes = {
+strip.mistakes = lambda image, width, j: {
     "You took each row to its end. The last window begins len(row) − width places from the left, and its column j "
-    "reads no further than j behind that.": (lambda image, width, j: [pixel for row in image for pixel in row[j:]]),
-    "This is strip 0. Column j of the window begins at pixel j of each row.": strip.given(j=0),
+    "reads no further than j behind that.": ([pixel for row in image for pixel in row[j:]]),
+    "This is strip 0. Column j of the window begins at pixel j of each row.": strip(image, width, 0),
     "You took as many pixels as the window is wide. It is as many as it has places: len(row) − width + 1.": (
-        lambda image, width, j: [pixel for row in image for pixel in row[j : j + width]]
+        [pixel for row in image for pixel in row[j : j + width]]
     ),
 }
 
@@ -108,22 +108,22 @@ def reached(first: int, last: int, window: int, stride: int, outputs: int) -> li
     return [max(0, lowest), min(outputs - 1, highest)]
 
 
-reached.mistakes = {
+reached.mistakes = lambda first, last, window, stride, outputs: {
     "Some of your outputs do not exist: keep them from 0 to outputs − 1.": (
-        lambda first, last, window, stride, outputs: [-(-(first - window + 1) // stride), last // stride]
+        [-(-(first - window + 1) // stride), last // stride]
     ),
     "You rounded the first one down. An output that ends before `first` sees no change: round up.": (
-        lambda first, last, window, stride, outputs: [
+        [
             max(0, (first - window + 1) // stride),
             min(outputs - 1, last // stride),
         ]
     ),
     "An output that begins before `first` reaches into it too: go back by window − 1.": (
-        lambda first, last, window, stride, outputs: [max(0, first // stride), min(outputs - 1, last // stride)]
+        [max(0, first // stride), min(outputs - 1, last // stride)]
     ),
     "The other direction: an output reads inputs from its own place to the right, so a change reaches outputs to "
     "the left.": (
-        lambda first, last, window, stride, outputs: [
+        [
             max(0, first // stride),
             min(outputs - 1, (last + window - 1) // stride),
         ]
@@ -145,12 +145,10 @@ def winograd_products(output: Pair, m: int) -> int:
     return tiles * (m + 2) ** 2
 
 
-winograd_products.mistakes = {
+winograd_products.mistakes = lambda output, m: {
     "You left out the tiles that stick out: round the number of tiles up.": (
-        lambda output, m: (output[0] // m) * (output[1] // m) * (m + 2) ** 2
+        (output[0] // m) * (output[1] // m) * (m + 2) ** 2
     ),
-    "A tile gives m² outputs, and takes (m + 2)² products.": (
-        lambda output, m: -(-output[0] // m) * -(-output[1] // m) * m**2
-    ),
-    "This is the direct way, 9 products an output.": lambda output, m: output[0] * output[1] * 9,
+    "A tile gives m² outputs, and takes (m + 2)² products.": -(-output[0] // m) * -(-output[1] // m) * m**2,
+    "This is the direct way, 9 products an output.": output[0] * output[1] * 9,
 }

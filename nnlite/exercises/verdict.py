@@ -95,19 +95,17 @@ def _diagnosis(exercise: Exercise, mine: Any) -> str:
     """The advice for the first usual mistake that gives the same results as this answer."""
     if exercise.value and difference(mine, exercise.answer(), ROUNDED) is None:
         return "You rounded. Give more digits, or leave it to Python: np.log(4) instead of 1.386."
-    for advice, answer in exercise.mistakes.items():
-        for case in exercise.cases:
-            with np.errstate(all="ignore"):
-                wrong = answer(*copy.deepcopy(case)) if callable(answer) else answer
-            try:
-                result = mine if exercise.value else mine(*copy.deepcopy(case))
-            except Exception:  # it has been told already
-                return ""
-            if result is None or difference(result, wrong):
-                break
-        else:
-            return advice
-    return ""
+    fitting: list[str] | None = None
+    for case in exercise.cases:
+        with np.errstate(all="ignore"):
+            mistakes = exercise.mistakes(*copy.deepcopy(case))
+        try:
+            result = mine if exercise.value else mine(*copy.deepcopy(case))
+        except Exception:  # it has been told already
+            return ""
+        same = [says for says, wrong in mistakes.items() if result is not None and not difference(result, wrong)]
+        fitting = same if fitting is None else [says for says in fitting if says in same]
+    return fitting[0] if fitting else ""
 
 
 def _wrong(exercise: Exercise, says: str, advice: str = "") -> Verdict:
