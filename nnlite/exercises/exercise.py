@@ -1,5 +1,6 @@
 """What an exercise is: a function whose docstring asks and gives hints, and whose body is the answer."""
 
+import copy
 import inspect
 import re
 import textwrap
@@ -23,17 +24,22 @@ class Exercise:
     cases
         The arguments to try, a tuple each.
     mistakes
-        mistakes(*case) -> three or more wrong results that are usually given, each by what is said to somebody who
-        gives it: what is wrong with it, in a sentence or two.
+        mistakes(answer, *case) -> three or more wrong results that are usually given, each by what is said to somebody
+        who gives it: what is wrong with it, in a sentence or two. `answer` is the right result.
     """
 
     answer: Callable[..., Any]
     cases: Sequence[tuple[Any, ...]] = ((),)
-    mistakes: Callable[..., Mapping[str, Any]] = lambda *case: {}
+    mistakes: Callable[..., Mapping[str, Any]] = lambda answer, *case: {}
 
     def __call__(self, *case: Any) -> Any:
         """The right answer."""
         return self.answer(*case)
+
+    def wrong(self, case: tuple[Any, ...]) -> Mapping[str, Any]:
+        """The usual mistakes in a case."""
+        with np.errstate(all="ignore"):
+            return self.mistakes(self(*copy.deepcopy(case)), *copy.deepcopy(case))
 
     @property
     def name(self) -> str:

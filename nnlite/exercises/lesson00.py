@@ -18,7 +18,7 @@ def probabilities(scores: np.ndarray) -> np.ndarray:
     return powers / powers.sum()
 
 
-probabilities.mistakes = lambda scores: {
+probabilities.mistakes = lambda answer, scores: {
     "e^1000 is too large for a float: it becomes infinity. Lower all scores first.": (
         np.exp(scores) / np.exp(scores).sum()
     ),
@@ -47,9 +47,9 @@ def _lenet_scores() -> np.ndarray:
     return network.scores(datasets.strokes(10, seed=1)[0][7:8].astype(np.float64))[0]
 
 
-runner_up.mistakes = lambda: {
-    "7 is the class that comes first. Which one comes after it?": [7, runner_up()[1]],
-    "How far it lies below the first is a positive number.": [runner_up()[0], -runner_up()[1]],
+runner_up.mistakes = lambda answer: {
+    "7 is the class that comes first. Which one comes after it?": [7, answer[1]],
+    "How far it lies below the first is a positive number.": [answer[0], -answer[1]],
     "That is the last class.": [int(np.argsort(_lenet_scores())[0]), np.ptp(_lenet_scores())],
 }
 
@@ -76,8 +76,8 @@ def _seven(target: int | None = None) -> np.ndarray:
     return lrp.relevance(network, x, target, rules=lrp.epsilon(0))
 
 
-against_the_second.mistakes = lambda: {
+against_the_second.mistakes = lambda answer: {
     "That is the heatmap of the first class. Give target=.": _seven()[_seven() < 0].sum(),
-    "Blue pixels lowered the score: their sum is negative.": -against_the_second(),
+    "Blue pixels lowered the score: their sum is negative.": -answer,
     "That is the sum of all pixels, the red ones too.": _seven(int(runner_up()[0])).sum(),
 }

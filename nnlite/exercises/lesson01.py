@@ -15,7 +15,7 @@ def z_of_one_neuron() -> float:
     return 2.0 * 3.0 + 1.0 * -1.0 + -1.0
 
 
-z_of_one_neuron.mistakes = lambda: {
+z_of_one_neuron.mistakes = lambda answer: {
     "You left out the bias: z is the weighted sum plus b.": 5.0,
     "The second weight is negative: its product is −1, not 0 or 1.": 6.0,
     "The bias is added once, not once for each input.": 3.0,
@@ -34,7 +34,7 @@ def convolve_by_hand() -> np.ndarray:
     return np.array([[1 - 0 + 2 * 1, 0 - 2 + 2 * 0], [3 - 1 + 2 * 2, 1 - 0 + 2 * 1]])
 
 
-convolve_by_hand.mistakes = lambda: {
+convolve_by_hand.mistakes = lambda answer: {
     "You turned the filter upside down and left to right. A network lays it on as it is.": [[0, -1], [8, 1]],
     "You cut what is below zero. The ReLU is a layer of its own.": [[3, 0], [6, 3]],
     "Rows and columns are swapped: the first row of the map is the two places across.": [[3, 6], [-2, 3]],
@@ -68,15 +68,13 @@ def convolve(a: np.ndarray, w: np.ndarray, stride: int) -> np.ndarray:
     return z
 
 
-convolve.mistakes = lambda a, w, stride: {
+convolve.mistakes = lambda answer, a, w, stride: {
     "You turned the filter upside down and left to right. A network lays it on as it is.": (
         convolve(a, w[::-1, ::-1], stride)
     ),
     "Your filter moves by 1 always: the window of place (u, v) begins at (u · stride, v · stride).": convolve(a, w, 1),
-    "The last place is missing, down and across: there are (H − h) // stride + 1 of them.": (
-        convolve(a, w, stride)[:-1, :-1]
-    ),
-    "You took the mean of the products. A neuron adds them up.": convolve(a, w, stride) / w.size,
+    "The last place is missing, down and across: there are (H − h) // stride + 1 of them.": answer[:-1, :-1],
+    "You took the mean of the products. A neuron adds them up.": answer / w.size,
 }
 
 
@@ -115,7 +113,7 @@ def _enlarged(z: np.ndarray) -> np.ndarray:
     return z.repeat(2, axis=0).repeat(2, axis=1)
 
 
-pool_backward.mistakes = lambda a, dz: {
+pool_backward.mistakes = lambda answer, a, dz: {
     "You gave each of the four a quarter: that is average pooling. Here the winner takes all.": _enlarged(dz) / 4,
     "In a tie you gave the signal to every winner: more came out than went in. Only the first has it.": (
         _to_every_winner(a, dz)
@@ -124,7 +122,7 @@ pool_backward.mistakes = lambda a, dz: {
         pool_backward(a[::-1, ::-1], dz[::-1, ::-1])[::-1, ::-1]
     ),
     "You multiplied the signal by the winner's number. The winner moves the output one to one: the factor is 1.": (
-        pool_backward(a, dz) * a
+        answer * a
     ),
 }
 
@@ -147,7 +145,7 @@ def score_gradient(x: np.ndarray, W1: np.ndarray, b1: np.ndarray, W2: np.ndarray
     return W1 @ np.where(z > 0, W2[:, c], 0)
 
 
-score_gradient.mistakes = lambda x, W1, b1, W2, c: {
+score_gradient.mistakes = lambda answer, x, W1, b1, W2, c: {
     "You left out the ReLU: where z is below zero it stops the signal.": W1 @ W2[:, c],
     "Your ReLU asks for the sign of the signal. It must ask for the sign of z, on the way up.": (
         W1 @ np.maximum(W2[:, c], 0)
@@ -158,5 +156,5 @@ score_gradient.mistakes = lambda x, W1, b1, W2, c: {
     "You added up all classes. Only score c is explained: begin with column c of W2.": (
         score_gradient(x, W1, b1, W2.sum(axis=1, keepdims=True), 0)
     ),
-    "You multiplied by the input at the end. The derivative stops before that.": x * score_gradient(x, W1, b1, W2, c),
+    "You multiplied by the input at the end. The derivative stops before that.": x * answer,
 }

@@ -17,7 +17,7 @@ def loss_by_hand() -> float:
     return -np.log(1 / (1 + 3))
 
 
-loss_by_hand.mistakes = lambda: {
+loss_by_hand.mistakes = lambda answer: {
     "This is −log p of class 1. The label is class 0.": -np.log(3 / 4),
     "The sign is missing: a loss is never negative.": np.log(1 / 4),
     "This is p of the label. The loss is −log of it.": 1 / 4,
@@ -44,14 +44,14 @@ def loss_gradient(z: np.ndarray, label: int) -> np.ndarray:
     return e / e.sum() - (np.arange(len(z)) == label)
 
 
-loss_gradient.mistakes = lambda z, label: {
+loss_gradient.mistakes = lambda answer, z, label: {
     "Right for small scores; e^1000 overflows. Subtract the largest score before np.exp.": (
         np.exp(z) / np.exp(z).sum() - (np.arange(len(z)) == label)
     ),
-    "The sign is turned: this is y − p. The gradient points uphill, away from the label.": -loss_gradient(z, label),
-    "This is p. Subtract 1 at the label.": loss_gradient(z, label) + (np.arange(len(z)) == label),
+    "The sign is turned: this is y − p. The gradient points uphill, away from the label.": -answer,
+    "This is p. Subtract 1 at the label.": answer + (np.arange(len(z)) == label),
     "You kept the label's score alone. The others are in the softmax too: there it is p_k − 0.": (
-        np.where(np.arange(len(z)) == label, loss_gradient(z, label), 0)
+        np.where(np.arange(len(z)) == label, answer, 0)
     ),
 }
 
@@ -72,7 +72,7 @@ def weight_gradients(a: np.ndarray, dz: np.ndarray) -> tuple[np.ndarray, np.ndar
     return a.T @ dz, dz.sum(axis=0)
 
 
-weight_gradients.mistakes = lambda a, dz: {
+weight_gradients.mistakes = lambda answer, a, dz: {
     "You divided by the number of images. The mean is in dz already, from the loss.": (
         (a.T @ dz / len(a), dz.mean(axis=0))
     ),
@@ -108,7 +108,7 @@ def momentum(w: np.ndarray, gradient: Callable, rate: float, mu: float, steps: i
     return w
 
 
-momentum.mistakes = lambda w, gradient, rate, mu, steps: {
+momentum.mistakes = lambda answer, w, gradient, rate, mu, steps: {
     "This is gradient descent without momentum: v forgets all that came before.": (
         momentum(w, gradient, rate, 0.0, steps)
     ),
@@ -137,16 +137,14 @@ def descend(W: np.ndarray, b: np.ndarray, x: np.ndarray, labels: np.ndarray, rat
     return W - rate * dW, b - rate * db
 
 
-descend.mistakes = lambda W, b, x, labels, rate: {
+descend.mistakes = lambda answer, W, b, x, labels, rate: {
     "Your loss is a sum. The mean divides by the number of images.": descend(W, b, x, labels, rate * len(x)),
     "You go uphill: the gradient is subtracted.": descend(W, b, x, labels, -rate),
-    "The bias stays where it was. It learns too: its gradient is the sum of dz over the images.": (
-        (descend(W, b, x, labels, rate)[0], b)
-    ),
+    "The bias stays where it was. It learns too: its gradient is the sum of dz over the images.": (answer[0], b),
     "These are rate · gradient, how far to go. Return where you arrive: W − rate · dW.": (
         (
-            W - descend(W, b, x, labels, rate)[0],
-            b - descend(W, b, x, labels, rate)[1],
+            W - answer[0],
+            b - answer[1],
         )
     ),
 }

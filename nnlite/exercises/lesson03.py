@@ -17,7 +17,7 @@ def toy_map() -> list[float]:
     return [x**2 + y**2 - 9, 2 * x, 2 * y, (2 * x) ** 2 + (2 * y) ** 2]
 
 
-toy_map.mistakes = lambda: {
+toy_map.mistakes = lambda answer: {
     "The gradient has signs: at y = −1 the second entry is 2 · (−1).": [-4, 4, 2, 20],
     "You added up the gradient. Sensitivity squares it first.": [-4, 4, -2, 2],
     "The sum is not f. Square 4 and −2, and add.": [-4, 4, -2, -4],
@@ -36,7 +36,7 @@ def line_by_hand() -> list[float]:
     return [3.0 - 1.0, 6.0 + 1.0, -3.0 + 1.0]
 
 
-line_by_hand.mistakes = lambda: {
+line_by_hand.mistakes = lambda answer: {
     "Your last number is f at (2, 1). Take w · (2, 1) off.": [2.0, 7.0, 9.0],
     "Only the last bias is in your b. The first neuron has one too.": [2.0, 7.0, 1.0],
     "That is the line of the network without its biases.": [2.0, 7.0, 0.0],
@@ -60,7 +60,7 @@ def channel_maximum(g: np.ndarray) -> np.ndarray:
     return np.abs(g).max(axis=1)
 
 
-channel_maximum.mistakes = lambda g: {
+channel_maximum.mistakes = lambda answer, g: {
     "You added the channels up, as PAIR does. Take the maximum.": np.abs(g).sum(axis=1),
     "Take |g| first: the strongest channel may be negative.": np.abs(g.max(axis=1)),
     "You left out the magnitude: a saliency map has no signs.": g.max(axis=1),
@@ -91,22 +91,20 @@ def line(
     return w, score - w @ x
 
 
-line.mistakes = lambda x, W1, b1, W2, b2, c: {
+line.mistakes = lambda answer, x, W1, b1, W2, b2, c: {
     "Your b is the last bias alone. The biases of the first layer are in it too, through their ReLUs.": (
-        (line(x, W1, b1, W2, b2, c)[0], b2[c])
+        (answer[0], b2[c])
     ),
     "You left out the ReLU. Where z = x @ W1 + b1 is below zero, neither input nor bias gets through.": (
         (W1 @ W2[:, c], (b1 @ W2 + b2)[c])
     ),
     "Your b is the score itself. Take w @ x off.": (
         (
-            line(x, W1, b1, W2, b2, c)[0],
+            answer[0],
             (np.maximum(0, x @ W1 + b1) @ W2 + b2)[c],
         )
     ),
-    "Your w is multiplied by x already. That is gradient × input; w is the gradient.": (
-        (x * line(x, W1, b1, W2, b2, c)[0], line(x, W1, b1, W2, b2, c)[1])
-    ),
+    "Your w is multiplied by x already. That is gradient × input; w is the gradient.": (x * answer[0], answer[1]),
 }
 
 
@@ -135,7 +133,7 @@ def _probability(scores: np.ndarray, shift: float | None = None) -> np.ndarray:
     return e / e.sum()
 
 
-probability_gradient.mistakes = lambda scores, G, c: {
+probability_gradient.mistakes = lambda answer, scores, G, c: {
     "Only score c moves in your answer. The probability also falls when another score rises.": (
         _probability(scores)[c] * G[c]
     ),

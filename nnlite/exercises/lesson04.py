@@ -16,7 +16,7 @@ def three_rules() -> list[list[float]]:
     return [[4, 0, -6, 0], [4, 5, 0, 0], [4, 0, 0, 0]]
 
 
-three_rules.mistakes = lambda: {
+three_rules.mistakes = lambda answer: {
     "The first two rows are exchanged: the gradient asks whether the ReLU was on, and passes any sign.": (
         [
             [4, 5, 0, 0],
@@ -67,7 +67,7 @@ def _assigned(R: np.ndarray, switches: np.ndarray, shape: tuple[int, int]) -> np
     return below
 
 
-unpool.mistakes = lambda R, switches, shape: {
+unpool.mistakes = lambda answer, R, switches, shape: {
     "Two windows have the same winner, and the second overwrote the first. Add them up.": _assigned(R, switches, shape),
     "Rows and columns are exchanged: the row is switch // W, the column switch % W.": (
         unpool(R, switches % shape[1] % shape[0] * shape[1] + switches // shape[1], shape)
@@ -113,7 +113,7 @@ def _walk(case: tuple, on: bool, cut: bool) -> np.ndarray:
     return R
 
 
-guided.mistakes = lambda x, W1, b1, W2, b2, W3, c: {
+guided.mistakes = lambda answer, x, W1, b1, W2, b2, W3, c: {
     "This is the gradient: nothing negative is cut.": _walk((x, W1, b1, W2, b2, W3, c), on=True, cut=False),
     "This is DeConvNet: you did not ask whether the ReLU was on, z > 0.": (
         _walk((x, W1, b1, W2, b2, W3, c), on=False, cut=True)
@@ -121,9 +121,7 @@ guided.mistakes = lambda x, W1, b1, W2, b2, W3, c: {
     "This is the gradient, cut at the end. Cut at every ReLU on the way, before signals meet.": (
         np.maximum(0, _walk((x, W1, b1, W2, b2, W3, c), on=True, cut=False))
     ),
-    "You cut at the input too. There is no ReLU there: the map may be negative.": (
-        np.maximum(0, guided(x, W1, b1, W2, b2, W3, c))
-    ),
+    "You cut at the input too. There is no ReLU there: the map may be negative.": np.maximum(0, answer),
 }
 
 
@@ -148,11 +146,11 @@ def strongest(a: np.ndarray, k: int) -> np.ndarray:
     return R
 
 
-strongest.mistakes = lambda a, k: {
+strongest.mistakes = lambda answer, a, k: {
     "You kept the whole map of filter k. Keep only its largest place.": (
         np.where(np.arange(len(a))[:, None, None] == k, np.maximum(0, a), 0)
     ),
-    "You started with 1. The paper starts with the activation itself.": np.where(strongest(a, k) > 0, 1.0, 0.0),
+    "You started with 1. The paper starts with the activation itself.": np.where(answer > 0, 1.0, 0.0),
     "You took the largest of all maps. Look in map k only.": np.where(a == a.max(), np.maximum(0, a), 0),
     "In one map even the largest activation is negative. Such a filter has seen nothing: cut at zero.": (
         np.where((a == a[k].max()) & (np.arange(len(a)) == k)[:, None, None], a, 0)
@@ -186,10 +184,8 @@ def _cosines(maps: np.ndarray) -> float:
     return (flat @ flat.T)[np.triu_indices(len(maps), 1)].mean()
 
 
-class_similarity.mistakes = lambda maps: {
-    "The diagonal is in your mean: every class with itself, always 1.": (
-        np.corrcoef(maps.reshape(len(maps), -1)).mean()
-    ),
+class_similarity.mistakes = lambda answer, maps: {
+    "The diagonal is in your mean: every class with itself, always 1.": np.corrcoef(maps.reshape(len(maps), -1)).mean(),
     "This is the cosine. A correlation takes off the mean of each map first.": _cosines(maps),
     "You dropped the signs. Correlations of opposite maps are negative and count as such.": (
         np.abs(np.corrcoef(maps.reshape(len(maps), -1))[np.triu_indices(len(maps), 1)]).mean()

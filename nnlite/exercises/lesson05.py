@@ -19,7 +19,7 @@ def drops_by_hand() -> list[list[float]]:
     return [[2 + 0 + 1 + 3, 0 - 1 + 3 + 0], [1 + 3 + 0 + 1, 3 + 0 + 1 + 2]]
 
 
-drops_by_hand.mistakes = lambda: {
+drops_by_hand.mistakes = lambda answer: {
     "These are the scores that are left, 8 minus the drop. The drop is what is gone.": [[2, 6], [3, 2]],
     "You added the weights under the window. A weight counts times its pixel, and some pixels are 0.": (
         [
@@ -49,7 +49,7 @@ def positions(length: int, size: int, stride: int) -> int:
     return -(-(length - size) // stride) + 1
 
 
-positions.mistakes = lambda length, size, stride: {
+positions.mistakes = lambda answer, length, size, stride: {
     "You rounded down, as a convolution does. Then the last pixels may never be covered: round up.": (
         (length - size) // stride + 1
     ),
@@ -95,15 +95,11 @@ def occlusion_drops(f: Callable[[np.ndarray], float], x: np.ndarray, size: int, 
     return d
 
 
-occlusion_drops.mistakes = lambda f, x, size, stride: {
-    "Your sign is turned: a drop is f(x) − f(covered), positive where the score falls.": (
-        -occlusion_drops(f, x, size, stride)
-    ),
-    "These are the scores of the covered images. The drop is f(x) minus that.": (
-        f(x) - occlusion_drops(f, x, size, stride)
-    ),
+occlusion_drops.mistakes = lambda answer, f, x, size, stride: {
+    "Your sign is turned: a drop is f(x) − f(covered), positive where the score falls.": -answer,
+    "These are the scores of the covered images. The drop is f(x) minus that.": f(x) - answer,
     "The clipped windows are missing: there are ⌈(H − k) / s⌉ + 1 positions, rounded up.": (
-        occlusion_drops(f, x, size, stride)[tuple(slice((n - size) // stride + 1) for n in x.shape)]
+        answer[tuple(slice((n - size) // stride + 1) for n in x.shape)]
     ),
     "You kept the window, blackened the rest and took the score. (Zennit does this, and adds these scores up.) "
     "Cover the window, and take the drop.": (f(0 * x) - occlusion_drops(lambda image: f(x - image), x, size, stride)),
@@ -133,10 +129,6 @@ def on_pixels(drops: np.ndarray, shape: tuple[int, int], size: int, stride: int)
     return total / count
 
 
-def _summed(drops: np.ndarray, shape: tuple[int, int], size: int, stride: int) -> np.ndarray:
-    return on_pixels(drops, shape, size, stride) * _counts(drops, shape, size, stride)
-
-
 def _counts(drops: np.ndarray, shape: tuple[int, int], size: int, stride: int) -> np.ndarray:
     """How many windows cover each pixel."""
     count = np.zeros(shape)
@@ -145,14 +137,14 @@ def _counts(drops: np.ndarray, shape: tuple[int, int], size: int, stride: int) -
     return count
 
 
-on_pixels.mistakes = lambda drops, shape, size, stride: {
+on_pixels.mistakes = lambda answer, drops, shape, size, stride: {
     "You added the drops up (PAIR does). Divide each pixel by the number of windows that cover it.": (
-        _summed(drops, shape, size, stride)
+        answer * _counts(drops, shape, size, stride)
     ),
     "You divided by the number of pixels in a window. Divide by the number of windows on the pixel: fewer lie on a "
-    "corner.": (_summed(drops, shape, size, stride) / size**2),
+    "corner.": (answer * _counts(drops, shape, size, stride) / size**2),
     "You divided all pixels by the same number. Fewer windows lie on the edge than in the middle.": (
-        _summed(drops, shape, size, stride) / _counts(drops, shape, size, stride).max()
+        answer * _counts(drops, shape, size, stride) / _counts(drops, shape, size, stride).max()
     ),
 }
 
@@ -176,7 +168,7 @@ def why_not(scores: Callable[[np.ndarray], np.ndarray], x: np.ndarray, c: int, d
     return drops
 
 
-why_not.mistakes = lambda scores, x, c, d: {
+why_not.mistakes = lambda answer, scores, x, c, d: {
     "You set the pixel to 0. Where no ink is, that changes nothing: flip it, 1 − v.": (
         occlusion_drops(lambda image: scores(image)[c] - scores(image)[d], x, 1, 1)
     ),

@@ -16,7 +16,7 @@ def shares_by_hand() -> list[float]:
     return [8.0, -2.0]
 
 
-shares_by_hand.mistakes = lambda: {
+shares_by_hand.mistakes = lambda answer: {
     "These are the products a_j w_j. Divide them by z = 3 and multiply by R = 6.": [4.0, -1.0],
     "You divided by |4| + |−1| = 5. The denominator is z itself, 4 − 1 = 3.": [4.8, 1.2],
     "You divided in proportion to the inputs. The weights count too: use a_j w_j.": [4.0, 2.0],
@@ -34,7 +34,7 @@ def bias_share() -> float:
     return 1.0 / (1.0 + 5.0) * 6.0
 
 
-bias_share.mistakes = lambda: {
+bias_share.mistakes = lambda answer: {
     "The bias is part of z, so it gets a part of R: b / z · R.": 0.0,
     "This is the part, b / z. Multiply by R.": 1 / 6,
     "The denominator holds the bias too: z = 5 + 1.": 1 / 5 * 6,
@@ -62,7 +62,7 @@ def lrp_epsilon(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsi
     return a * (W @ s)
 
 
-lrp_epsilon.mistakes = lambda a, W, b, R, epsilon: {
+lrp_epsilon.mistakes = lambda answer, a, W, b, R, epsilon: {
     "Your ε has no sign. Where z is negative it is subtracted: ε moves z away from zero.": (
         a * (W @ (R / (a @ W + b + epsilon)))
     ),
@@ -87,7 +87,7 @@ def lrp_gamma(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, gamma:
     return a * (W @ (R / (a @ W + b)))
 
 
-lrp_gamma.mistakes = lambda a, W, b, R, gamma: {
+lrp_gamma.mistakes = lambda answer, a, W, b, R, gamma: {
     "Your bias is not scaled. It is treated like a weight: b + γ b⁺. (Captum leaves it unscaled.)": (
         a * ((W + gamma * np.maximum(W, 0)) @ (R / (a @ (W + gamma * np.maximum(W, 0)) + b)))
     ),
@@ -122,7 +122,7 @@ def z_plus(a: np.ndarray, W: np.ndarray, R: np.ndarray) -> np.ndarray:
     return a * (W @ s)
 
 
-z_plus.mistakes = lambda a, W, R: {
+z_plus.mistakes = lambda answer, a, W, R: {
     "One z_k is zero: R_k / 0 spoils every share. Such a neuron distributes nothing.": (
         a * (np.maximum(W, 0) @ (R / (a @ np.maximum(W, 0))))
     ),

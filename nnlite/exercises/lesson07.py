@@ -17,7 +17,7 @@ def z_bounds_by_hand() -> list[float]:
     return [4.0, 2.0, 0.0]
 
 
-z_bounds_by_hand.mistakes = lambda: {
+z_bounds_by_hand.mistakes = lambda answer: {
     "That is x_j w_j, LRP-0. A negative weight measures from the high bound.": [6.0, 0.0, 0.0],
     "These are the terms q_j. Divide by their sum, 3, and multiply by R = 6.": [2.0, 1.0, 0.0],
     "You exchanged the bounds: a positive weight measures from the low one.": [0.0, 0.0, 6.0],
@@ -52,7 +52,7 @@ def z_bounds(x: np.ndarray, W: np.ndarray, R: np.ndarray, low: float, high: floa
     return (x - low) * (plus @ s) + (x - high) * (minus @ s)
 
 
-z_bounds.mistakes = lambda x, W, R, low, high: {
+z_bounds.mistakes = lambda answer, x, W, R, low, high: {
     "You exchanged the bounds: x − low belongs to the positive weights.": z_bounds(x, W, R, high, low),
     "That is LRP-0: the bounds are missing.": x * (W @ (R / (x @ W))),
     "Step 4 multiplies by x. Multiply each term by what went in: x − low, and x − high.": (
@@ -100,7 +100,7 @@ def _whole_bias(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, alph
     return (alpha * plus / (plus.sum(axis=0) + b) - beta * minus / (minus.sum(axis=0) + b)) @ R
 
 
-alpha_beta.mistakes = lambda a, W, b, R, alpha, beta: {
+alpha_beta.mistakes = lambda answer, a, W, b, R, alpha, beta: {
     "Both sums hold the whole bias. Its positive part belongs to Σ⁺, the other to Σ⁻.": (
         _whole_bias(a, W, b, R, alpha, beta)
     ),
@@ -142,11 +142,11 @@ def _share_of_z(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsi
     return inputs, (b / (a @ W + b) * R).sum(), to_epsilon
 
 
-ledger_line.mistakes = lambda a, W, b, R, epsilon: {
+ledger_line.mistakes = lambda answer, a, W, b, R, epsilon: {
     "ε takes a share as well: not all that the inputs lack went to the bias.": (
         (
-            ledger_line(a, W, b, R, epsilon)[0],
-            ledger_line(a, W, b, R, epsilon)[1] + ledger_line(a, W, b, R, epsilon)[2],
+            answer[0],
+            answer[1] + answer[2],
             0.0,
         )
     ),
@@ -197,7 +197,7 @@ def _branch(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon:
     return lrp_epsilon(a, W, b, np.where(a @ W + b > 0, R, 0), epsilon)
 
 
-lrp_residual.mistakes = lambda a, W, b, R, epsilon: {
+lrp_residual.mistakes = lambda answer, a, W, b, R, epsilon: {
     "Both ways got all of R: the relevance doubles. Divide it between them.": R + _branch(a, W, b, R, epsilon),
     "You gave a half to each way. Each gets in proportion to what it brought: a and ReLU(z).": (
         R / 2 + _branch(a, W, b, R / 2, epsilon)

@@ -18,7 +18,7 @@ def taylor_by_hand() -> list[float]:
     return [(6 - 1.8) * 3.6, (8 - 2.4) * 4.8]
 
 
-taylor_by_hand.mistakes = lambda: {
+taylor_by_hand.mistakes = lambda answer: {
     "You took the gradient at (6, 8). The expansion is at the root.": [4.2 * 12, 5.6 * 16],
     "The difference is measured from the root: 6 − 1.8 and 8 − 2.4.": [6 * 3.6, 8 * 4.8],
     "That is gradient × input. Taylor needs the root, in both factors.": [6 * 12.0, 8 * 16.0],
@@ -44,7 +44,7 @@ def neuron_root(a: np.ndarray, w: np.ndarray) -> np.ndarray:
     return a - t * a * (w > 0)
 
 
-neuron_root.mistakes = lambda a, w: {
+neuron_root.mistakes = lambda answer, a, w: {
     "All inputs went down to 0. Those with a negative weight stay where they are.": 0 * a,
     "You went along the weights: that search gives w², and it may leave a ≥ 0.": a - (a @ w) / (w @ w) * w,
     "You went too far: with t = 1 the neuron is below zero. Stop where a @ w is 0.": a * (w <= 0),
@@ -85,20 +85,16 @@ def _at(points: Callable[[int], np.ndarray]) -> Callable[..., np.ndarray]:
     )
 
 
-integrated_gradients.mistakes = lambda gradient, x, baseline, n: {
-    "The factor x − baseline is missing: this is the mean gradient.": (
-        integrated_gradients(gradient, x, baseline, n) / (x - baseline)
-    ),
-    "Multiply with x − baseline, not with x.": integrated_gradients(gradient, x, baseline, n) / (x - baseline) * x,
+integrated_gradients.mistakes = lambda answer, gradient, x, baseline, n: {
+    "The factor x − baseline is missing: this is the mean gradient.": answer / (x - baseline),
+    "Multiply with x − baseline, not with x.": answer / (x - baseline) * x,
     "You took the left ends, t = i / n. The midpoints are (i + ½) / n.": (
         _at(lambda n: np.arange(n) / n)(gradient, x, baseline, n)
     ),
     "Your points begin at 0 and end at 1. Take the middle of each interval: (i + ½) / n.": (
         _at(lambda n: np.linspace(0, 1, n))(gradient, x, baseline, n)
     ),
-    "This is the sum of the gradients. The integral is their mean: divide by n.": (
-        n * integrated_gradients(gradient, x, baseline, n)
-    ),
+    "This is the sum of the gradients. The integral is their mean: divide by n.": n * answer,
 }
 
 
@@ -117,11 +113,11 @@ def rescale(x: np.ndarray, reference: np.ndarray, W1: np.ndarray, b1: np.ndarray
     return (x - reference) * (W1 @ (chord * w2))
 
 
-rescale.mistakes = lambda x, reference, W1, b1, w2: {
+rescale.mistakes = lambda answer, x, reference, W1, b1, w2: {
     "You took the slope at x, 0 or 1. Rescale takes that of the chord, Δa / Δz.": (
         (x - reference) * (W1 @ ((x @ W1 + b1 > 0) * w2))
     ),
-    "These are the multipliers. Multiply with x − reference.": rescale(x, reference, W1, b1, w2) / (x - reference),
+    "These are the multipliers. Multiply with x − reference.": answer / (x - reference),
     "You measured from zero. The differences are those to the reference.": rescale(x, 0 * x, W1, b1, w2),
 }
 
@@ -164,7 +160,7 @@ def _shared(orders: Callable[[float, float, float, float], tuple[float, float]])
     return wrong
 
 
-reveal_cancel.mistakes = lambda x, reference, w, b: {
+reveal_cancel.mistakes = lambda answer, x, reference, w, b: {
     "That is Rescale: one multiplier for both signs. RevealCancel has one for each.": (
         rescale(x, reference, w[:, None], np.array([b]), np.ones(1))
     ),

@@ -17,7 +17,7 @@ def cam_by_hand() -> list[list[float]]:
     return [[2 * 1 - 4, 2 * 0 - 0], [2 * 3 - 0, 2 * 2 - 2]]
 
 
-cam_by_hand.mistakes = lambda: {
+cam_by_hand.mistakes = lambda answer: {
     "The second weight is negative: the second map is subtracted.": [[6, 0], [6, 6]],
     "You cut what is below zero. That is Grad-CAM's ReLU; CAM keeps both signs.": [[0, 0], [6, 2]],
     "You divided by the number of places. The map is the sum over k alone.": [[-0.5, 0], [1.5, 0.5]],
@@ -42,18 +42,14 @@ def cam_and_score(A: np.ndarray, W: np.ndarray, b: np.ndarray, c: int) -> tuple[
     return L, L.mean() + b[c]
 
 
-cam_and_score.mistakes = lambda A, W, b, c: {
+cam_and_score.mistakes = lambda answer, A, W, b, c: {
     "The bias is missing in the score. It belongs to no place, so it is not in the map either.": (
-        (cam_and_score(A, W, b, c)[0], cam_and_score(A, W, b, c)[0].mean())
+        (answer[0], answer[0].mean())
     ),
-    "You added the map up. Its mean, not its sum, is the score without the bias.": (
-        (cam_and_score(A, W, b, c)[0], cam_and_score(A, W, b, c)[0].sum() + b[c])
-    ),
-    "You put the bias into the map. It is added to the score, and belongs to no place.": (
-        (cam_and_score(A, W, b, c)[0] + b[c], cam_and_score(A, W, b, c)[1])
-    ),
+    "You added the map up. Its mean, not its sum, is the score without the bias.": (answer[0], answer[0].sum() + b[c]),
+    "You put the bias into the map. It is added to the score, and belongs to no place.": (answer[0] + b[c], answer[1]),
     "Your map adds up to the score without the bias: that is Grad-CAM without the ReLU. CAM is h · w times as large.": (
-        (cam_and_score(A, W, b, c)[0] / A[0].size, cam_and_score(A, W, b, c)[1])
+        (answer[0] / A[0].size, answer[1])
     ),
 }
 
@@ -82,7 +78,7 @@ def _placed(row: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.interp(y, np.arange(len(row)), row)
 
 
-enlarged.mistakes = lambda row, n: {
+enlarged.mistakes = lambda answer, row, n: {
     "You laid the outermost centres on each other (align_corners=True). Lay the edges on each other.": (
         _placed(row, np.linspace(0, len(row) - 1, n))
     ),
@@ -114,7 +110,7 @@ def grad_cam_of(A: np.ndarray, g: np.ndarray) -> np.ndarray:
     return np.maximum(np.tensordot(alpha, A, axes=1), 0)
 
 
-grad_cam_of.mistakes = lambda A, g: {
+grad_cam_of.mistakes = lambda answer, A, g: {
     "The ReLU is missing: np.maximum of the sum and 0. (Captum leaves it out unless told.)": (
         np.tensordot(g.mean(axis=(1, 2)), A, axes=1)
     ),
@@ -148,12 +144,12 @@ def shares_of_places(A: np.ndarray, W: np.ndarray, c: int) -> np.ndarray:
     return (w * A).sum(axis=0)
 
 
-shares_of_places.mistakes = lambda A, W, c: {
+shares_of_places.mistakes = lambda answer, A, W, c: {
     "This is Grad-CAM: one weight for each map, the mean. It does not add up here; keep the weight of each place.": (
         np.tensordot(W[:, c].reshape(A.shape).mean(axis=(1, 2)), A, axes=1)
     ),
-    "You cut what is below zero: the rest does not add up to the score.": np.maximum(shares_of_places(A, W, c), 0),
+    "You cut what is below zero: the rest does not add up to the score.": np.maximum(answer, 0),
     "Your weights have landed on the wrong places: the map is the first axis and changes slowest. Reshape to (K, "
     "h, w).": ((W[:, c].reshape(*A.shape[1:], len(A)).transpose(2, 0, 1) * A).sum(axis=0)),
-    "You took the mean over the maps. Add them up: the dense layer does.": shares_of_places(A, W, c) / len(A),
+    "You took the mean over the maps. Add them up: the dense layer does.": answer / len(A),
 }

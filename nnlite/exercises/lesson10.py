@@ -16,7 +16,7 @@ def maximization_signal() -> list[float]:
     return [1 - 0.25, -0.5, -0.25]
 
 
-maximization_signal.mistakes = lambda: {
+maximization_signal.mistakes = lambda answer: {
     "This goes down: it is the derivative of the loss. The signal of a search that climbs is [k = c] − p_k.": (
         [
             -0.75,
@@ -54,12 +54,12 @@ def logp_gradient(x: np.ndarray, W: np.ndarray, b: np.ndarray, c: int) -> np.nda
     return W @ (np.eye(len(p))[c] - p)
 
 
-logp_gradient.mistakes = lambda x, W, b, c: {
+logp_gradient.mistakes = lambda answer, x, W, b, c: {
     "This is the gradient of the score f_c. The other classes pull too: the signal is [k = c] − p_k.": W[:, c],
-    "The sign is turned: this is the gradient of the loss −log p. We climb log p.": -logp_gradient(x, W, b, c),
+    "The sign is turned: this is the gradient of the loss −log p. We climb log p.": -answer,
     "The probabilities lack the bias: f = x W + b.": logp_gradient(x, W, 0, c),
     "This is the gradient of p. That of log p is the same divided by p_c.": (
-        logp_gradient(x, W, b, c) * np.exp(x @ W + b)[c] / np.exp(x @ W + b).sum()
+        answer * np.exp(x @ W + b)[c] / np.exp(x @ W + b).sum()
     ),
 }
 
@@ -86,7 +86,7 @@ def _unboxed(x: np.ndarray, W: np.ndarray, b: np.ndarray, c: int, weight: float,
     return x
 
 
-climb.mistakes = lambda x, W, b, c, weight, rate, steps: {
+climb.mistakes = lambda answer, x, W, b, c, weight, rate, steps: {
     "You came back into the box once, at the end. Come back after every step: the next gradient is then that of an "
     "image.": (np.clip(_unboxed(x, W, b, c, weight, rate, steps), 0, 1)),
     "Some pixels leave the box [0, 1]: np.clip(x, 0, 1) after every step.": _unboxed(x, W, b, c, weight, rate, steps),
@@ -115,10 +115,8 @@ def ppca_gradient(x: np.ndarray, mean: np.ndarray, W: np.ndarray, noise: float) 
     return -np.linalg.solve(C, x - mean)
 
 
-ppca_gradient.mistakes = lambda x, mean, W, noise: {
-    "The sign is turned: the density falls as x moves away from the mean, so the gradient leads back.": (
-        -ppca_gradient(x, mean, W, noise)
-    ),
+ppca_gradient.mistakes = lambda answer, x, mean, W, noise: {
+    "The sign is turned: the density falls as x moves away from the mean, so the gradient leads back.": -answer,
     "The peak of the density is at the mean, and not at 0: x − μ.": ppca_gradient(x, 0 * mean, W, noise),
     "noise is σ² already; do not square it.": ppca_gradient(x, mean, W, noise**2),
     "You multiplied by C. Directions in which the data vary much pull little: it is the inverse of C.": (
@@ -151,7 +149,7 @@ def _image(z: np.ndarray, G: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-(z @ G)))
 
 
-code_gradient.mistakes = lambda z, G, W, b, c, weight: {
+code_gradient.mistakes = lambda answer, z, G, W, b, c, weight: {
     "You walked past the sigmoid: its derivative is x (1 − x).": (
         G @ logp_gradient(_image(z, G), W, b, c) - weight * 2 * z
     ),

@@ -18,7 +18,7 @@ def variation_by_hand() -> list[float]:
     return [float(sum(across) + sum(down)), 2.0 * (1 - 0) + 2.0 * (1 - 0) + 2.0 * (1 - 0)]
 
 
-variation_by_hand.mistakes = lambda: {
+variation_by_hand.mistakes = lambda answer: {
     "The sign of the gradient is turned: if this pixel rises, so do its differences.": [5.0, -6.0],
     "The derivative of a square has a factor 2: 2 (x_p − x_q) from each neighbour.": [5.0, 3.0],
     "You looked across only. The differences down count as well.": [3.0, 4.0],
@@ -40,12 +40,12 @@ def best_window(w: np.ndarray, b: float) -> tuple[np.ndarray, float]:
     return x, (x * w).sum() + b
 
 
-best_window.mistakes = lambda w, b: {
+best_window.mistakes = lambda answer, w, b: {
     "This is the best image of length 1. Here each pixel may be anything from 0 to 1.": (
         (w / np.linalg.norm(w), np.linalg.norm(w) + b)
     ),
     "All white: where w_j is negative, light lowers z. Make such a pixel black.": (np.ones_like(w), w.sum() + b),
-    "The image is right; z has a bias too.": (best_window(w, b)[0], best_window(w, b)[1] - b),
+    "The image is right; z has a bias too.": (answer[0], answer[1] - b),
     "A pixel cannot be −1. The smallest that it can be is 0.": (np.sign(w), np.abs(w).sum() + b),
 }
 
@@ -85,14 +85,12 @@ def _one_side(x: np.ndarray) -> tuple[float, np.ndarray]:
     return total_variation(x)[0], gradient
 
 
-total_variation.mistakes = lambda x: {
+total_variation.mistakes = lambda answer, x: {
     "At the border the image does not begin again: take np.diff, not np.roll.": _around_the_border(x),
     "You push one pixel of each pair. The difference x_r − x_p depends on both.": _one_side(x),
-    "The value is right; the derivative of a square has a factor 2.": (
-        (total_variation(x)[0], total_variation(x)[1] / 2)
-    ),
+    "The value is right; the derivative of a square has a factor 2.": (answer[0], answer[1] / 2),
     "Square the differences, where you took their size: β is 2.": (
-        (np.abs(np.diff(x, axis=0)).sum() + np.abs(np.diff(x, axis=1)).sum(), total_variation(x)[1])
+        (np.abs(np.diff(x, axis=0)).sum() + np.abs(np.diff(x, axis=1)).sum(), answer[1])
     ),
 }
 
@@ -115,7 +113,7 @@ def moved_gradient(x: np.ndarray, w: np.ndarray, rows: int, columns: int) -> np.
     return np.roll(gradient, (-rows, -columns), axis=(0, 1))
 
 
-moved_gradient.mistakes = lambda x, w, rows, columns: {
+moved_gradient.mistakes = lambda answer, x, w, rows, columns: {
     "This is the gradient in the moved image. Move it back.": 2 * w * w * np.roll(x, (rows, columns), axis=(0, 1)),
     "You moved the gradient the same way again. It goes back: −rows, −columns.": (
         np.roll(2 * w * w * np.roll(x, (rows, columns), axis=(0, 1)), (rows, columns), axis=(0, 1))
@@ -146,7 +144,7 @@ def _step(x: np.ndarray, g: np.ndarray, rate: float) -> np.ndarray:
     return np.clip(x + rate * g / np.abs(g).mean(), 0, 1)
 
 
-dream_step.mistakes = lambda x, W, rate: {
+dream_step.mistakes = lambda answer, x, W, rate: {
     "You pushed all open neurons alike: that climbs Σ a. For ‖a‖² the signal is 2 a.": _step(x, W @ (x @ W > 0), rate),
     "The ReLU is missing: closed neurons have a = 0 and push nothing.": _step(x, W @ (x @ W), rate),
     "Divide the gradient by the mean of its absolute values, so that the rate is the mean step of a pixel.": (

@@ -18,7 +18,7 @@ def entropies_by_hand() -> list[float]:
     return [0.0, np.log(4), np.log(2)]
 
 
-entropies_by_hand.mistakes = lambda: {
+entropies_by_hand.mistakes = lambda answer: {
     "These are bits, with the logarithm to base 2. In nats it is the natural.": [0.0, 2.0, 1.0],
     "The sign: log p is negative, so H = −Σ p log p is not.": [0.0, -np.log(4), -np.log(2)],
     "You divided by log 4, the largest possible. That is a good scale; here H itself is asked for.": [0.0, 1.0, 0.5],
@@ -48,7 +48,7 @@ def mean_over_masks(a: np.ndarray, W: np.ndarray, b: np.ndarray, p: float) -> np
     return mean
 
 
-mean_over_masks.mistakes = lambda a, W, b, p: {
+mean_over_masks.mistakes = lambda answer, a, W, b, p: {
     "This is the network without dropout, the softmax of the mean scores. Take the softmax for every mask first, "
     "and the mean then.": (mean_over_masks(a, W, b, 0)),
     "Every mask counts the same in your mean. One that keeps n of J has a chance of (1 − p)^n p^(J − n).": (
@@ -74,14 +74,14 @@ def divide_entropy(p: np.ndarray) -> tuple[float, float, float]:
     return total, undecided, total - undecided
 
 
-divide_entropy.mistakes = lambda p: {
+divide_entropy.mistakes = lambda answer, p: {
     "You exchanged the two entropies: first that of the mean, then the mean of them. The third is never negative.": (
-        (divide_entropy(p)[1], divide_entropy(p)[0], divide_entropy(p)[1] - divide_entropy(p)[0])
+        (answer[1], answer[0], answer[1] - answer[0])
     ),
     "Your first number is the sum of all entropies. Take the mean of the rows first, then one entropy.": (
         (entr(p).sum(), entr(p).sum(axis=1).mean(), entr(p).sum() - entr(p).sum(axis=1).mean())
     ),
-    "These are bits. Take the natural logarithm.": tuple(value / np.log(2) for value in divide_entropy(p)),
+    "These are bits. Take the natural logarithm.": tuple(value / np.log(2) for value in answer),
 }
 
 
@@ -96,7 +96,7 @@ def evidential_by_hand() -> tuple[list[float], float]:
     return [0.6, 0.2, 0.1, 0.1], 0.4
 
 
-evidential_by_hand.mistakes = lambda: {
+evidential_by_hand.mistakes = lambda answer: {
     "You divided the evidence by its sum. Every class has its 1 in α = e + 1.": ([5 / 6, 1 / 6, 0.0, 0.0], 0.0),
     "This is the belief e / S, which leaves u for no class. The probabilities are α / S.": ([0.5, 0.1, 0.0, 0.0], 0.4),
     "A negative score is no evidence, and not evidence against: e = max(0, f).": ([6 / 8, 2 / 8, -1 / 8, 1 / 8], 0.5),
@@ -137,14 +137,14 @@ def _bins(place: np.ndarray, confidence: np.ndarray, right: np.ndarray) -> tuple
     return np.mean(inside, axis=1), np.array([abs(right[i].mean() - confidence[i].mean()) for i in inside])
 
 
-calibration_error.mistakes = lambda confidence, right, bins: {
+calibration_error.mistakes = lambda answer, confidence, right, bins: {
     "You compared the means of all samples. Too sure here and not sure enough there would cancel: take the gap of "
     "each bin, without its sign, and then the mean.": (float(abs(right.mean() - confidence.mean()))),
     "Every bin counts the same in your mean. A bin counts with the share of the samples it holds.": (
         _bins(np.ceil(confidence * bins), confidence, right)[1].mean()
     ),
     "A bin without predictions has no mean: 0 / 0 is nan, and spoils the sum. Leave such a bin out.": (
-        calibration_error(confidence, right, bins) if len(np.unique(np.ceil(confidence * bins))) == bins else np.nan
+        answer if len(np.unique(np.ceil(confidence * bins))) == bins else np.nan
     ),
     "A confidence on the edge belongs to the bin below: above (m − 1) / bins, and up to m / bins.": (
         np.prod(_bins(np.floor(confidence * bins), confidence, right), axis=0).sum()

@@ -19,7 +19,7 @@ def aopc_by_hand() -> float:
     return (0 + 5 + 7 + 6) / 4
 
 
-aopc_by_hand.mistakes = lambda: {
+aopc_by_hand.mistakes = lambda answer: {
     "You divided by 3 steps. The point k = 0 counts too: L + 1 = 4 points.": 6.0,
     "This is the mean score. The AOPC is the mean fall, f(x) minus it.": 1.5,
     "This is the sum of the falls. Divide it by the number of points.": 18.0,
@@ -53,12 +53,12 @@ def deletion_curve(f: Function, x: np.ndarray, R: np.ndarray) -> np.ndarray:
     return np.array(scores)
 
 
-deletion_curve.mistakes = lambda f, x, R: {
+deletion_curve.mistakes = lambda answer, f, x, R: {
     "You began with the least relevant pixel: np.argsort(-R).": deletion_curve(f, x, -R),
     "You sorted by |R|. A pixel that speaks against the class goes last, however loud it is.": (
         deletion_curve(f, x, np.abs(R))
     ),
-    "The first point is missing: the score of x itself.": deletion_curve(f, x, R)[1:],
+    "The first point is missing: the score of x itself.": answer[1:],
     "You put each pixel back before the next one. What is flipped stays flipped.": (
         np.array([f(x), *(f(np.where(r == R, 0, x)) for r in -np.sort(-R))])
     ),
@@ -87,7 +87,7 @@ def _not_centred(R: np.ndarray, S: np.ndarray) -> float:
     return float(r @ s / np.sqrt((r @ r) * (s @ s)))
 
 
-rank_agreement.mistakes = lambda R, S: {
+rank_agreement.mistakes = lambda answer, R, S: {
     "This is the correlation of the values. Rank them.": float(np.corrcoef(R, S)[0, 1]),
     "np.argsort(R) says which pixel is at each place, and not the place of each pixel. Sort that again.": (
         float(np.corrcoef(np.argsort(R), np.argsort(S))[0, 1])
@@ -108,7 +108,7 @@ def mass_on(R: np.ndarray, T: np.ndarray) -> float:
     return positive[T].sum() / positive.sum()
 
 
-mass_on.mistakes = lambda R, T: {
+mass_on.mistakes = lambda answer, R, T: {
     "You kept the negative relevance. Cut it off first.": R[T].sum() / R.sum(),
     "You took |R|: what speaks against the class is no evidence for it.": np.abs(R)[T].sum() / np.abs(R).sum(),
     "You counted pixels. Add up their relevance: a strong pixel weighs more.": (R[T] > 0).sum() / (R > 0).sum(),
@@ -127,7 +127,7 @@ def infidelity_of(f: Function, x: np.ndarray, R: np.ndarray, changes: np.ndarray
     return np.mean(errors)
 
 
-infidelity_of.mistakes = lambda f, x, R, changes: {
+infidelity_of.mistakes = lambda answer, f, x, R, changes: {
     "The change is taken away: f(x) − f(x − I). With x + I the slope has the wrong sign.": (
         np.mean([(I @ R - (f(x) - f(x + I))) ** 2 for I in changes])
     ),

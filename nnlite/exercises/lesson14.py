@@ -22,7 +22,7 @@ def two_gammas() -> list[list[float]]:
     return [[16.0, -4.0], [20.0, -5.0]]
 
 
-two_gammas.mistakes = lambda: {
+two_gammas.mistakes = lambda answer: {
     "The other way round: the larger denominator is nnlite's, 5.": [[20.0, -5.0], [16.0, -4.0]],
     "This is LRP-0: γ does not occur.": [[20.0, -10.0], [20.0, -10.0]],
     "You strengthened the negative weight too. γ is added to w⁺ alone.": [[20.0, -10.0], [80 / 3, -40 / 3]],
@@ -70,10 +70,10 @@ def _one_sided(f: Callable[[np.ndarray], float], x: np.ndarray, h: float) -> np.
     return gradient
 
 
-finite_differences.mistakes = lambda f, x, h: {
+finite_differences.mistakes = lambda answer, f, x, h: {
     "You went one way only. Its error shrinks like h, that of both ways like h².": _one_sided(f, x, h),
-    "From x − h to x + h it is 2 h: divide by 2 h, not h.": 2 * finite_differences(f, x, h),
-    "The sign: f(x + h) comes first, then less f(x − h).": -finite_differences(f, x, h),
+    "From x − h to x + h it is 2 h: divide by 2 h, not h.": 2 * answer,
+    "The sign: f(x + h) comes first, then less f(x − h).": -answer,
 }
 
 
@@ -100,14 +100,14 @@ def adjoint_gap(forward: Function, backward: Function, a: np.ndarray, s: np.ndar
     return (linear * s).sum() - (a * backward(s)).sum()
 
 
-adjoint_gap.mistakes = lambda forward, backward, a, s: {
+adjoint_gap.mistakes = lambda answer, forward, backward, a, s: {
     "The bias is still in it, and the gap is not 0 for a layer that is right. Subtract forward(0).": (
         (forward(a) * s).sum() - (a * backward(s)).sum()
     ),
     "forward takes a, which comes from below, and backward takes s, from above.": (
         (forward(s) * a).sum() - (a * backward(s)).sum()
     ),
-    "The difference itself is asked for, with its sign.": np.abs(adjoint_gap(forward, backward, a, s)),
+    "The difference itself is asked for, with its sign.": np.abs(answer),
 }
 
 
@@ -136,7 +136,7 @@ def first_to_part(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], to
     return "none"
 
 
-first_to_part.mistakes = lambda ours, theirs, tolerance: {
+first_to_part.mistakes = lambda answer, ours, theirs, tolerance: {
     "You came from the input. All below the first error differ; walk from the scores.": (
         first_to_part(dict(reversed(ours.items())), theirs, tolerance)
     ),
@@ -171,7 +171,7 @@ def _s(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: floa
     return R / (z + epsilon * np.where(z >= 0, 1, -1))
 
 
-lrp_skip.mistakes = lambda a, W, b, R, epsilon: {
+lrp_skip.mistakes = lambda answer, a, W, b, R, epsilon: {
     "The way past the layer is missing in step 3: each input also feeds its own output, c = s + W @ s.": (
         a * (W @ _s(a, W, b, R, epsilon))
     ),

@@ -23,7 +23,7 @@ def multiplications(image: tuple[int, int, int], filters: int, window: Pair) -> 
     return filters * places * channels * kh * kw
 
 
-multiplications.mistakes = lambda image, filters, window: {
+multiplications.mistakes = lambda answer, image, filters, window: {
     "You let a window begin at every pixel. It must fit: height − rows + 1 places, not height.": (
         math.prod(image) * filters * math.prod(window)
     ),
@@ -51,7 +51,7 @@ def cut_off(image: Pair, window: Pair) -> int:
     return computed - oh * ow
 
 
-cut_off.mistakes = lambda image, window: {
+cut_off.mistakes = lambda answer, image, window: {
     "You counted to the end of the image. The copies end with the last window; nothing behind it is computed.": (
         math.prod(image) - (image[0] - window[0] + 1) * (image[1] - window[1] + 1)
     ),
@@ -82,7 +82,7 @@ def strip(image: Image, width: int, j: int) -> list[float]:
     return [pixel for row in image for pixel in row[j : j + places]]
 
 
-strip.mistakes = lambda image, width, j: {
+strip.mistakes = lambda answer, image, width, j: {
     "You took each row to its end. The last window begins len(row) − width places from the left, and its column j "
     "reads no further than j behind that.": ([pixel for row in image for pixel in row[j:]]),
     "This is strip 0. Column j of the window begins at pixel j of each row.": strip(image, width, 0),
@@ -108,7 +108,7 @@ def reached(first: int, last: int, window: int, stride: int, outputs: int) -> li
     return [max(0, lowest), min(outputs - 1, highest)]
 
 
-reached.mistakes = lambda first, last, window, stride, outputs: {
+reached.mistakes = lambda answer, first, last, window, stride, outputs: {
     "Some of your outputs do not exist: keep them from 0 to outputs − 1.": (
         [-(-(first - window + 1) // stride), last // stride]
     ),
@@ -145,7 +145,7 @@ def winograd_products(output: Pair, m: int) -> int:
     return tiles * (m + 2) ** 2
 
 
-winograd_products.mistakes = lambda output, m: {
+winograd_products.mistakes = lambda answer, output, m: {
     "You left out the tiles that stick out: round the number of tiles up.": (
         (output[0] // m) * (output[1] // m) * (m + 2) ** 2
     ),

@@ -97,13 +97,13 @@ def _diagnosis(exercise: Exercise, mine: Any) -> str:
         return "You rounded. Give more digits, or leave it to Python: np.log(4) instead of 1.386."
     fitting: list[str] | None = None
     for case in exercise.cases:
-        with np.errstate(all="ignore"):
-            mistakes = exercise.mistakes(*copy.deepcopy(case))
         try:
             result = mine if exercise.value else mine(*copy.deepcopy(case))
         except Exception:  # it has been told already
             return ""
-        same = [says for says, wrong in mistakes.items() if result is not None and not difference(result, wrong)]
+        if result is None:
+            return ""
+        same = [says for says, wrong in exercise.wrong(case).items() if not difference(result, wrong)]
         fitting = same if fitting is None else [says for says in fitting if says in same]
     return fitting[0] if fitting else ""
 
