@@ -12,18 +12,15 @@ from typing import Any
 import numpy as np
 
 from ..layers import (
-    BatchNorm,
     Conv2d,
     ConvTranspose2d,
     Dense,
     Flatten,
     GlobalAvgPool,
+    GroupNorm,
     Identity,
-    LeakyReLU,
+    InstanceNorm,
     Mask,
-    ReLU,
-    Sigmoid,
-    Tanh,
 )
 from ..layers.arguments import DTYPES, pair, unmasked
 from ..memory import claim
@@ -280,7 +277,7 @@ def _has_places(maps: np.ndarray) -> bool:
 
 
 def last_maps(network: Network) -> int | None:
-    """The last convolution, or the layer up to which only BatchNorm, dropout and activation functions follow it.
+    """The last convolution, or the layer up to which only norms, dropout and activation functions follow it.
 
     None without a convolution. A pooling ends the row, and an activation function behind it is not reached: there the
     maps are coarser, and the means α_k more often speak against all of what is left.
@@ -288,7 +285,7 @@ def last_maps(network: Network) -> int | None:
     at = next((i for i in range(len(network) - 1, -1, -1) if isinstance(network[i], (Conv2d, ConvTranspose2d))), None)
     if at is None:
         return None
-    following = (BatchNorm, Identity, Mask, ReLU, LeakyReLU, Tanh, Sigmoid)
-    while at + 1 < len(network) and isinstance(network[at + 1], following):
+    norms = (GroupNorm, InstanceNorm)
+    while at + 1 < len(network) and (network[at + 1].pointwise or isinstance(network[at + 1], norms)):
         at += 1
     return at

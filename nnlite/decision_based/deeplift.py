@@ -21,38 +21,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..layers import (
-    AvgPool2d,
-    BatchNorm,
-    Conv2d,
-    ConvTranspose2d,
-    Dense,
-    Flatten,
-    GlobalAvgPool,
-    Identity,
-    Layer,
-    LeakyReLU,
-    Mask,
-    MaxPool2d,
-    ReLU,
-    Reshape,
-    Sigmoid,
-    Tanh,
-)
+from ..layers import BatchNorm, Layer, MaxPool2d
 from ..layers.arguments import frozen
 from ..network import Network
 from ..walk import LocalRule
 from .inputs import activations, several_like_input
 from .method import method
 from .target import Target, explained
-
-SUMS = (Dense, Conv2d, ConvTranspose2d, AvgPool2d, GlobalAvgPool)
-"""Linear layers that add several inputs: here the rising and the falling ones meet."""
-
-ONE_TO_ONE = (BatchNorm, Flatten, Reshape, Identity, Mask)  # a Dropout is an Identity
-"""Linear layers that add nothing: each output is one input, moved or scaled."""
-
-NONLINEARITIES = (ReLU, LeakyReLU, Tanh, Sigmoid)
 
 RULES = ("linear", "rescale", "reveal-cancel")
 
@@ -137,18 +112,18 @@ def deeplift_rules(
     rules: list[LocalRule] = []
     parts: Pair | None = None  # Δ⁺ and Δ⁻ where the walk up stands, for RevealCancel; None: (Δ)⁺ and (Δ)⁻
     for i, (name, layer) in enumerate(zip(network.names, network, strict=True)):
-        if rule == "linear" and not isinstance(layer, (*SUMS, *ONE_TO_ONE)):
+        if rule == "linear" and not layer.linear:
             raise ValueError(
                 f'rule="linear" is for networks of linear layers, and {name} is a {layer!r}; '
                 'take "rescale" or "reveal-cancel".'
             )
-        if isinstance(layer, SUMS):
+        if layer.sums:  # here the rising and the falling inputs meet
             rules.append(partial(_linear, r_j=r[i]))
             parts = _split(layer, a[i] - r[i]) if rule == "reveal-cancel" else None
-        elif isinstance(layer, ONE_TO_ONE):
+        elif layer.linear:  # each output is one input, moved or scaled
             rules.append(_one_to_one)
             parts = None if parts is None else _passed_on(layer, parts)
-        elif isinstance(layer, (MaxPool2d, *NONLINEARITIES)):
+        elif layer.pointwise or isinstance(layer, MaxPool2d):
             rules.append(_nonlinear(layer, r[i], r[i + 1], parts))
             parts = None
         else:
@@ -187,8 +162,8 @@ def _split(layer: Layer, delta: np.ndarray) -> Pair:
 
 
 def _by_sign(layer: Any) -> list[Layer]:
-    """The layer with its positive weights, then with its negative ones (a mean has none); without bias."""
-    if isinstance(layer, (AvgPool2d, GlobalAvgPool)):
+    """The layer with its positive weights, then with its negative ones (without a W it has none); without bias."""
+    if not layer.weighted:
         return [layer]
     return [replace(layer, W=frozen(clipped(layer.W, 0)), b=None) for clipped in (np.maximum, np.minimum)]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import AvgPool2d, GlobalAvgPool, Layer
+from ..layers import Layer
 from ..layers.arguments import frozen
 from ..network import Network
 from . import lrp
@@ -115,7 +115,7 @@ def _only_passes(layer: Layer, rule: Any) -> bool:
 
 def _need_nonnegative(network: Network, a: list[np.ndarray]) -> None:
     for name, layer, a_j in zip(network.names, network, a, strict=False):
-        if (layer.weighted or isinstance(layer, (AvgPool2d, GlobalAvgPool))) and a_j.size and a_j.min() < 0:
+        if layer.sums and a_j.size and a_j.min() < 0:
             raise ValueError(
                 f"Excitation backpropagation divides by activations ≥ 0, got {a_j.min()} at layer {name}. Use "
                 "pixels ≥ 0 and ReLUs, or begin above such layers: network[l:] at its input network.forward(x)[l]."

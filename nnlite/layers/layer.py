@@ -41,7 +41,10 @@ class Layer:
     """Each z_k is made of the one a_k in its place."""
 
     reshapes: ClassVar[bool] = False
-    """The same numbers in another shape."""
+    """The same numbers in another shape or place: each z_k is one of the a_j, or 0 where none was put."""
+
+    nonnegative: ClassVar[bool] = False
+    """No z_k is negative, whatever a is."""
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         """The activations above, from the activations `a` below."""
@@ -63,6 +66,11 @@ class Layer:
     def output_shape(self, shape: Shape) -> Shape:
         """The shape above (N, ...) for a shape below (N, ...); ValueError where the layer cannot take it."""
         return shape
+
+    @property
+    def sums(self) -> bool:
+        """Whether each z_k is a sum of several inputs with their weights: what LRP divides."""
+        return self.linear and not (self.pointwise or self.reshapes)
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:

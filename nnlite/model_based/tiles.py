@@ -9,12 +9,10 @@ import numpy as np
 
 from ..decision_based.method import takes_network
 from ..kernels.windows import Pair
-from ..layers import AvgPool2d, BatchNorm, Conv2d, Identity, Layer, LeakyReLU, MaxPool2d, ReLU, Sigmoid, Tanh
+from ..layers import AvgPool2d, Conv2d, Layer, Mask, MaxPool2d
 from ..layers.arguments import Shape
 from ..network import Network
 from .objectives import Objective, Through
-
-IN_PLACE = (BatchNorm, Identity, LeakyReLU, ReLU, Sigmoid, Tanh)
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,7 @@ def sight(network: Network) -> Sight:
 
     Source: Dumoulin and Visin 2016, "A guide to convolution arithmetic for deep learning" (the window of one layer).
 
+    >>> from nnlite.layers import ReLU
     >>> sight(Network([Conv2d(np.ones((1, 1, 5, 5)), padding=2), ReLU(), MaxPool2d(2)]))
     Sight(size=(6, 6), stride=(2, 2), first=(-2, -2))
     """
@@ -56,7 +55,7 @@ def sight(network: Network) -> Sight:
 
 def _window(layer: Layer, name: str) -> list[tuple[int, int, int]]:
     """(window, stride, padding) for rows and for columns."""
-    if isinstance(layer, IN_PLACE):
+    if layer.pointwise and not isinstance(layer, Mask):
         return []
     if isinstance(layer, Conv2d):
         window = [d * (k - 1) + 1 for d, k in zip(layer.dilation, layer.W.shape[2:], strict=True)]  # type: ignore[arg-type]

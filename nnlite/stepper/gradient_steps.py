@@ -46,8 +46,6 @@ def steps(of: Recorded, letter: str) -> Written:
     return Written(arrays, [Formula(letter, "j", tree, f"{letter} ← {vector}", words, (code,))])
 
 
-NONLINEARITIES = (ReLU, LeakyReLU, Tanh, Sigmoid)
-
 _R = sym("R", "k")
 _ON: Tree = ["gt", sym("a", "j"), num(0)]
 RELU_RULES: dict[Any, tuple[Tree, str]] = {
@@ -100,7 +98,14 @@ def backward(layer: Layer, letter: str, index: str = "k") -> tuple[Tree, str]:
         return mul(sym("z", "k"), ["sub", num(1), sym("z", "k")], R), f"z ⊙ (1 - z) ⊙ {letter}"
     if isinstance(layer, (Flatten, Reshape, Identity)):
         return R, letter
+    if is_nonlinearity(layer):
+        return mul(sym("f′", "k"), R), f"f′(a) ⊙ {letter}"
     raise ValueError(f"{layer!r} cannot be stepped through: its outputs depend on each other in no window.")
+
+
+def is_nonlinearity(layer: Layer) -> bool:
+    """Whether it acts on each element separately, and is not linear."""
+    return layer.pointwise and not layer.linear
 
 
 def layer_arrays(of: Recorded) -> dict[str, np.ndarray]:
@@ -120,6 +125,8 @@ def layer_arrays(of: Recorded) -> dict[str, np.ndarray]:
         arrays["w_k"] = np.broadcast_to(1 / counts, of.a_k.shape)
     elif isinstance(layer, GlobalAvgPool):
         arrays["w_k"] = np.full(1, 1 / (of.a_j.shape[1] * of.a_j.shape[2]))
+    elif is_nonlinearity(layer):
+        arrays["f′_k"] = layer.backward(of.a_j[None], np.ones_like(of.a_k)[None])[0]
     return arrays
 
 

@@ -37,7 +37,7 @@ class Composite:
     convolution, dense
         By kind.
     pooling
-        Average and global pooling: R_j = a_j / Σ a · R_k, which is `zero` on them.
+        Average pooling of every kind and Upsample: R_j = a_j / Σ a · R_k, which is `zero` on them.
     batchnorm
         A BatchNorm that no linear layer before it could take in.
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from ...layers import Layer
 from ...layers.arguments import number
-from .form import Prepared, Step
+from .form import Prepared, Step, per_sample
 
 # ------------------------------------------------------------------------------------------ what becomes of weights
 
@@ -312,8 +312,8 @@ def passes(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndar
 
 
 def reshapes(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
-    """R_j = R_k, in the shape below."""
-    return R.reshape(a.shape)
+    """R_j = Σ R_k over the places k that a_j was put in. What stands where none was put, on padding, is dropped."""
+    return layer.backward(a, R)
 
 
 def winner_takes_all(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
@@ -342,7 +342,8 @@ def step_of(rule: Any, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray
     if isinstance(rule, (Rule, Prepared)):
         return rule.step(layer, a, z, R)
     if rule in PASSING:
-        return Step(R, rule(layer, a, z, R))
+        on_padding = per_sample(np.where(layer.forward(np.ones_like(a)) == 0, R, 0)) if rule is reshapes else 0.0
+        return Step(R, rule(layer, a, z, R), on_padding=on_padding)
     raise TypeError(f"Books need rules in the words of lrp.Rule, got {rule!r}.")
 
 
