@@ -1,4 +1,7 @@
-"""What corresponds to what: each module of PyTorch and the layer that computes the same, both ways."""
+"""What corresponds to what: each module of PyTorch and the layer that computes the same, both ways.
+
+One file, because the two ways are one table.
+"""
 
 import importlib
 from collections import OrderedDict

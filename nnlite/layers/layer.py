@@ -41,7 +41,10 @@ class Layer:
     """Each z_k is made of the one a_k in its place."""
 
     reshapes: ClassVar[bool] = False
-    """The same numbers in another shape or place: each z_k is one of the a_j, or 0 where none was put."""
+    """The same numbers in another shape."""
+
+    moves: ClassVar[bool] = False
+    """Each z_k is one of the a_j, or 0 where none was put."""
 
     nonnegative: ClassVar[bool] = False
     """No z_k is negative, whatever a is."""
@@ -70,7 +73,7 @@ class Layer:
     @property
     def sums(self) -> bool:
         """Whether each z_k is a sum of several inputs with their weights: what LRP divides."""
-        return self.linear and not (self.pointwise or self.reshapes)
+        return self.linear and not (self.pointwise or self.reshapes or self.moves)
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:

@@ -1,6 +1,6 @@
 """The nonlinearities that act on each element separately: each is its f and its slope f′. (ReLU is in activations.py.)
 
-None of them overflows, however large |a| is.
+None of them overflows, however large |a| is. (One file, for each is a few lines.)
 """
 
 from dataclasses import dataclass

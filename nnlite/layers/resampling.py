@@ -58,7 +58,7 @@ class Pad(_Resampling):
     before: Shape
     after: Shape | None = None
     mode: str = "zero"
-    reshapes = True
+    moves = True
 
     def __post_init__(self) -> None:
         before, after = (

@@ -71,7 +71,7 @@ class Permute(Layer):
     """
 
     axes: Shape
-    linear = reshapes = True
+    linear = moves = True
 
     def __post_init__(self) -> None:
         axes = sizes("Permute", "axes", self.axes)
@@ -112,7 +112,7 @@ class Slice(Layer):
     start: int = 0
     stop: int | None = None
     step: int = 1
-    linear = reshapes = True
+    linear = moves = True
 
     def __post_init__(self) -> None:
         self._set(axis=count("Slice", "axis", self.axis), step=count("Slice", "step", self.step))

@@ -27,6 +27,7 @@ from ..layers import (
     Sigmoid,
     Tanh,
 )
+from ..layers.pointwise import Pointwise
 from .expressions import Tree, mul, num, sym
 from .sources import source
 from .trace import Formula, Recorded, Written
@@ -42,8 +43,9 @@ def steps(of: Recorded, letter: str) -> Written:
     else:
         tree, vector = backward(of.layer, letter)
         code = source(type(of.layer).backward)
+    slope = (source(type(of.layer).slope_at),) if isinstance(of.layer, Pointwise) else ()
     words = _words(of, tree)
-    return Written(arrays, [Formula(letter, "j", tree, f"{letter} ← {vector}", words, (code,))])
+    return Written(arrays, [Formula(letter, "j", tree, f"{letter} ← {vector}", words, (code, *slope))])
 
 
 _R = sym("R", "k")

@@ -11,7 +11,7 @@ from typing import Any, Union
 from ...layers import BatchNorm, Conv2d, ConvTranspose2d, Layer, MaxPool2d, Softmax
 from ...network import Network
 from ...walk import LocalRule
-from .rule import PASSING, Rule, name_of, passes, reshapes, winner_takes_all
+from .rule import PASSING, Rule, moves, name_of, passes, reshapes, winner_takes_all
 from .rules import epsilon, zero
 
 Rules = Union[LocalRule, "Composite", Sequence[LocalRule | None]]
@@ -142,8 +142,8 @@ def without_weights(layer: Layer) -> LocalRule | None:
     """
     if isinstance(layer, MaxPool2d):
         return winner_takes_all
-    if layer.reshapes:
-        return reshapes
+    if layer.reshapes or layer.moves:
+        return reshapes if layer.reshapes else moves
     return passes if layer.pointwise and not isinstance(layer, BatchNorm) else None
 
 

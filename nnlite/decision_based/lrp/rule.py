@@ -312,6 +312,11 @@ def passes(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndar
 
 
 def reshapes(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
+    """R_j = R_k, in the shape below."""
+    return R.reshape(a.shape)
+
+
+def moves(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
     """R_j = Σ R_k over the places k that a_j was put in. What stands where none was put, on padding, is dropped."""
     return layer.backward(a, R)
 
@@ -321,7 +326,9 @@ def winner_takes_all(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) 
     return layer.backward(a, R)
 
 
-PASSING: dict[Any, str] = {passes: "passes", reshapes: "passes", winner_takes_all: "winner takes all"}
+PASSING: dict[Any, str] = {
+    passes: "passes", reshapes: "passes", moves: "passes", winner_takes_all: "winner takes all"
+}  # fmt: skip
 """The rules of layers that divide nothing, and how the ledger calls them."""
 
 
@@ -342,7 +349,7 @@ def step_of(rule: Any, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray
     if isinstance(rule, (Rule, Prepared)):
         return rule.step(layer, a, z, R)
     if rule in PASSING:
-        on_padding = per_sample(np.where(layer.forward(np.ones_like(a)) == 0, R, 0)) if rule is reshapes else 0.0
+        on_padding = per_sample(np.where(layer.forward(np.ones_like(a)) == 0, R, 0)) if rule is moves else 0.0
         return Step(R, rule(layer, a, z, R), on_padding=on_padding)
     raise TypeError(f"Books need rules in the words of lrp.Rule, got {rule!r}.")
 
