@@ -1,13 +1,13 @@
 """A row of layers in words: as JSON for a file, and back; as a table; and the names that layers get by default."""
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import wiring
 from .layers import KINDS, Layer
 from .layers.arguments import Shape, frozen
 from .printed import columns
@@ -50,12 +50,16 @@ def _layer(entry: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Layer:
 def summary(network: "Network", input_shape: Shape | None) -> str:
     """Name, layer, shape of the output and number of parameters, line by line, with their total."""
     shapes = [()] * len(network) if input_shape is None else network.shapes((network.batch, *input_shape))[1:]
-    rows = [("name", "layer", "output", "parameters")]
+    rows: list[tuple[str, ...]] = [("name", "layer", "output", "parameters")]
     for name, layer, shape in zip(network.names, network, shapes, strict=True):
         output = "?" if input_shape is None else " × ".join(map(str, shape[1:]))
         rows.append((name, repr(layer), output, f"{_count(layer):,}"))
     rows.append(("", "", "", f"{sum(map(_count, network)):,}"))
-    text = columns(rows, left=(0, 1))
+    wired = wiring.names_of(network.wires, network.names)
+    if wired:  # a column that a row without branches does not need
+        reads = ["reads", *(", ".join(wired.get(name, [])) for name in network.names), ""]
+        rows = [(row[0], row[1], read, *row[2:]) for row, read in zip(rows, reads, strict=True)]
+    text = columns(rows, left=(0, 1, 2) if wired else (0, 1))
     if network.is_binary:
         text += f"\nThe score is the logit z below {network.names[-1]}; the class is 1 where z > 0, else 0."
     return text
@@ -65,23 +69,40 @@ def plan(network: "Network", shape: Shape) -> str:
     """What runs each layer for inputs of this shape: see `Network.plan`."""
     shapes = network.shapes(shape)
     how = [("by itself",)] * len(network) if network.program is None else network.program.plan(shapes)
-    rows = [(name, repr(layer), *h) for name, layer, h in zip(network.names, network, how, strict=True)]
-    return "\n".join(map(str.rstrip, columns(rows, left=range(5)).split("\n")))
+    wired = wiring.names_of(network.wires, network.names)
+    reads = [(", ".join(wired.get(name, [])),) if wired else () for name in network.names]
+    rows = [(name, repr(layer), *r, *h) for name, layer, r, h in zip(network.names, network, reads, how, strict=True)]
+    return columns(rows, left=range(6))
 
 
-def default_names(layers: Iterable[Layer]) -> tuple[str, ...]:
-    """conv1, relu1, pool1, conv2, ...: kind and number."""
-    short = {
-        "Conv2d": "conv", "ConvTranspose2d": "convtranspose", "MaxPool2d": "pool", "AvgPool2d": "pool",
-        "Dropout2d": "dropout",
-    }  # fmt: skip
-    counts: Counter[str] = Counter()
-    names = []
-    for layer in layers:
-        kind = short.get(type(layer).__name__, type(layer).__name__.lower())
-        counts[kind] += 1
-        names.append(f"{kind}{counts[kind]}")
-    return tuple(names)
+def shapes(network: "Network", shape: Shape) -> list[Shape]:
+    """The shapes of all activations for an input of this shape, batch axis included."""
+    found: list[Shape] = [tuple(shape)]
+    for name, layer, wires in zip(network.names, network.layers, network.wires, strict=True):
+        try:
+            found.append(layer.output_shape(wiring.read(layer, wires, found, found[0][0])))
+        except ValueError as error:
+            raise ValueError(f"layer {name}: {error}") from None
+    return found
+
+
+def draw(network: "Network") -> str:
+    """The network as a flow chart in Mermaid's language: see `Network.draw`.
+
+    >>> from nnlite import Network
+    >>> from nnlite.layers import Dense, Residual
+    >>> print(draw(Network([Residual([Dense(np.eye(2))])])))
+    flowchart TD
+        0([input])
+        1["block1.dense1"]
+        2["block1.add"]
+        0 --> 1
+        0 --> 2
+        1 --> 2
+    """
+    boxes = ["    0([input])", *(f'    {l}["{name}"]' for l, name in enumerate(network.names, 1))]
+    arrows = [f"    {i} --> {l}" for l, each in enumerate(network.wires, 1) for i in each]
+    return "\n".join(["flowchart TD", *boxes, *arrows])
 
 
 def _count(layer: Layer) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .layers import Dense, Identity, Mask, Sigmoid
+from .layers import Dense, Identity, Layer, Mask, Sigmoid
 
 if TYPE_CHECKING:
     from .network import Network
@@ -21,7 +21,11 @@ def is_binary(network: Network) -> bool:
         return False
     if network.input_shape is not None:
         return network.output_shape((network.batch, *network.input_shape))[1:] == (1,)
-    below = next((layer for layer in network.layers[-2::-1] if not isinstance(layer, (Identity, Mask))), None)
+    above = len(network) - 1
+    below: Layer = network.layers[above]
+    while isinstance(below, (Sigmoid, Identity, Mask)) and network.wires[above][0]:
+        above = network.wires[above][0] - 1
+        below = network.layers[above]
     return isinstance(below, Dense) and below.W.shape[1] == 1
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from . import architecture, storage
+from . import architecture, storage, wiring
 from .network import Network
 
 
@@ -50,7 +50,9 @@ def load(path: str | os.PathLike) -> Network:
 def description(network: Network) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What a file holds: the architecture (JSON-able), and the arrays by layer.name."""
     header, arrays = architecture.describe(network.names, network.layers)
-    return {"layers": header, "input_shape": network.input_shape, "info": network.info}, arrays
+    described = {"layers": header, "input_shape": network.input_shape, "info": network.info}
+    wires = wiring.names_of(network.wires, network.names)
+    return described | ({"wires": wires} if wires else {}), arrays
 
 
 def from_description(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Network:
@@ -59,7 +61,7 @@ def from_description(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> N
         names = [entry["name"] for entry in header["layers"]]
         shape = header["input_shape"]
         layers = architecture.rebuild(header["layers"], arrays)
-        return Network(layers, names, None if shape is None else tuple(shape), header["info"])
+        return Network(layers, names, None if shape is None else tuple(shape), header["info"], header.get("wires"))
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"the architecture is not one that nnlite wrote ({type(error).__name__}: {error})") from None
 

@@ -1,4 +1,4 @@
-"""A network: layers in a row. Forward gives every activation; walk_back carries any signal down again."""
+"""A network: a row of layers with wires. Forward gives every activation; walk_back carries any signal down again."""
 
 import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -8,10 +8,11 @@ from typing import Any, overload
 
 import numpy as np
 
-from . import architecture, classes, finite, surgery
-from .batch import check_batch
-from .layers import Layer, Mask
+from . import architecture, classes, finite, surgery, wiring
+from .batch import check_batch, samples
+from .layers import Layer
 from .layers.arguments import Shape, sizes
+from .layers.blocks import Block, Row
 from .memory import claim
 from .printed import plain
 from .walk import LARGE, LocalRule, scores_of
@@ -23,19 +24,23 @@ class Network:
     Parameters
     ----------
     layers
-        The layers from input to output. A Network among them is taken apart into its layers.
+        The layers from input to output: each reads the one before it. A Network among them is taken apart into its
+        layers; a block, such as `Residual`, expands into its layers and their wires.
     names
-        A name for each layer; by default kind and number: conv1, relu1, pool1, conv2, ...
+        A name for each layer; by default kind and number, in a block behind its path: conv1, relu1, block1.conv1, ...
     input_shape
         The shape of one input without the batch axis, such as (1, 28, 28). Optional; with it the layers are checked
         against each other at once, and images can be brought to the network's format.
     info
         What is known about the network (its training, its accuracy): JSON-able, kept with it in a file.
+    wires
+        Which activations a layer reads, where it is not the one before it: {"add": ("relu1", "conv3")}, "input" being
+        x. Or by position, for every layer: ((0,), (1,), (1, 2)), 0 being x and l + 1 what layer l gives.
 
     Raises
     ------
     ValueError
-        The layers do not fit together, have several dtypes, or two names are the same.
+        The layers do not fit together, have several dtypes, two names are the same, or a wire leads nowhere.
 
     >>> from nnlite.layers import Dense, ReLU
     >>> net = Network([Dense(np.eye(2)), ReLU(), Dense(np.ones((2, 1)))])
@@ -50,16 +55,20 @@ class Network:
 
     def __init__(
         self,
-        layers: Iterable["Layer | Network"],
+        layers: Iterable["Layer | Block | Network"],
         names: Sequence[str] | None = None,
         input_shape: Shape | None = None,
         info: dict[str, Any] | None = None,
+        wires: wiring.Wires | Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        self.layers: tuple[Layer, ...] = tuple(_flat(layers))
-        self.names: tuple[str, ...] = architecture.default_names(self.layers) if names is None else tuple(names)
+        row = Row(layers)
+        self.layers: tuple[Layer, ...] = tuple(row.layers)
+        self.names: tuple[str, ...] = tuple(row.names if names is None else names)
         self.info: dict[str, Any] = architecture.json_able({} if info is None else info)
         architecture.check_dtypes(self.layers)
         architecture.check_names(self.names, len(self.layers))
+        self.wires: wiring.Wires = wiring.of(wires, self.names, row.wires)
+        wiring.check(self.layers, self.names, self.wires)
         self.input_shape: Shape | None = None if input_shape is None else sizes("Network", "input_shape", input_shape)
         if self.input_shape is not None:
             self.check_room((self.batch, *self.input_shape))
@@ -79,11 +88,15 @@ class Network:
             self.check_room(x.shape)
         a = [x]
         for l in range(len(self.layers)):
-            a.append(self.layer_forward(l, a[l]))
+            a.append(self.layer_forward(l, self.read(l, a)))
         return a
 
-    def layer_forward(self, l: int, a: np.ndarray) -> np.ndarray:
-        """What layer l makes of the activations `a` below it; an error names the layer."""
+    def read(self, l: int, a: Sequence[np.ndarray]) -> Any:
+        """What layer l reads of all activations: one, for a join a tuple, for a Constant the number of samples."""
+        return wiring.read(self.layers[l], self.wires[l], a, len(a[0]))
+
+    def layer_forward(self, l: int, a: Any) -> np.ndarray:
+        """What layer l makes of the activations `a` that it reads; an error names the layer."""
         try:
             above = self.layers[l].forward(a)
         except ValueError as error:
@@ -95,7 +108,7 @@ class Network:
     def walk_back(self, a: Sequence[np.ndarray], R: Any, rules: Sequence[LocalRule], *, down_to: int = 0) -> list[Any]:
         """Every signal, from R[0] on the input to R[L] = `R` at the top.
 
-        R[l] = rule_l(layer_l, a[l], a[l + 1], R[l + 1])
+        R[l] = rule_l(layer_l, a[l], a[l + 1], R[l + 1]); where several layers read one activation, their signals add
 
         Parameters
         ----------
@@ -116,8 +129,10 @@ class Network:
         rules = finite.watched(self, rules) if finite.WATCHED.get() else rules
         signals: list[Any] = [None] * len(self.layers) + [R]
         for l in reversed(range(down_to, len(self.layers))):
-            signals[l] = rules[l](self.layers[l], a[l], a[l + 1], signals[l + 1])
-        return signals
+            below = rules[l](self.layers[l], self.read(l, a), a[l + 1], signals[l + 1])
+            for i, r in zip(self.wires[l], (below,) if self.layers[l].reads == 1 else below, strict=True):
+                signals[i] = r if signals[i] is None else signals[i] + r
+        return [None] * down_to + signals[down_to:]
 
     def output(self, x: np.ndarray) -> np.ndarray:
         """The last activation alone: forward(x)[-1], without keeping the others."""
@@ -200,7 +215,7 @@ class Network:
     def __getitem__(self, which: int | str) -> Layer: ...
 
     def __getitem__(self, which: slice | int | str) -> "Network | Layer":
-        """network[0] and network["conv1"] are layers; network[:3] is the network of the first three."""
+        """network[0] and network["conv1"] are layers; network[:3], cut where one wire crosses, is a network."""
         if isinstance(which, slice):
             return surgery.part(self, which)
         return self.layers[self.index(which) if isinstance(which, str) else which]
@@ -216,10 +231,12 @@ class Network:
         """The dtype of the weights (float32 for a network without any)."""
         return next((layer.dtype for layer in self.layers if layer.dtype is not None), np.dtype(np.float32))
 
-    @property
-    def batch(self) -> int:
-        """How many samples fit: as many as the masks of a draw were drawn for; 1 where any number does."""
-        return max((len(layer.m) for layer in self.layers if isinstance(layer, Mask)), default=1)
+    batch = cached_property(samples)
+    last_read = cached_property(lambda self: wiring.last_read(self.wires))
+
+    def up_to(self, name: str) -> "Network":
+        """The layers from the input to the layer with this name: those that it depends on, and itself."""
+        return surgery.up_to(self, name)
 
     @property
     def parameters(self) -> dict[str, np.ndarray]:
@@ -236,13 +253,7 @@ class Network:
 
     def shapes(self, shape: Shape) -> list[Shape]:
         """The shapes of all activations for an input of this shape, batch axis included."""
-        shapes = [tuple(shape)]
-        for name, layer in zip(self.names, self.layers, strict=True):
-            try:
-                shapes.append(layer.output_shape(shapes[-1]))
-            except ValueError as error:
-                raise ValueError(f"layer {name}: {error}") from None
-        return shapes
+        return architecture.shapes(self, shape)
 
     def plan(self, shape: Shape) -> str:
         """What runs each layer for inputs of this shape (N, ...): a line for each layer.
@@ -253,6 +264,10 @@ class Network:
         relu1   ReLU()          by itself
         """
         return architecture.plan(self, shape)
+
+    def draw(self) -> str:
+        """The network as a flow chart in Mermaid's language, which code hosts and notebooks draw."""
+        return architecture.draw(self)
 
     def summary(self, input_shape: Shape | None = None) -> str:
         """A table of the layers: name, layer, shape of the output, number of parameters.
@@ -271,7 +286,7 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy or a pickle takes along: all but what was remembered; a compiled network stays one."""
-        kept = ("layers", "names", "input_shape", "info", "program")
+        kept = ("layers", "names", "wires", "input_shape", "info", "program")
         return {name: self.__dict__[name] for name in kept if name in self.__dict__}
 
     def __repr__(self) -> str:
@@ -282,13 +297,3 @@ class Network:
         from .files import save  # here: files.py makes networks
 
         save(self, path, half=half)
-
-
-def _flat(layers: Iterable["Layer | Network"]) -> Iterator[Layer]:
-    for layer in layers:
-        if isinstance(layer, Network):
-            yield from layer.layers
-        elif isinstance(layer, Layer):
-            yield layer
-        else:
-            raise TypeError(f"A network consists of nnlite.layers and networks, got {layer!r}.")

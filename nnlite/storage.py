@@ -15,7 +15,8 @@ import numpy as np
 
 from .disk import read_npz, write_bytes
 
-VERSION = 1
+VERSION = 2
+"""1 where no network in the file has wires: as it was before there were any."""
 HEADER = "header.json"
 EXPECTED = "an .npz written by nnlite"
 
@@ -27,7 +28,8 @@ def write(path: str | os.PathLike, kind: str, header: Mapping[str, Any], arrays:
     """
     if any(array.dtype.hasobject for array in arrays.values()):
         raise ValueError(f"{path}: only arrays of numbers and text can be kept, not arrays of Python objects.")
-    described = json.loads(json.dumps({"nnlite": kind, "version": VERSION, **header}))  # as it will be read
+    version = VERSION if '"wires":' in json.dumps(header) else 1
+    described = json.loads(json.dumps({"nnlite": kind, "version": version, **header}))  # as it will be read
     described["sha256"] = _checksum(described, arrays)
     text = np.frombuffer(json.dumps(described, sort_keys=True).encode(), np.uint8)
     buffer = io.BytesIO()
@@ -61,7 +63,7 @@ def read(path: str | os.PathLike, kind: str) -> tuple[dict[str, Any], dict[str, 
     if not isinstance(version, int) or not 1 <= version <= VERSION:
         advice = "install a newer nnlite" if isinstance(version, int) and version > VERSION else "get the file again"
         raise ValueError(
-            f"{path}: this nnlite reads format version {VERSION}, and the file has version {version!r}; {advice}."
+            f"{path}: this nnlite reads versions up to {VERSION}, and the file has version {version!r}; {advice}."
         )
     stated = header.pop("sha256", None)
     if stated != _checksum(header, arrays):

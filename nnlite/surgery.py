@@ -5,14 +5,15 @@ Each is a new network; a compiled one gives compiled ones. `Network` has them as
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .layers import BatchNorm, Dropout, Identity, Layer, Softmax
+from . import wiring
+from .layers import BatchNorm, Constant, Dropout, Identity, Layer, Softmax
 from .layers.arguments import Shape, float_dtype, generator
 
 if TYPE_CHECKING:
@@ -25,13 +26,55 @@ def part(network: Network, which: slice) -> Network:
     Raises
     ------
     ValueError
-        The slice leaves layers out.
+        The slice leaves layers out, or cuts more than one wire.
     """
-    start, _, step = which.indices(len(network))
+    start, stop, step = which.indices(len(network))
     if step != 1:
         raise ValueError("A slice of a network takes neighbouring layers: network[start:stop].")
+    for cut in (start, max(start, stop)):
+        crossing = wiring.crossing(network.wires, cut)
+        if any(i != cut for i, _ in crossing):
+            places = ("input", *network.names)
+            raise ValueError(
+                f"A slice is cut where one wire crosses, and before {network.names[cut]} there are "
+                f"{', '.join(f'{places[i]} -> {network.names[l]}' for i, l in crossing)}; cut elsewhere, or take "
+                f"up_to(name)."
+            )
+    return _of(network, range(start, stop), start)
+
+
+def up_to(network: Network, name: str) -> Network:
+    """The layers that the layer of this name depends on, and itself, with their names."""
+    needed = {network.index(name)}
+    for l in reversed(range(max(needed))):
+        if any(l + 1 in network.wires[k] for k in needed):
+            needed.add(l)
+    return _of(network, sorted(needed), 0)
+
+
+def above(network: Network, at: int, a: Sequence[np.ndarray]) -> Network:
+    """The layers above activation `at`, as a network that reads it.
+
+    Where more than one wire crosses, what else they read is held at its value in a: each a `Constant` of this batch.
+    """
+    held = sorted({i for i, _ in wiring.crossing(network.wires, at)} - {at})
+    if not held:
+        return network[at:]
+    kept, places = range(at, len(network)), ("input", *network.names)
+    new = {at: 0, **{i: n for n, i in enumerate(held, 1)}, **{l + 1: n for n, l in enumerate(kept, len(held) + 1)}}
+    layers = [*(Constant(a[i]) for i in held), *network.layers[at:]]
+    names = [*(f"held.{places[i]}" for i in held), *network.names[at:]]
+    wires = ((),) * len(held) + tuple(tuple(new[i] for i in network.wires[l]) for l in kept)
+    return _as_prepared(network, type(network)(layers, names, None, network.info, wires))
+
+
+def _of(network: Network, kept: Sequence[int], start: int) -> Network:
+    """Some layers of a network, activation `start` being their input."""
+    places = {start: 0, **{l + 1: new for new, l in enumerate(kept, 1)}}
+    layers, names = [network.layers[l] for l in kept], [network.names[l] for l in kept]
+    wires = tuple(tuple(places[i] for i in network.wires[l]) for l in kept)
     shape = network.input_shape if start == 0 else None
-    return _as_prepared(network, type(network)(network.layers[which], network.names[which], shape, network.info))
+    return _as_prepared(network, type(network)(layers, names, shape, network.info, wires))
 
 
 def to_scores(network: Network) -> Network:
@@ -46,14 +89,15 @@ def merged(network: Network) -> Network:
     Linear are Dense, Conv2d and ConvTranspose2d; of several BatchNorms in a row all are folded. An Identity stands in
     place of each, so that all layers keep their positions and names.
     """
-    layers = list(network.layers)
-    into: int | None = None
+    layers, readers = list(network.layers), wiring.readers(network.wires)
+    into: dict[int, int] = {}  # activation -> the layer with weights that a BatchNorm on it can be folded into
     for i, layer in enumerate(network.layers):
-        if not isinstance(layer, BatchNorm):
-            into = i if layer.weighted else None
-        elif into is not None:
-            layers[into], layers[i] = layer.merge(layers[into]), Identity()
-    return network if tuple(layers) == network.layers else _with(network, layers)
+        if layer.weighted:
+            into[i + 1] = i
+        elif isinstance(layer, BatchNorm) and network.wires[i][0] in into and len(readers[network.wires[i][0]]) == 1:
+            into[i + 1] = below = into[network.wires[i][0]]
+            layers[below], layers[i] = layer.merge(layers[below]), Identity()
+    return network if tuple(layers) == network.layers else with_layers(network, layers)
 
 
 def sample(network: Network, rng: np.random.Generator | int, shape: Shape) -> Network:
@@ -72,18 +116,18 @@ def sample(network: Network, rng: np.random.Generator | int, shape: Shape) -> Ne
     rng = generator("sample", "rng", rng)
     if not any(isinstance(layer, Dropout) for layer in network):
         return network
-    shape = (1, *shape) if tuple(shape) == network.input_shape else tuple(shape)
-    layers: list[Layer] = []
-    for layer in network:
-        layers.append(layer.draw(rng, shape, network.dtype) if isinstance(layer, Dropout) else layer)
-        shape = layer.output_shape(shape)
+    shapes = network.shapes((1, *shape) if tuple(shape) == network.input_shape else shape)
+    layers = [
+        layer.draw(rng, shapes[wires[0]], network.dtype) if isinstance(layer, Dropout) else layer
+        for layer, wires in zip(network, network.wires, strict=True)
+    ]
     return _with_values(network, layers)
 
 
 def astype(network: Network, dtype: Any) -> Network:
     """The network in float32 or float64."""
     float_dtype(dtype, "astype")
-    return _with(network, [layer.astype(dtype) for layer in network])
+    return with_layers(network, [layer.astype(dtype) for layer in network])
 
 
 def with_parameters(network: Network, parameters: Mapping[str, np.ndarray]) -> Network:
@@ -106,17 +150,18 @@ def with_parameters(network: Network, parameters: Mapping[str, np.ndarray]) -> N
         own = {key: parameters[f"{name}.{key}"] for key in layer.parameters if f"{name}.{key}" in parameters}
         layers.append(replace(layer, **own) if own else layer)
     alike = all(getattr(value, "dtype", None) == present[name].dtype for name, value in parameters.items())
-    return _with_values(network, layers) if alike else _with(network, layers)
+    return _with_values(network, layers) if alike else with_layers(network, layers)
 
 
-def _with(network: Network, layers: Iterable[Layer]) -> Network:
-    return _as_prepared(network, type(network)(layers, network.names, network.input_shape, network.info))
+def with_layers(network: Network, layers: Iterable[Layer]) -> Network:
+    """The network with other layers in the same places: its names, wires, input_shape and info."""
+    return _as_prepared(network, type(network)(layers, network.names, network.input_shape, network.info, network.wires))
 
 
 def _with_values(network: Network, layers: Iterable[Layer]) -> Network:
     """A network that differs in the values of arrays alone: its names and shapes need no other check."""
     other = copy(network)
-    kept = {name: network.__dict__[name] for name in ("names", "input_shape", "info")}
+    kept = {name: network.__dict__[name] for name in ("names", "wires", "input_shape", "info")}
     other.__dict__ = deepcopy(kept) | {"layers": tuple(layers)}
     return other if network.program is None else network.program.like(other)
 

@@ -4,6 +4,9 @@
     top    R[L] = top(a[L]): what is explained, and with how much the walk begins
     down   R[l] = rule_l(layer_l, a[l], a[l + 1], R[l + 1])
 
+A layer reads what its wires say: by default the activation before it; a join reads several, as a tuple, and gives a
+signal for each. Where several layers read one activation, their signals add.
+
 These are the lines that run: `Network.forward` and `Network.walk_back`, layer by layer. A compiled network
 (`network.compile()`) is asked first: it does the same with whole rows of layers as one program.
 """
@@ -84,9 +87,12 @@ def scores_of(network: Network, x: np.ndarray) -> np.ndarray:
         return network.program.output(x)
     if x.nbytes > LARGE and len(x) > 1 and network.batch == 1:
         return np.concatenate([scores_of(network, half) for half in np.array_split(x, 2)])
+    a: list[Any] = [x]
     for l in range(len(network)):
-        x = network.layer_forward(l, x)
-    return x
+        a.append(network.layer_forward(l, network.read(l, a)))
+        for i in network.last_read[l]:
+            a[i] = None
+    return a[-1]
 
 
 def scores_of_covered(

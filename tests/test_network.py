@@ -431,7 +431,7 @@ def test_names_are_text_that_can_be_printed(name):
 
 
 def test_what_is_no_layer_is_refused():
-    with pytest.raises(TypeError, match=r"consists of nnlite.layers and networks, got .*"):
+    with pytest.raises(TypeError, match=r"consists of nnlite.layers, blocks and networks, got .*"):
         Network([ReLU(), np.tanh])
     with pytest.raises(TypeError, match=r"got <class .*ReLU'>"):
         Network([ReLU])

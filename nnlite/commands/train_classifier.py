@@ -40,7 +40,11 @@ def train(options: argparse.Namespace, given: dict[str, Any], checkpoint: Path) 
     accuracy = fitted.history[-1].held_out_accuracy
     info = {"model": options.model, **asdict(recipe), "trained_on": len(x), "held_out": len(held_out[0])}
     network = Network(
-        fitted.network.layers, fitted.network.names, start.input_shape, {**info, "held_out_accuracy": accuracy}
+        fitted.network.layers,
+        fitted.network.names,
+        start.input_shape,
+        {**info, "held_out_accuracy": accuracy},
+        fitted.network.wires,
     )
     network.save(options.out)
     seconds = sum(epoch.seconds for epoch in fitted.history)

@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from .. import wiring
 from ..layers import (
+    Add,
+    Concat,
     Conv2d,
     ConvTranspose2d,
     Dense,
@@ -21,6 +24,7 @@ from ..layers import (
     Identity,
     InstanceNorm,
     Mask,
+    Multiply,
 )
 from ..layers.arguments import DTYPES, pair, unmasked
 from ..memory import claim
@@ -277,7 +281,7 @@ def _has_places(maps: np.ndarray) -> bool:
 
 
 def last_maps(network: Network) -> int | None:
-    """The last convolution, or the layer up to which only norms, dropout and activation functions follow it.
+    """The last convolution, or the layer up to which only norms, dropout, joins and activation functions follow it.
 
     None without a convolution. A pooling ends the row, and an activation function behind it is not reached: there the
     maps are coarser, and the means α_k more often speak against all of what is left.
@@ -285,7 +289,11 @@ def last_maps(network: Network) -> int | None:
     at = next((i for i in range(len(network) - 1, -1, -1) if isinstance(network[i], (Conv2d, ConvTranspose2d))), None)
     if at is None:
         return None
-    norms = (GroupNorm, InstanceNorm)
-    while at + 1 < len(network) and (network[at + 1].pointwise or isinstance(network[at + 1], norms)):
-        at += 1
+    following = (GroupNorm, InstanceNorm, Add, Concat, Multiply)
+    readers = wiring.readers(network.wires)
+    while len(readers[at + 1]) == 1:
+        above = readers[at + 1][0]
+        if not network[above].pointwise and not isinstance(network[above], following):
+            break
+        at = above
     return at

@@ -207,7 +207,7 @@ def _rules(network: Network) -> list[LocalRule]:
 
 def _up_to(network: Network, x: np.ndarray, layer: str) -> tuple[Network, list[np.ndarray]]:
     """The layers up to this one, and their activations."""
-    part = network[: network.index(layer) + 1]
+    part = network.up_to(layer)
     return part, activations(part, x)
 
 
@@ -230,7 +230,7 @@ def _for_samples(network: Network, samples: np.ndarray) -> Network:
     layers = [
         Mask(layer.m[samples]) if isinstance(layer, Mask) and len(layer.m) > 1 else layer for layer in network.layers
     ]
-    return Network(layers, network.names)
+    return Network(layers, network.names, wires=network.wires)
 
 
 def _check_filter(filter: int, layer: str, shape: Shape) -> None:

@@ -14,14 +14,14 @@ know of the reference, its activations a′ below and above the layer, is bound 
 Every rule divides all of m_k Δa_k, so that Σ R = f(x) − f(x′), overlapping windows included.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..layers import BatchNorm, Layer, MaxPool2d
+from ..layers import Add, BatchNorm, Concat, Constant, Layer, MaxPool2d, Multiply
 from ..layers.arguments import frozen
 from ..network import Network
 from ..walk import LocalRule
@@ -35,11 +35,23 @@ ROUNDING = 4
 """What is below so many machine epsilons of the numbers that were subtracted is no difference."""
 
 
-class Pair(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Pair:
     """Something twice: for what raises the inputs of a layer, Δ⁺ ≥ 0, and for what lowers them, Δ⁻ ≤ 0."""
 
     plus: np.ndarray
     minus: np.ndarray
+    __array_ufunc__: ClassVar[None] = None  # array + pair is the pair's to compute
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return iter((self.plus, self.minus))
+
+    def __add__(self, other: Any) -> "Pair":
+        """Where wires meet: with an array, which holds for both, or with another pair."""
+        plus, minus = other if isinstance(other, Pair) else (other, other)
+        return Pair(self.plus + plus, self.minus + minus)
+
+    __radd__ = __add__
 
 
 @method
@@ -110,33 +122,75 @@ def deeplift_rules(
         DeepLIFT has no rule for a layer (or, with rule="linear", the layer is not linear).
     """
     rules: list[LocalRule] = []
-    parts: Pair | None = None  # Δ⁺ and Δ⁻ where the walk up stands, for RevealCancel; None: (Δ)⁺ and (Δ)⁻
-    for i, (name, layer) in enumerate(zip(network.names, network, strict=True)):
-        if rule == "linear" and not layer.linear:
+    parts: list[Pair | None] = [None]  # Δ⁺ and Δ⁻ of each activation, for RevealCancel; None: (Δ)⁺ and (Δ)⁻
+    for l, (name, layer, wires) in enumerate(zip(network.names, network, network.wires, strict=True)):
+        if rule == "linear" and not layer.linear and not isinstance(layer, Constant):
             raise ValueError(
                 f'rule="linear" is for networks of linear layers, and {name} is a {layer!r}; '
                 'take "rescale" or "reveal-cancel".'
             )
+        r_j, above = network.read(l, r), None
         if layer.sums:  # here the rising and the falling inputs meet
-            rules.append(partial(_linear, r_j=r[i]))
-            parts = _split(layer, a[i] - r[i]) if rule == "reveal-cancel" else None
+            rules.append(partial(_linear, r_j=r_j))
+            above = _split(layer, a[wires[0]] - r_j) if rule == "reveal-cancel" else None
+        elif isinstance(layer, (Add, Concat)):
+            rules.append(_branches)
+            if any(parts[i] is not None for i in wires):
+                each = [parts[i] or Pair(np.maximum(a[i] - r[i], 0), np.minimum(a[i] - r[i], 0)) for i in wires]
+                above = Pair(*map(layer.forward, zip(*each, strict=True)))
         elif layer.linear:  # each output is one input, moved or scaled
             rules.append(_one_to_one)
-            parts = None if parts is None else _passed_on(layer, parts)
-        elif layer.pointwise or isinstance(layer, MaxPool2d):
-            rules.append(_nonlinear(layer, r[i], r[i + 1], parts))
-            parts = None
+            below = parts[wires[0]]
+            above = None if below is None else _passed_on(layer, below)
+        elif layer.pointwise or isinstance(layer, (MaxPool2d, Multiply)):
+            rules.append(_nonlinear(layer, r_j, r[l + 1], parts[wires[0]]))
+        elif isinstance(layer, Constant):
+            rules.append(lambda *_: ())
         else:
             raise ValueError(f"DeepLIFT has no rule for layer {name}, a {layer!r}.")
+        parts.append(above)
     return rules
 
 
-def _nonlinear(layer: Layer, r_j: np.ndarray, r_k: np.ndarray, parts: Pair | None) -> LocalRule:
+def _nonlinear(layer: Layer, r_j: Any, r_k: np.ndarray, parts: Pair | None) -> LocalRule:
+    """The rule of a layer that is not linear; a pair that reaches it from above becomes what holds where it stands."""
+    found: Callable[..., Any]
     if isinstance(layer, MaxPool2d):
-        return partial(_max_pooling, r_j=r_j, r_k=r_k)
-    if parts is None:
-        return partial(_rescale, r_j=r_j, r_k=r_k)
-    return partial(_reveal_cancel, r_j=r_j, r_k=r_k, parts=parts)
+        found = partial(_max_pooling, r_j=r_j, r_k=r_k)
+    elif isinstance(layer, Multiply):
+        found = partial(_multiply, r_j=r_j)
+    elif parts is None:
+        found = partial(_rescale, r_j=r_j, r_k=r_k)
+    else:
+        found = partial(_reveal_cancel, r_j=r_j, r_k=r_k, parts=parts)
+
+    def of_one(layer: Layer, a_j: Any, a_k: np.ndarray, m: np.ndarray | Pair) -> Any:
+        return found(layer, a_j, a_k, _single(m, a_k - r_k))
+
+    return of_one
+
+
+def _single(m: np.ndarray | Pair, delta: np.ndarray) -> np.ndarray:
+    """m⁺ where Δ > 0, m⁻ where Δ < 0, half of each where Δ = 0: where Δ⁺ = (Δ)⁺ and Δ⁻ = (Δ)⁻."""
+    if not isinstance(m, Pair):
+        return m
+    return np.where(delta > 0, m.plus, np.where(delta < 0, m.minus, (m.plus + m.minus) / 2))
+
+
+# ---------------------------------------------------------------------------------------- where branches meet
+
+
+def _branches(layer: Layer, a_j: Any, a_k: np.ndarray, m: np.ndarray | Pair) -> tuple[Any, ...]:
+    """m_b = m at an Add, its slice at a Concat."""
+    if not isinstance(m, Pair):
+        return layer.backward(a_j, m)  # type: ignore[return-value]
+    return tuple(map(Pair, *(layer.backward(a_j, one) for one in m)))
+
+
+def _multiply(layer: Layer, a_j: Any, a_k: np.ndarray, m: np.ndarray, *, r_j: Any) -> Any:
+    """m_x = m (g + g′) / 2, m_g = m (x + x′) / 2: the Shapley values of the two factors, so that Σ is complete."""
+    between: Any = tuple((a + r) / 2 for a, r in zip(a_j, r_j, strict=True))
+    return layer.backward(between, m)
 
 
 # ------------------------------------------------------------------------------------------------ linear layers

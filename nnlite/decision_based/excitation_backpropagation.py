@@ -85,9 +85,12 @@ def excitation_backpropagation(
     P = f.ones / f.ones.sum(axis=tuple(range(1, f.ones.ndim)), keepdims=True)
     if contrastive:
         top = _top(part, rules)
-        P = part.walk_back(a, P, rules, down_to=top + 1)[top + 1]
-        P = rules[top](part[top], a[top], a[top + 1], P) - rules[top](_dual(part[top]), a[top], -a[top + 1], P)
-        part, a, rules = part[:top], a[: top + 1], rules[:top]
+        P, read = part.walk_back(a, P, rules, down_to=top + 1)[top + 1], part.read(top, a)
+        P = rules[top](part[top], read, a[top + 1], P) - rules[top](_dual(part[top]), read, -a[top + 1], P)
+        below = part.wires[top][0]
+        part = part.up_to(part.names[below - 1]) if below else part[:0]
+        kept = [network.index(name) for name in part.names]
+        a, rules = [x, *(a[l + 1] for l in kept)], [rules[l] for l in kept]
     return part.walk_back(a, P, rules)[0]
 
 
@@ -110,12 +113,15 @@ def _top(network: Network, rules: list[Any]) -> int:
 
 
 def _only_passes(layer: Layer, rule: Any) -> bool:
-    return without_weights(layer) is not None and rule is not winner_takes_all
+    return layer.reads == 1 and without_weights(layer) is not None and rule is not winner_takes_all
 
 
 def _need_nonnegative(network: Network, a: list[np.ndarray]) -> None:
-    for name, layer, a_j in zip(network.names, network, a, strict=False):
-        if layer.sums and a_j.size and a_j.min() < 0:
+    for l, (name, layer) in enumerate(zip(network.names, network, strict=True)):
+        if not layer.sums:
+            continue
+        a_j = network.read(l, a)
+        if a_j.size and a_j.min() < 0:
             raise ValueError(
                 f"Excitation backpropagation divides by activations ≥ 0, got {a_j.min()} at layer {name}. Use "
                 "pixels ≥ 0 and ReLUs, or begin above such layers: network[l:] at its input network.forward(x)[l]."

@@ -19,6 +19,7 @@ from ..layers import (
 )
 from ..layers.arguments import unmasked
 from ..network import Network
+from ..surgery import above
 from . import lrp
 from .cam import cam, grad_cam, guided_grad_cam, upsampled, why_zero
 from .deconvnet import deconvnet
@@ -29,7 +30,7 @@ from .guided_backpropagation import guided_backpropagation
 from .integrated_gradients import integrated_gradients
 from .occlusion import occlusion
 from .smoothgrad import smoothgrad, smoothgrad_squared, vargrad
-from .target import Target, explained
+from .target import Target, explained, is_neuron
 from .taylor import simple_taylor
 
 
@@ -285,9 +286,11 @@ def explain(
     if at is None:
         return chosen.compute(network, x, target, **options)
     f = explained(network, x, target)
-    position = network.index(at) + 1
+    position = f.network.index(at) + 1 if at in f.network.names else len(f.a)
     if position >= len(f.a) - 1:
+        network.index(at)  # an error where there is no such layer at all
         raise ValueError(f"Layer {at} is not below what is explained; the layers below are {f.network.names[:-1]}.")
     if chosen.rules is not None:
         return lrp.relevance(network, x, f.target, rules=chosen.rules, all_layers=True)[position]
-    return chosen.compute(network[position:], f.a[position], f.target, **options)
+    whole = f.network if is_neuron(target) else network
+    return chosen.compute(above(whole, position, f.a), f.a[position], f.target, **options)

@@ -112,8 +112,7 @@ def aimed(network: Network, target: Target = None, start: str = "one") -> tuple[
         raise ValueError(f"start: expected one of {', '.join(map(repr, STARTS))}, got {start!r}.")
     if not is_neuron(target):
         return network.to_scores(), AtClass(target, start)
-    stop = network.index(target[0]) + 1
-    return network.prepared(("part", stop), lambda: network[:stop]), AtNeuron(*target, start)
+    return network.prepared(("up to", target[0]), lambda: network.up_to(target[0])), AtNeuron(*target, start)
 
 
 # ---------------------------------------------------------------------------------------------- what is explained

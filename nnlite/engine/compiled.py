@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from copy import copy, deepcopy
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def compiled(network: Network) -> Network:
 
 def _with_program(plain: Network, program: Program) -> Network:
     network = copy(plain)
-    kept = {name: plain.__dict__[name] for name in ("layers", "names", "input_shape")}
+    kept = {name: plain.__dict__[name] for name in ("layers", "names", "wires", "input_shape")}
     network.__dict__ = {**kept, "info": deepcopy(plain.info), "program": program}
     return network
 
@@ -121,7 +122,7 @@ class Program:
         """What runs each layer, for activations of these shapes: see `Network.plan`."""
         if backend() != "numba":
             return [("alone", "NumPy", "")] * len(self.layers)
-        return describe(Segments(self.layers, shapes, self.plain.dtype).all, self.layers, shapes)
+        return describe(Segments(self.plain, shapes, self.plain.dtype).all, self.plain, shapes)
 
     # ------------------------------------------------------------------------------------ how
 
@@ -140,10 +141,10 @@ class Program:
                 shapes = self.plain.shapes(x.shape)
             except ValueError:  # x does not fit: the layer that it does not fit says so
                 return None
-            kinds = (*key, tuple((type(layer), is_finite(layer)) for layer in self.layers))
+            kinds = (*key, self.plain.wires, tuple((type(layer), is_finite(layer)) for layer in self.layers))
             first = self._alike.get(kinds)
             if first is None:
-                first = self._alike.setdefault(kinds, Segments(self.layers, shapes, x.dtype))
+                first = self._alike.setdefault(kinds, Segments(self.plain, shapes, x.dtype))
             found = self._segments.setdefault(key, first.with_layers(self.layers))
         return found
 
@@ -172,36 +173,50 @@ class Program:
     ) -> tuple[list[np.ndarray], list[Any]]:
         """Up, the signal at the top, and down, segment by segment."""
         a, runs = self._up(segments, x)
-        signals = [top(a[-1])]
+        wires = self.plain.wires
+        signals: list[Any] = [None] * len(self.layers) + [top(a[-1])]
+
+        def add(i: int, r: Any) -> None:
+            signals[i] = r if signals[i] is None else signals[i] + r
+
         for segment, pieces, run in zip(segments.all[::-1], descents[::-1], runs[::-1], strict=True):
             for piece in pieces:
-                start, stop, R = segment.start + piece.start, segment.start + piece.stop, signals[0]
+                start, stop = segment.start + piece.start, segment.start + piece.stop
+                R = signals[stop]
                 is_signal = isinstance(R, np.ndarray) and (R.shape, R.dtype) == (a[stop].shape, x.dtype)
                 if run is not None and piece.ways is not None and is_signal:
                     own = run.between(piece.start, piece.stop)
-                    below = own.row.down(own, R, piece.ways, keep)
+                    lowest, *signals[start + 1 : start + 1 + (stop - start - 1) * keep] = own.row.down(
+                        own, R, piece.ways, keep
+                    )
+                    add(wires[start][0], lowest)
                 else:
-                    below = [R]
                     for l in reversed(range(start, stop)):
-                        below.insert(0, rules[l](self.layers[l], a[l], a[l + 1], below[0]))
-                    below.pop()
-                signals = [*below, *signals] if keep else below[:1]
-        return a, signals
+                        below = rules[l](self.layers[l], self.plain.read(l, a), a[l + 1], signals[l + 1])
+                        for i, r in zip(wires[l], (below,) if self.layers[l].reads == 1 else below, strict=True):
+                            add(i, r)
+                if not keep:
+                    signals[start + 1 : stop + 1] = [None] * (stop - start)
+        return a, signals if keep else signals[:1]
 
     def _up(self, segments: Segments, x: np.ndarray) -> tuple[list[np.ndarray], list[Any]]:
         a: list[np.ndarray] = [x]
         runs: list[Run | None] = []
         for segment in segments.all:
             if segment.row is None:
-                a.append(self.plain.layer_forward(segment.start, a[-1]))
+                a.append(self.plain.layer_forward(segment.start, self.plain.read(segment.start, a)))
                 runs.append(None)
             else:
-                run = segment.row.up(a[-1])
+                run = segment.row.up(a[self.plain.wires[segment.start][0]])
                 runs.append(run)
                 a.extend(run.above)
         return a, runs
 
     def _output(self, segments: Segments, x: np.ndarray) -> np.ndarray:
-        for segment in segments.all:
-            x = self.plain.layer_forward(segment.start, x) if segment.row is None else segment.row.output(x)
-        return x
+        a: list[Any] = [x] + [None] * len(self.layers)
+        for start, stop, row, _ in segments.all:
+            below = self.plain.read(start, a)
+            a[stop] = self.plain.layer_forward(start, below) if row is None else row.output(below)
+            for i in chain.from_iterable(self.plain.last_read[start:stop]):
+                a[i] = None
+        return a[-1]

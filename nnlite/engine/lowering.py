@@ -21,7 +21,9 @@ from ..decision_based.lrp.rule import passes, reshapes, winner_takes_all
 from ..decision_based.target import AtClass, AtNeuron
 from ..layers import KINDS as LIBRARY
 from ..layers import (
+    Add,
     AvgPool2d,
+    Concat,
     Conv2d,
     Dense,
     Dropout,
@@ -31,11 +33,13 @@ from ..layers import (
     Identity,
     Layer,
     MaxPool2d,
+    Multiply,
     ReLU,
     Reshape,
 )
 from ..model_based.objectives import AtLogProbability
 from ..walk import gradient_rule
+from ..wiring import Wires
 from .operations import Groups, Kind, Mode, Start
 
 KINDS: dict[type[Layer], Kind] = {
@@ -92,13 +96,14 @@ def why_not(layer: Layer) -> str:
     return f"{kind.__name__}.{replaced[0]} was replaced" if replaced else ""
 
 
-def nonnegative(layers: tuple[Layer, ...]) -> list[bool]:
-    """Whether the input of each layer is known to hold no negative number, whatever x is."""
-    known, found = False, []
-    for layer in layers:
-        found.append(known)
+def nonnegative(layers: tuple[Layer, ...], wires: Wires) -> list[bool]:
+    """Whether what each layer reads is known to hold no negative number, whatever x is."""
+    known, found = [False], []
+    for layer, below in zip(layers, wires, strict=True):
+        found.append(all(known[i] for i in below))
         kind = KINDS.get(type(layer))
-        known = kind == Kind.RELU or (known and kind in (Kind.SAME, Kind.MAX, Kind.MEAN))
+        passes = kind in (Kind.SAME, Kind.MAX, Kind.MEAN) or type(layer) in (Add, Concat, Multiply)
+        known.append(kind == Kind.RELU or (found[-1] and passes))
     return found
 
 

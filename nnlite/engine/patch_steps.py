@@ -33,6 +33,7 @@ from ..layers import (
     Softmax,
 )
 from ..network import Network
+from ..wiring import in_a_row
 from .lowering import why_not
 from .patches import changed_convolution, crop, paste
 
@@ -82,9 +83,10 @@ def plan(network: Network, a: Sequence[np.ndarray], at: Patches) -> tuple[list[S
     start, steps, saved = at, list[Step](), 0
     least = numbers = 2 * a[0].shape[1] * prod(at.size)
     pooled = -1  # the pooling that a convolution has done with, and with the ReLU between the two
-    for i, layer in enumerate(network):
+    row = in_a_row(network.wires)  # from where branches fork, whole copies go on
+    for i, layer in enumerate(network.layers[:row]):
         below, above = a[i : i + 2]
-        following = network.layers[i + 1 :]
+        following = network.layers[i + 1 : row]
         free = i > pooled  # to go on with whole copies
         if free and at.size == below.shape[2:]:
             break

@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import wiring
 from ..kernels import flat, pooling
 from ..layers import AvgPool2d, Conv2d, ConvTranspose2d, Dense, Flatten, Identity, Layer, MaxPool2d, ReLU
 from ..layers.arguments import Shape
+from ..network import Network
 from . import lowering
 from .layout import can_hold, can_stand_for, windows
 from .operations import Kind
@@ -41,11 +43,11 @@ class Descent(NamedTuple):
 class Segments:
     """The segments of a network for inputs of one shape."""
 
-    def __init__(self, layers: Sequence[Layer], shapes: Sequence[Shape], dtype: np.dtype) -> None:
-        self.layers, self.dtype = tuple(layers), dtype
+    def __init__(self, network: Network, shapes: Sequence[Shape], dtype: np.dtype) -> None:
+        self.layers, self.wires, self.dtype = network.layers, network.wires, dtype
         self.shapes = [tuple(shape[1:]) for shape in shapes]
-        self.all = _segments(self.layers, self.shapes, dtype)
-        self.positive = lowering.nonnegative(self.layers)
+        self.all = _segments(network, self.shapes, dtype)
+        self.positive = lowering.nonnegative(self.layers, self.wires)
 
     def with_layers(self, layers: Sequence[Layer]) -> "Segments":
         """These segments for layers that differ in the values of their arrays alone, and are finite as they."""
@@ -69,7 +71,10 @@ class Segments:
 
     def _way(self, l: int, rule: Any) -> lowering.Way | None:
         """How layer l goes down. What a rule needs of the input itself can be checked before anything runs."""
-        reads_x = all(lowering.KINDS.get(type(layer)) == Kind.SAME for layer in self.layers[:l])
+        below = self.wires[l]
+        while len(below) == 1 and below[0] and lowering.KINDS.get(type(self.layers[below[0] - 1])) == Kind.SAME:
+            below = self.wires[below[0] - 1]
+        reads_x = below == (0,)
         checked = reads_x and lowering.needs(rule) is not None
         way = lowering.way(rule, self.layers[l], self.positive[l] or checked)
         stands = way is not None and all(
@@ -78,20 +83,34 @@ class Segments:
         return way if stands else None
 
 
-def _segments(layers: Sequence[Layer], shapes: Sequence[Shape], dtype: np.dtype) -> list[Segment]:
-    why = [lowering.why_not(each[0]) or can_hold(*each, dtype) for each in zip(layers, shapes, shapes[1:])]  # noqa: B905
+def _segments(network: Network, shapes: Sequence[Shape], dtype: np.dtype) -> list[Segment]:
+    """Rows end at a fork and at a join: within one, each layer alone reads the one before it."""
+    layers, wires, readers = network.layers, network.wires, wiring.readers(network.wires)
+    why = [
+        lowering.why_not(layer)
+        or (can_hold(layer, shapes[below[0]], shapes[l + 1], dtype) if below else "it reads nothing")
+        for l, (layer, below) in enumerate(zip(layers, wires, strict=True))
+    ]
     segments: list[Segment] = []
     start = 0
     while start < len(layers):
-        stop = next((i for i in range(start, len(layers)) if why[i]), len(layers))
+        stop = start
+        while (
+            stop < len(layers)
+            and not why[stop]
+            and (stop == start or (wires[stop], readers[stop]) == ((stop,), [stop]))
+        ):
+            stop += 1
         working = sum(lowering.KINDS[type(layer)].name != "SAME" for layer in layers[start:stop])
         if working >= 2:
-            segments.append(Segment(start, stop, Row(layers[start:stop], shapes[start : stop + 1], dtype), ""))
+            places = [wires[start][0], *range(start + 1, stop + 1)]
+            segments.append(Segment(start, stop, Row(layers[start:stop], [shapes[i] for i in places], dtype), ""))
         else:
             segments += [Segment(i, i + 1, None, "it stands alone") for i in range(start, stop)]
-        if stop < len(layers):
+        if stop < len(layers) and why[stop]:
             segments.append(Segment(stop, stop + 1, None, why[stop]))
-        start = stop + 1
+            stop += 1
+        start = stop
     return segments
 
 
@@ -111,7 +130,7 @@ def _descents(segment: Segment, ways: Sequence[lowering.Way | None]) -> list[Des
     return descents
 
 
-def describe(segments: Sequence[Segment], layers: Sequence[Layer], shapes: Sequence[Shape]) -> list[tuple[str, ...]]:
+def describe(segments: Sequence[Segment], network: Network, shapes: Sequence[Shape]) -> list[tuple[str, ...]]:
     """For each layer: whether it stands in a row, what runs it, and why not otherwise."""
     lines: list[tuple[str, ...]] = []
     number = 0
@@ -120,7 +139,8 @@ def describe(segments: Sequence[Segment], layers: Sequence[Layer], shapes: Seque
         place = "alone" if part.row is None else f"row {number}"
         for l in range(part.start, part.stop):
             why = f"({part.why})" if part.why else ""
-            lines.append((place, _kernel(layers[l], shapes[l], part.row is not None), why))
+            below = shapes[network.wires[l][0]] if network.wires[l] else ()
+            lines.append((place, _kernel(network[l], below, part.row is not None), why))
     return lines
 
 

@@ -19,6 +19,7 @@ from ..decision_based.target import Target, explained, explained_class
 from ..layers import Dense
 from ..layers.arguments import frozen, unmasked
 from ..network import Network
+from ..surgery import with_layers
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +154,7 @@ def margin(network: Network, c: int, d: int) -> Network:
     W = last.W[:, [c]] - last.W[:, [d]]
     b = None if last.b is None else last.b[[c]] - last.b[[d]]
     row = [*network.layers[:-1], replace(last, W=frozen(W), b=None if b is None else frozen(b))]
-    return Network(row, network.names, network.input_shape, network.info)
+    return with_layers(network, row)
 
 
 def _flat(R: Any, truth: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,8 @@
     resampling.py   Pad, Upsample, AdaptiveAvgPool2d
     shape.py        Flatten, Reshape, Permute, Slice, Identity
     dropout.py      Dropout, Dropout2d and the masks drawn from it
+    joins.py        Add, Concat, Multiply: where branches meet; Constant, which reads nothing
+    blocks.py       Residual, Branches: what expands into layers and wires
 
 Every layer has `forward(a)`, the exact vector-Jacobian product `backward(a, dz)`, the gradients of its parameters
 `gradients(a, dz)`, and `output_shape(shape)`. Nothing is remembered between two calls.
@@ -17,10 +19,12 @@ Every layer has `forward(a)`, the exact vector-Jacobian product `backward(a, dz)
 
 from .activations import LogSoftmax, ReLU, Softmax
 from .batchnorm import BatchNorm
+from .blocks import Branches, Residual
 from .conv2d import Conv2d, ConvTranspose2d
 from .dense import Dense
 from .dropout import Dropout, Dropout2d, Mask
 from .groupnorm import GroupNorm, InstanceNorm
+from .joins import Add, Concat, Constant, Multiply
 from .layer import Layer
 from .pointwise import ELU, GELU, Hardsigmoid, Hardswish, LeakyReLU, PReLU, ReLU6, Sigmoid, SiLU, Softplus, Tanh
 from .pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
@@ -64,6 +68,10 @@ KINDS: dict[str, type[Layer]] = {
         Dropout,
         Dropout2d,
         Mask,
+        Add,
+        Concat,
+        Multiply,
+        Constant,
     )
 }
 """Every kind of layer by its name: what a saved network may consist of."""
@@ -73,8 +81,12 @@ __all__ = [
     "GELU",
     "KINDS",
     "AdaptiveAvgPool2d",
+    "Add",
     "AvgPool2d",
     "BatchNorm",
+    "Branches",
+    "Concat",
+    "Constant",
     "Conv2d",
     "ConvTranspose2d",
     "Dense",
@@ -92,12 +104,14 @@ __all__ = [
     "LogSoftmax",
     "Mask",
     "MaxPool2d",
+    "Multiply",
     "PReLU",
     "Pad",
     "Permute",
     "ReLU",
     "ReLU6",
     "Reshape",
+    "Residual",
     "SiLU",
     "Sigmoid",
     "Slice",

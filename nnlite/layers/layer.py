@@ -49,6 +49,10 @@ class Layer:
     nonnegative: ClassVar[bool] = False
     """No z_k is negative, whatever a is."""
 
+    reads: ClassVar[int | None] = 1
+    """How many activations it reads: 1, and `a` is an array; 0, and `a` is the number of samples; more, or None for
+    any number, and `a` is a tuple of arrays."""
+
     def forward(self, a: np.ndarray) -> np.ndarray:
         """The activations above, from the activations `a` below."""
         raise NotImplementedError
@@ -73,7 +77,7 @@ class Layer:
     @property
     def sums(self) -> bool:
         """Whether each z_k is a sum of several inputs with their weights: what LRP divides."""
-        return self.linear and not (self.pointwise or self.reshapes or self.moves)
+        return self.linear and self.reads == 1 and not (self.pointwise or self.reshapes or self.moves)
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
@@ -126,9 +130,11 @@ class Layer:
         expected = self.check(a)
         if type(dz) is not np.ndarray and not isinstance(unmasked("dz", dz), np.ndarray):
             raise TypeError(f"{self!r}: the signal above must be a NumPy array, got {type(dz).__name__}.")
-        if dz.shape != expected or dz.dtype != a.dtype:
+        dtype = self.dtype or (a[0] if isinstance(a, tuple) else a).dtype
+        if dz.shape != expected or dz.dtype != dtype:
+            below = tuple(x.shape for x in a) if isinstance(a, tuple) else getattr(a, "shape", f"{a} samples")
             raise ValueError(
-                f"{self!r} turns {a.shape} into {expected}: the signal above must be {expected} {a.dtype}, "
+                f"{self!r} turns {below} into {expected}: the signal above must be {expected} {dtype}, "
                 f"got {dz.shape} {dz.dtype}."
             )
 

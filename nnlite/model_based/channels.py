@@ -65,7 +65,7 @@ def all_channels(network: Network, layer: str, channels: Any = None, **options: 
     >>> all_channels(models.load("lenet"), "conv1", steps=2).x.shape
     (8, 1, 28, 28)
     """
-    part = network[: network.index(layer) + 1]
+    part = network.up_to(layer)
     above = part.output_shape((1, *image_shape(network, options.get("shape"))))
     k = [*range(above[1])] if channels is None else [*channels] if np.iterable(channels) else [channels]
     if not k or not all(is_integer(i) and 0 <= i < above[1] for i in k):

@@ -60,7 +60,7 @@ def dataset_examples(f: Objective, images: np.ndarray, n: int = 1) -> Examples:
 @takes_network
 def channel_examples(network: Network, images: np.ndarray, layer: str, n: int = 1) -> Examples:
     """The same for all K channels of a layer in one pass: row k is that of f = Score(network, (layer, k))."""
-    part = network[: network.index(layer) + 1]
+    part = network.up_to(layer)
     tops = (activations(part, some)[-1] for some in _chunks(images, n))
     return _highest(np.concatenate([top.sum(axis=tuple(range(2, top.ndim))) for top in tops]), n)
 

@@ -170,8 +170,8 @@ def deepdream(
 @takes_network
 def up_to(network: Network, layer: str) -> Network:
     """The layers up to the one of this name, for images of any size: without the network's input_shape."""
-    part = network[: network.index(layer) + 1]
-    return Network(part.layers, part.names)
+    part = network.up_to(layer)
+    return Network(part.layers, part.names, wires=part.wires)
 
 
 def resized(x: np.ndarray, size: Sequence[int]) -> np.ndarray:

@@ -161,7 +161,7 @@ def objective(network: Network, target: Any) -> Objective:
     if callable(target):
         return target
     if isinstance(target, str):
-        return Through(network[: network.index(target) + 1], squared_norm, leak=True)
+        return Through(network.up_to(target), squared_norm, leak=True)
     if target is None:
         raise ValueError('target takes a class, a neuron such as ("conv2", 7), a layer or an objective; got None.')
     return Score(network, target, leak=True)
@@ -192,7 +192,7 @@ def _transformations(transformations: Sequence[Transformation]) -> tuple[Transfo
 def _similarity(network: Network, layer: str, n: int) -> Objective:
     if n < 2:
         raise ValueError(f"diversity pushes several images apart, and n is {n}; give n from 2.")
-    return Through(network[: network.index(layer) + 1], gram_similarity)
+    return Through(network.up_to(layer), gram_similarity)
 
 
 def _maps(network: Network, target: Any, shape: Shape) -> str:
@@ -201,10 +201,9 @@ def _maps(network: Network, target: Any, shape: Shape) -> str:
         return target
     if isinstance(target, (tuple, list)) and target and isinstance(target[0], str):
         return target[0]
-    for stop in range(len(network), 0, -1):
-        above = network[:stop].output_shape((1, *shape))
+    for name, above in zip(network.names[::-1], network.shapes((1, *shape))[:0:-1], strict=True):
         if len(above) == 4 and above[2] * above[3] > 1:
-            return network.names[stop - 1]
+            return name
     raise ValueError("diversity compares feature maps, and this network has none; name a layer with diversity_layer.")
 
 

@@ -156,7 +156,7 @@ def invert(
     >>> found.x.shape, bool(found.error[0] < 0.01)
     ((1, 1, 28, 28), True)
     """
-    part = network[: network.index(layer) + 1]
+    part = network.up_to(layer)
     a0, shape = _wanted(part, x0, given)
     if len(a0) == 0:
         raise ValueError(f"x0 takes one sample or more, got the shape {x0.shape}.")

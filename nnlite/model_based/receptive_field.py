@@ -36,7 +36,7 @@ def receptive_field(network: Network, target: Any, shape: Shape | None = None) -
     whole = slice(0, image[1]), slice(0, image[2])
     if not is_neuron(target):
         return whole
-    part, index = network[: network.index(target[0]) + 1], target[1]
+    part, index = network.up_to(target[0]), target[1]
     place = neuron(part.output_shape((1, *image))[1:], target[0], index)
     if len(place) != 3:
         return whole

@@ -3,20 +3,21 @@
 A tile owns some of a layer's activations, and is computed from the pixels that these see.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ..decision_based.method import takes_network
 from ..kernels.windows import Pair
-from ..layers import AvgPool2d, Conv2d, Layer, Mask, MaxPool2d
+from ..layers import Add, AvgPool2d, Concat, Conv2d, Layer, Mask, MaxPool2d, Multiply
 from ..layers.arguments import Shape
 from ..network import Network
 from .objectives import Objective, Through
 
 
-@dataclass(frozen=True)
-class Sight:
+class Sight(NamedTuple):
     """Activation k sees the pixels k · stride + first ... k · stride + first + size − 1, padding included.
 
     Each is a pair, (rows, columns).
@@ -44,13 +45,26 @@ def sight(network: Network) -> Sight:
     >>> sight(Network([Conv2d(np.ones((1, 1, 5, 5)), padding=2), ReLU(), MaxPool2d(2)]))
     Sight(size=(6, 6), stride=(2, 2), first=(-2, -2))
     """
-    size, stride, first = [1, 1], [1, 1], [0, 0]
-    for name, layer in zip(network.names, network.layers, strict=True):
-        for axis, (window, step, padding) in enumerate(_window(layer, name)):
-            size[axis] += (window - 1) * stride[axis]
+    seen = [Sight()]  # by each activation
+    for name, layer, wires in zip(network.names, network.layers, network.wires, strict=True):
+        below = [seen[i] for i in wires]
+        if isinstance(layer, (Add, Concat, Multiply)) and len({each.stride for each in below}) == 1:
+            seen.append(_all(below))
+            continue
+        (size, stride, first), window = map(list, below[0]), _window(layer, name)
+        for axis, (k, step, padding) in enumerate(window):
+            size[axis] += (k - 1) * stride[axis]
             first[axis] -= padding * stride[axis]
             stride[axis] *= step
-    return Sight((size[0], size[1]), (stride[0], stride[1]), (first[0], first[1]))
+        seen.append(Sight((size[0], size[1]), (stride[0], stride[1]), (first[0], first[1])))
+    return seen[-1]
+
+
+def _all(branches: Sequence[Sight]) -> Sight:
+    """What branches see together, where they meet at one stride."""
+    first = [min(each.first[axis] for each in branches) for axis in (0, 1)]
+    ends = [max(each.first[axis] + each.size[axis] for each in branches) for axis in (0, 1)]
+    return Sight((ends[0] - first[0], ends[1] - first[1]), branches[0].stride, (first[0], first[1]))
 
 
 def _window(layer: Layer, name: str) -> list[tuple[int, int, int]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .. import kernels
+from .. import kernels, wiring
 from ..batch import check_network
 from ..layers import Layer, MaxPool2d, ReLU
 from ..network import Network
@@ -53,26 +53,25 @@ def parameter_gradients(network: Network, a: Sequence[np.ndarray], dz: np.ndarra
     lowest = next((i for i, layer in enumerate(network) if layer.parameters), None)
     if lowest is None:
         return {}
-    signals = network.walk_back(a, dz, _rules(network.layers), down_to=lowest + 1)[lowest + 1 :]
+    signals = network.walk_back(a, dz, _rules(network), down_to=lowest + 1)
     return {
-        f"{name}.{key}": gradient
-        for name, layer, a_j, dz_k in zip(
-            network.names[lowest:], network.layers[lowest:], a[lowest:-1], signals, strict=True
-        )
+        f"{network.names[l]}.{key}": gradient
+        for l, layer in enumerate(network)
         if layer.parameters
-        for key, gradient in layer.gradients(a_j, dz_k).items()
+        for key, gradient in layer.gradients(network.read(l, a), signals[l + 1]).items()
     }
 
 
-def _rules(layers: Sequence[Layer]) -> list[LocalRule]:
+def _rules(network: Network) -> list[LocalRule]:
     """The backward pass of every layer; where a max-pooling stands on a ReLU, the ReLU's gate is passed above both.
 
     The largest of max(0, a) is above 0 exactly where the ReLU lets its winner through, and above the pooling there are
     fewer numbers to look at: the signal below is the same, bit for bit.
     """
-    rules: list[LocalRule] = [gradient_rule] * len(layers)
-    for l in range(len(layers) - 1):
-        if type(layers[l]) is ReLU and type(layers[l + 1]) is MaxPool2d:
+    rules: list[LocalRule] = [gradient_rule] * len(network)
+    readers = wiring.readers(network.wires)
+    for l in range(len(network) - 1):
+        if type(network[l]) is ReLU and type(network[l + 1]) is MaxPool2d and readers[l + 1] == [l + 1]:
             rules[l : l + 2] = _through, _gated
     return rules
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import wiring
 from ..decision_based.inputs import activations, check_input
 from ..decision_based.method import finite, method
 from ..layers.arguments import is_floats, kind_of
@@ -180,6 +181,9 @@ def _entropy(p: np.ndarray) -> np.ndarray:
 
 
 def _shared(members: list[Network]) -> int:
-    """How many layers, from the lowest up, are the very same in all networks."""
-    rows = zip(*members, strict=False)
-    return sum(1 for _ in takewhile(lambda row: all(layer is row[0] for layer in row), rows))
+    """How many layers, from the lowest up to where one wire crosses, are the very same in all networks."""
+    rows, wires = zip(*members, strict=False), members[0].wires
+    alike = sum(1 for _ in takewhile(lambda row: all(layer is row[0] for layer in row), rows))
+    if any(network.wires != wires for network in members):
+        return 0
+    return next(cut for cut in range(alike, -1, -1) if all(i == cut for i, _ in wiring.crossing(wires, cut)))

@@ -4,6 +4,7 @@ relevance.py    the walk from the score to the pixels, and its books
 ledger.py       the books: where the score went
 rules.py        the rules, one function each
 rule.py         the words that they are written in: a rule is data
+joins.py        the rules where branches meet
 form.py         the four steps that evaluate it: z, s, c, R
 composites.py   which rule for which layer
 presets.py      composites by name
@@ -13,7 +14,8 @@ elementwise.py  every rule again in plain loops: what the tests hold the others 
 from . import elementwise, rules
 from .composites import Composite, everywhere
 from .form import Part, Step
-from .ledger import Entry, Ledger
+from .joins import absolute, by_gate, equal, only, positive, proportional, signal, uniform
+from .ledger import Carried, Entry, Ledger
 from .presets import (
     EpsilonAlpha2Beta1,
     EpsilonAlpha2Beta1Flat,
@@ -27,6 +29,7 @@ from .relevance import LRP, ledger, relevance
 from .rule import (
     A_MINUS,
     A_PLUS,
+    ABSOLUTE,
     NEGATIVE,
     ONE,
     ONES,
@@ -35,12 +38,14 @@ from .rule import (
     SQUARE,
     A,
     Box,
+    Branch,
     Change,
     Group,
     Input,
     NonNegative,
     Relative,
     Rule,
+    Share,
     Term,
     favour,
     minus,
@@ -61,6 +66,7 @@ from .rules import (
 )
 
 __all__ = [
+    "ABSOLUTE",
     "A_MINUS",
     "A_PLUS",
     "LRP",
@@ -72,6 +78,8 @@ __all__ = [
     "SQUARE",
     "A",
     "Box",
+    "Branch",
+    "Carried",
     "Change",
     "Composite",
     "Entry",
@@ -87,12 +95,16 @@ __all__ = [
     "Part",
     "Relative",
     "Rule",
+    "Share",
     "Step",
     "Term",
+    "absolute",
     "alpha_beta",
+    "by_gate",
     "deep_taylor",
     "elementwise",
     "epsilon",
+    "equal",
     "everywhere",
     "favour",
     "flat",
@@ -101,9 +113,14 @@ __all__ = [
     "ledger",
     "minus",
     "montavon2019",
+    "only",
+    "positive",
+    "proportional",
     "relative",
     "relevance",
     "rules",
+    "signal",
+    "uniform",
     "w_squared",
     "where_negative",
     "where_positive",

@@ -8,10 +8,23 @@ from dataclasses import dataclass, fields
 from types import FunctionType
 from typing import Any, Union
 
-from ...layers import BatchNorm, Conv2d, ConvTranspose2d, Layer, MaxPool2d, Softmax
+from ...layers import (
+    Add,
+    BatchNorm,
+    Concat,
+    Conv2d,
+    ConvTranspose2d,
+    Hardsigmoid,
+    Layer,
+    MaxPool2d,
+    Multiply,
+    Sigmoid,
+    Softmax,
+)
 from ...network import Network
 from ...walk import LocalRule
-from .rule import PASSING, Rule, moves, name_of, passes, reshapes, winner_takes_all
+from .joins import by_gate, proportional, signal
+from .rule import PASSING, Rule, absorbs, gives_back, moves, name_of, passes, reshapes, winner_takes_all
 from .rules import epsilon, zero
 
 Rules = Union[LocalRule, "Composite", Sequence[LocalRule | None]]
@@ -27,9 +40,10 @@ class Composite:
     Attributes
     ----------
     first
-        The linear layer (Dense, Conv2d, ConvTranspose2d) nearest to the pixels.
+        The linear layer (Dense, Conv2d, ConvTranspose2d) nearest to the pixels: in a network with branches, each that
+        has no other below it.
     first_convolution
-        The convolution nearest to the pixels.
+        The convolution nearest to the pixels, likewise.
     last
         The linear layer nearest to the scores. (In a network with one linear layer, it is this and not the first.)
     lower, upper
@@ -40,6 +54,11 @@ class Composite:
         Average pooling of every kind and Upsample: R_j = a_j / Σ a · R_k, which is `zero` on them.
     batchnorm
         A BatchNorm that no linear layer before it could take in.
+    add
+        Where branches are added: see `lrp.joins`.
+    multiply
+        Where two branches are multiplied; None: all for the signal and nothing for its gate, the one that leaves a
+        Sigmoid or Hardsigmoid or was spread over the other, and halves where none or both are gates.
 
     Everything else divides nothing: max-pooling gives all to its winner, activations, dropout and reshaping pass.
 
@@ -56,6 +75,8 @@ class Composite:
     dense: LocalRule | None = None
     pooling: LocalRule = zero()
     batchnorm: LocalRule = epsilon(1e-6)
+    add: LocalRule = proportional(1e-6)
+    multiply: LocalRule | None = None
 
     def rules_for(self, network: Network) -> list[LocalRule]:
         """One rule for each layer, bottom to top.
@@ -66,23 +87,28 @@ class Composite:
             A layer has no rule: no field fits it, or LRP has none for its kind.
         """
         weighted = _weighted(network)
-        convolution = next((i for i in weighted if isinstance(network[i], CONVOLUTIONS)), None)
         numbers = {i: number for number, i in enumerate(weighted)}
+        first = (
+            _lowest(network, weighted),
+            _lowest(network, [i for i in weighted if isinstance(network[i], CONVOLUTIONS)]),
+        )
         return [
-            self._of_weighted(network, i, numbers[i], len(weighted), i == convolution)
+            self._of_weighted(network, i, numbers[i], len(weighted), *(i in lowest for lowest in first))
             if layer.weighted
             else self.of_others(network, i)
             for i, layer in enumerate(network)
         ]
 
-    def _of_weighted(self, network: Network, i: int, number: int, count: int, first_convolution: bool) -> LocalRule:
+    def _of_weighted(
+        self, network: Network, i: int, number: int, count: int, first: bool, first_convolution: bool
+    ) -> LocalRule:
         """The rule of layer i, `number` among the `count` layers with weights; ValueError if it has no rule."""
-        layer, in_lower_half = network[i], number - 1 < (count - 2) // 2
+        layer, in_lower_half, last = network[i], number - 1 < (count - 2) // 2, number == count - 1
         fitting = [
-            self.first if number == 0 and (count > 1 or self.last is None) else None,
+            self.first if first and not (last and self.last is not None) else None,
             self.first_convolution if first_convolution else None,
-            self.last if number == count - 1 else None,
-            (self.lower if in_lower_half else self.upper) if 0 < number < count - 1 else None,
+            self.last if last else None,
+            (self.lower if in_lower_half else self.upper) if not (first or last) else None,
             self.convolution if isinstance(layer, CONVOLUTIONS) else self.dense,
         ]
         rule = next((rule for rule in fitting if rule is not None), None)
@@ -98,6 +124,12 @@ class Composite:
         layer = network[i]
         if isinstance(layer, BatchNorm):
             return self.batchnorm
+        if isinstance(layer, Add):
+            return self.add
+        if isinstance(layer, Multiply):
+            gates = [w > 0 and isinstance(network[w - 1], (Sigmoid, Hardsigmoid)) for w in network.wires[i]]
+            found = signal(gates.index(False)) if sum(gates) == 1 else by_gate()
+            return found if self.multiply is None else self.multiply
         rule = without_weights(layer)
         if rule is not None:
             return rule
@@ -130,7 +162,12 @@ def everywhere(rule: Rule) -> Composite:
     """
     if not isinstance(rule, Rule):
         raise TypeError(f"everywhere takes a rule such as epsilon(), got {rule!r}.")
-    return Composite(convolution=rule, dense=rule, pooling=zero(rule.options.get("stabilizer", 0.0)))
+    return Composite(
+        convolution=rule,
+        dense=rule,
+        pooling=zero(rule.options.get("stabilizer", 0.0)),
+        add=proportional(rule.stabilizer),
+    )
 
 
 def without_weights(layer: Layer) -> LocalRule | None:
@@ -142,6 +179,10 @@ def without_weights(layer: Layer) -> LocalRule | None:
     """
     if isinstance(layer, MaxPool2d):
         return winner_takes_all
+    if isinstance(layer, Concat):
+        return gives_back
+    if layer.reads == 0:
+        return absorbs
     if layer.reshapes or layer.moves:
         return reshapes if layer.reshapes else moves
     return passes if layer.pointwise and not isinstance(layer, BatchNorm) else None
@@ -154,6 +195,17 @@ def rules_for(network: Network, rules: Rules) -> list[LocalRule]:
 
 def _weighted(network: Network) -> list[int]:
     return [i for i, layer in enumerate(network) if layer.weighted]
+
+
+def _lowest(network: Network, layers: Sequence[int]) -> set[int]:
+    """Those of some layers that have none of them below."""
+    above, lowest = [False], set()  # for each activation whether one of them is below it
+    for l, wires in enumerate(network.wires):
+        reached = any(above[i] for i in wires)
+        if l in layers and not reached:
+            lowest.add(l)
+        above.append(reached or l in layers)
+    return lowest
 
 
 def _chosen(network: Network, rules: Rules) -> Sequence[Any]:

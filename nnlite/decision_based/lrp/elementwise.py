@@ -45,7 +45,7 @@ def epsilon(
         size = epsilon
     below = np.zeros(J)
     for k in range(K):
-        denominator = _stabilized(z[k], size + stabilizer)
+        denominator = stabilized(z[k], size + stabilizer)
         for j in range(J):
             if denominator != 0:
                 below[j] += a[j] * W[j, k] / denominator * R[k]
@@ -60,7 +60,7 @@ def gamma(a: Array, W: Array, b: Array, R: Array, exists: Array, gamma: float = 
         z = b[k] + gamma * max(b[k], 0)
         for j in range(J):
             z += a[j] * (W[j, k] + gamma * max(W[j, k], 0))
-        denominator = _stabilized(z, stabilizer)
+        denominator = stabilized(z, stabilizer)
         for j in range(J):
             if denominator != 0:
                 below[j] += a[j] * (W[j, k] + gamma * max(W[j, k], 0)) / denominator * R[k]
@@ -84,7 +84,7 @@ def generalized_gamma(
         for j in range(J):
             p = a[j] * W[j, k]
             total += p + gamma * favoured(p, 0)
-        denominator = _stabilized(total, stabilizer)
+        denominator = stabilized(total, stabilizer)
         for j in range(J):
             p = a[j] * W[j, k]
             if denominator != 0:
@@ -100,7 +100,7 @@ def z_plus(a: Array, W: Array, b: Array, R: Array, exists: Array, stabilizer: fl
         z = 0.0
         for j in range(J):
             z += a[j] * max(W[j, k], 0)
-        denominator = _stabilized(z, stabilizer)
+        denominator = stabilized(z, stabilizer)
         for j in range(J):
             if denominator != 0:
                 below[j] += a[j] * max(W[j, k], 0) / denominator * R[k]
@@ -125,8 +125,8 @@ def alpha_beta(
         for j in range(J):
             plus += max(a[j] * W[j, k], 0)
             minus += min(a[j] * W[j, k], 0)
-        plus = _stabilized(plus, stabilizer)
-        minus = _stabilized(minus, stabilizer)
+        plus = stabilized(plus, stabilizer)
+        minus = stabilized(minus, stabilizer)
         for j in range(J):
             if plus != 0:
                 below[j] += alpha * max(a[j] * W[j, k], 0) / plus * R[k]
@@ -146,7 +146,7 @@ def z_bounds(
         z = 0.0
         for j in range(J):
             z += a[j] * W[j, k] - l[j] * max(W[j, k], 0) - h[j] * min(W[j, k], 0)
-        denominator = _stabilized(z, stabilizer)
+        denominator = stabilized(z, stabilizer)
         for j in range(J):
             if denominator != 0:
                 q = a[j] * W[j, k] - l[j] * max(W[j, k], 0) - h[j] * min(W[j, k], 0)
@@ -162,7 +162,7 @@ def w_squared(a: Array, W: Array, b: Array, R: Array, exists: Array, stabilizer:
         z = 0.0
         for j in range(J):
             z += W[j, k] ** 2
-        denominator = _stabilized(z, stabilizer)
+        denominator = stabilized(z, stabilizer)
         for j in range(J):
             if denominator != 0:
                 below[j] += W[j, k] ** 2 / denominator * R[k]
@@ -178,7 +178,7 @@ def flat(a: Array, W: Array, b: Array, R: Array, exists: Array, stabilizer: floa
         for j in range(J):
             if exists[j, k]:
                 number += 1
-        denominator = _stabilized(number, stabilizer)
+        denominator = stabilized(number, stabilizer)
         for j in range(J):
             if exists[j, k] and denominator != 0:
                 below[j] += 1 / denominator * R[k]
@@ -287,6 +287,6 @@ def _reads(layer: Any, place: Any, element: Any, dilation: Any) -> list[int]:
     ]
 
 
-def _stabilized(z: float, stabilizer: float) -> float:
+def stabilized(z: float, stabilizer: float) -> float:
     """z + stabilizer · sgn(z), with sgn 0 = +1."""
     return z + stabilizer if z >= 0 else z - stabilizer

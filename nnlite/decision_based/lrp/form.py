@@ -8,6 +8,8 @@ over the terms of a group:
     c   = layer′.backward(s)                  step 3: collected by the inputs
     R_j = Σ a′ ⊙ c                            step 4: each input's share
 
+At a join (an Add), a′ is a tuple, and so are c and R_j: one array for each branch, with the weights 1.
+
 What does not reach the inputs is in the same s: Σ b′ s went to the bias, Σ stabilizer · s to the stabilizer, and κ R
 of a zero denominator was dropped. So the books close without a second computation. (A denominator so small that R / z
 would overflow counts as zero.)
@@ -17,9 +19,9 @@ Source: slides, "LRP Calculation"; Montavon et al. 2019, sec. 10.2.2 (the four s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, reduce
+from functools import cached_property, partial, reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -80,22 +82,34 @@ def four_steps(
     size = stabilizer(z) if callable(stabilizer) else z.dtype.type(stabilizer)
     s, lost = divide(R, z, size)  # step 2: s = R / (z + size · sgn z), and 0 where nothing can be divided
     c = [layer.backward(a, s) for a, layer in fed]  # step 3
-    R_j = total(a * c_a for (a, _), c_a in zip(fed, c, strict=True))  # step 4
+    R_j = total(each(np.multiply, a, c_a) for (a, _), c_a in zip(fed, c, strict=True))  # step 4
     return z, s, R_j, size, lost
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One layer of LRP: R_k above, R_j below, and where the difference went. The sums are (N,), one per sample."""
+    """One layer of LRP: R_k above, R_j below, and where the difference went. The sums are (N,), one per sample.
+
+    At a join R_j is a tuple, one array for each branch.
+    """
 
     above: np.ndarray
-    below: np.ndarray
+    below: Any
     parts: Sequence[Part] = ()
     on_padding: np.ndarray | float = 0.0
 
     @property
+    def given(self) -> np.ndarray:
+        """Σ R_j: what was given on."""
+        return (
+            sum(map(per_sample, self.below), self._nothing) if isinstance(self.below, tuple) else per_sample(self.below)
+        )
+
+    @property
     def bias(self) -> np.ndarray:
-        """What the bias absorbed."""
+        """What the bias absorbed; all of it at a Constant, which reads nothing and gives nothing on."""
+        if isinstance(self.below, tuple) and not self.below:
+            return per_sample(self.above)
         return sum((part.bias for part in self.parts), start=self._nothing)
 
     @property
@@ -126,6 +140,8 @@ class Prepared:
     def __init__(self, rule: Rule, layer: Layer) -> None:
         if rule.needs_weights and not hasattr(layer, "W"):
             raise TypeError(f"{rule!r} changes weights, and {layer!r} has none; zero and epsilon fit it.")
+        if layer.reads != 1 and not (layer.linear and layer.reads is None and rule.fits_joins):
+            raise TypeError(f"{rule!r} does not fit {layer!r}; the rules of joins are in lrp.joins.")
         self.rule, self.layer = rule, layer
         self.changed = [in_range([changed(layer, term) for term in group.terms]) for group in rule.groups]
 
@@ -138,15 +154,18 @@ class Prepared:
             kappa = group.kappa(z) if callable(group.kappa) else group.kappa
             inputs = [term.input(a) for term in group.terms]  # None: all zeros, which bring nothing
             fed = [(given, layer) for given, layer in zip(inputs, layers, strict=True) if given is not None]
-            fed = fed or [(np.zeros_like(a), layers[0])]
+            fed = fed or [(each(np.zeros_like, a), layers[0])]
             if layers[0].dtype is not None and layers[0].dtype != a.dtype:  # float32 could not hold the weights
                 fed = [(given.astype(layer.dtype), layer) for given, layer in fed]
             known = z if len(fed) == 1 and fed[0][0] is a and fed[0][1] is self.layer else None
             share = R if group.kappa == 1 else kappa * R
             z_group, s, R_j, size, lost = four_steps(fed, share, self.rule.stabilizer, known)
             if len(group.terms) > 1:
-                R_j += 0.0  # −0 becomes 0: that a⁻ is left out where no sample has one shows in no bit
-            parts.append(Part(a, layers, kappa, z_group, s, R_j.astype(R.dtype, copy=False), size, lost))
+                R_j = each(
+                    partial(np.add, 0.0), R_j
+                )  # −0 becomes 0: no bit shows that a⁻ is left out where there is none
+            R_j = each(partial(np.asarray, dtype=R.dtype), R_j)
+            parts.append(Part(a, layers, kappa, z_group, s, R_j, size, lost))
         return parts
 
     def step(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> Step:
@@ -196,6 +215,11 @@ def per_sample(values: np.ndarray) -> np.ndarray:
     return values.sum(axis=tuple(range(1, values.ndim)), dtype=np.float64)
 
 
-def total(arrays: Iterable[np.ndarray]) -> np.ndarray:
+def each(function: Callable[..., Any], *values: Any) -> Any:
+    """function(*values); of tuples, a value for each branch, a tuple of what it gives for each."""
+    return tuple(map(function, *values)) if isinstance(values[0], tuple) else function(*values)
+
+
+def total(arrays: Iterable[Any]) -> Any:
     """Their sum, elementwise, with no pass over a single one."""
-    return reduce(np.add, arrays)
+    return reduce(partial(each, np.add), arrays)

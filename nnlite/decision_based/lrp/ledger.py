@@ -10,7 +10,22 @@ from typing import Any
 import numpy as np
 
 from ... import printed
-from .form import per_sample
+from ...layers import Add
+from ...network import Network
+from .form import Step, per_sample
+
+
+@dataclass(frozen=True, eq=False)
+class Carried:
+    """What one of the branches that meet in a join carried on: Σ R (N,), and from which layer.
+
+    `largest` is max |x_b / z| over the places of an Add where relevance arrives, (N,): far above 1 the branches cancel
+    there, and their shares are large and of opposite signs. None at other joins.
+    """
+
+    layer: str
+    R: np.ndarray
+    largest: np.ndarray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +33,8 @@ class Entry:
     """One layer's line in the ledger; the sums are (N,), one for each sample.
 
     Σ R above = Σ R below + to the bias + to the stabilizer + dropped.
+
+    `branches` are those of a join, in the order of its wires.
     """
 
     layer: str
@@ -27,11 +44,29 @@ class Entry:
     bias: np.ndarray
     stabilizer: np.ndarray
     dropped: np.ndarray
+    branches: tuple[Carried, ...] = ()
 
     @property
     def difference(self) -> np.ndarray:
         """What the line does not account for: zero up to rounding."""
         return self.above - self.below - self.bias - self.stabilizer - self.dropped
+
+
+def entry(name: str, rule: str, step: Step, *branches: Carried) -> Entry:
+    """The line of one layer, from its step."""
+    return Entry(name, rule, per_sample(step.above), step.given, step.bias, step.stabilizer, step.dropped, branches)
+
+
+def carried(network: Network, l: int, a: Any, z: np.ndarray, step: Step) -> list[Carried]:
+    """What each branch that meets in layer l carried on; none where it is no join."""
+    if not isinstance(a, tuple):
+        return []
+    names, axes = ("input", *network.names), tuple(range(1, z.ndim))
+    sizes = np.where((step.above != 0) & (z != 0), np.abs(z), np.inf)
+    largest = [(np.abs(x) / sizes).max(axis=axes) if isinstance(network[l], Add) else None for x in a]
+    return [
+        Carried(names[i], per_sample(R), most) for i, R, most in zip(network.wires[l], step.below, largest, strict=True)
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +129,11 @@ class Ledger:
         for entry in self.entries[::-1]:
             numbers = (_six_digits(getattr(entry, column)[sample]) for column in columns)
             rows.append((entry.layer, entry.rule, *numbers))  # type: ignore[arg-type]
-        ends = self.entries[-1].above[sample], self.entries[0].below[sample]
+            for branch in entry.branches:
+                share = f"{100 * branch.R[sample] / entry.above[sample]:.1f} %" if entry.above[sample] else ""
+                most = "" if branch.largest is None else f", |x/z| up to {branch.largest[sample]:.3g}"
+                rows.append((f"  {branch.layer}", share + most, "", _six_digits(branch.R[sample]), "", "", ""))
+        ends = self.entries[-1].above[sample], per_sample(self.relevances[0])[sample]
         totals = (_six_digits(number) for number in (*ends, *(self.total(column)[sample] for column in columns[2:])))
         rows.append(("score", "to pixels", *totals))  # type: ignore[arg-type]
         return "\n".join(filter(None, [printed.columns(rows, left=(0, 1)), self.open(sample)]))

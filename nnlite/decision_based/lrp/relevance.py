@@ -13,14 +13,16 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from ...layers import Layer
+from ...layers.arguments import kind_of
 from ...network import Network
+from ...printed import columns
 from ...walk import LocalRule
 from ..inputs import walked
 from ..method import method
 from ..target import Target, aimed, explained_class, is_neuron
 from .composites import Rules, rules_for
-from .ledger import Entry, Ledger, per_sample
-from .rule import PASSING, Rule, name_of, step_of
+from .ledger import Ledger, carried, entry
+from .rule import PASSING, Rule, Share, name_of, step_of
 from .rules import epsilon
 
 
@@ -68,17 +70,29 @@ class LRP:
         network, top, rules = self._walk(target)
         return (network, *walked(network, x, top, rules, keep=True), rules)
 
+    def plan(self) -> str:
+        """The rule of each layer, a line each: which branch of a product is its gate, too.
+
+        >>> from nnlite.layers import Dense, ReLU
+        >>> print(LRP(Network([Dense(np.eye(2)), ReLU()])).plan())
+        dense1  epsilon(epsilon=1e-06)
+        relu1   passes
+        """
+        return columns(
+            [(name, name_of(rule)) for name, rule in zip(self.network.names, self.rules, strict=True)], (0, 1)
+        )
+
     def ledger(self, x: np.ndarray, target: Target = None) -> Ledger:
         """Where the score went, layer by layer: see `ledger`."""
-        strangers = [rule for rule in self.rules if not isinstance(rule, Rule) and rule not in PASSING]
+        strangers = [rule for rule in self.rules if not isinstance(rule, (Rule, Share)) and rule not in PASSING]
         if strangers:
             raise TypeError(f"A ledger needs rules in the words of lrp.Rule, got {strangers[0]!r}.")
         network, a, R, rules = self.steps(x, target)
-        sums = [per_sample(values) for values in R]
         entries = []
         for l, (name, layer, rule) in enumerate(zip(network.names, network, rules, strict=True)):
-            step = step_of(rule, layer, a[l], a[l + 1], R[l + 1])
-            entries.append(Entry(name, name_of(rule), sums[l + 1], sums[l], step.bias, step.stabilizer, step.dropped))
+            read = network.read(l, a)
+            step = step_of(rule, layer, read, a[l + 1], R[l + 1])
+            entries.append(entry(name, name_of(rule), step, *carried(network, l, read, a[l + 1], step)))
         return Ledger(tuple(entries), tuple(R), target if is_neuron(target) else explained_class(a[-1], target))
 
     def _walk(self, target: Any) -> tuple[Network, Any, list[Any]]:
@@ -86,14 +100,15 @@ class LRP:
         if not is_neuron(target):
             return self.network, aimed(self.network, target, self.start)[1], self._on_layers
         part, top = aimed(self._given, target, self.start)
-        if len(part) > len(self.network):
+        if target[0] not in self.network.names:
             raise ValueError(
                 f"LRP divides scores, not probabilities; {target!r} is above the scores. Choose a layer below."
             )
         part = part.merged()  # a BatchNorm above the neuron is not merged into it
+        places = [self.network.index(name) for name in part.names]
         same = [
-            ready if layer is known else _on(rule, layer, name)
-            for layer, known, ready, rule, name in zip(part, self.network, self._on_layers, self.rules, part.names)  # noqa: B905
+            self._on_layers[l] if layer is self.network[l] else _on(self.rules[l], layer, name)
+            for l, layer, name in zip(places, part, part.names, strict=True)
         ]
         return part, top, same
 
@@ -102,7 +117,7 @@ def _on(rule: LocalRule, layer: Layer, name: str) -> Any:
     """The rule ready for its layer; one of the user's own must give R_j in the shape and the dtype of a_j."""
     if isinstance(rule, Rule):
         return rule.on(layer)
-    return rule if rule in PASSING else _Checked(rule, name)
+    return rule if isinstance(rule, Share) or rule in PASSING else _Checked(rule, name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,9 +129,11 @@ class _Checked:
 
     def __call__(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
         R_j = self.rule(layer, a, z, R)
-        if not isinstance(R_j, np.ndarray) or R_j.shape != a.shape or R_j.dtype != a.dtype:
-            got = f"{R_j.shape} {R_j.dtype}" if isinstance(R_j, np.ndarray) else repr(R_j)
-            raise ValueError(f"The rule of layer {self.name} must give R_j as {a.shape} {a.dtype}, got {got}.")
+        given, wanted = (each if isinstance(each, tuple) else (each,) for each in (R_j, a if layer.reads else ()))
+        if (layer.reads != 1 and not isinstance(R_j, tuple)) or list(map(kind_of, given)) != list(map(kind_of, wanted)):
+            expected = ", ".join(map(kind_of, wanted)) or "an empty tuple"
+            got = ", ".join(map(kind_of, given))
+            raise ValueError(f"The rule of layer {self.name} must give R_j as {expected}, got {got}.")
         return R_j
 
 

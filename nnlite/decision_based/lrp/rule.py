@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from ...layers import Layer
-from ...layers.arguments import number
+from ...layers.arguments import kind_of, number
+from ...layers.joins import summed_to
 from .form import Prepared, Step, per_sample
 
 # ------------------------------------------------------------------------------------------ what becomes of weights
@@ -83,13 +84,19 @@ def favour(gamma: float, change: Change = POSITIVE) -> Change:
 
 @dataclass(frozen=True)
 class Input:
-    """a′, made of the activations a below; None where a′ is known to be zero everywhere."""
+    """a′, made of the activations a below; None where a′ is known to be zero everywhere.
+
+    At a join it is made of each branch x_b.
+    """
 
     symbol: str
     make: Callable[[np.ndarray], np.ndarray | None]
 
-    def __call__(self, a: np.ndarray) -> np.ndarray | None:
-        return self.make(a)
+    def __call__(self, a: Any) -> Any:
+        if not isinstance(a, tuple):
+            return self.make(a)
+        made = [self.make(x) for x in a]
+        return tuple(np.zeros_like(x) if m is None else m for x, m in zip(a, made, strict=True))
 
 
 def rising(a: np.ndarray) -> np.ndarray:
@@ -103,6 +110,20 @@ def falling(a: np.ndarray) -> np.ndarray | None:
 
 
 A, A_PLUS, A_MINUS, ONE = Input("a", same), Input("a⁺", rising), Input("a⁻", falling), Input("1", np.ones_like)
+ABSOLUTE = Input("|a|", np.abs)
+
+
+@dataclass(frozen=True)
+class Branch:
+    """At a join: 1 at branch b, 0 at the others."""
+
+    b: int
+    symbol: str = "1_b"
+
+    def __call__(self, a: Any) -> Any:
+        if not isinstance(a, tuple) or not -len(a) <= self.b < len(a):
+            raise ValueError(f"branch {self.b}: expected a join of more branches, got {kind_of(a)}; count from 0.")
+        return tuple(np.ones_like(x) if i == self.b % len(a) else np.zeros_like(x) for i, x in enumerate(a))
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,6 +295,12 @@ class Rule:
         """Whether the rule changes weights; zero and ε do not, and fit average pooling and BatchNorm too."""
         return not all(term.keeps_weights for group in self.groups for term in group.terms)
 
+    @cached_property
+    def fits_joins(self) -> bool:
+        """Whether it is a rule for the branches of a join: it changes no weights, and needs no bounds."""
+        made = all(isinstance(term.input, (Input, Branch)) for group in self.groups for term in group.terms)
+        return made and self.needs is None and not self.needs_weights
+
     def on(self, layer: Layer) -> Prepared:
         """This rule on one layer, its changed layers made.
 
@@ -306,6 +333,29 @@ class Rule:
         return f"{self.name}({', '.join(f'{key}={_short(value)}' for key, value in self.options.items())})"
 
 
+@dataclass(frozen=True)
+class Share:
+    """R_b = share_b · R at a Multiply, summed over the axes along which branch b was spread.
+
+    Without shares they are found at each call: a branch that was spread, such as a gate (N, C, 1, 1), gets nothing and
+    the other all; where none or both were, each gets a half.
+    """
+
+    name: str
+    shares: tuple[float, ...] | None = None
+    options: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    def __call__(self, layer: Layer, a: Any, z: np.ndarray, R: np.ndarray) -> tuple[np.ndarray, ...]:
+        spread = [x.shape != z.shape for x in a]
+        shares = self.shares or (
+            [0.0 if gate else 1.0 for gate in spread] if sum(spread) == 1 else [1 / len(a)] * len(a)
+        )
+        return tuple(summed_to(R * R.dtype.type(share), x.shape) for x, share in zip(a, shares, strict=True))
+
+    def __repr__(self) -> str:
+        return f"{self.name}({', '.join(f'{key}={value}' for key, value in self.options.items())})"
+
+
 def passes(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
     """R_j = R_k: each neuron of a pointwise layer has one input, which gets all."""
     return R
@@ -326,8 +376,19 @@ def winner_takes_all(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) 
     return layer.backward(a, R)
 
 
+def gives_back(layer: Layer, a: Any, z: np.ndarray, R: np.ndarray) -> Any:
+    """A Concat: each branch gets its slice."""
+    return layer.backward(a, R)
+
+
+def absorbs(layer: Layer, a: Any, z: np.ndarray, R: np.ndarray) -> tuple[()]:
+    """A Constant: it reads nothing, and keeps what it gets."""
+    return ()
+
+
 PASSING: dict[Any, str] = {
-    passes: "passes", reshapes: "passes", moves: "passes", winner_takes_all: "winner takes all"
+    passes: "passes", reshapes: "passes", moves: "passes", winner_takes_all: "winner takes all", gives_back: "passes",
+    absorbs: "absorbs",
 }  # fmt: skip
 """The rules of layers that divide nothing, and how the ledger calls them."""
 
@@ -348,9 +409,11 @@ def step_of(rule: Any, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray
     """
     if isinstance(rule, (Rule, Prepared)):
         return rule.step(layer, a, z, R)
-    if rule in PASSING:
-        on_padding = per_sample(np.where(layer.forward(np.ones_like(a)) == 0, R, 0)) if rule is moves else 0.0
+    if rule is moves:
+        on_padding = per_sample(np.where(layer.forward(np.ones_like(a)) == 0, R, 0))
         return Step(R, rule(layer, a, z, R), on_padding=on_padding)
+    if rule in PASSING or isinstance(rule, Share):
+        return Step(R, rule(layer, a, z, R))
     raise TypeError(f"Books need rules in the words of lrp.Rule, got {rule!r}.")
 
 
