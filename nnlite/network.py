@@ -9,7 +9,7 @@ from typing import Any, overload
 import numpy as np
 
 from . import architecture, classes, finite, surgery, wiring
-from .batch import check_batch, samples
+from .batch import check_batch
 from .layers import Layer
 from .layers.arguments import Shape, sizes
 from .layers.blocks import Block, Row
@@ -231,7 +231,11 @@ class Network:
         """The dtype of the weights (float32 for a network without any)."""
         return next((layer.dtype for layer in self.layers if layer.dtype is not None), np.dtype(np.float32))
 
-    batch = cached_property(samples)
+    @cached_property
+    def batch(self) -> int:
+        """How many samples fit: as many as the masks of a draw were drawn for; 1 where each is treated separately."""
+        return max((layer.batch for layer in self.layers), default=1)
+
     last_read = cached_property(lambda self: wiring.last_read(self.wires))
 
     def up_to(self, name: str) -> "Network":
@@ -272,10 +276,7 @@ class Network:
     def summary(self, input_shape: Shape | None = None) -> str:
         """A table of the layers: name, layer, shape of the output, number of parameters.
 
-        Parameters
-        ----------
-        input_shape
-            The shape of one input without the batch axis; the network's own where it knows it.
+        `input_shape` is the shape of one input without the batch axis; the network's own where it knows it.
         """
         return architecture.summary(self, input_shape or self.input_shape)
 

@@ -153,6 +153,11 @@ def with_parameters(network: Network, parameters: Mapping[str, np.ndarray]) -> N
     return _with_values(network, layers) if alike else with_layers(network, layers)
 
 
+def exchanged(network: Network, layers: Mapping[int, Layer]) -> Network:
+    """The network with other layers at some positions, which turn the same shapes into the same shapes."""
+    return _with_values(network, [layers.get(l, layer) for l, layer in enumerate(network)]) if layers else network
+
+
 def with_layers(network: Network, layers: Iterable[Layer]) -> Network:
     """The network with other layers in the same places: its names, wires, input_shape and info."""
     return _as_prepared(network, type(network)(layers, network.names, network.input_shape, network.info, network.wires))

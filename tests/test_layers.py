@@ -25,6 +25,7 @@ from nnlite.layers import (
     AdaptiveAvgPool2d,
     AvgPool2d,
     BatchNorm,
+    BatchNormInTraining,
     Conv2d,
     ConvTranspose2d,
     Dense,
@@ -197,7 +198,7 @@ SMOOTH = {  # name -> (layer, f, its limits at -inf and inf: a number, or "a")
 
 
 def one_of_every_kind():
-    """name -> (layer, shape of an input): all kinds in float64, some in several forms."""
+    """name -> (layer, shape of an input): every kind in float64, some in several forms."""
     r = np.random.default_rng(7).normal
     return {
         "Dense": (Dense(r(size=(5, 4)), r(size=4)), (3, 5)),
@@ -217,6 +218,8 @@ def one_of_every_kind():
         "GroupNorm of vectors": (GroupNorm(2, r(size=6), r(size=6), 1e-3), (3, 6)),
         "InstanceNorm": (InstanceNorm(r(size=3), r(size=3)), (2, 3, 2, 3)),
         "InstanceNorm of sequences": (InstanceNorm(r(size=3), r(size=3), 0.1), (2, 3, 4)),
+        "BatchNormInTraining": (BatchNormInTraining(r(size=3), r(size=3)), (2, 3, 2, 2)),
+        "BatchNormInTraining of vectors": (BatchNormInTraining(r(size=3), r(size=3), 1e-3), (4, 3)),
         "MaxPool2d": (MaxPool2d(2), (2, 2, 4, 4)),
         "MaxPool2d overlapping": (MaxPool2d((3, 2), 1, (1, 0), ceil_mode=True), (2, 2, 4, 5)),
         "AvgPool2d": (AvgPool2d(2), (2, 2, 4, 4)),
@@ -264,8 +267,9 @@ def input_and_signal(layer, shape, dtype=np.float64):
     return a, rng.normal(size=layer.output_shape(shape)).astype(dtype)
 
 
-def test_the_list_above_has_every_kind_of_layer():
-    assert {type(layer).__name__ for layer, _ in EVERY.values()} == set(KINDS)
+def test_the_list_above_has_every_kind_of_layer_that_reads_one_activation():
+    kinds = {name for name, kind in KINDS.items() if kind.reads == 1}
+    assert {type(layer).__name__ for layer, _ in EVERY.values()} == {*kinds, "BatchNormInTraining"}
 
 
 # --------------------------------------------------------------------------------------------------- the way forward
@@ -440,6 +444,7 @@ BY_HAND = {
         [[[[1.5, 10.5, 2.5, 20.5, 0.5]]]],
     ),
     "BatchNorm": (BatchNorm([2.0], [1.0], [3.0], [3.0], eps=1.0), [[5.0]], [[3.0]]),
+    "BatchNormInTraining": (BatchNormInTraining([2.0], [1.0], 3.0), [[1.0], [3.0]], [[0.0], [2.0]]),
     "MaxPool2d": (MaxPool2d(2, 1), IMAGE, [[[[5.0, 6.0], [8.0, 9.0]]]]),
     "MaxPool2d in ceil mode": (MaxPool2d(2, ceil_mode=True), IMAGE, [[[[5.0, 6.0], [8.0, 9.0]]]]),
     "MaxPool2d larger than the image": (MaxPool2d(4, 4, ceil_mode=True), IMAGE, [[[[9.0]]]]),
@@ -569,7 +574,8 @@ def test_layers_of_vectors_satisfy_the_adjoint_identity(n, J, K, seed):
         assert_adjoint(layer, a)
     for layer in (ReLU(), LeakyReLU(0.3)):
         assert_adjoint(layer, a, relative=1e-9, step=1e-4)
-    for layer in (Tanh(), Sigmoid(), Softmax(), LogSoftmax()):
+    in_training = [BatchNormInTraining(*rng.normal(size=(2, J)), 0.5)] if n > 1 else []
+    for layer in (Tanh(), Sigmoid(), Softmax(), LogSoftmax(), *in_training):
         assert_adjoint(layer, a, relative=1e-6, step=1e-5)
 
 
@@ -586,6 +592,8 @@ def test_layers_of_images_satisfy_the_adjoint_identity(n, channels, size, seed):
         BatchNorm(*rng.normal(size=(3, channels)), rng.uniform(0.1, 2, channels)),
     ):
         assert_adjoint(layer, a)
+    if n * size[0] * size[1] > 1:
+        assert_adjoint(BatchNormInTraining(*rng.normal(size=(2, channels)), 0.5), a, relative=1e-6, step=1e-5)
 
 
 # ------------------------------------------------------------------------------------------------------ max-pooling
@@ -690,6 +698,10 @@ def test_an_empty_batch_goes_up_and_down(layer, shape, backend):
     if isinstance(layer, Mask):
         layer = Mask(layer.m[:1])
     a = np.zeros((0, *shape[1:]))
+    if isinstance(layer, BatchNormInTraining):  # which has no mean of nothing
+        with pytest.raises(ValueError, match="two numbers or more in each channel"):
+            layer.forward(a)
+        return
     with mock.patch.dict(os.environ, NNLITE_BACKEND=backend):
         z = layer.forward(a)
         assert z.shape == (0, *layer.output_shape(shape)[1:])
@@ -850,6 +862,17 @@ WRONG_INPUTS = {
     "ConvTranspose2d of no pixels": (ConvTranspose2d(np.ones((1, 1, 3, 3))), (1, 1, 0, 1), "at least one pixel"),
     "BatchNorm of other channels": (BatchNorm(*np.ones((4, 3))), (2, 4), r"\(N, 3\) or \(N, 3, H, W\), got \(2, 4\)"),
     "BatchNorm of sequences": (BatchNorm(*np.ones((4, 3))), (2, 3, 5), r"got \(2, 3, 5\)"),
+    "BatchNormInTraining of other channels": (
+        BatchNormInTraining(*np.ones((2, 3))),
+        (2, 4),
+        r"\(N, 3\) or .* got \(2, 4\)",
+    ),
+    "BatchNormInTraining of one vector": (
+        BatchNormInTraining(*np.ones((2, 3))),
+        (1, 3),
+        r"takes two numbers or more in each channel, got \(1, 3\)\. One has no variance: choose a batch_size",
+    ),
+    "BatchNormInTraining of one pixel": (BatchNormInTraining(*np.ones((2, 3))), (1, 3, 1, 1), "One has no variance"),
     "MaxPool2d without batch": (MaxPool2d(2), (3, 5, 5), r"\(N, C, H, W\), got \(3, 5, 5\). Add the batch axis"),
     "MaxPool2d of tiny images": (MaxPool2d(3), (1, 1, 2, 5), r"window \(3, 3\) fits into, got \(1, 1, 2, 5\)"),
     "MaxPool2d of no pixels": (MaxPool2d(2, 2, 1), (1, 1, 0, 5), "fits into"),
@@ -916,6 +939,9 @@ WRONG_LAYERS = {
     "BatchNorm, eps True": (lambda: BatchNorm([1], [0], [0], [1], True), "eps must be a finite number, got True"),
     "BatchNorm, eps by name": (lambda: BatchNorm([1], [0], [0], [1], "small"), "eps .* got 'small'"),
     "BatchNorm, 2 axes": (lambda: BatchNorm(*ones((4, 1, 3))), r"gamma takes 1 axes, got the shape \(1, 3\)"),
+    "BatchNormInTraining, mixed": (lambda: BatchNormInTraining(ones(3), narrow), "gamma float64, beta float32"),
+    "BatchNormInTraining, lengths": (lambda: BatchNormInTraining(ones(2), ones(3)), r"beta takes the shape \(2,\)"),
+    "BatchNormInTraining, eps NaN": (lambda: BatchNormInTraining([1], [0], np.nan), "eps must be a finite number"),
     "MaxPool2d, size 0": (lambda: MaxPool2d(0), "MaxPool2d: size must be at least 1, got 0"),
     "MaxPool2d, size True": (lambda: MaxPool2d(True), "size takes an integer or a pair of integers, got True"),
     "MaxPool2d, stride 0": (lambda: MaxPool2d(2, 0), "stride must be at least 1, got 0"),

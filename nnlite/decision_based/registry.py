@@ -89,6 +89,10 @@ def _anything(network: Network) -> bool:
     return True
 
 
+Explainer = Callable[[Network, np.ndarray, Any], np.ndarray]
+"""method(network, x, target) -> a map for each sample."""
+
+
 def _lrp(
     name: str, rules: lrp.Rule | lrp.Composite, formula: str, fits: Callable[[Network], bool] = _anything
 ) -> Method:

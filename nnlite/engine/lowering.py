@@ -86,7 +86,7 @@ def why_not(layer: Layer) -> str:
     """Why a layer is none of the library's; empty where it is."""
     kind = type(layer)
     if LIBRARY.get(kind.__name__) is not kind:
-        return f"{kind.__name__} is a layer of your own"
+        return f"{kind.__name__} " + ("is a layer of your own" if layer.batch == 1 else "takes the batch as a whole")
     bases = [base.__name__ for base in kind.__mro__]
     replaced = [
         name

@@ -2,7 +2,7 @@
 
     dense.py        z_k = Σ_j a_j w_jk + b_k
     conv2d.py       convolution and its transpose
-    batchnorm.py    (a − μ) / σ, scaled and shifted
+    batchnorm.py    (a − μ) / σ, scaled and shifted; in training with the μ and σ of each batch
     pooling.py      maximum and mean over windows
     activations.py  ReLU, Softmax, LogSoftmax
     pointwise.py    LeakyReLU, PReLU, Tanh, Sigmoid, ReLU6, Hardsigmoid, Hardswish, SiLU, GELU, ELU, Softplus
@@ -18,7 +18,7 @@ Every layer has `forward(a)`, the exact vector-Jacobian product `backward(a, dz)
 """
 
 from .activations import LogSoftmax, ReLU, Softmax
-from .batchnorm import BatchNorm
+from .batchnorm import BatchNorm, BatchNormInTraining
 from .blocks import Branches, Residual
 from .conv2d import Conv2d, ConvTranspose2d
 from .dense import Dense
@@ -74,7 +74,7 @@ KINDS: dict[str, type[Layer]] = {
         Constant,
     )
 }
-"""Every kind of layer by its name: what a saved network may consist of."""
+"""Every kind of layer by its name: what a saved network may consist of (a BatchNormInTraining is not for keeping)."""
 
 __all__ = [
     "ELU",
@@ -84,6 +84,7 @@ __all__ = [
     "Add",
     "AvgPool2d",
     "BatchNorm",
+    "BatchNormInTraining",
     "Branches",
     "Concat",
     "Constant",

@@ -75,6 +75,11 @@ class Layer:
         return shape
 
     @property
+    def batch(self) -> int:
+        """How many samples it takes, or needs, at once; 1 where it treats each separately."""
+        return 1
+
+    @property
     def sums(self) -> bool:
         """Whether each z_k is a sum of several inputs with their weights: what LRP divides."""
         return self.linear and self.reads == 1 and not (self.pointwise or self.reshapes or self.moves)

@@ -34,10 +34,7 @@ def sight(network: Network) -> Sight:
 
     k is the window of layer l (of a dilated convolution, with its gaps), p its padding, s_l its stride.
 
-    Raises
-    ------
-    ValueError
-        A layer does not see one window at each place, such as a Dense or a ConvTranspose2d.
+    Raises ValueError: a layer does not see one window at each place, such as a Dense or a ConvTranspose2d.
 
     Source: Dumoulin and Visin 2016, "A guide to convolution arithmetic for deep learning" (the window of one layer).
 
@@ -123,20 +120,11 @@ def _within(low: int, high: int, m: int) -> slice:
 
 @dataclass(frozen=True, eq=False)
 class Tiled:
-    """Through(network, Selected(where, f)) by tiles, for an f that is a sum over the places of the activations.
+    """Through(network, Selected(where, f)) by tiles, for an f that is a sum over the places, such as squared_norm.
 
-    f(x) = Σ_tiles f(the activations that the tile owns); the gradient is the sum of theirs. Nothing is approximated.
-
-    Parameters
-    ----------
-    network
-        Layers with a `sight`.
-    f
-        Such as squared_norm.
-    tile
-        About how many pixels high and wide the tiles are, without what they see beyond their borders.
-    where
-        Which activations: (samples, channels, rows, columns).
+    f(x) = Σ_tiles f(the activations that the tile owns); the gradient is the sum of theirs. Nothing is approximated. A
+    tile is about that many pixels high and wide, without what it sees beyond its borders; `where` are the samples,
+    channels, rows and columns of the activations.
     """
 
     network: Network

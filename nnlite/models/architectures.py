@@ -87,10 +87,7 @@ INPUTS = dict.fromkeys(BUILDERS, (1, 28, 28)) | {"tiny": (1, 8, 8), "colour_net"
 def build(name: str, seed: int = 0) -> Network:
     """A network by name with fresh weights (He et al. 2015, eq. 10: variance 2 / inputs; biases 0), in float32.
 
-    Raises
-    ------
-    ValueError
-        There is no network of that name.
+    Raises ValueError: there is no network of that name.
 
     >>> build("tiny")
     Network(4 layers: flatten1, dense1, relu1, dense2)

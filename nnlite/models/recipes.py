@@ -25,14 +25,9 @@ IMAGES: dict[str, tuple[int, ...]] = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: AdamW, one-cycle rate.
+    """How a network is trained: AdamW, one-cycle rate, on a data set of IMAGES.
 
-    Attributes
-    ----------
-    dataset
-        "strokes", "uci", "mnist" or "textures".
-    box
-        The height and width, in pixels, of the box that the digits or textures of this data set fill.
+    Its digits or textures fill a box that is so many pixels high and wide.
     """
 
     dataset: str = "strokes"
