@@ -14,20 +14,17 @@ import numpy as np
 from .. import wiring
 from ..layers import (
     Add,
-    BatchNorm,
     Concat,
     Conv2d,
     ConvTranspose2d,
     Dense,
     Flatten,
     GlobalAvgPool,
+    GroupNorm,
     Identity,
-    LeakyReLU,
+    InstanceNorm,
     Mask,
     Multiply,
-    ReLU,
-    Sigmoid,
-    Tanh,
 )
 from ..layers.arguments import DTYPES, pair, unmasked
 from ..memory import claim
@@ -284,7 +281,7 @@ def _has_places(maps: np.ndarray) -> bool:
 
 
 def last_maps(network: Network) -> int | None:
-    """The last convolution, or the layer up to which only BatchNorm, dropout, joins and activation functions follow it.
+    """The last convolution, or the layer up to which only norms, dropout, joins and activation functions follow it.
 
     None without a convolution. A pooling ends the row, and an activation function behind it is not reached: there the
     maps are coarser, and the means α_k more often speak against all of what is left.
@@ -292,8 +289,11 @@ def last_maps(network: Network) -> int | None:
     at = next((i for i in range(len(network) - 1, -1, -1) if isinstance(network[i], (Conv2d, ConvTranspose2d))), None)
     if at is None:
         return None
-    following = (BatchNorm, Identity, Mask, ReLU, LeakyReLU, Tanh, Sigmoid, Add, Concat, Multiply)
+    following = (GroupNorm, InstanceNorm, Add, Concat, Multiply)
     readers = wiring.readers(network.wires)
-    while len(readers[at + 1]) == 1 and isinstance(network[readers[at + 1][0]], following):
-        at = readers[at + 1][0]
+    while len(readers[at + 1]) == 1:
+        above = readers[at + 1][0]
+        if not network[above].pointwise and not isinstance(network[above], following):
+            break
+        at = above
     return at

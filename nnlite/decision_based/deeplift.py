@@ -21,42 +21,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..layers import (
-    Add,
-    AvgPool2d,
-    BatchNorm,
-    Concat,
-    Constant,
-    Conv2d,
-    ConvTranspose2d,
-    Dense,
-    Flatten,
-    GlobalAvgPool,
-    Identity,
-    Layer,
-    LeakyReLU,
-    Mask,
-    MaxPool2d,
-    Multiply,
-    ReLU,
-    Reshape,
-    Sigmoid,
-    Tanh,
-)
+from ..layers import Add, BatchNorm, Concat, Constant, Layer, MaxPool2d, Multiply
 from ..layers.arguments import frozen
 from ..network import Network
 from ..walk import LocalRule
 from .inputs import activations, several_like_input
 from .method import method
 from .target import Target, explained
-
-SUMS = (Dense, Conv2d, ConvTranspose2d, AvgPool2d, GlobalAvgPool)
-"""Linear layers that add several inputs: here the rising and the falling ones meet."""
-
-ONE_TO_ONE = (BatchNorm, Flatten, Reshape, Identity, Mask)  # a Dropout is an Identity
-"""Linear layers that add nothing: each output is one input, moved or scaled."""
-
-NONLINEARITIES = (ReLU, LeakyReLU, Tanh, Sigmoid)
 
 RULES = ("linear", "rescale", "reveal-cancel")
 
@@ -153,25 +124,25 @@ def deeplift_rules(
     rules: list[LocalRule] = []
     parts: list[Pair | None] = [None]  # Δ⁺ and Δ⁻ of each activation, for RevealCancel; None: (Δ)⁺ and (Δ)⁻
     for l, (name, layer, wires) in enumerate(zip(network.names, network, network.wires, strict=True)):
-        if rule == "linear" and not isinstance(layer, (*SUMS, *ONE_TO_ONE, Add, Concat, Constant)):
+        if rule == "linear" and not layer.linear and not isinstance(layer, Constant):
             raise ValueError(
                 f'rule="linear" is for networks of linear layers, and {name} is a {layer!r}; '
                 'take "rescale" or "reveal-cancel".'
             )
         r_j, above = network.read(l, r), None
-        if isinstance(layer, SUMS):
+        if layer.sums:  # here the rising and the falling inputs meet
             rules.append(partial(_linear, r_j=r_j))
             above = _split(layer, a[wires[0]] - r_j) if rule == "reveal-cancel" else None
-        elif isinstance(layer, ONE_TO_ONE):
-            rules.append(_one_to_one)
-            below = parts[wires[0]]
-            above = None if below is None else _passed_on(layer, below)
         elif isinstance(layer, (Add, Concat)):
             rules.append(_branches)
             if any(parts[i] is not None for i in wires):
                 each = [parts[i] or Pair(np.maximum(a[i] - r[i], 0), np.minimum(a[i] - r[i], 0)) for i in wires]
                 above = Pair(*map(layer.forward, zip(*each, strict=True)))
-        elif isinstance(layer, (MaxPool2d, Multiply, *NONLINEARITIES)):
+        elif layer.linear:  # each output is one input, moved or scaled
+            rules.append(_one_to_one)
+            below = parts[wires[0]]
+            above = None if below is None else _passed_on(layer, below)
+        elif layer.pointwise or isinstance(layer, (MaxPool2d, Multiply)):
             rules.append(_nonlinear(layer, r_j, r[l + 1], parts[wires[0]]))
         elif isinstance(layer, Constant):
             rules.append(lambda *_: ())
@@ -245,8 +216,8 @@ def _split(layer: Layer, delta: np.ndarray) -> Pair:
 
 
 def _by_sign(layer: Any) -> list[Layer]:
-    """The layer with its positive weights, then with its negative ones (a mean has none); without bias."""
-    if isinstance(layer, (AvgPool2d, GlobalAvgPool)):
+    """The layer with its positive weights, then with its negative ones (without a W it has none); without bias."""
+    if not layer.weighted:
         return [layer]
     return [replace(layer, W=frozen(clipped(layer.W, 0)), b=None) for clipped in (np.maximum, np.minimum)]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import AvgPool2d, GlobalAvgPool, Layer
+from ..layers import Layer
 from ..layers.arguments import frozen
 from ..network import Network
 from . import lrp
@@ -118,7 +118,7 @@ def _only_passes(layer: Layer, rule: Any) -> bool:
 
 def _need_nonnegative(network: Network, a: list[np.ndarray]) -> None:
     for l, (name, layer) in enumerate(zip(network.names, network, strict=True)):
-        if not layer.weighted and not isinstance(layer, (AvgPool2d, GlobalAvgPool)):
+        if not layer.sums:
             continue
         a_j = network.read(l, a)
         if a_j.size and a_j.min() < 0:

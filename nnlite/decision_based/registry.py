@@ -15,9 +15,7 @@ from ..layers import (
     Flatten,
     GlobalAvgPool,
     Identity,
-    LeakyReLU,
     Mask,
-    Tanh,
 )
 from ..layers.arguments import unmasked
 from ..network import Network
@@ -131,7 +129,7 @@ def _takes_images(network: Network) -> bool:
 
 def _is_rectified(network: Network) -> bool:
     """No layer gives the next ones negative activations but those that a ReLU follows."""
-    return not any(isinstance(layer, (Tanh, LeakyReLU)) for layer in network)
+    return all(layer.nonnegative or layer.linear or not layer.pointwise for layer in network)
 
 
 def _cam(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:

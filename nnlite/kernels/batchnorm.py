@@ -1,4 +1,4 @@
-"""The sums and the passes of a BatchNorm in training, channel by channel: arrays are (N, C, P), P places of a channel."""
+"""The sums of a BatchNorm in training, and its way back, channel by channel: arrays are (N, C, P), P places."""
 
 import numpy as np
 

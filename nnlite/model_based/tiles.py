@@ -11,26 +11,10 @@ import numpy as np
 
 from ..decision_based.method import takes_network
 from ..kernels.windows import Pair
-from ..layers import (
-    Add,
-    AvgPool2d,
-    BatchNorm,
-    Concat,
-    Conv2d,
-    Identity,
-    Layer,
-    LeakyReLU,
-    MaxPool2d,
-    Multiply,
-    ReLU,
-    Sigmoid,
-    Tanh,
-)
+from ..layers import Add, AvgPool2d, Concat, Conv2d, Layer, Mask, MaxPool2d, Multiply
 from ..layers.arguments import Shape
 from ..network import Network
 from .objectives import Objective, Through
-
-IN_PLACE = (BatchNorm, Identity, LeakyReLU, ReLU, Sigmoid, Tanh)
 
 
 class Sight(NamedTuple):
@@ -54,6 +38,7 @@ def sight(network: Network) -> Sight:
 
     Source: Dumoulin and Visin 2016, "A guide to convolution arithmetic for deep learning" (the window of one layer).
 
+    >>> from nnlite.layers import ReLU
     >>> sight(Network([Conv2d(np.ones((1, 1, 5, 5)), padding=2), ReLU(), MaxPool2d(2)]))
     Sight(size=(6, 6), stride=(2, 2), first=(-2, -2))
     """
@@ -81,7 +66,7 @@ def _all(branches: Sequence[Sight]) -> Sight:
 
 def _window(layer: Layer, name: str) -> list[tuple[int, int, int]]:
     """(window, stride, padding) for rows and for columns."""
-    if isinstance(layer, IN_PLACE):
+    if layer.pointwise and not isinstance(layer, Mask):
         return []
     if isinstance(layer, Conv2d):
         window = [d * (k - 1) + 1 for d, k in zip(layer.dilation, layer.W.shape[2:], strict=True)]  # type: ignore[arg-type]

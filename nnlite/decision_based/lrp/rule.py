@@ -20,7 +20,7 @@ import numpy as np
 from ...layers import Layer
 from ...layers.arguments import kind_of, number
 from ...layers.joins import summed_to
-from .form import Prepared, Step
+from .form import Prepared, Step, per_sample
 
 # ------------------------------------------------------------------------------------------ what becomes of weights
 
@@ -366,6 +366,11 @@ def reshapes(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.nd
     return R.reshape(a.shape)
 
 
+def moves(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
+    """R_j = Σ R_k over the places k that a_j was put in. What stands where none was put, on padding, is dropped."""
+    return layer.backward(a, R)
+
+
 def winner_takes_all(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
     """Max-pooling: the winner of each window gets what the window got."""
     return layer.backward(a, R)
@@ -382,7 +387,7 @@ def absorbs(layer: Layer, a: Any, z: np.ndarray, R: np.ndarray) -> tuple[()]:
 
 
 PASSING: dict[Any, str] = {
-    passes: "passes", reshapes: "passes", winner_takes_all: "winner takes all", gives_back: "passes",
+    passes: "passes", reshapes: "passes", moves: "passes", winner_takes_all: "winner takes all", gives_back: "passes",
     absorbs: "absorbs",
 }  # fmt: skip
 """The rules of layers that divide nothing, and how the ledger calls them."""
@@ -404,6 +409,9 @@ def step_of(rule: Any, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray
     """
     if isinstance(rule, (Rule, Prepared)):
         return rule.step(layer, a, z, R)
+    if rule is moves:
+        on_padding = per_sample(np.where(layer.forward(np.ones_like(a)) == 0, R, 0))
+        return Step(R, rule(layer, a, z, R), on_padding=on_padding)
     if rule in PASSING or isinstance(rule, Share):
         return Step(R, rule(layer, a, z, R))
     raise TypeError(f"Books need rules in the words of lrp.Rule, got {rule!r}.")
