@@ -14,7 +14,7 @@ import numpy as np
 
 from ...decision_based import lrp
 from ...decision_based.excitation_backpropagation import excitation_backpropagation
-from ...decision_based.lrp.rule import passes
+from ...decision_based.lrp.passing import passes
 from ...layers import BatchNorm, Conv2d, ConvTranspose2d, ReLU, Softmax
 from ...walk import gradient_rule
 from ..case import ACTIVATIONS, LINEAR, POOLING, Case, array
