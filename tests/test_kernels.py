@@ -4,6 +4,7 @@ Also: which form runs, what happens where Numba may not write its cache, and wha
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from unittest import mock
@@ -318,9 +319,17 @@ def test_where_no_cache_can_be_written_it_compiles_all_the_same_with_one_warning
     assert "every process compiles again. Set NUMBA_CACHE_DIR" in warned[0]
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A cache with what one process compiled."""
+    folder = tmp_path_factory.mktemp("cache")
+    in_a_process(folder)
+    return folder
+
+
 @pytest.mark.parametrize(("kind", "kept"), [("nbi", 0), ("nbi", 30), ("nbc", 0), ("nbc", -100)])
-def test_a_damaged_file_in_the_cache_is_made_anew_with_one_warning(tmp_path, kind, kept):
-    in_a_process(tmp_path)
+def test_a_damaged_file_in_the_cache_is_made_anew_with_one_warning(filled, tmp_path, kind, kept):
+    shutil.copytree(filled, tmp_path, dirs_exist_ok=True)
     for file in tmp_path.rglob(f"*.{kind}"):
         file.write_bytes(file.read_bytes()[:kept])
     printed, warned = in_a_process(tmp_path)

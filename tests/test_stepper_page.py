@@ -1,5 +1,9 @@
 """The stepper's page in headless Chromium: every layer by the keyboard, every number computed again by the page."""
 
+from functools import cache
+from io import BytesIO
+from itertools import product
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -22,11 +26,13 @@ def opened(browse, tmp_path):
     return open_page
 
 
+@cache
 def tiny(*methods):
     x = models.digits("uci", "test")[0][17:18]
     return page(*(record(method, models.load("tiny"), x) for method in methods), title="tiny on uci:17")
 
 
+@cache
 def lenet(*methods):
     x = strokes(1, seed=models.HELD_OUT_SEED, start=4)[0]
     return page(*(record(method, models.load("lenet"), x) for method in methods), title="lenet on strokes:4")
@@ -203,16 +209,16 @@ def test_every_control_has_a_name_and_a_visible_focus(opened):
     assert tab.evaluate("() => document.documentElement.lang") == "en"
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("draw", "method", "layers"), [(tiny, "lrp-gamma", 4), (lenet, "lrp-montavon2019", 10)])
-def test_it_fits_a_telephone_and_a_desk(opened, tmp_path, width, scheme, draw, method, layers):
-    tab = opened(draw(method), width=width, scheme=scheme)
-    for l in range(0, layers, 3):
-        tab.evaluate("(l) => window.stepper.go({ l, s: 0 })", l)
-        assert tab.evaluate("() => document.documentElement.scrollWidth") <= width
-        tab.screenshot(path=str(tmp_path / f"{l}.png"), full_page=True)
-        shown = np.asarray(Image.open(tmp_path / f"{l}.png").convert("L"))
+def test_it_fits_a_telephone_and_a_desk(opened, draw, method, layers):
+    tab = opened(draw(method))
+    for width, scheme in product((1280, 390), ("light", "dark")):
+        tab.set_viewport_size({"width": width, "height": 900})
+        tab.emulate_media(color_scheme=scheme)
+        for l in range(0, layers, 3):
+            tab.evaluate("(l) => window.stepper.go({ l, s: 0 })", l)
+            assert tab.evaluate("() => document.documentElement.scrollWidth") <= width
+        shown = np.asarray(Image.open(BytesIO(tab.screenshot())).convert("L"))
         assert shown.shape[1] == width
         assert (shown.mean() > 128) == (scheme == "light")
 
