@@ -87,13 +87,18 @@ class Network:
         if x.nbytes > LARGE:
             self.check_room(x.shape)
         a = [x]
-        for l in range(len(self.layers)):
-            a.append(self.layer_forward(l, self.read(l, a)))
+        try:
+            for layer, read in zip(self.layers, self.reads, strict=True):
+                a.append(layer.forward(read(a)))
+        except ValueError as error:
+            raise ValueError(f"layer {self.names[len(a) - 1]}: {error}") from None
+        if finite.WATCHED.get():
+            finite.check_activations(self, a)
         return a
 
     def read(self, l: int, a: Sequence[np.ndarray]) -> Any:
         """What layer l reads of all activations: one, for a join a tuple, for a Constant the number of samples."""
-        return wiring.read(self.layers[l], self.wires[l], a, len(a[0]))
+        return self.reads[l](a)
 
     def layer_forward(self, l: int, a: Any) -> np.ndarray:
         """What layer l makes of the activations `a` that it reads; an error names the layer."""
@@ -129,7 +134,7 @@ class Network:
         rules = finite.watched(self, rules) if finite.WATCHED.get() else rules
         signals: list[Any] = [None] * len(self.layers) + [R]
         for l in reversed(range(down_to, len(self.layers))):
-            below = rules[l](self.layers[l], self.read(l, a), a[l + 1], signals[l + 1])
+            below = rules[l](self.layers[l], self.reads[l](a), a[l + 1], signals[l + 1])
             for i, r in zip(self.wires[l], (below,) if self.layers[l].reads == 1 else below, strict=True):
                 signals[i] = r if signals[i] is None else signals[i] + r
         return [None] * down_to + signals[down_to:]
@@ -232,6 +237,7 @@ class Network:
         return next((layer.dtype for layer in self.layers if layer.dtype is not None), np.dtype(np.float32))
 
     batch = cached_property(samples)
+    reads = cached_property(lambda self: tuple(map(wiring.reader, self.layers, self.wires)))
     last_read = cached_property(lambda self: wiring.last_read(self.wires))
 
     def up_to(self, name: str) -> "Network":

@@ -18,7 +18,7 @@ from ...network import Network
 from ...walk import LocalRule
 from ..inputs import walked
 from ..method import method
-from ..target import Target, aimed, explained_class, is_neuron
+from ..target import AtClass, Target, aimed, explained_class, is_neuron
 from .composites import Rules, rules_for
 from .ledger import Ledger, carried, entry
 from .rule import PASSING, Rule, Share, name_of, step_of
@@ -85,7 +85,7 @@ class LRP:
     def _walk(self, target: Any) -> tuple[Network, Any, list[Any]]:
         """What is walked: the network, the signal at its top, and its rules, which are those of the whole network."""
         if not is_neuron(target):
-            return self.network, aimed(self.network, target, self.start)[1], self._on_layers
+            return self.network, AtClass(target, self.start), self._on_layers
         part, top = aimed(self._given, target, self.start)
         if target[0] not in self.network.names:
             raise ValueError(
