@@ -24,7 +24,7 @@ from ..decision_based.target import given_class
 from ..kernels import backend
 from ..layers.arguments import DTYPES, Shape
 from . import lowering
-from .chunks import in_chunks, slices
+from .chunks import in_chunks
 from .incremental import of_covered
 from .layout import is_finite
 from .rows import Run
@@ -95,8 +95,7 @@ class Program:
             need(x, rule, layer)
         if keep or not own:
             return self._walk(segments, descents, x, top, rules, keep)
-        parts = slices(self.plain, x)
-        z, R = in_chunks(partial(self._ends, segments, descents, rules), parts, x, top)
+        z, R = in_chunks(partial(self._ends, segments, descents, rules), self.plain, x, top)
         return [x, *z], R
 
     def up(self, x: np.ndarray) -> list[np.ndarray]:
@@ -109,8 +108,7 @@ class Program:
         segments = self._for(x)
         if segments is None:
             return self.plain.output(x)
-        parts = slices(self.plain, x)
-        return in_chunks(lambda part, _: ([self._output(segments, part)], []), parts, x, None)[0][0]
+        return in_chunks(lambda part, _: ([self._output(segments, part)], []), self.plain, x, None)[0][0]
 
     def covered(
         self, x: np.ndarray, filled: np.ndarray, rows: Sequence[slice], columns: Sequence[slice], memory: int

@@ -104,8 +104,9 @@ class Composite:
             (self.first, first if self.last is None else first - last),
         ):
             rules = rules if rule is None else [rule if i in places else other for i, other in enumerate(rules)]
-        if None in rules:
-            i = rules.index(None)
+        missing = [i for i, rule in enumerate(rules) if rule is None]
+        if missing:
+            i = missing[0]
             raise ValueError(
                 f"The composite has no rule for layer {network.names[i]} ({network[i]!r}); its fields are "
                 f"{', '.join(field.name for field in fields(self))}."

@@ -143,7 +143,7 @@ class Prepared:
         if layer.reads != 1 and not (layer.linear and layer.reads is None and rule.fits_joins):
             raise TypeError(f"{rule!r} does not fit {layer!r}; the rules of joins are in lrp.joins.")
         self.rule, self.layer = rule, layer
-        self.changed = [in_range([changed(layer, term) for term in group.terms]) for group in rule.groups]
+        self.changed = [changed(layer, group.terms) for group in rule.groups]
 
     def step(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> Step:
         """R_j with the shares of bias, stabilizer and what was dropped."""
@@ -176,30 +176,25 @@ class Prepared:
         return repr(self.rule)
 
 
-def changed(layer: Any, term: Term) -> Layer:
-    """layer′: the layer with the weights and the bias of a term; itself where nothing changes.
+def changed(layer: Any, terms: Sequence[Term]) -> list[Layer]:
+    """layer′ of each term: the layer with its weights and its bias; itself where nothing changes.
 
-    In float64 where float32 would lose them: the share of an input is a number even where its w² overflows.
+    All are in float64 where float32 would lose one: they share a denominator, and the share of an input is a number even
+    where its w² overflows.
     """
-    if term.keeps_weights:
-        return layer
     with np.errstate(all="ignore"):
-        made = _made(layer, term)
-        if layer.dtype == np.float32 and not SAFE[0] < _largest(made) < SAFE[1]:
-            wide = _made(layer.astype(np.float64), term)
-            made = wide if _largest(wide) else made
-        return made
-
-
-def in_range(layers: list[Layer]) -> list[Layer]:
-    """The layers, all in float64 where some are: they share a denominator."""
+        layers = [layer if term.keeps_weights else _made(layer, term) for term in terms]
     mixed = len(set(map(attrgetter("dtype"), layers))) > 1
-    return [layer.astype(np.float64) for layer in layers] if mixed else layers
+    return [made.astype(np.float64) for made in layers] if mixed else layers
 
 
 def _made(layer: Any, term: Term) -> Layer:
     b = None if term.b is None or layer.b is None else frozen(term.b(layer.b))
-    return replace(layer, W=frozen(term.W(layer.W)), b=b)
+    made = replace(layer, W=frozen(term.W(layer.W)), b=b)
+    if layer.dtype == np.float32 and not SAFE[0] < _largest(made) < SAFE[1]:
+        wide = _made(layer.astype(np.float64), term)
+        return wide if _largest(wide) else made
+    return made
 
 
 def _largest(layer: Any) -> float:

@@ -20,6 +20,7 @@ from ..inputs import walked
 from ..method import method
 from ..target import AtClass, Target, aimed, explained_class, is_neuron
 from .composites import Rules, rules_for
+from .form import Prepared
 from .ledger import Ledger, carried, entry
 from .rule import PASSING, Rule, Share, name_of, step_of
 from .rules import epsilon
@@ -103,7 +104,7 @@ class LRP:
 def _on(rule: LocalRule, layer: Layer, name: str) -> Any:
     """The rule ready for its layer; one of the user's own must give R_j in the shape and the dtype of a_j."""
     if isinstance(rule, Rule):
-        return rule.on(layer)
+        return Prepared(rule, layer)
     return rule if isinstance(rule, Share) or rule in PASSING else _Checked(rule, name)
 
 
