@@ -89,7 +89,7 @@ def scores_of(network: Network, x: np.ndarray) -> np.ndarray:
         return np.concatenate([scores_of(network, half) for half in np.array_split(x, 2)])
     a: list[Any] = [x]
     for l in range(len(network)):
-        a.append(network.layer_forward(l, network.read(l, a)))
+        a.append(network.layer_forward(l, network.reads[l](a)))
         for i in network.last_read[l]:
             a[i] = None
     return a[-1]

@@ -88,12 +88,9 @@ class Composite:
         weighted = _weighted(network)
         convolutions = [i for i in weighted if isinstance(network.layers[i], CONVOLUTIONS)]
         first, last, half = _lowest(network, weighted), set(weighted[-1:]), len(weighted) // 2
-        rules = [
-            self.of_others(network, i)
-            if not layer.weighted
-            else self.convolution
-            if i in convolutions
-            else self.dense
+        by_kind = self.dense, self.convolution
+        rules: list[Any] = [
+            by_kind[i in convolutions] if layer.weighted else self.of_others(network, i)
             for i, layer in enumerate(network.layers)
         ]
         for rule, places in (  # the last that fits decides

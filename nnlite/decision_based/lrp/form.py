@@ -179,8 +179,8 @@ class Prepared:
 def changed(layer: Any, terms: Sequence[Term]) -> list[Layer]:
     """layer′ of each term: the layer with its weights and its bias; itself where nothing changes.
 
-    All are in float64 where float32 would lose one: they share a denominator, and the share of an input is a number even
-    where its w² overflows.
+    All are in float64 where float32 would lose one: they share a denominator, and the share of an input is a number
+    even where its w² overflows.
     """
     with np.errstate(all="ignore"):
         layers = [layer if term.keeps_weights else _made(layer, term) for term in terms]
