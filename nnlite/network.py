@@ -100,16 +100,6 @@ class Network:
         """What layer l reads of all activations: one, for a join a tuple, for a Constant the number of samples."""
         return self.reads[l](a)
 
-    def layer_forward(self, l: int, a: Any) -> np.ndarray:
-        """What layer l makes of the activations `a` that it reads; an error names the layer."""
-        try:
-            above = self.layers[l].forward(a)
-        except ValueError as error:
-            raise ValueError(f"layer {self.names[l]}: {error}") from None
-        if finite.WATCHED.get():
-            finite.check(above, f"activations of layer {self.names[l]}", self.layers[l])
-        return above
-
     def walk_back(self, a: Sequence[np.ndarray], R: Any, rules: Sequence[LocalRule], *, down_to: int = 0) -> list[Any]:
         """Every signal, from R[0] on the input to R[L] = `R` at the top.
 

@@ -23,6 +23,7 @@ from .. import finite
 from ..decision_based.target import given_class
 from ..kernels import backend
 from ..layers.arguments import DTYPES, Shape
+from ..walk import layer_forward
 from . import lowering
 from .chunks import in_chunks
 from .incremental import of_covered
@@ -202,7 +203,7 @@ class Program:
         runs: list[Run | None] = []
         for segment in segments.all:
             if segment.row is None:
-                a.append(self.plain.layer_forward(segment.start, self.plain.read(segment.start, a)))
+                a.append(layer_forward(self.plain, segment.start, self.plain.read(segment.start, a)))
                 runs.append(None)
             else:
                 run = segment.row.up(a[self.plain.wires[segment.start][0]])
@@ -214,7 +215,7 @@ class Program:
         a: list[Any] = [x] + [None] * len(self.layers)
         for start, stop, row, _ in segments.all:
             below = self.plain.read(start, a)
-            a[stop] = self.plain.layer_forward(start, below) if row is None else row.output(below)
+            a[stop] = layer_forward(self.plain, start, below) if row is None else row.output(below)
             for i in chain.from_iterable(self.plain.last_read[start:stop]):
                 a[i] = None
         return a[-1]
