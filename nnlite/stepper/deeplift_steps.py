@@ -8,7 +8,7 @@ import numpy as np
 from ..decision_based.deeplift import ROUNDING
 from ..layers import MaxPool2d
 from .expressions import Tree, add, mul, num, sym
-from .gradient_steps import NONLINEARITIES, backward
+from .gradient_steps import backward, is_nonlinearity
 from .gradient_steps import steps as backward_steps
 from .sources import Source, source
 from .trace import Formula, Recorded, Written
@@ -28,7 +28,7 @@ def steps(of: Recorded) -> Written:
     plain = backward_steps(of, "m")
     rule = of.rule.func if isinstance(of.rule, partial) else of.rule
     code = source(rule)
-    if not isinstance(of.layer, (MaxPool2d, *NONLINEARITIES)):
+    if not isinstance(of.layer, MaxPool2d) and not is_nonlinearity(of.layer):
         code = source(rule, "return layer.backward(a_j, m)")
         (step,) = plain.steps
         return Written(plain.arrays, [replace(step, sources=(code, *step.sources))])

@@ -4,19 +4,21 @@ Every place is one number, counted in row-major order. page.js computes the same
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from ..layers import (
     AvgPool2d,
-    BatchNorm,
     Conv2d,
     ConvTranspose2d,
     Dense,
+    Flatten,
     GlobalAvgPool,
     Layer,
     MaxPool2d,
+    Reshape,
+    Softmax,
 )
 from ..layers.arguments import Shape
 
@@ -78,10 +80,6 @@ class Geometry:
             return [(k, j * K + k) for k in range(K)]
         return list(self._pixels_in(j) if self.transposed else self._windows_over(j))
 
-    def description(self) -> dict[str, Any]:
-        """What the page needs to know."""
-        return asdict(self)
-
     @property
     def _image(self) -> Shape:
         return self.above if self.transposed else self.below
@@ -124,11 +122,16 @@ class Geometry:
 def geometry(layer: Layer, below: Shape, above: Shape) -> Geometry:
     """The connections of a layer between one input and one output (shapes without the batch axis).
 
+    Raises
+    ------
+    ValueError
+        They are none of those that a Geometry can say.
+
     >>> geometry(GlobalAvgPool(), (1, 2, 2), (1, 1, 1)).window(0)
     [(0, 0), (1, 1), (2, 2), (3, 3)]
     """
     at: Any = layer
-    if isinstance(layer, Dense):
+    if isinstance(layer, Dense) and len(below) == 1:
         return Geometry("dense", below, above)
     if isinstance(layer, (Conv2d, ConvTranspose2d)):
         filters, channels = len(at.W) // at.groups, at.W.shape[1]
@@ -138,8 +141,6 @@ def geometry(layer: Layer, below: Shape, above: Shape) -> Geometry:
         return Geometry("windows", below, above, at.size, at.stride, at.padding)
     if isinstance(layer, GlobalAvgPool):
         return Geometry("windows", below, above, below[1:], below[1:])  # type: ignore[arg-type]
-    return Geometry("same", below, above)
-
-
-LINEAR = (Dense, Conv2d, ConvTranspose2d, AvgPool2d, GlobalAvgPool, BatchNorm)
-"""The layers that add up weighted inputs."""
+    if layer.pointwise or isinstance(layer, (Flatten, Reshape, Softmax)):
+        return Geometry("same", below, above)
+    raise ValueError(f"{layer!r} cannot be stepped through: its inputs feed its outputs in no pattern shown here.")

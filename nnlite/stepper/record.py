@@ -8,7 +8,7 @@ import numpy as np
 from ..decision_based.inputs import check_network
 from ..decision_based.lrp import Rule, Step
 from ..decision_based.lrp.form import Prepared
-from ..decision_based.lrp.rule import PASSING, name_of, step_of
+from ..decision_based.lrp.passing import PASSING, name_of, step_of
 from ..decision_based.registry import METHODS
 from ..decision_based.target import explained
 from ..layers import Dropout, Flatten, Identity, Mask, ReLU, Reshape
@@ -56,10 +56,7 @@ def record(method: Any, network: Network, x: np.ndarray, target: Any = None) -> 
         raise ValueError(f"The stepper takes one input, (1, ...), got a batch of {len(x)}; choose one: x[:1].")
     walk = begin(method, network.astype(np.float64), x, target)
     signals = walk.network.walk_back(walk.a, walk.R, walk.rules)
-    frames = [
-        _frame(name, _recorded(walk, signals, l), walk, _layout(walk, name))
-        for l, name in reversed(list(enumerate(walk.network.names)))
-    ]
+    frames = [_frame(name, walk, signals, l) for l, name in reversed(list(enumerate(walk.network.names)))]
     R = signals[0]
     if walk.finish is not None:
         finish = walk.finish(R)
@@ -79,15 +76,17 @@ def _recorded(walk: Walk, signals: list[np.ndarray], l: int) -> Recorded:
     return Recorded(layer, rule, a_j[0], a_k[0], R_k[0], R_j[0], step, shapes)
 
 
-def _frame(name: str, of: Recorded, walk: Walk, layout: Shape) -> Frame:
+def _frame(name: str, walk: Walk, signals: list[np.ndarray], l: int) -> Frame:
     try:
+        of = _recorded(walk, signals, l)
         arrays, steps = walk.steps(of)
     except ValueError as error:
         raise ValueError(f"layer {name}: {error}") from None
     above, below = f"{walk.letter}_k", f"{walk.letter}_j"
     books = None if of.step is None else _books(of.step)
     used = _used(arrays, steps, {above} if books else {above, "a_j"})
-    return Frame(name, repr(of.layer), _rule(of), of.geometry, used, tuple(steps), above, below, layout, books)
+    kind, layout = repr(of.layer), _layout(walk, name)
+    return Frame(name, kind, _rule(of), of.geometry, used, tuple(steps), above, below, layout, books)
 
 
 def _last(finish: Finish, signal: np.ndarray, walk: Walk, method: str) -> Frame:
