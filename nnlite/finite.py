@@ -46,6 +46,12 @@ def check(values: np.ndarray, place: str, layer: "Layer | None" = None) -> None:
         raise NotFinite(place, _advice(values.dtype, layer))
 
 
+def check_activations(network: "Network", a: Sequence[np.ndarray]) -> None:
+    """NotFinite that names the first layer whose activations are not finite."""
+    for name, layer, above in zip(network.names, network.layers, a[1:], strict=True):
+        check(above, f"activations of layer {name}", layer)
+
+
 def _advice(dtype: np.dtype, layer: "Layer | None") -> str:
     if layer is not None and not all(map(is_finite, layer.arrays.values())):
         return "; check the network's weights, or train it again."

@@ -5,7 +5,8 @@ A row without branches has ((0,), (1,), (2,), ...). A join reads several, a Cons
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from .layers import Layer
@@ -18,6 +19,11 @@ def read(layer: Layer, wires: Sequence[int], values: Sequence[Any], n: Any) -> A
     if layer.reads == 1:
         return values[wires[0]]
     return tuple([values[i] for i in wires]) if wires else n
+
+
+def reader(layer: Layer, wires: Sequence[int]) -> Callable[[Sequence[Any]], Any]:
+    """What takes, from all activations, those that a layer reads: see `read`."""
+    return itemgetter(*wires) if layer.reads == 1 else lambda a: read(layer, wires, a, len(a[0]))
 
 
 def readers(wires: Wires) -> list[list[int]]:

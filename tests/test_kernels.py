@@ -3,6 +3,7 @@
 Also: which form runs, what happens where Numba may not write its cache, and what `import nnlite` does not import.
 """
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -259,7 +260,8 @@ def test_another_backend_is_refused_at_the_call(monkeypatch, garbage):
 
 
 def test_without_numba_numpy_runs_and_asking_for_numba_is_an_error(monkeypatch):
-    monkeypatch.setattr(backends, "_numba_is_installed", lambda: False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(backends, "_chosen", backends._chosen.__wrapped__)  # what was found is kept
     monkeypatch.delenv("NNLITE_BACKEND", raising=False)
     assert kernels.backend() == "numpy"
     assert MaxPool2d(2).forward(np.ones((1, 1, 2, 2))).tolist() == [[[[1.0]]]]

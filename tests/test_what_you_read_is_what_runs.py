@@ -79,8 +79,8 @@ LINES: dict[str, tuple[str, str, set[str]]] = {
     "Conv2d.backward": ("layers/conv2d.py", "return kernels.backward_input(dz, self.W", WALKS - {"grad-cam"}),
     "ReLU.backward": ("layers/activations.py", "return kernels.relu_backward(a, dz)", GRADIENTS),
     "MaxPool2d.backward": ("layers/pooling.py", "return kernels.max_backward(a, dz", WALKS - {"grad-cam"}),
-    "Network.forward": ("network.py", "a.append(self.layer_forward(l, a[l]))", LRP | {"deeplift", "grad-cam"}),
-    "Network.walk_back": ("network.py", "signals[l] = rules[l](self.layers[l], a[l]", WALKS),
+    "Network.forward": ("network.py", "a.append(layer.forward(read(a)))", LRP | {"deeplift", "grad-cam"}),
+    "Network.walk_back": ("network.py", "below = rules[l](self.layers[l]", WALKS),
 }
 RULES = {
     "zero": "lrp-zero", "epsilon": "lrp-epsilon", "gamma": "lrp-gamma", "generalized_gamma": "lrp-generalized-gamma",

@@ -19,8 +19,9 @@ from ...printed import columns
 from ...walk import LocalRule
 from ..inputs import walked
 from ..method import method
-from ..target import Target, aimed, explained_class, is_neuron
+from ..target import AtClass, Target, aimed, explained_class, is_neuron
 from .composites import Rules, rules_for
+from .form import Prepared
 from .ledger import Ledger, carried, entry
 from .passing import PASSING, Share, name_of, step_of
 from .rule import Rule
@@ -99,7 +100,7 @@ class LRP:
     def _walk(self, target: Any) -> tuple[Network, Any, list[Any]]:
         """What is walked: the network, the signal at its top, and its rules, which are those of the whole network."""
         if not is_neuron(target):
-            return self.network, aimed(self.network, target, self.start)[1], self._on_layers
+            return self.network, AtClass(target, self.start), self._on_layers
         part, top = aimed(self._given, target, self.start)
         if target[0] not in self.network.names:
             raise ValueError(
@@ -117,7 +118,7 @@ class LRP:
 def _on(rule: LocalRule, layer: Layer, name: str) -> Any:
     """The rule ready for its layer; one of the user's own must give R_j in the shape and the dtype of a_j."""
     if isinstance(rule, Rule):
-        return rule.on(layer)
+        return Prepared(rule, layer)
     return rule if isinstance(rule, Share) or rule in PASSING else _Checked(rule, name)
 
 
