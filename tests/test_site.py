@@ -71,7 +71,9 @@ def test_in_a_browser(site, browse):
         for scheme in ("light", "dark"):
             tab.emulate_media(color_scheme=scheme)
             ink, paper = tab.evaluate(BRIGHTNESS)
-            assert (ink < paper - 100) if scheme == "light" else (ink > paper + 100), f"{name}, {scheme}: {ink} on {paper}"
+            assert (ink < paper - 100) if scheme == "light" else (ink > paper + 100), (
+                f"{name}, {scheme}: {ink} on {paper}"
+            )
 
 
 BRIGHTNESS = """() => [["article p, article li, article pre", "color"], ["body", "backgroundColor"]].map(([place, which]) => {

@@ -199,7 +199,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_edited_line_changes_every_method_on_it(tree: Path, usual: Any) -> None:
-    edits = [(file, edited((tree / "nnlite" / file).read_text(encoding="utf-8"), code)) for file, code, _ in EDITS.values()]
+    edits = [
+        (file, edited((tree / "nnlite" / file).read_text(encoding="utf-8"), code)) for file, code, _ in EDITS.values()
+    ]
     environment = os.environ | {"PYTHONPATH": str(tree), "NNLITE_BACKEND": "numpy"}
     done = subprocess.run(
         [sys.executable, "-B", "-c", EACH_EDIT], input=json.dumps(edits), cwd=tree, env=environment, capture_output=True,
