@@ -36,8 +36,9 @@ def fits(at: Windows) -> bool:
 
 def forward(a: np.ndarray, W: np.ndarray, b: np.ndarray | None, at: Windows, groups: int) -> np.ndarray:
     """z = W @ columns + b: as `convolution.forward_numpy`."""
-    (n, channels), (height, width), (kh, kw), ow = a.shape[:2], at.padded, at.size, at.output[1]
-    image = (at.pad(a) if any(at.padding) else np.ascontiguousarray(a)).reshape(n, channels, height * width)
+    padded = at.pad(a) if any(at.padding) else np.ascontiguousarray(a)
+    n, channels, height, width = padded.shape
+    image, (kh, kw), ow = padded.reshape(n, channels, height * width), at.size, at.output[1]
     matrix, bias = W.reshape(groups, len(W) // groups, -1), np.zeros(len(W), W.dtype) if b is None else b
     z = np.empty((n, len(W), *at.output), a.dtype)
     for samples, rows in _blocks(a.shape, at, a.itemsize):
