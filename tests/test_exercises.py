@@ -11,6 +11,8 @@ import pytest
 from nnlite.exercises import Exercise, Mistake, check, exercises, hint, solution
 from nnlite.exercises.verdict import judge
 
+pytestmark = pytest.mark.once  # see setup.cfg
+
 FOLDER = Path(__file__).parents[1] / "lessons" / "exercises"
 ALL = exercises()
 every_exercise = pytest.mark.parametrize("name", ALL)

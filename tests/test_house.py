@@ -18,6 +18,8 @@ import pytest
 import nnlite
 from nnlite.decision_based import lrp
 
+pytestmark = pytest.mark.once  # see setup.cfg
+
 HOUSE = Path(nnlite.__file__).parent
 CHECKOUT = Path(__file__).parents[1]
 FILES = sorted(path for path in HOUSE.rglob("*.py"))
@@ -113,7 +115,9 @@ def test_without_the_engine_all_but_its_own_tests_pass(tmp_path: Path) -> None:
     """A handful of them; all run in the same way."""
     skip = shutil.ignore_patterns("__pycache__", "engine", ".git")
     shutil.copytree(HOUSE, tmp_path / "nnlite", ignore=skip)
-    shutil.copytree(CHECKOUT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__", "golden", "fuzz"))
+    shutil.copytree(
+        CHECKOUT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__", "golden", "fuzz")
+    )
     shutil.copy(CHECKOUT / "setup.cfg", tmp_path)
     shutil.rmtree(tmp_path / "tests/engine", ignore_errors=True)
     for shared in ("data", "lessons"):

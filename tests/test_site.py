@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once  # see setup.cfg
+
 LESSONS = Path(__file__).parents[1] / "lessons"
 PAGES = ["README", "gallery", *(path.stem for path in sorted(LESSONS.glob("[0-9][0-9]-*.md"))), "library/layers"]
 
@@ -71,11 +73,13 @@ def test_in_a_browser(site, browse):
         for scheme in ("light", "dark"):
             tab.emulate_media(color_scheme=scheme)
             ink, paper = tab.evaluate(BRIGHTNESS)
-            assert (ink < paper - 100) if scheme == "light" else (ink > paper + 100), f"{name}, {scheme}: {ink} on {paper}"
+            assert (ink < paper - 100) if scheme == "light" else (ink > paper + 100), (
+                f"{name}, {scheme}: {ink} on {paper}"
+            )
 
 
-BRIGHTNESS = """() => [["article p, article li, article pre", "color"], ["body", "backgroundColor"]].map(([place, which]) => {
-    const rgb = getComputedStyle(document.querySelector(place))[which].match(/\\d+/g).map(Number)
+BRIGHTNESS = """() => [["article p, article li", "color"], ["body", "backgroundColor"]].map(([at, what]) => {
+    const rgb = getComputedStyle(document.querySelector(at))[what].match(/\\d+/g).map(Number)
     return (rgb[0] + rgb[1] + rgb[2]) / 3
 })"""
 """How bright the ink and the paper are, of 255."""

@@ -10,6 +10,8 @@ import pytest
 
 import nnlite
 
+pytestmark = pytest.mark.once  # see setup.cfg
+
 SLOW = {"numba", "scipy", "matplotlib", "tqdm", "torch", "http.client"}
 """What takes a while to import."""
 
@@ -47,7 +49,9 @@ def named(name):
 
 
 def in_a_fresh_process(code, *arguments):
-    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 @pytest.mark.parametrize("room", QUICK)

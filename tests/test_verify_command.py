@@ -16,8 +16,8 @@ from nnlite.commands import verify
 from nnlite.decision_based import lrp
 from nnlite.layers import Dense, Softmax
 from nnlite.verify import libraries, report, theirs
-from nnlite.verify.variants import variants
 from nnlite.verify.examples import example
+from nnlite.verify.variants import variants
 
 HERE = libraries.missing("torch") is None
 
