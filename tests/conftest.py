@@ -3,8 +3,8 @@
 import os
 import shutil
 
-# One thread for matrix products, in each worker and what it starts: they are small, and the threads of two workers would
-# wait for each other for most of the time. (BLAS reads the number when NumPy is imported.)
+# One thread for matrix products, in each worker and in what it starts: they are small, and the threads of two workers
+# would wait for each other for most of the time. (BLAS reads the number when NumPy is imported.)
 for library in ("OPENBLAS", "OMP", "MKL"):
     os.environ[f"{library}_NUM_THREADS"] = "1"
 

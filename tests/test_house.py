@@ -18,6 +18,8 @@ import pytest
 import nnlite
 from nnlite.decision_based import lrp
 
+pytestmark = pytest.mark.once  # see setup.cfg
+
 HOUSE = Path(nnlite.__file__).parent
 CHECKOUT = Path(__file__).parents[1]
 FILES = sorted(path for path in HOUSE.rglob("*.py"))

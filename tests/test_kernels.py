@@ -23,6 +23,8 @@ from nnlite.kernels.division import divide
 from nnlite.kernels.windows import Windows, output_size
 from nnlite.layers import AvgPool2d, Conv2d, MaxPool2d
 
+pytestmark = pytest.mark.once  # see setup.cfg
+
 often = settings(max_examples=40, deadline=None, derandomize=True)
 
 

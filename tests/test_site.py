@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once  # see setup.cfg
+
 LESSONS = Path(__file__).parents[1] / "lessons"
 PAGES = ["README", "gallery", *(path.stem for path in sorted(LESSONS.glob("[0-9][0-9]-*.md"))), "library/layers"]
 
@@ -67,7 +69,7 @@ def test_in_a_browser(site, browse):
         assert not broken, f"{name}: {broken}"
         for width in (1280, 390):
             tab.set_viewport_size({"width": width, "height": 900})
-            assert tab.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than {width} pixels"
+            assert tab.evaluate(WIDTH) <= width, f"{name} is wider than {width} pixels"
         for scheme in ("light", "dark"):
             tab.emulate_media(color_scheme=scheme)
             ink, paper = tab.evaluate(BRIGHTNESS)
@@ -76,8 +78,12 @@ def test_in_a_browser(site, browse):
             )
 
 
-BRIGHTNESS = """() => [["article p, article li, article pre", "color"], ["body", "backgroundColor"]].map(([place, which]) => {
-    const rgb = getComputedStyle(document.querySelector(place))[which].match(/\\d+/g).map(Number)
+WIDTH = """() => Math.max(document.documentElement.scrollWidth,
+    ...[...document.querySelectorAll("article section > *")].map((each) => each.getBoundingClientRect().right))"""
+"""How far the page reaches, and what stands in it: where a page cannot be scrolled sideways, it would be cut off."""
+
+BRIGHTNESS = """() => [["article :is(p, li, pre)", "color"], ["body", "backgroundColor"]].map(([at, what]) => {
+    const rgb = getComputedStyle(document.querySelector(at))[what].match(/\\d+/g).map(Number)
     return (rgb[0] + rgb[1] + rgb[2]) / 3
 })"""
 """How bright the ink and the paper are, of 255."""

@@ -10,6 +10,8 @@ import pytest
 
 import nnlite
 
+pytestmark = pytest.mark.once  # see setup.cfg
+
 SLOW = {"numba", "scipy", "matplotlib", "tqdm", "torch", "http.client"}
 """What takes a while to import."""
 

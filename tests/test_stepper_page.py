@@ -13,6 +13,8 @@ from nnlite.datasets import strokes
 from nnlite.layers import AvgPool2d, Conv2d, ConvTranspose2d, Dense, Flatten, MaxPool2d, ReLU, Sigmoid, Tanh
 from nnlite.stepper import page, record
 
+pytestmark = pytest.mark.once  # see setup.cfg
+
 
 @pytest.fixture
 def opened(browse, tmp_path):

@@ -18,6 +18,8 @@ from nnlite.commands import digits as shown
 from nnlite.commands import report, tour
 from nnlite.decision_based.registry import METHODS
 
+pytestmark = pytest.mark.once  # see setup.cfg
+
 LENET, TINY = ([m for m in METHODS.values() if m.fits(models.load(name))] for name in ("lenet", "tiny"))
 MAPS = 10 * len(LENET) + 10 * len(TINY) + 10 * 2  # CAM and Grad-CAM by cam_net
 PICTURES = MAPS + 30 + 3 * 4 + 3 + 5 + 1  # maps, digits, three questions, grids of filters, building blocks, legend

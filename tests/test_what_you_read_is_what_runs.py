@@ -34,6 +34,8 @@ from nnlite.decision_based import (
 from nnlite.layers import Conv2d, Dense, MaxPool2d, ReLU
 from nnlite.model_based.objectives import LogProbability
 
+pytestmark = pytest.mark.once  # see setup.cfg
+
 ROOT = Path(__file__).parents[1]
 
 METHODS: dict[str, Callable[..., Any]] = {
@@ -204,8 +206,8 @@ def test_an_edited_line_changes_every_method_on_it(tree: Path, usual: Any) -> No
     ]
     environment = os.environ | {"PYTHONPATH": str(tree), "NNLITE_BACKEND": "numpy"}
     done = subprocess.run(
-        [sys.executable, "-B", "-c", EACH_EDIT], input=json.dumps(edits), cwd=tree, env=environment, capture_output=True,
-        text=True, check=False,
+        [sys.executable, "-B", "-c", EACH_EDIT], cwd=tree, env=environment, input=json.dumps(edits), text=True,
+        capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     found = dict(zip(EDITS, map(json.loads, done.stdout.splitlines()), strict=True))
