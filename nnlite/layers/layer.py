@@ -125,9 +125,12 @@ class Layer:
             if a.dtype not in DTYPES:
                 advice = conversion(a.dtype, self.dtype or "float32")
             raise ValueError(f"{self!r} takes {expected}, got {a.dtype}; {advice}.")
-        above = self.output_shape(a.shape)
+        return self.with_room(self.output_shape(a.shape), a.dtype)
+
+    def with_room(self, above: Shape, dtype: np.dtype) -> Shape:
+        """The shape above; ValueError where an output of that shape needs more memory than there is."""
         if prod(above) > LARGE:
-            claim(prod(above) * a.itemsize, f"The output {above} of {self!r}")
+            claim(prod(above) * dtype.itemsize, f"The output {above} of {self!r}")
         return above
 
     def check_above(self, a: np.ndarray, dz: np.ndarray) -> None:
