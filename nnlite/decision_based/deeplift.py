@@ -25,7 +25,7 @@ import numpy as np
 from ..layers import Add, BatchNorm, Concat, Constant, Layer, MaxPool2d, Multiply
 from ..layers.arguments import frozen
 from ..network import Network
-from ..walk import LocalRule
+from ..walk import LocalRule, gradient_rule
 from .inputs import activations, several_like_input
 from .method import method
 from .target import Target, explained
@@ -102,7 +102,8 @@ def deeplift(
     R = np.zeros_like(x)
     for one in references:
         r = activations(f.network, one.copy())
-        R += f.network.walk_back(f.a, f.ones, deeplift_rules(f.network, f.a, r, rule))[0] * (x - r[0])
+        m = f.network.walk_back(f.a, f.ones, deeplift_rules(f.network, f.a, r, rule))[0]
+        R += _single(m, x - r[0]) * (x - r[0])  # a pair where x itself meets a branch
     return R / x.dtype.type(len(references))
 
 
@@ -130,11 +131,11 @@ def deeplift_rules(
             if any(parts[i] is not None for i in wires):
                 each = [parts[i] or Pair(np.maximum(a[i] - r[i], 0), np.minimum(a[i] - r[i], 0)) for i in wires]
                 above = Pair(*map(layer.forward, zip(*each, strict=True)))
-        elif layer.linear:  # each output is one input, moved or scaled
+        elif layer.linear and layer.reads == 1:  # each output is one input, moved or scaled
             rules.append(_one_to_one)
             below = parts[wires[0]]
             above = None if below is None else _passed_on(layer, below)
-        elif layer.pointwise or isinstance(layer, (MaxPool2d, Multiply)):
+        elif layer.pointwise or layer.linear or isinstance(layer, (MaxPool2d, Multiply)):
             rules.append(_nonlinear(layer, r_j, r[l + 1], parts[wires[0]]))
         elif isinstance(layer, Constant):
             rules.append(lambda *_: ())
@@ -145,12 +146,14 @@ def deeplift_rules(
 
 
 def _nonlinear(layer: Layer, r_j: Any, r_k: np.ndarray, parts: Pair | None) -> LocalRule:
-    """The rule of a layer that is not linear; a pair that reaches it from above becomes what holds where it stands."""
+    """The rule of a layer above which Δ⁺ = (Δ)⁺: of a pair that reaches it from above, what holds where it stands."""
     found: Callable[..., Any]
     if isinstance(layer, MaxPool2d):
         found = partial(_max_pooling, r_j=r_j, r_k=r_k)
     elif isinstance(layer, Multiply):
         found = partial(_multiply, r_j=r_j)
+    elif layer.linear:  # a join of the user's own
+        found = gradient_rule
     elif parts is None:
         found = partial(_rescale, r_j=r_j, r_k=r_k)
     else:

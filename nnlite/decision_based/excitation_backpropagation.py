@@ -86,9 +86,10 @@ def excitation_backpropagation(
         P, read = part.walk_back(a, P, rules, down_to=top + 1)[top + 1], part.read(top, a)
         P = rules[top](part[top], read, a[top + 1], P) - rules[top](_dual(part[top]), read, -a[top + 1], P)
         below = part.wires[top][0]
-        part = part.up_to(part.names[below - 1]) if below else part[:0]
-        kept = [network.index(name) for name in part.names]
-        a, rules = [x, *(a[l + 1] for l in kept)], [rules[l] for l in kept]
+        lower = part.up_to(part.names[below - 1]) if below else part[:0]
+        places = {name: l for l, name in enumerate(part.names)}
+        kept = [places[name] for name in lower.names]
+        part, a, rules = lower, [x, *(a[l + 1] for l in kept)], [rules[l] for l in kept]
     return part.walk_back(a, P, rules)[0]
 
 

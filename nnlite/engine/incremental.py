@@ -87,11 +87,7 @@ def of_covered(
 
 def _above(rest: Network, z: np.ndarray) -> np.ndarray:
     """What the rest of the network makes of whole copies; where no layer has maps, by one product for all of them."""
-    if any(type(layer) in LOCAL for layer in rest):
-        return rest.output(z)
-    for layer in rest:
-        z = layer.forward(z)
-    return z
+    return rest.output(z) if any(type(layer) in LOCAL for layer in rest) else rest.program.plain.output(z)
 
 
 def _windows(

@@ -26,7 +26,7 @@ class Join(Layer):
             raise TypeError(f"{self!r} takes a tuple of arrays, one for each branch that meets in it, got {got}.")
         if len({x.dtype for x in a}) > 1:
             raise ValueError(f"{self!r} takes arrays of one dtype, got {', '.join(map(kind_of, a))}; use astype.")
-        return self.output_shape(tuple(x.shape for x in a))
+        return self.with_room(self.output_shape(tuple(x.shape for x in a)), a[0].dtype)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -120,7 +120,7 @@ class Multiply(Join):
         x, g = shape if len(shape) == 2 else ((), ())
         if not x or len(x) != len(g) or any(m != n and 1 not in (m, n) for m, n in zip(x, g, strict=True)):
             raise self.refuse(shape, "two branches of one shape, or with a 1 where the other has more")
-        return tuple(map(max, x, g))
+        return tuple(n if m == 1 else m for m, n in zip(x, g, strict=True))
 
 
 def summed_to(values: np.ndarray, shape: Shape) -> np.ndarray:

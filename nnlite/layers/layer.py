@@ -137,11 +137,15 @@ class Layer:
             if a.dtype not in DTYPES:
                 advice = conversion(a.dtype, self.dtype or "float32")
             raise ValueError(f"{self!r} takes {expected}, got {a.dtype}; {advice}.")
-        above = self.output_shape(a.shape)
-        if prod(above) > LARGE:
-            claim(prod(above) * a.itemsize, f"The output {above} of {self!r}")
-        else:
+        above = self.with_room(self.output_shape(a.shape), a.dtype)
+        if prod(above) <= LARGE:  # a larger one asks again
             self.__dict__["_last"] = (a.shape, a.dtype), above
+        return above
+
+    def with_room(self, above: Shape, dtype: np.dtype) -> Shape:
+        """The shape above; ValueError where an output of that shape needs more memory than there is."""
+        if prod(above) > LARGE:
+            claim(prod(above) * dtype.itemsize, f"The output {above} of {self!r}")
         return above
 
     def check_above(self, a: np.ndarray, dz: np.ndarray) -> None:

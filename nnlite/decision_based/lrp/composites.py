@@ -3,7 +3,7 @@
 A rule that suits the pixels does not suit the scores. presets.py holds those that have a name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from types import FunctionType
 from typing import Any, Union
@@ -203,8 +203,9 @@ def _weighted(network: Network) -> list[int]:
     return [i for i, layer in enumerate(network) if layer.weighted]
 
 
-def _lowest(network: Network, layers: Sequence[int]) -> set[int]:
+def _lowest(network: Network, layers: Collection[int]) -> set[int]:
     """Those of some layers that have none of them below."""
+    layers = set(layers)
     above, lowest = [False], set()  # for each activation whether one of them is below it
     for l, wires in enumerate(network.wires):
         reached = any(map(above.__getitem__, wires))

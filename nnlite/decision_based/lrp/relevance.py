@@ -107,10 +107,11 @@ class LRP:
                 f"LRP divides scores, not probabilities; {target!r} is above the scores. Choose a layer below."
             )
         part = part.merged()  # a BatchNorm above the neuron is not merged into it
-        places = [self.network.index(name) for name in part.names]
+        places = {name: l for l, name in enumerate(self.network.names)}
         same = [
             self._on_layers[l] if layer is self.network[l] else _on(self.rules[l], layer, name)
-            for l, layer, name in zip(places, part, part.names, strict=True)
+            for layer, name in zip(part, part.names, strict=True)
+            for l in [places[name]]
         ]
         return part, top, same
 
