@@ -65,8 +65,6 @@ def deeplift(
     ----------
     network
         Any network of nnlite.layers. A Softmax at its end is left out; elsewhere there is no rule for it.
-    x
-        (N, ...) in the dtype of the network.
     target
         The class c: one for all samples, one for each (N,), or None for the class predicted for x. Or a neuron, such
         as ("conv2", 7): see `target.explained`.
@@ -75,8 +73,7 @@ def deeplift(
         or (C, H, W); or one for each sample (N, ...). A list of these: the mean of the maps from each, with Σ R the
         score less the mean of the references' scores. A stack of references is a list too: `list(stack)`.
     rule
-        On the nonlinearities (linear layers always follow the Linear rule):
-        "rescale"; "reveal-cancel"; or "linear", for a network that has none.
+        On the nonlinearities: "rescale"; "reveal-cancel"; or "linear", for a network that has none.
 
     Raises TypeError or ValueError: x or the reference does not fit the network, a target is not a class, or there is no
     rule for a layer.

@@ -137,9 +137,10 @@ class Layer:
             if a.dtype not in DTYPES:
                 advice = conversion(a.dtype, self.dtype or "float32")
             raise ValueError(f"{self!r} takes {expected}, got {a.dtype}; {advice}.")
-        above = self.with_room(self.output_shape(a.shape), a.dtype)
-        if prod(above) <= LARGE:  # a larger one asks again
-            self.__dict__["_last"] = (a.shape, a.dtype), above
+        above = self.output_shape(a.shape)
+        if prod(above) > LARGE:
+            return self.with_room(above, a.dtype)
+        self.__dict__["_last"] = (a.shape, a.dtype), above
         return above
 
     def with_room(self, above: Shape, dtype: np.dtype) -> Shape:
