@@ -4,20 +4,11 @@ Every place is one number, counted in row-major order. page.js computes the same
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from ..layers import (
-    AvgPool2d,
-    BatchNorm,
-    Conv2d,
-    ConvTranspose2d,
-    Dense,
-    GlobalAvgPool,
-    Layer,
-    MaxPool2d,
-)
+from ..layers import AvgPool2d, Conv2d, ConvTranspose2d, Dense, GlobalAvgPool, Layer, MaxPool2d
 from ..layers.arguments import Shape
 
 Link = tuple[int, int]
@@ -78,10 +69,6 @@ class Geometry:
             return [(k, j * K + k) for k in range(K)]
         return list(self._pixels_in(j) if self.transposed else self._windows_over(j))
 
-    def description(self) -> dict[str, Any]:
-        """What the page needs to know."""
-        return asdict(self)
-
     @property
     def _image(self) -> Shape:
         return self.above if self.transposed else self.below
@@ -139,7 +126,3 @@ def geometry(layer: Layer, below: Shape, above: Shape) -> Geometry:
     if isinstance(layer, GlobalAvgPool):
         return Geometry("windows", below, above, below[1:], below[1:])  # type: ignore[arg-type]
     return Geometry("same", below, above)
-
-
-LINEAR = (Dense, Conv2d, ConvTranspose2d, AvgPool2d, GlobalAvgPool, BatchNorm)
-"""The layers that add up weighted inputs."""
