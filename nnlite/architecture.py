@@ -31,10 +31,7 @@ def describe(names: Sequence[str], layers: Sequence[Layer]) -> tuple[list[dict[s
 def rebuild(entries: Iterable[Mapping[str, Any]], arrays: Mapping[str, np.ndarray]) -> list[Layer]:
     """The layers that `describe` described. Only the kinds in nnlite.layers.KINDS can come out.
 
-    Raises
-    ------
-    ValueError, KeyError, TypeError
-        The description does not make sense.
+    Raises ValueError, KeyError or TypeError: the description does not make sense.
     """
     return [_layer(entry, arrays) for entry in entries]
 
@@ -72,7 +69,7 @@ def plan(network: "Network", shape: Shape) -> str:
     wired = wiring.names_of(network.wires, network.names)
     reads = [(", ".join(wired.get(name, [])),) if wired else () for name in network.names]
     rows = [(name, repr(layer), *r, *h) for name, layer, r, h in zip(network.names, network, reads, how, strict=True)]
-    return "\n".join(map(str.rstrip, columns(rows, left=range(6)).split("\n")))
+    return columns(rows, left=range(6))
 
 
 def shapes(network: "Network", shape: Shape) -> list[Shape]:

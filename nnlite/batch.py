@@ -4,20 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .layers import Constant, Mask
 from .layers.arguments import DTYPES, conversion, unmasked
 
 if TYPE_CHECKING:
     from .network import Network
-
-FIXED = (Constant, Mask)
-"""What may have been made for a batch of one size."""
-
-
-def samples(network: "Network") -> int:
-    """How many samples fit: as many as the masks of a draw, or constants, were made for; 1 where any number does."""
-    fixed = [layer.m if isinstance(layer, Mask) else layer.value for layer in network if isinstance(layer, FIXED)]
-    return max(map(len, fixed), default=1)
 
 
 def check_network(network: Any, name: str = "") -> None:

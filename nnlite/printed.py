@@ -27,6 +27,8 @@ def columns(rows: Sequence[Sequence[str]], left: Collection[int]) -> str:
     cells = [[plain(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(
-        "  ".join(f"{v:<{w}}" if i in left else f"{v:>{w}}" for i, (v, w) in enumerate(zip(row, widths, strict=True)))
+        "  ".join(
+            f"{v:<{w}}" if i in left else f"{v:>{w}}" for i, (v, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
         for row in cells
     )

@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 def part(network: Network, which: slice) -> Network:
     """The layers of a slice as a network: neighbours, with their names.
 
-    Raises
-    ------
-    ValueError
-        The slice leaves layers out, or cuts more than one wire.
+    Raises ValueError: the slice leaves layers out, or cuts more than one wire.
     """
     start, stop, step = which.indices(len(network))
     if step != 1:
@@ -133,10 +130,7 @@ def astype(network: Network, dtype: Any) -> Network:
 def with_parameters(network: Network, parameters: Mapping[str, np.ndarray]) -> Network:
     """The network with other values for some of its `parameters`, by the same names.
 
-    Raises
-    ------
-    ValueError
-        There is no such parameter, or it has another shape.
+    Raises ValueError: there is no such parameter, or it has another shape.
     """
     present = network.parameters
     unknown = set(parameters) - set(present)
@@ -151,6 +145,11 @@ def with_parameters(network: Network, parameters: Mapping[str, np.ndarray]) -> N
         layers.append(replace(layer, **own) if own else layer)
     alike = all(getattr(value, "dtype", None) == present[name].dtype for name, value in parameters.items())
     return _with_values(network, layers) if alike else with_layers(network, layers)
+
+
+def exchanged(network: Network, layers: Mapping[int, Layer]) -> Network:
+    """The network with other layers at some positions, which turn the same shapes into the same shapes."""
+    return _with_values(network, [layers.get(l, layer) for l, layer in enumerate(network)]) if layers else network
 
 
 def with_layers(network: Network, layers: Iterable[Layer]) -> Network:

@@ -14,6 +14,7 @@ from nnlite.decision_based.cam import cam, grad_cam, guided_grad_cam, upsampled
 from nnlite.decision_based.guided_backpropagation import guided_backpropagation
 from nnlite.decision_based.registry import METHODS
 from nnlite.layers import (
+    GELU,
     AvgPool2d,
     BatchNorm,
     Conv2d,
@@ -22,6 +23,7 @@ from nnlite.layers import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GroupNorm,
     Identity,
     MaxPool2d,
     ReLU,
@@ -29,6 +31,7 @@ from nnlite.layers import (
     Sigmoid,
     Softmax,
     Tanh,
+    Upsample,
 )
 
 rng = np.random.default_rng(3)
@@ -150,6 +153,8 @@ class TestGradCam:
             ([ReLU(), MaxPool2d(2), Flatten(), Dense(w(18, 2))], "relu1"),
             ([BatchNorm(*np.ones((4, 2))), Dropout(), ReLU(), GlobalAvgPool(), Flatten()], "relu1"),
             ([ReLU(), ConvTranspose2d(w(2, 2, 2, 2)), Tanh(), GlobalAvgPool(), Flatten()], "tanh1"),
+            ([GroupNorm(1, np.ones(2), np.ones(2)), GELU(), GlobalAvgPool(), Flatten()], "gelu1"),
+            ([ReLU(), Upsample(2), GELU(), GlobalAvgPool(), Flatten()], "relu1"),
             ([Sigmoid(), MaxPool2d(2), ReLU(), GlobalAvgPool(), Flatten()], "sigmoid1"),
         ],
     )

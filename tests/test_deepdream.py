@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from nnlite import Network, models
 from nnlite.decision_based import upsampled
 from nnlite.layers import (
+    GELU,
     AvgPool2d,
     BatchNorm,
     Conv2d,
@@ -107,7 +108,7 @@ def rows_of_layers(draw):
             pool = MaxPool2d if kind == "max" else AvgPool2d
             layers.append(pool(k, s, padding=draw(st.integers(0, k // 2)), ceil_mode=draw(st.booleans())))
         elif kind == "relu":
-            layers.append(LeakyReLU(0.1))
+            layers.append(draw(st.sampled_from([LeakyReLU(0.1), GELU()])))
         else:
             layers.append(BatchNorm(*rng.random((4, channels)) + 0.5))
     return Network(layers)

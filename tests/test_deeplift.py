@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 
 from nnlite import Network, models
 from nnlite.decision_based import gradient
-from nnlite.decision_based.deeplift import NONLINEARITIES, deeplift
+from nnlite.decision_based.deeplift import deeplift
 from nnlite.decision_based.integrated_gradients import completeness_gap
 from nnlite.layers import (
+    ELU,
+    GELU,
+    AdaptiveAvgPool2d,
     AvgPool2d,
     BatchNorm,
     Conv2d,
@@ -23,19 +26,27 @@ from nnlite.layers import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    Hardswish,
     Identity,
     LeakyReLU,
     Mask,
     MaxPool2d,
+    Pad,
+    Permute,
+    PReLU,
     ReLU,
     Reshape,
     Sigmoid,
+    SiLU,
+    Slice,
     Softmax,
+    Softplus,
     Tanh,
+    Upsample,
 )
 
 BOTH = pytest.mark.parametrize("rule", ["rescale", "reveal-cancel"])
-ONE_INPUT_EACH = (BatchNorm, Flatten, Reshape, Identity, Mask)
+ONE_INPUT_EACH = (BatchNorm, Flatten, Reshape, Identity, Mask, Pad, Permute, Slice)
 
 
 def networks(seed: int = 5) -> dict[str, tuple[Network, tuple[int, ...]]]:
@@ -77,6 +88,19 @@ def networks(seed: int = 5) -> dict[str, tuple[Network, tuple[int, ...]]]:
             Network([ReLU(), Tanh(), Dense(w(5, 4), w(4)), LeakyReLU(0.2), ReLU(), Dense(w(4, 3), w(3)), Sigmoid()]),
             (5,),
         ),
+        "other grids": (
+            Network(
+                [Slice(2, 1), Pad((1, 1, 0), (0, 2, 1)), Conv2d(w(4, 3, 2, 2), w(4)), Pad((0, 1, 2), mode="reflect"),
+                 Permute((2, 3, 1)), GELU(), Permute((3, 1, 2)), Upsample(2, "bilinear"), Hardswish(),
+                 AdaptiveAvgPool2d(3), Conv2d(w(2, 4, 2, 2)), Upsample((1, 2)), PReLU(w(1)), Flatten(), SiLU(),
+                 Dense(w(16, 3), w(3))]
+            ),
+            (2, 5, 4),
+        ),
+        "along the last axis": (
+            Network([Dense(w(4, 3), w(3)), Softplus(2.0), Dense(w(3, 2)), ELU(0.7), Flatten(), Dense(w(10, 3), w(3))]),
+            (5, 4),
+        ),
         "a draw": (Network([Dense(w(5, 4)), Mask(rng.random((1, 4)) - 0.3), ReLU(), Dense(w(4, 3))]), (5,)),
     }  # fmt: skip
 
@@ -106,7 +130,7 @@ def stages(network: Network, shape: tuple[int, ...]) -> list[tuple[str, Any]]:
     for layer in network:
         size = int(np.prod(shape))
         above = layer.output_shape((1, *shape))[1:]
-        if isinstance(layer, NONLINEARITIES):
+        if layer.pointwise and not layer.linear:
             found.append(("each", layer))
         elif isinstance(layer, MaxPool2d):
             found.append(("max", windows(layer, shape, above)))

@@ -25,6 +25,7 @@ from nnlite.layers import (
     MaxPool2d,
     ReLU,
     Softmax,
+    Upsample,
 )
 
 numbers = np.random.default_rng(41)
@@ -283,6 +284,8 @@ NO_WEIGHTS = Network([MaxPool2d(7), Flatten()])  # float32, as networks without 
         (IMAGES, -GOOD, {"contrastive": True}, ValueError, "≥ 0, got -1.0 at layer conv1"),
         (Network([Conv2d(-np.ones((2, 2, 7, 7))), LeakyReLU(0.1), Flatten(), Dense(w(2, 2))]), GOOD, {}, ValueError,
          r"≥ 0, got -9\.8 at layer dense1"),
+        (Network([Conv2d(-np.ones((2, 2, 3, 3))), Upsample(2), Flatten()]), GOOD, {}, ValueError,
+         "activations ≥ 0, got .* at layer upsample1"),
         (Network([Conv2d(-np.ones((2, 2, 3, 3))), AvgPool2d(5), Flatten()]), GOOD, {}, ValueError,
          "≥ 0, got -18.0 at layer pool1"),
         (ON_TOP, GOOD, {"contrastive": True}, ValueError, "negates the weights .* layer pool1 lies between"),

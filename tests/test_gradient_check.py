@@ -11,6 +11,7 @@ import pytest
 from nnlite import Network
 from nnlite.layers import (
     BatchNorm,
+    BatchNormInTraining,
     Conv2d,
     Dense,
     Dropout,
@@ -41,6 +42,7 @@ W, b, x = rng.standard_normal((4, 4)), rng.standard_normal(4), rng.standard_norm
         Softmax(),
         Dropout(0.5),
         BatchNorm(b, b, b, b**2),
+        BatchNormInTraining(b, b),
         Conv2d(W.reshape(4, 1, 2, 2), b, stride=2, padding=1),
     ],
     ids=repr,

@@ -10,7 +10,7 @@ import pytest
 
 import nnlite.models
 from nnlite import Network
-from nnlite.layers import BatchNorm, Conv2d, Dense, Flatten, GlobalAvgPool, Mask, Reshape
+from nnlite.layers import BatchNorm, Conv2d, Dense, Flatten, GlobalAvgPool, Mask, Permute, Reshape
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch==2.13.0")
 from torch import nn  # noqa: E402
@@ -59,6 +59,32 @@ MODULES: dict[str, tuple[Any, tuple[int, ...]]] = {
     "batch norm 1d": (lambda: nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4, eps=1e-3)), (6,)),
     "batch norm 2d": (lambda: nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 2, 2), nn.BatchNorm2d(2)), (3, 4, 4)),
     "batch norm without parameters": (lambda: nn.BatchNorm2d(3, affine=False), (3, 4, 4)),
+    "adaptive pooling with bins that overlap": (lambda: nn.AdaptiveAvgPool2d((3, 5)), (2, 8, 4)),
+    "linear along the last axis": (lambda: nn.Sequential(nn.Linear(6, 4), nn.GELU(), nn.Linear(4, 2)), (3, 5, 6)),
+    "group norm": (lambda: nn.Sequential(nn.GroupNorm(2, 6, eps=0.1), nn.Conv2d(6, 2, 1)), (6, 3, 4)),
+    "group norm without parameters": (lambda: nn.Sequential(nn.GroupNorm(3, 6, affine=False), nn.Linear(6, 2)), (6,)),
+    "instance norm": (lambda: nn.InstanceNorm2d(3, affine=True), (3, 4, 5)),
+    "instance norm without parameters": (lambda: nn.Sequential(nn.Conv2d(2, 3, 2), nn.InstanceNorm2d(3)), (2, 4, 5)),
+    "instance norm with statistics": (lambda: nn.InstanceNorm2d(3, affine=True, track_running_stats=True), (3, 4, 5)),
+    "instance norm 1d": (lambda: nn.InstanceNorm1d(3, affine=True), (3, 5)),
+    "zero padding": (lambda: nn.ZeroPad2d((1, 2, 0, 3)), (2, 4, 5)),
+    "zero padding of channels": (lambda: nn.ConstantPad3d((0, 0, 1, 1, 2, 0), 0), (2, 4, 5)),
+    "reflected padding": (lambda: nn.ReflectionPad2d((1, 2, 0, 3)), (2, 4, 5)),
+    "replicated padding": (lambda: nn.ReplicationPad2d((1, 2, 0, 3)), (2, 4, 5)),
+    "replicated padding 1d": (lambda: nn.ReplicationPad1d(2), (2, 4)),
+    "upsampling": (lambda: nn.Upsample(scale_factor=(2, 3)), (2, 4, 5)),
+    "upsampling, bilinear": (lambda: nn.Upsample(scale_factor=2, mode="bilinear"), (2, 4, 5)),
+    "upsampling to a size": (lambda: nn.Upsample((8, 15), mode="bilinear", align_corners=True), (2, 4, 5)),
+    "prelu": (lambda: nn.PReLU(), (7,)),
+    "prelu by channel": (lambda: nn.PReLU(3), (3, 4, 4)),
+    "relu6": (lambda: nn.ReLU6(), (7,)),
+    "hardsigmoid": (lambda: nn.Hardsigmoid(), (7,)),
+    "hardswish": (lambda: nn.Hardswish(), (7,)),
+    "silu": (lambda: nn.SiLU(), (7,)),
+    "gelu": (lambda: nn.GELU(), (7,)),
+    "gelu by tanh": (lambda: nn.GELU(approximate="tanh"), (7,)),
+    "elu": (lambda: nn.ELU(0.7), (7,)),
+    "softplus": (lambda: nn.Softplus(3), (7,)),
     "leaky relu": (lambda: nn.LeakyReLU(0.2), (7,)),
     "softmax": (lambda: nn.Sequential(nn.Linear(6, 4), nn.Softmax(dim=-1)), (6,)),
     "log softmax": (lambda: nn.Sequential(nn.Linear(6, 4), nn.LogSoftmax(dim=-1)), (6,)),
@@ -70,6 +96,7 @@ MODULES: dict[str, tuple[Any, tuple[int, ...]]] = {
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
 @pytest.mark.parametrize("name", MODULES)
+@pytest.mark.filterwarnings("error")
 def test_every_module_gives_the_same_scores_both_ways(name: str, dtype: Any, tolerance: float) -> None:
     make, shape = MODULES[name]
     module = seeded(make(), dtype)
@@ -83,6 +110,17 @@ def test_every_module_gives_the_same_scores_both_ways(name: str, dtype: Any, tol
     assert np.abs(ours - theirs).max() <= tolerance * np.abs(theirs).max()
     again = to_torch(from_torch(module, shape))(torch.from_numpy(x)).detach().numpy()
     assert np.abs(again - theirs).max() <= tolerance * np.abs(theirs).max()
+
+
+KINKED = [nn.ReLU6(), nn.Hardsigmoid(), nn.Hardswish(), nn.ELU(0.7), nn.PReLU(), nn.LeakyReLU()]
+
+
+@pytest.mark.parametrize("module", KINKED, ids=lambda module: type(module).__name__)
+def test_at_a_kink_the_slope_is_that_of_autograd(module: Any) -> None:
+    a = np.array([[-3.0, -1, 0, 1, 3, 6, 7]], np.float32)
+    x = torch.from_numpy(a.copy()).requires_grad_()
+    module(x).sum().backward()
+    np.testing.assert_allclose(from_torch(module)[0].backward(a, np.ones_like(a)), x.grad.numpy(), rtol=1e-6)
 
 
 class Chain(nn.Module):
@@ -112,6 +150,25 @@ def test_a_forward_of_functions_is_traced() -> None:
     assert module.features[1].training  # it is left as it was
     assert difference(module.eval(), network, (1, 10, 10)) <= 1e-10
     assert network.info["torch"]["conv2"] == "features.0 (Conv2d)"
+
+
+class Modern(nn.Module):
+    """The functions of the newer modules, with their options."""
+
+    def forward(self, x: Any) -> Any:
+        x = F.elu(F.relu6(F.pad(x, (1, 0, 2, 1))), alpha=0.7)
+        x = F.hardswish(F.pad(x, (1, 1, 1, 0), mode="reflect"))
+        x = F.gelu(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False), approximate="tanh")
+        x = F.silu(F.adaptive_avg_pool2d(x, (3, 4)).permute(0, 2, 3, 1))
+        return F.softplus(F.hardsigmoid(x), beta=2)
+
+
+def test_the_newer_functions_are_traced_with_their_options() -> None:
+    network = from_torch(Modern(), (2, 4, 5)).astype(np.float64)
+    assert difference(Modern(), network, (2, 4, 5)) <= 1e-6  # no parameters: in float32
+    names = [type(layer).__name__ for layer in network]
+    assert names == ["Pad", "ReLU6", "ELU", "Pad", "Hardswish", "Upsample", "GELU", "AdaptiveAvgPool2d", "Permute",
+                     "SiLU", "Hardsigmoid", "Softplus"]  # fmt: skip
 
 
 class LogProbabilities(nn.Module):
@@ -323,8 +380,9 @@ def hooked() -> Any:
 
 
 REFUSED: dict[str, tuple[Any, tuple[int, ...] | None, list[str]]] = {
-    "unknown module": (lambda: nn.Sequential(nn.Linear(4, 4), nn.GELU()), None, ["1 (GELU)", "Supported", "Conv2d"]),
-    "unknown function": (lambda: Body(lambda m, x: F.gelu(m.inner(x))), None, ["gelu", "Supported", "max_pool2d"]),
+    "unknown module": (lambda: nn.Sequential(nn.Linear(4, 4), nn.Mish()), None, ["1 (Mish)", "Supported", "Conv2d"]),
+    "unknown function": (lambda: Body(lambda m, x: F.mish(m.inner(x))), None, ["mish", "Supported", "max_pool2d"]),
+    "unknown option": (lambda: Body(lambda m, x: torch.tanh(x, out=None)), None, ["tanh", "arguments"]),
     "unknown method": (lambda: Body(lambda m, x: m.inner(x).abs()), None, ["x.abs()", "Supported"]),
     "arithmetic": (lambda: Body(lambda m, x: m.inner(x) * 2), None, ["mul", "no counterpart"]),
     "residual connection": (Residual, None, ["residual connection", "the input", "relu"]),
@@ -347,8 +405,13 @@ REFUSED: dict[str, tuple[Any, tuple[int, ...] | None, list[str]]] = {
     "uneven padding": (lambda: nn.Conv2d(1, 1, 2, padding="same"), None, ["same", "wider"]),
     "pooling with dilation": (lambda: nn.MaxPool2d(2, dilation=2), None, ["dilation=1"]),
     "pooling with a divisor": (lambda: nn.AvgPool2d(2, divisor_override=3), None, ["divisor_override"]),
-    "adaptive pooling of unknown size": (lambda: nn.AdaptiveAvgPool2d(7), None, ["give input_shape"]),
-    "adaptive pooling of several sizes": (lambda: nn.AdaptiveAvgPool2d(3), (1, 7, 7), ["several sizes"]),
+    "adaptive pooling of unknown size": (lambda: nn.AdaptiveAvgPool2d((7, None)), None, ["give input_shape"]),
+    "upsampling by a part": (lambda: nn.Upsample(scale_factor=1.5), None, ["1.5", "whole number"]),
+    "upsampling to an unknown size": (lambda: nn.Upsample(8), None, ["give input_shape"]),
+    "upsampling by cubes": (lambda: nn.Upsample(scale_factor=2, mode="bicubic"), None, ["bicubic"]),
+    "padding with ones": (lambda: nn.ConstantPad2d(1, 1.0), None, ["padding with 1.0"]),
+    "padding that cuts": (lambda: nn.ZeroPad2d(-1), None, ["pad=(-1, -1, -1, -1)"]),
+    "the batch permuted": (lambda: Body(lambda m, x: x.permute(1, 0)), None, ["the batch"]),
     "softmax over rows": (lambda: nn.Softmax(dim=0), None, ["dim=0", "dim=1"]),
     "flatten with the batch": (lambda: nn.Flatten(0), None, ["start_dim=0"]),
     "unknown size in a view": (lambda: Body(lambda m, x: x.view(x.size(0), 2, -1)), None, ["x.view()"]),
@@ -375,8 +438,10 @@ def test_a_class_in_the_place_of_a_module_is_refused() -> None:
 
 
 def test_to_torch_refuses_what_has_no_module() -> None:
-    with pytest.raises(ValueError, match="mask1"):
+    with pytest.raises(ValueError, match=r"mask1.*the draw was made from"):
         to_torch(Network([Mask(np.ones((1, 4)))]))
+    with pytest.raises(ValueError, match=r"permute1 .* PyTorch has no module for it\."):
+        to_torch(Network([Permute((2, 1))]))
     norm = BatchNorm([1.0], [0.0], [0.0], [1.0])
     with pytest.raises(ValueError, match="input_shape"):
         to_torch(Network([norm]))

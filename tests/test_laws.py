@@ -24,6 +24,7 @@ from nnlite.decision_based import (
 )
 from nnlite.decision_based.registry import METHODS
 from nnlite.layers import (
+    AdaptiveAvgPool2d,
     AvgPool2d,
     BatchNorm,
     Conv2d,
@@ -33,9 +34,15 @@ from nnlite.layers import (
     GlobalAvgPool,
     LeakyReLU,
     MaxPool2d,
+    Pad,
+    Permute,
     ReLU,
+    ReLU6,
     Reshape,
+    Slice,
     Softmax,
+    Softplus,
+    Upsample,
 )
 
 numbers = np.random.default_rng(23)
@@ -53,6 +60,16 @@ def close(R: np.ndarray, expected: np.ndarray, size: float | None = None) -> Non
 
 
 # --------------------------------------------------------------------------- a batch, and its samples one at a time
+
+
+def other_grids(r: Callable[..., np.ndarray]) -> Network:
+    return Network(
+        [Pad((1, 1, 0), (0, 2, 1)), Conv2d(r(size=(4, 3, 2, 2)), r(size=4)), ReLU6(), Upsample((1, 2), "bilinear"),
+         AdaptiveAvgPool2d((3, 2)), Slice(1, 1), Permute((2, 3, 1)), Dense(r(size=(3, 4)), r(size=4)), Softplus(),
+         Flatten(), Dense(r(size=(24, 3)), r(size=3))],
+        input_shape=(2, 4, 4),
+    )  # fmt: skip
+
 
 NETWORKS: dict[str, Network] = {
     "padding": Network(
@@ -103,6 +120,7 @@ NETWORKS: dict[str, Network] = {
          Dense(w(3, 3), w(3))],
         input_shape=(2, 3, 4),
     ),
+    "other grids, and along the last axis": other_grids(np.random.default_rng(24).normal),
     "no biases": Network([Dense(w(5, 6)), ReLU(), Dense(w(6, 4)), ReLU(), Dense(w(4, 3))], input_shape=(5,)),
     "a single neuron": Network([Dense(np.array([[1.5], [-0.5], [0.25]]), np.array([0.1]))], input_shape=(3,)),
     "one pixel": Network(

@@ -7,6 +7,7 @@ the layers must agree with them. The way back is tied to the way forward twice: 
 
 import copy
 import itertools
+import math
 import os
 import pickle
 from dataclasses import FrozenInstanceError, replace
@@ -18,9 +19,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nnlite.layers import (
+    ELU,
+    GELU,
     KINDS,
+    AdaptiveAvgPool2d,
     AvgPool2d,
     BatchNorm,
+    BatchNormInTraining,
     Conv2d,
     ConvTranspose2d,
     Dense,
@@ -28,17 +33,29 @@ from nnlite.layers import (
     Dropout2d,
     Flatten,
     GlobalAvgPool,
+    GroupNorm,
+    Hardsigmoid,
+    Hardswish,
     Identity,
+    InstanceNorm,
     Layer,
     LeakyReLU,
     LogSoftmax,
     Mask,
     MaxPool2d,
+    Pad,
+    Permute,
+    PReLU,
     ReLU,
+    ReLU6,
     Reshape,
     Sigmoid,
+    SiLU,
+    Slice,
     Softmax,
+    Softplus,
     Tanh,
+    Upsample,
 )
 
 often = settings(max_examples=50, deadline=None, derandomize=True)
@@ -157,12 +174,37 @@ def distinct(rng, shape):
     return rng.permutation(np.linspace(-2, 2, n + n % 2)[:n]).reshape(shape)
 
 
+def normal(a):
+    return math.erf(a / math.sqrt(2)) / 2 + 1 / 2
+
+
+def tanh_of_gelu(a):
+    return math.tanh(math.sqrt(2 / math.pi) * (a + 0.044715 * a**3))
+
+
+SMOOTH = {  # name -> (layer, f, its limits at -inf and inf: a number, or "a")
+    "ReLU6": (ReLU6(), lambda a: min(max(0, a), 6), (0, 6)),
+    "Hardsigmoid": (Hardsigmoid(), lambda a: min(max(0, a + 3), 6) / 6, (0, 1)),
+    "Hardswish": (Hardswish(), lambda a: a * min(max(0, a + 3), 6) / 6, (0, "a")),
+    "SiLU": (SiLU(), lambda a: a / (1 + math.exp(-a)), (0, "a")),
+    "GELU": (GELU(), lambda a: a * normal(a), (0, "a")),
+    "GELU by tanh": (GELU("tanh"), lambda a: a * (1 + tanh_of_gelu(a)) / 2, (0, "a")),
+    "ELU": (ELU(1.5), lambda a: a if a > 0 else 1.5 * (math.exp(a) - 1), (-1.5, "a")),
+    "Softplus": (Softplus(2.0), lambda a: math.log(1 + math.exp(2 * a)) / 2, (0, "a")),
+    "Tanh": (Tanh(), math.tanh, (-1, 1)),
+    "Sigmoid": (Sigmoid(), lambda a: 1 / (1 + math.exp(-a)), (0, 1)),
+}
+"""Nonlinearities of one number. At the inputs below none has a kink."""
+
+
 def one_of_every_kind():
-    """name -> (layer, shape of an input): all 19 kinds in float64, some in several forms."""
+    """name -> (layer, shape of an input): every kind in float64, some in several forms."""
     r = np.random.default_rng(7).normal
     return {
         "Dense": (Dense(r(size=(5, 4)), r(size=4)), (3, 5)),
         "Dense without bias": (Dense(r(size=(5, 4))), (3, 5)),
+        "Dense along the last axis": (Dense(r(size=(5, 4)), r(size=4)), (3, 2, 2, 5)),
+        "Conv2d of signals": (Conv2d(r(size=(2, 3, 1, 3)), r(size=2), stride=(1, 2)), (2, 3, 1, 8)),
         "Conv2d": (Conv2d(r(size=(4, 2, 2, 3)), r(size=4), (2, 1), (1, 2), (1, 2), groups=2), (2, 4, 5, 4)),
         "Conv2d without bias": (Conv2d(r(size=(2, 3, 3, 3))), (2, 3, 5, 5)),
         "ConvTranspose2d": (
@@ -172,21 +214,39 @@ def one_of_every_kind():
         "ConvTranspose2d without bias": (ConvTranspose2d(r(size=(1, 2, 2, 2)), stride=2), (1, 1, 3, 3)),
         "BatchNorm": (BatchNorm(r(size=3), r(size=3), r(size=3), r(size=3) ** 2 + 0.1), (2, 3, 2, 2)),
         "BatchNorm of vectors": (BatchNorm(r(size=3), r(size=3), r(size=3), r(size=3) ** 2 + 0.1, 1e-3), (4, 3)),
+        "GroupNorm": (GroupNorm(2, r(size=6), r(size=6)), (2, 6, 2, 3)),
+        "GroupNorm of vectors": (GroupNorm(2, r(size=6), r(size=6), 1e-3), (3, 6)),
+        "InstanceNorm": (InstanceNorm(r(size=3), r(size=3)), (2, 3, 2, 3)),
+        "InstanceNorm of sequences": (InstanceNorm(r(size=3), r(size=3), 0.1), (2, 3, 4)),
+        "BatchNormInTraining": (BatchNormInTraining(r(size=3), r(size=3)), (2, 3, 2, 2)),
+        "BatchNormInTraining of vectors": (BatchNormInTraining(r(size=3), r(size=3), 1e-3), (4, 3)),
         "MaxPool2d": (MaxPool2d(2), (2, 2, 4, 4)),
         "MaxPool2d overlapping": (MaxPool2d((3, 2), 1, (1, 0), ceil_mode=True), (2, 2, 4, 5)),
         "AvgPool2d": (AvgPool2d(2), (2, 2, 4, 4)),
         "AvgPool2d overlapping": (AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False), (2, 2, 4, 6)),
         "GlobalAvgPool": (GlobalAvgPool(), (2, 3, 4, 2)),
+        "AdaptiveAvgPool2d": (AdaptiveAvgPool2d((3, 2)), (2, 2, 5, 4)),
+        "AdaptiveAvgPool2d to more pixels": (AdaptiveAvgPool2d((3, 5)), (2, 2, 2, 3)),
+        "Upsample": (Upsample((2, 3)), (2, 2, 3, 2)),
+        "Upsample bilinear": (Upsample((3, 2), "bilinear"), (2, 2, 3, 2)),
+        "Upsample bilinear to the corners": (Upsample((2, 3), "bilinear", align_corners=True), (2, 2, 3, 1)),
         "ReLU": (ReLU(), (2, 3, 2, 2)),
         "LeakyReLU": (LeakyReLU(0.2), (3, 4)),
-        "Tanh": (Tanh(), (3, 4)),
-        "Sigmoid": (Sigmoid(), (3, 4)),
+        "PReLU": (PReLU(0.2), (3, 4)),
+        "PReLU by channel": (PReLU(r(size=3)), (2, 3, 2, 2)),
+        **{name: (layer, (3, 4)) for name, (layer, _, _) in SMOOTH.items()},
         "Softmax": (Softmax(), (3, 4)),
         "Softmax of images": (Softmax(), (2, 3, 2, 2)),
         "LogSoftmax": (LogSoftmax(), (3, 4)),
         "LogSoftmax of images": (LogSoftmax(), (2, 3, 2, 2)),
         "Flatten": (Flatten(), (2, 3, 2, 2)),
         "Reshape": (Reshape((3, 2, 2)), (2, 12)),
+        "Permute": (Permute((3, 1, 2)), (2, 3, 2, 4)),
+        "Slice": (Slice(2, -3, None, 2), (2, 3, 4)),
+        "Slice of channels": (Slice(1, 1, 3), (2, 4, 2, 2)),
+        "Pad": (Pad((1, 0, 2), (0, 1, 0)), (2, 2, 3, 2)),
+        "Pad reflect": (Pad((0, 2, 1), (0, 1, 0), "reflect"), (2, 2, 3, 2)),
+        "Pad replicate": (Pad((1, 2), mode="replicate"), (2, 2, 1)),
         "Identity": (Identity(), (2, 3, 2)),
         "Dropout": (Dropout(0.3), (2, 3)),
         "Dropout2d": (Dropout2d(0.3), (2, 3, 2, 2)),
@@ -207,8 +267,10 @@ def input_and_signal(layer, shape, dtype=np.float64):
     return a, rng.normal(size=layer.output_shape(shape)).astype(dtype)
 
 
-def test_the_list_above_has_every_kind_of_layer():
-    assert {type(layer).__name__ for layer, _ in EVERY.values()} == set(KINDS)
+def test_the_list_above_has_every_kind_of_layer_that_reads_one_activation():
+    """Joins and constants are those of tests/test_branches.py."""
+    kinds = {name for name, kind in KINDS.items() if kind.reads == 1}
+    assert {type(layer).__name__ for layer, _ in EVERY.values()} == {*kinds, "BatchNormInTraining"}
 
 
 # --------------------------------------------------------------------------------------------------- the way forward
@@ -248,6 +310,127 @@ def test_average_pooling_is_its_definition_in_loops(drawn, count_include_pad):
     np.testing.assert_allclose(layer.forward(a), expected, rtol=0, atol=1e-13)
 
 
+@pytest.mark.parametrize(("layer", "f", "limits"), SMOOTH.values(), ids=SMOOTH)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_nonlinearity_is_its_definition_and_goes_to_its_limits_without_a_warning(layer, f, limits, dtype):
+    a = np.array([-7.5, -2.9, -1, -0.25, 0.25, 1, 2.9, 5.9, 7.5], dtype)
+    np.testing.assert_allclose(layer.forward(a), [f(float(x)) for x in a], rtol=0, atol=50 * np.finfo(dtype).eps)
+    far = np.array([[-1e30, -1e3], [1e3, 1e30]], dtype)
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        z, slope = layer.forward(far), layer.backward(far, np.ones_like(far))
+    for side, limit in enumerate(limits):
+        np.testing.assert_allclose(z[side], far[side] if limit == "a" else limit, rtol=1e-6)
+        np.testing.assert_allclose(slope[side], float(limit == "a"), atol=1e-12)
+
+
+def normalized_by_loops(a, groups, gamma, beta, eps):
+    """Each group of channels of each sample, less its mean, by its standard deviation."""
+    z, size = np.zeros_like(a), a.shape[1] // groups
+    for n, g in np.ndindex(len(a), groups):
+        numbers = [a[(n, c, *place)] for c in range(g * size, (g + 1) * size) for place in np.ndindex(a.shape[2:])]
+        mean = sum(numbers) / len(numbers)
+        variance = sum((x - mean) ** 2 for x in numbers) / len(numbers)
+        for c in range(g * size, (g + 1) * size):
+            for place in np.ndindex(a.shape[2:]):
+                z[(n, c, *place)] = gamma[c] * (a[(n, c, *place)] - mean) / math.sqrt(variance + eps) + beta[c]
+    return z
+
+
+@often
+@given(st.integers(1, 3), st.integers(1, 3), st.lists(small, max_size=3), st.booleans(), seeds)
+def test_a_norm_is_its_definition_in_loops(groups, size, places, of_instances, seed):
+    rng = np.random.default_rng(seed)
+    channels = groups * size
+    a, gamma, beta = rng.normal(size=(2, channels, *places)), *rng.normal(size=(2, channels))
+    layer = InstanceNorm(gamma, beta, 0.1) if of_instances else GroupNorm(groups, gamma, beta, 0.1)
+    expected = normalized_by_loops(a, channels if of_instances else groups, gamma, beta, 0.1)
+    np.testing.assert_allclose(layer.forward(a), expected, rtol=0, atol=1e-12)
+    slope = slope_by_differences(layer.forward, a, expected)
+    np.testing.assert_allclose(layer.backward(a, expected), slope, rtol=0, atol=1e-6)
+
+
+def padded_by_loops(a, before, after, mode):
+    z = np.zeros([n + b + e for n, b, e in zip(a.shape, (0, *before), (0, *after), strict=True)])
+    for place in np.ndindex(z.shape):
+        from_ = [i - b for i, b in zip(place, (0, *before), strict=True)]
+        if mode == "reflect":
+            from_ = [-i if i < 0 else 2 * (n - 1) - i if i >= n else i for i, n in zip(from_, a.shape, strict=True)]
+        if mode == "replicate":
+            from_ = [min(max(i, 0), n - 1) for i, n in zip(from_, a.shape, strict=True)]
+        z[place] = a[tuple(from_)] if all(0 <= i < n for i, n in zip(from_, a.shape, strict=True)) else 0
+    return z
+
+
+def enlarged_by_loops(a, factor, mode, align_corners):
+    (N, C, H, width), (f, g) = a.shape, factor
+    z = np.zeros((N, C, f * H, g * width))
+
+    def sources(i, n, f):
+        """(input, share) of output i along an axis."""
+        if mode == "nearest":
+            return [(i // f, 1.0)]
+        s = i * (n - 1) / (f * n - 1) if align_corners and f * n > 1 else max(0.0, (i + 0.5) / f - 0.5)
+        low = min(int(s), n - 1)
+        return [(low, 1 - (s - int(s))), (min(low + 1, n - 1), s - int(s))]
+
+    for n, c, y, x in np.ndindex(z.shape):
+        for (i, p), (j, q) in itertools.product(sources(y, H, f), sources(x, width, g)):
+            z[n, c, y, x] += p * q * a[n, c, i, j]
+    return z
+
+
+def binned_by_loops(a, size):
+    (N, C, H, width), (h, w) = a.shape, size
+    z = np.zeros((N, C, h, w))
+    for n, c, y, x in np.ndindex(z.shape):
+        rows = range(math.floor(y * H / h), math.ceil((y + 1) * H / h))
+        columns = range(math.floor(x * width / w), math.ceil((x + 1) * width / w))
+        z[n, c, y, x] = sum(a[n, c, i, j] for i in rows for j in columns) / (len(rows) * len(columns))
+    return z
+
+
+@st.composite
+def grids(draw):
+    """A layer that lays images on another grid, an input for it, and what it should give."""
+    sizes = st.integers(1, 6)
+    a = np.random.default_rng(draw(seeds)).normal(size=(draw(small), draw(small), draw(sizes), draw(sizes)))
+    kind = draw(st.sampled_from(["pad", "upsample", "bins"]))
+    if kind == "pad":
+        mode = draw(st.sampled_from(["zero", "reflect", "replicate"]))
+        most = [n - 1 if mode == "reflect" else 3 for n in a.shape[1:]]
+        before, after = (tuple(draw(st.integers(0, m)) for m in most) for _ in range(2))
+        return Pad(before, after, mode), a, padded_by_loops(a, before, after, mode)
+    if kind == "upsample":
+        mode = draw(st.sampled_from(["nearest", "bilinear"]))
+        corners, factor = mode == "bilinear" and draw(st.booleans()), draw(pairs)
+        return Upsample(factor, mode, corners), a, enlarged_by_loops(a, factor, mode, corners)
+    size = draw(st.tuples(sizes, sizes))
+    return AdaptiveAvgPool2d(size), a, binned_by_loops(a, size)
+
+
+@often
+@given(grids())
+def test_other_grids_are_their_definitions_in_loops_and_satisfy_the_adjoint_identity(drawn):
+    layer, a, expected = drawn
+    np.testing.assert_allclose(layer.forward(a), expected, rtol=0, atol=1e-12)
+    assert_adjoint(layer, a)
+
+
+@often
+@given(st.lists(small, min_size=1, max_size=3), st.integers(1, 4), st.integers(1, 4), st.booleans(), seeds)
+def test_dense_along_the_last_axis_is_itself_at_each_place(places, J, K, bias, seed):
+    rng = np.random.default_rng(seed)
+    layer = Dense(rng.normal(size=(J, K)), rng.normal(size=K) if bias else None)
+    a, dz = rng.normal(size=(*places, 2, J)), rng.normal(size=(*places, 2, K))
+    z, da, each = layer.forward(a), layer.backward(a, dz), []
+    for place in np.ndindex(*places):
+        close(z[place], layer.forward(a[place]), 1e-13)
+        close(da[place], layer.backward(a[place], dz[place]), 1e-13)
+        each.append(layer.gradients(a[place], dz[place]))
+    for name, gradient in layer.gradients(a, dz).items():
+        close(gradient, sum(one[name] for one in each), 1e-12)
+
+
 IMAGE = np.arange(1.0, 10.0).reshape(1, 1, 3, 3)  # 1 2 3 / 4 5 6 / 7 8 9
 
 BY_HAND = {
@@ -262,6 +445,7 @@ BY_HAND = {
         [[[[1.5, 10.5, 2.5, 20.5, 0.5]]]],
     ),
     "BatchNorm": (BatchNorm([2.0], [1.0], [3.0], [3.0], eps=1.0), [[5.0]], [[3.0]]),
+    "BatchNormInTraining": (BatchNormInTraining([2.0], [1.0], 3.0), [[1.0], [3.0]], [[0.0], [2.0]]),
     "MaxPool2d": (MaxPool2d(2, 1), IMAGE, [[[[5.0, 6.0], [8.0, 9.0]]]]),
     "MaxPool2d in ceil mode": (MaxPool2d(2, ceil_mode=True), IMAGE, [[[[5.0, 6.0], [8.0, 9.0]]]]),
     "MaxPool2d larger than the image": (MaxPool2d(4, 4, ceil_mode=True), IMAGE, [[[[9.0]]]]),
@@ -275,6 +459,17 @@ BY_HAND = {
     "LeakyReLU": (LeakyReLU(0.25), [[-4.0, 0.0, 2.0]], [[-1.0, 0.0, 2.0]]),
     "Tanh": (Tanh(), [[np.log(2.0), -1e9]], [[0.6, -1.0]]),
     "Sigmoid": (Sigmoid(), [[np.log(3.0), 1e9, -1e9]], [[0.75, 1.0, 0.0]]),
+    "PReLU": (PReLU([0.25, 2.0]), [[-4.0, -4.0], [3.0, 3.0]], [[-1.0, -8.0], [3.0, 3.0]]),
+    "GELU": (GELU(), [[-1.0, 2.0]], [[-0.15865525393, 1.95449973610]]),
+    "SiLU": (SiLU(), [[-1.0, 2.0]], [[-0.26894142137, 1.76159415596]]),
+    "GroupNorm": (GroupNorm(1, [2.0, 2.0], [0.0, 1.0], eps=3.0), [[4.0, 6.0]], [[-1.0, 2.0]]),
+    "InstanceNorm": (InstanceNorm([2.0], [1.0], eps=3.0), [[[4.0, 6.0]]], [[[0.0, 2.0]]]),
+    "Pad": (Pad((1,), (2,)), [[1.0, 2.0]], [[0.0, 1.0, 2.0, 0.0, 0.0]]),
+    "Pad reflect": (Pad((2,), (1,), "reflect"), [[1.0, 2.0, 3.0]], [[3.0, 2.0, 1.0, 2.0, 3.0, 2.0]]),
+    "Upsample": (Upsample((1, 2), "bilinear", True), [[[[0.0, 3.0]]]], [[[[0.0, 1.0, 2.0, 3.0]]]]),
+    "AdaptiveAvgPool2d": (AdaptiveAvgPool2d(2), IMAGE, [[[[3.0, 4.0], [6.0, 7.0]]]]),
+    "Permute": (Permute((2, 1)), [[[1.0, 2.0]]], [[[1.0], [2.0]]]),
+    "Slice": (Slice(1, 1, -1), [[1.0, 2.0, 3.0, 4.0]], [[2.0, 3.0]]),
     "Softmax": (Softmax(), [[1e9, 1e9 + np.log(3.0)]], [[0.25, 0.75]]),
     "LogSoftmax": (LogSoftmax(), [[1e9, 1e9 + np.log(3.0)]], [np.log([0.25, 0.75])]),
     "Flatten": (Flatten(), IMAGE, [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]]),
@@ -380,7 +575,8 @@ def test_layers_of_vectors_satisfy_the_adjoint_identity(n, J, K, seed):
         assert_adjoint(layer, a)
     for layer in (ReLU(), LeakyReLU(0.3)):
         assert_adjoint(layer, a, relative=1e-9, step=1e-4)
-    for layer in (Tanh(), Sigmoid(), Softmax(), LogSoftmax()):
+    in_training = [BatchNormInTraining(*rng.normal(size=(2, J)), 0.5)] if n > 1 else []
+    for layer in (Tanh(), Sigmoid(), Softmax(), LogSoftmax(), *in_training):
         assert_adjoint(layer, a, relative=1e-6, step=1e-5)
 
 
@@ -397,6 +593,8 @@ def test_layers_of_images_satisfy_the_adjoint_identity(n, channels, size, seed):
         BatchNorm(*rng.normal(size=(3, channels)), rng.uniform(0.1, 2, channels)),
     ):
         assert_adjoint(layer, a)
+    if n * size[0] * size[1] > 1:
+        assert_adjoint(BatchNormInTraining(*rng.normal(size=(2, channels)), 0.5), a, relative=1e-6, step=1e-5)
 
 
 # ------------------------------------------------------------------------------------------------------ max-pooling
@@ -501,6 +699,10 @@ def test_an_empty_batch_goes_up_and_down(layer, shape, backend):
     if isinstance(layer, Mask):
         layer = Mask(layer.m[:1])
     a = np.zeros((0, *shape[1:]))
+    if isinstance(layer, BatchNormInTraining):  # which has no mean of nothing
+        with pytest.raises(ValueError, match="two numbers or more in each channel"):
+            layer.forward(a)
+        return
     with mock.patch.dict(os.environ, NNLITE_BACKEND=backend):
         z = layer.forward(a)
         assert z.shape == (0, *layer.output_shape(shape)[1:])
@@ -635,7 +837,18 @@ def test_a_signal_of_another_shape_or_dtype_is_refused(layer, shape):
 
 WRONG_INPUTS = {
     "Dense of other vectors": (Dense(np.ones((5, 2))), (1, 4), r"\(N, 5\), got \(1, 4\)"),
-    "Dense of images": (Dense(np.ones((5, 2))), (1, 1, 5, 1), r"\(N, 5\), got \(1, 1, 5, 1\). Put Flatten\(\)"),
+    "Dense of images": (Dense(np.ones((5, 2))), (1, 1, 5, 1), r"\(N, ..., 5\), got \(1, 1, 5, 1\). Put Flatten\(\)"),
+    "Dense of other images": (Dense(np.ones((5, 2))), (1, 5, 5, 1), r"\(N, ..., 5\), got \(1, 5, 5, 1\).$"),
+    "PReLU of other channels": (PReLU(np.ones(3)), (2, 4), r"\(N, 3, ...\), got \(2, 4\)"),
+    "GroupNorm of other channels": (GroupNorm(1, np.ones(3), np.ones(3)), (2, 4), r"\(N, 3, ...\), got \(2, 4\)"),
+    "InstanceNorm of no pixels": (InstanceNorm(np.ones(3), np.ones(3)), (2, 3, 0), "at least one number in each group"),
+    "Permute of other axes": (Permute((2, 1)), (1, 2, 3, 4), r"with 2 axes behind N, got \(1, 2, 3, 4\)"),
+    "Slice of an axis that is not there": (Slice(2), (1, 2), r"an axis 2, got \(1, 2\)"),
+    "Slice of nothing": (Slice(1, 3), (1, 2), r"something is left, got \(1, 2\)"),
+    "Pad of other axes": (Pad((1, 1)), (1, 2), r"with 2 axes behind N, got \(1, 2\)"),
+    "Pad that reflects too much": (Pad((2,), mode="reflect"), (1, 2), "longer than what is reflected"),
+    "Upsample of vectors": (Upsample(2), (3, 5), r"\(N, C, H, W\), got \(3, 5\)"),
+    "AdaptiveAvgPool2d without batch": (AdaptiveAvgPool2d(2), (3, 5, 5), "Add the batch axis"),
     "Dense of one vector": (Dense(np.ones((5, 2))), (5,), r"\(N, 5\), got \(5,\)"),
     "Conv2d of other channels": (Conv2d(np.ones((2, 3, 2, 2))), (1, 4, 5, 5), r"\(N, 3, H, W\), got \(1, 4, 5, 5\)"),
     "Conv2d without batch": (Conv2d(np.ones((2, 3, 2, 2))), (3, 5, 5), r"got \(3, 5, 5\). Add the batch axis"),
@@ -650,6 +863,17 @@ WRONG_INPUTS = {
     "ConvTranspose2d of no pixels": (ConvTranspose2d(np.ones((1, 1, 3, 3))), (1, 1, 0, 1), "at least one pixel"),
     "BatchNorm of other channels": (BatchNorm(*np.ones((4, 3))), (2, 4), r"\(N, 3\) or \(N, 3, H, W\), got \(2, 4\)"),
     "BatchNorm of sequences": (BatchNorm(*np.ones((4, 3))), (2, 3, 5), r"got \(2, 3, 5\)"),
+    "BatchNormInTraining of other channels": (
+        BatchNormInTraining(*np.ones((2, 3))),
+        (2, 4),
+        r"\(N, 3\) or .* got \(2, 4\)",
+    ),
+    "BatchNormInTraining of one vector": (
+        BatchNormInTraining(*np.ones((2, 3))),
+        (1, 3),
+        r"takes two numbers or more in each channel, got \(1, 3\)\. One has no variance: choose a batch_size",
+    ),
+    "BatchNormInTraining of one pixel": (BatchNormInTraining(*np.ones((2, 3))), (1, 3, 1, 1), "One has no variance"),
     "MaxPool2d without batch": (MaxPool2d(2), (3, 5, 5), r"\(N, C, H, W\), got \(3, 5, 5\). Add the batch axis"),
     "MaxPool2d of tiny images": (MaxPool2d(3), (1, 1, 2, 5), r"window \(3, 3\) fits into, got \(1, 1, 2, 5\)"),
     "MaxPool2d of no pixels": (MaxPool2d(2, 2, 1), (1, 1, 0, 5), "fits into"),
@@ -716,6 +940,9 @@ WRONG_LAYERS = {
     "BatchNorm, eps True": (lambda: BatchNorm([1], [0], [0], [1], True), "eps must be a finite number, got True"),
     "BatchNorm, eps by name": (lambda: BatchNorm([1], [0], [0], [1], "small"), "eps .* got 'small'"),
     "BatchNorm, 2 axes": (lambda: BatchNorm(*ones((4, 1, 3))), r"gamma takes 1 axes, got the shape \(1, 3\)"),
+    "BatchNormInTraining, mixed": (lambda: BatchNormInTraining(ones(3), narrow), "gamma float64, beta float32"),
+    "BatchNormInTraining, lengths": (lambda: BatchNormInTraining(ones(2), ones(3)), r"beta takes the shape \(2,\)"),
+    "BatchNormInTraining, eps NaN": (lambda: BatchNormInTraining([1], [0], np.nan), "eps must be a finite number"),
     "MaxPool2d, size 0": (lambda: MaxPool2d(0), "MaxPool2d: size must be at least 1, got 0"),
     "MaxPool2d, size True": (lambda: MaxPool2d(True), "size takes an integer or a pair of integers, got True"),
     "MaxPool2d, stride 0": (lambda: MaxPool2d(2, 0), "stride must be at least 1, got 0"),
@@ -729,6 +956,29 @@ WRONG_LAYERS = {
     "AvgPool2d, count_include_pad": (lambda: AvgPool2d(2, count_include_pad=1), "True or False, got 1"),
     "LeakyReLU, infinite": (lambda: LeakyReLU(np.inf), "slope must be a finite number, got inf"),
     "LeakyReLU, by name": (lambda: LeakyReLU("0.1"), "slope must be a finite number, got '0.1'"),
+    "PReLU, none": (lambda: PReLU([]), "one for each channel, got none"),
+    "PReLU, 2 axes": (lambda: PReLU(ones((1, 3))), "slope takes 1 axes"),
+    "GELU, approximate": (lambda: GELU("yes"), "approximate takes 'none' or 'tanh', got 'yes'"),
+    "ELU, NaN": (lambda: ELU(np.nan), "alpha must be a finite number, got nan"),
+    "Softplus, 0": (lambda: Softplus(0), "beta takes a number above 0, got 0"),
+    "GroupNorm, groups do not divide": (lambda: GroupNorm(2, ones(3), ones(3)), "groups=2 must divide the 3 channels"),
+    "GroupNorm, no groups": (lambda: GroupNorm(0, ones(3), ones(3)), "groups takes a positive integer, got 0"),
+    "GroupNorm, eps 0": (lambda: GroupNorm(1, ones(3), ones(3), 0), "eps takes a number above 0, got 0"),
+    "InstanceNorm, lengths": (lambda: InstanceNorm(ones(3), ones(2)), r"beta takes the shape \(3,\)"),
+    "InstanceNorm, mixed": (lambda: InstanceNorm(ones(3), narrow), "gamma is float64 and beta is float32"),
+    "Permute, with the batch": (lambda: Permute((0, 1)), "positive integers"),
+    "Permute, twice": (lambda: Permute((1, 1)), r"each number from 1 to 2 once, got \(1, 1\)"),
+    "Slice, the batch": (lambda: Slice(0), "axis takes a positive integer, got 0"),
+    "Slice, backwards": (lambda: Slice(1, step=-1), "step takes a positive integer, got -1"),
+    "Slice, start": (lambda: Slice(1, None), "start takes an integer, got None"),
+    "Pad, one number": (lambda: Pad(1), "before takes an integer from 0 for each axis but the first, got 1"),
+    "Pad, negative": (lambda: Pad((0, -1)), r"from 0 for each axis but the first, got \(0, -1\)"),
+    "Pad, lengths": (lambda: Pad((0, 1), (1,)), r"as many integers as each other, got \(0, 1\) and \(1,\)"),
+    "Pad, mode": (lambda: Pad((1,), mode="same"), "mode takes 'zero', 'reflect', 'replicate', got 'same'"),
+    "Upsample, factor": (lambda: Upsample(1.5), "factor takes an integer or a pair of integers, got 1.5"),
+    "Upsample, mode": (lambda: Upsample(2, "cubic"), "mode takes 'nearest' or 'bilinear', got 'cubic'"),
+    "Upsample, corners": (lambda: Upsample(2, align_corners=True), "an option of mode='bilinear'"),
+    "AdaptiveAvgPool2d, size": (lambda: AdaptiveAvgPool2d(0), "size must be at least 1, got 0"),
     "Reshape, empty": (lambda: Reshape(()), r"one or more positive integers, got \(\)"),
     "Reshape, -1": (lambda: Reshape((2, -1)), r"positive integers, got \(2, -1\)"),
     "Reshape, fractions": (lambda: Reshape((2.5,)), r"positive integers, got \(2.5,\)"),

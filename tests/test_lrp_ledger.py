@@ -13,6 +13,8 @@ import pytest
 from nnlite import Network
 from nnlite.decision_based import lrp
 from nnlite.layers import (
+    GELU,
+    AdaptiveAvgPool2d,
     AvgPool2d,
     BatchNorm,
     Conv2d,
@@ -23,11 +25,19 @@ from nnlite.layers import (
     GlobalAvgPool,
     LeakyReLU,
     MaxPool2d,
+    Pad,
+    Permute,
+    PReLU,
     ReLU,
+    ReLU6,
     Reshape,
     Sigmoid,
+    SiLU,
+    Slice,
     Softmax,
+    Softplus,
     Tanh,
+    Upsample,
 )
 
 numbers = np.random.default_rng(11)
@@ -62,6 +72,14 @@ RECTIFIED: dict[str, tuple[Network, tuple[int, ...]]] = {
         ),
         (6,),
     ),
+    "other grids": (
+        Network(
+            [Pad((1, 1, 2), (0, 1, 0)), Slice(1, 0, 2), Conv2d(w(3, 2, 2, 2), w(3)), ReLU6(),
+             Pad((0, 1, 1), mode="replicate"), Upsample(2, "bilinear"), AdaptiveAvgPool2d(3), Permute((2, 3, 1)),
+             Dense(w(3, 4), w(4)), Softplus(), Dense(w(4, 2)), Flatten(), Dense(w(18, 3), w(3))]
+        ),
+        (2, 4, 4),
+    ),
     "one pixel": (
         Network([Conv2d(w(3, 1, 3, 3), w(3), padding=1), ReLU(), GlobalAvgPool(), Flatten(), Dense(w(3, 2))]),
         (1, 1, 1),
@@ -73,6 +91,9 @@ SIGNED: dict[str, tuple[Network, tuple[int, ...]]] = {
     "leaky and tanh": (
         Network([Dense(w(5, 6), w(6)), LeakyReLU(0.2), Dense(w(6, 5), w(5)), Tanh(), Dense(w(5, 3), w(3))]),
         (5,),
+    ),
+    "smooth": (
+        Network([Dense(w(5, 6), w(6)), GELU(), Dense(w(6, 5)), SiLU(), PReLU(w(5)), Dense(w(5, 3), w(3))]), (5,)
     ),
     "batchnorm on its own": (
         Network(

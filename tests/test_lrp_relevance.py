@@ -12,6 +12,7 @@ import pytest
 from nnlite import Network
 from nnlite.decision_based import gradient_times_input, lrp
 from nnlite.layers import (
+    AdaptiveAvgPool2d,
     AvgPool2d,
     BatchNorm,
     Conv2d,
@@ -20,8 +21,13 @@ from nnlite.layers import (
     Flatten,
     Layer,
     MaxPool2d,
+    Pad,
+    Permute,
+    PReLU,
     ReLU,
+    Slice,
     Softmax,
+    Upsample,
 )
 
 numbers = np.random.default_rng(23)
@@ -68,6 +74,17 @@ class TestLaws:
     def test_lrp_0_is_gradient_times_input_on_a_relu_network_without_biases(self) -> None:
         R = lrp.relevance(NO_BIASES, PIXELS, rules=lrp.zero())
         np.testing.assert_allclose(R, gradient_times_input(NO_BIASES, PIXELS), rtol=1e-9, atol=1e-12)
+
+    def test_lrp_0_is_gradient_times_input_on_every_grid_and_along_the_last_axis(self) -> None:
+        rng = np.random.default_rng(3)
+        network = Network(
+            [Slice(2, 1), Pad((1, 0, 2), mode="zero"), Conv2d(rng.normal(size=(4, 3, 2, 3))), ReLU(),
+             Pad((0, 1, 1), (0, 2, 0), "reflect"), Upsample((1, 2), "bilinear"), AdaptiveAvgPool2d(3), ReLU(),
+             Permute((2, 3, 1)), Dense(rng.normal(size=(4, 5))), PReLU(0.0), Flatten(), Dense(rng.normal(size=(45, 3)))]
+        )  # fmt: skip
+        x = rng.normal(size=(3, 1, 5, 4))
+        R = lrp.relevance(network, x, rules=lrp.zero())
+        np.testing.assert_allclose(R, gradient_times_input(network, x), rtol=1e-9, atol=1e-12)
 
     def test_without_biases_the_relevance_sums_to_the_score(self) -> None:
         score = NO_BIASES.scores(PIXELS).max(axis=1)

@@ -15,6 +15,9 @@ from nnlite import Network
 from nnlite.decision_based import lrp
 from nnlite.decision_based.lrp import elementwise
 from nnlite.layers import (
+    ELU,
+    GELU,
+    AdaptiveAvgPool2d,
     AvgPool2d,
     BatchNorm,
     Conv2d,
@@ -23,15 +26,25 @@ from nnlite.layers import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    Hardsigmoid,
+    Hardswish,
     Identity,
     Layer,
     LeakyReLU,
     Mask,
     MaxPool2d,
+    Pad,
+    Permute,
+    PReLU,
     ReLU,
+    ReLU6,
     Reshape,
     Sigmoid,
+    SiLU,
+    Slice,
+    Softplus,
     Tanh,
+    Upsample,
 )
 
 
@@ -156,6 +169,9 @@ LAYERS: dict[str, tuple[Layer, tuple[int, ...]]] = {
     "dense, empty neurons, no bias": (Dense(with_zeros(reals(5, 4))), (5,)),
     "dense, all weights zero": (Dense(np.zeros((3, 2)), np.array([1.0, -1.0])), (3,)),
     "dense, one to one": (Dense(np.array([[-0.5]]), np.array([0.25])), (1,)),
+    "dense, at three places": (Dense(reals(4, 5), reals(5)), (3, 4)),
+    "dense, at the pixels of images": (Dense(with_zeros(quarters(3, 4)), quarters(4)), (2, 2, 3)),
+    "conv, a window of one row on signals": (Conv2d(reals(3, 2, 1, 3), reals(3), stride=(1, 2)), (2, 1, 7)),
     "conv": (Conv2d(reals(3, 2, 3, 3), reals(3)), (2, 5, 4)),
     "conv, quarters, no bias": (Conv2d(quarters(2, 2, 2, 2)), (2, 4, 4)),
     "conv, padding": (Conv2d(quarters(2, 2, 3, 3), quarters(2), padding=(1, 2)), (2, 3, 3)),
@@ -349,7 +365,23 @@ class TestMaxPooling:
 class TestWhatPasses:
     @pytest.mark.parametrize(
         "layer",
-        [ReLU(), LeakyReLU(0.1), Tanh(), Sigmoid(), Dropout(0.5), Identity(), Mask(np.array([[2.0, 0.0, 2.0, 0.0]]))],
+        [
+            ReLU(),
+            LeakyReLU(0.1),
+            Tanh(),
+            Sigmoid(),
+            Dropout(0.5),
+            Identity(),
+            Mask(np.array([[2.0, 0.0, 2.0, 0.0]])),
+            PReLU(np.array([0.5, -0.5, 0.0, 2.0])),
+            ReLU6(),
+            Hardsigmoid(),
+            Hardswish(),
+            SiLU(),
+            GELU(),
+            ELU(),
+            Softplus(),
+        ],
         ids=lambda layer: type(layer).__name__,
     )
     def test_a_nonlinearity_hands_on_what_it_gets(self, layer: Layer) -> None:
@@ -362,6 +394,42 @@ class TestWhatPasses:
     def test_reshaping_gives_the_old_shape_back(self, layer: Layer) -> None:
         R = passed_down([layer], np.arange(1.0, 9).reshape(1, 2, 2, 2))
         assert R[0].tolist() == np.arange(1.0, 9).reshape(1, 2, 2, 2).tolist()
+
+
+class TestOtherGrids:
+    """Where numbers are moved R goes back with them; where they are averaged it is divided in proportion."""
+
+    def test_a_slice_leaves_nothing_elsewhere(self) -> None:
+        R = passed_down([Slice(1, step=2)], np.array([[1.0, 2.0, 3.0]]))
+        assert R[0].tolist() == [[1, 0, 3]]
+
+    def test_permuted_axes_are_permuted_back(self) -> None:
+        x = np.arange(1.0, 7).reshape(1, 1, 2, 3)
+        assert np.array_equal(passed_down([Permute((3, 1, 2))], x)[0], x)
+
+    @pytest.mark.parametrize(("mode", "expected"), [("reflect", [2, 6, 3]), ("replicate", [2, 2, 9])])
+    def test_copies_of_a_pixel_give_it_all_of_theirs(self, mode: str, expected: list[float]) -> None:
+        R = passed_down([Pad((0, 0, 1), (0, 0, 2), mode)], np.array([[[[1.0, 2.0, 3.0]]]]))
+        assert R[0].tolist() == [[[expected]]]
+
+    def test_what_falls_on_padding_is_dropped_and_booked_and_a_black_pixel_keeps_its_own(self) -> None:
+        net = Network([Pad((1,)), Dense(np.array([[1.0], [2.0], [3.0], [4.0]]))])
+        books = lrp.ledger(net, np.array([[0.0, 5.0]]), rules=lrp.flat())
+        assert books.relevances[0].tolist() == [[3.75, 3.75]]  # f = 15, a quarter for each of four, two on padding
+        assert books.entries[0].dropped.tolist() == [7.5]
+        assert books.error == 0
+
+    @pytest.mark.parametrize(
+        ("layer", "expected"),
+        [
+            (Upsample((1, 2)), [2, 4, 6]),
+            (Upsample((1, 2), "bilinear"), [2, 4, 6]),
+            (AdaptiveAvgPool2d((1, 2)), [0.5, 2, 1.5]),
+        ],
+    )
+    def test_a_mean_is_divided_in_proportion(self, layer: Layer, expected: list[float]) -> None:
+        R = passed_down([layer], np.array([[[[1.0, 2.0, 3.0]]]]))  # LRP-0 from R = z: a times the sum of its weights
+        np.testing.assert_allclose(R[0], [[[expected]]], atol=1e-14)
 
 
 class TestBatchNormOnItsOwn:

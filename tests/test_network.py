@@ -16,6 +16,7 @@ from nnlite.layers import (
     Mask,
     MaxPool2d,
     ReLU,
+    ReLU6,
     Sigmoid,
     Softmax,
     Tanh,
@@ -435,3 +436,8 @@ def test_what_is_no_layer_is_refused():
         Network([ReLU(), np.tanh])
     with pytest.raises(TypeError, match=r"got <class .*ReLU'>"):
         Network([ReLU])
+
+
+def test_default_names_of_two_kinds_never_meet():
+    names = Network([*[ReLU()] * 61, ReLU6()]).names
+    assert names[-2:] == ("relu61", "relu6_1")

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from nnlite import datasets, models
+from nnlite import Network, datasets, models
 from nnlite.decision_based import lrp, simple_taylor
 from nnlite.decision_based.registry import MEANINGS, METHODS, divided, explain
+from nnlite.layers import ELU, GELU, BatchNorm, Dense, Hardswish, PReLU, ReLU, ReLU6, Sigmoid, Softplus, Tanh
 
 WITH_RULES = [name for name, method in METHODS.items() if method.rules is not None]
 
@@ -46,6 +47,18 @@ def test_what_does_not_fit_says_what_it_needs():
         network = models.load(model)
         with pytest.raises(ValueError, match=r"layers|feature maps|ends|convolution"):
             explain(network, np.ones((1, *network.input_shape), np.float32), name)
+
+
+@pytest.mark.parametrize(
+    ("layer", "fits"),
+    [(ReLU(), True), (ReLU6(), True), (Softplus(), True), (Sigmoid(), True), (BatchNorm(*np.ones((4, 2))), True),
+     (Tanh(), False), (GELU(), False), (PReLU(0.1), False), (Hardswish(), False), (ELU(), False)],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_a_rule_for_activations_from_zero_on_asks_what_the_activation_functions_give(layer, fits):
+    network = Network([Dense(np.eye(2)), layer, Dense(np.eye(2))])
+    for name in ("lrp-z-plus", "lrp-gamma", "excitation", "deep-taylor"):
+        assert METHODS[name].fits(network) == fits
 
 
 @every_fitting

@@ -19,6 +19,7 @@ from nnlite.decision_based import deconvnet, deeplift, gradient, gradient_times_
 from nnlite.decision_based.lrp import elementwise, elementwise_joins
 from nnlite.decision_based.registry import METHODS
 from nnlite.layers import (
+    GELU,
     Add,
     AvgPool2d,
     BatchNorm,
@@ -31,16 +32,22 @@ from nnlite.layers import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    Hardswish,
     Identity,
     LeakyReLU,
     Mask,
     MaxPool2d,
     Multiply,
+    Pad,
+    Permute,
+    PReLU,
     ReLU,
     Reshape,
     Residual,
     Sigmoid,
+    Slice,
     Softmax,
+    Softplus,
     Tanh,
 )
 from nnlite.layers.layer import Layer
@@ -90,6 +97,11 @@ NETWORKS = {
         [Conv2d(draw(3, 1, 2, 2), draw(3)), norm(3), ReLU(), norm(3, 1), Flatten(), Dense(draw(48, 4, scale=0.3)),
          norm(4), ReLU(), Dense(draw(4, 3))],
         (1, 5, 5),
+    ),
+    "smooth": (
+        [Dense(draw(5, 6), draw(6)), GELU(), Dense(draw(6, 6), draw(6)), PReLU(draw(6)), Softplus(2.0),
+         Dense(draw(6, 4)), Hardswish(), Dense(draw(4, 3))],
+        (5,),
     ),
     "nonlinearities": (
         [Dense(draw(5, 6), draw(6)), Tanh(), Dropout(0.5), Dense(draw(6, 6), draw(6)), Sigmoid(), Identity(),
@@ -524,6 +536,11 @@ def test_bad_input_is_said():
     softmax = Network([Dense(draw(4, 3)), Softmax(), Dense(draw(3, 2))])
     with pytest.raises(ValueError, match=r"layer softmax1: .* cannot be stepped through"):
         record("gradient", softmax, np.ones((1, 4)))
+    for layer in (Permute((2, 1)), Pad((1, 0)), Slice(1, 1), Dense(draw(3, 3))):
+        moved = Network([Reshape((2, 3)), layer, Flatten()])
+        for method in ("gradient", "lrp-epsilon", "deeplift"):
+            with pytest.raises(ValueError, match=r"layer \w+1: .* cannot be stepped through"):
+                record(method, moved, np.ones((1, 6)))
     stranger = [lambda layer, a, z, R: layer.backward(a, R)] * 2
     with pytest.raises(ValueError, match=r"layer dense2: .* cannot be stepped through"):
         record(stranger, net, x)

@@ -14,7 +14,10 @@ import pytest
 
 from nnlite import Network, files, load, storage
 from nnlite.layers import (
+    ELU,
+    GELU,
     KINDS,
+    AdaptiveAvgPool2d,
     Add,
     AvgPool2d,
     BatchNorm,
@@ -28,17 +31,29 @@ from nnlite.layers import (
     Dropout2d,
     Flatten,
     GlobalAvgPool,
+    GroupNorm,
+    Hardsigmoid,
+    Hardswish,
     Identity,
+    InstanceNorm,
     LeakyReLU,
     LogSoftmax,
     Mask,
     MaxPool2d,
     Multiply,
+    Pad,
+    Permute,
+    PReLU,
     ReLU,
+    ReLU6,
     Reshape,
     Sigmoid,
+    SiLU,
+    Slice,
     Softmax,
+    Softplus,
     Tanh,
+    Upsample,
 )
 
 INFO = {"epochs": 3, "accuracy": 0.1 + 0.2, "classes": ["0", "1", "ä"], "nested": {"none": None, "yes": True}}
@@ -72,6 +87,16 @@ def every_kind(dtype=np.float64):
         Branches([[], [Constant(r(size=(1, 3)))]], Concat()),
         Branches([[Tanh()], []], Add()),
         Branches([[Tanh()], []], Multiply()),
+        Reshape((1, 1, 6)),
+        Upsample((4, 3), "bilinear", align_corners=True),
+        Pad((3, 1, 2), (0, 0, 1), "replicate"),
+        GroupNorm(2, r(size=4), r(size=4), eps=1e-3),
+        InstanceNorm(r(size=4), r(size=4), eps=1e-3),
+        PReLU(r(size=4)),
+        *(ReLU6(), Hardsigmoid(), Hardswish(), SiLU(), GELU("tanh"), ELU(0.1 + 0.2), Softplus(0.5)),
+        Slice(1, -5, -1),
+        Permute((1, 3, 2)),
+        AdaptiveAvgPool2d((7, 6)),
     ]
     return Network(layers, input_shape=(2, 8, 8), info=INFO).astype(dtype)
 

@@ -40,7 +40,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--at", metavar="LAYER", help="not which pixels, but which activations above this layer")
     ink = parser.add_mutually_exclusive_group()
-    declare(ink, "--invert", action="store_true", default=None, help="the digit is dark on light (default: found out)")
+    ink.add_argument(
+        "--invert", action="store_true", default=None, help="the digit is dark on light (default: found out)"
+    )
     ink.add_argument("--no-invert", action="store_false", dest="invert", help="the digit is light on dark")
     declare(parser, "--folder")
     declare(parser, "--out", required=True, help="the picture (.png, .pdf, .svg), or the relevance itself (.npy)")

@@ -10,6 +10,7 @@ know of the reference, its activations a′ below and above the layer, is bound 
     nonlinearities   m_j = Δa_k / Δa_j · m_k                                              Rescale
                      the same for Δ⁺ and Δ⁻ apart, in both orders of adding them          RevealCancel
     max-pooling      m_k Δa_k goes to x's winner if it rises, to the reference's if it falls
+    products         m_x = m (g + g′) / 2, m_g = m (x + x′) / 2; sums pass m_k to every branch
 
 Every rule divides all of m_k Δa_k, so that Σ R = f(x) − f(x′), overlapping windows included.
 """
@@ -21,42 +22,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..layers import (
-    Add,
-    AvgPool2d,
-    BatchNorm,
-    Concat,
-    Constant,
-    Conv2d,
-    ConvTranspose2d,
-    Dense,
-    Flatten,
-    GlobalAvgPool,
-    Identity,
-    Layer,
-    LeakyReLU,
-    Mask,
-    MaxPool2d,
-    Multiply,
-    ReLU,
-    Reshape,
-    Sigmoid,
-    Tanh,
-)
+from ..layers import Add, BatchNorm, Concat, Constant, Layer, MaxPool2d, Multiply
 from ..layers.arguments import frozen
 from ..network import Network
 from ..walk import LocalRule
 from .inputs import activations, several_like_input
 from .method import method
 from .target import Target, explained
-
-SUMS = (Dense, Conv2d, ConvTranspose2d, AvgPool2d, GlobalAvgPool)
-"""Linear layers that add several inputs: here the rising and the falling ones meet."""
-
-ONE_TO_ONE = (BatchNorm, Flatten, Reshape, Identity, Mask)  # a Dropout is an Identity
-"""Linear layers that add nothing: each output is one input, moved or scaled."""
-
-NONLINEARITIES = (ReLU, LeakyReLU, Tanh, Sigmoid)
 
 RULES = ("linear", "rescale", "reveal-cancel")
 
@@ -106,14 +78,8 @@ def deeplift(
         On the nonlinearities (linear layers always follow the Linear rule):
         "rescale"; "reveal-cancel"; or "linear", for a network that has none.
 
-    Returns
-    -------
-    (N, ...), the shape of x.
-
-    Raises
-    ------
-    TypeError, ValueError
-        x or the reference does not fit the network, a target is not a class, or there is no rule for a layer.
+    Raises TypeError or ValueError: x or the reference does not fit the network, a target is not a class, or there is no
+    rule for a layer.
 
     RevealCancel needs Δ⁺ and Δ⁻, which arise where a layer adds its inputs; BatchNorm, dropout and reshaping pass them
     on. Directly behind a max-pooling or another nonlinearity Δ⁺ = (Δ)⁺, and RevealCancel is Rescale.
@@ -145,33 +111,30 @@ def deeplift_rules(
 ) -> list[LocalRule]:
     """One rule for each layer, bottom to top, with the reference's activations r bound.
 
-    Raises
-    ------
-    ValueError
-        DeepLIFT has no rule for a layer (or, with rule="linear", the layer is not linear).
+    Raises ValueError: DeepLIFT has no rule for a layer (or, with rule="linear", the layer is not linear).
     """
     rules: list[LocalRule] = []
     parts: list[Pair | None] = [None]  # Δ⁺ and Δ⁻ of each activation, for RevealCancel; None: (Δ)⁺ and (Δ)⁻
     for l, (name, layer, wires) in enumerate(zip(network.names, network, network.wires, strict=True)):
-        if rule == "linear" and not isinstance(layer, (*SUMS, *ONE_TO_ONE, Add, Concat, Constant)):
+        if rule == "linear" and not layer.linear and not isinstance(layer, Constant):
             raise ValueError(
                 f'rule="linear" is for networks of linear layers, and {name} is a {layer!r}; '
                 'take "rescale" or "reveal-cancel".'
             )
         r_j, above = network.read(l, r), None
-        if isinstance(layer, SUMS):
+        if layer.sums:  # here the rising and the falling inputs meet
             rules.append(partial(_linear, r_j=r_j))
             above = _split(layer, a[wires[0]] - r_j) if rule == "reveal-cancel" else None
-        elif isinstance(layer, ONE_TO_ONE):
-            rules.append(_one_to_one)
-            below = parts[wires[0]]
-            above = None if below is None else _passed_on(layer, below)
         elif isinstance(layer, (Add, Concat)):
             rules.append(_branches)
             if any(parts[i] is not None for i in wires):
                 each = [parts[i] or Pair(np.maximum(a[i] - r[i], 0), np.minimum(a[i] - r[i], 0)) for i in wires]
                 above = Pair(*map(layer.forward, zip(*each, strict=True)))
-        elif isinstance(layer, (MaxPool2d, Multiply, *NONLINEARITIES)):
+        elif layer.linear:  # each output is one input, moved or scaled
+            rules.append(_one_to_one)
+            below = parts[wires[0]]
+            above = None if below is None else _passed_on(layer, below)
+        elif layer.pointwise or isinstance(layer, (MaxPool2d, Multiply)):
             rules.append(_nonlinear(layer, r_j, r[l + 1], parts[wires[0]]))
         elif isinstance(layer, Constant):
             rules.append(lambda *_: ())
@@ -246,8 +209,8 @@ def _split(layer: Layer, delta: np.ndarray) -> Pair:
 
 
 def _by_sign(layer: Any) -> list[Layer]:
-    """The layer with its positive weights, then with its negative ones (a mean has none); without bias."""
-    if isinstance(layer, (AvgPool2d, GlobalAvgPool)):
+    """The layer with its positive weights, then with its negative ones (without a W it has none); without bias."""
+    if not layer.weighted:
         return [layer]
     return [replace(layer, W=frozen(clipped(layer.W, 0)), b=None) for clipped in (np.maximum, np.minimum)]
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import AvgPool2d, GlobalAvgPool, Layer
+from ..layers import Layer
 from ..layers.arguments import frozen
 from ..network import Network
 from . import lrp
 from .lrp.composites import without_weights
-from .lrp.rule import passes, winner_takes_all
+from .lrp.passing import passes, winner_takes_all
 from .method import method
 from .target import Explained, Target, explained
 
@@ -61,11 +61,9 @@ def excitation_backpropagation(
     -------
     P (N, ...), the shape of x.
 
-    Raises
-    ------
-    TypeError, ValueError
-        x does not fit the network, a target is not a class or a neuron, an activation below a layer with weights or an
-        average pooling is negative, or (contrastive) the explained unit has no weights of its own.
+    Raises TypeError or ValueError: x does not fit the network, a target is not a class or a neuron, an activation below
+    a layer with weights or an average pooling is negative, or (contrastive) the explained unit has no weights of its
+    own.
 
     Source: Zhang et al. 2016, "Top-down neural attention by excitation backprop", eq. 1 and 2; sec. 3.3 (contrastive).
 
@@ -92,10 +90,8 @@ def excitation_backpropagation(
 def excitation_walk(f: Explained) -> tuple[Network, list[np.ndarray], np.ndarray, list[Any]]:
     """The network that is walked, its activations, P at the top, and a rule for each layer.
 
-    Raises
-    ------
-    ValueError
-        An activation below a layer with weights or an average pooling is negative, or there is no rule for a layer.
+    Raises ValueError: an activation below a layer with weights or an average pooling is negative, or there is no rule
+    for a layer.
     """
     part = f.network.merged()
     a = f.a if part is f.network else part.forward(f.a[0])
@@ -128,7 +124,7 @@ def _only_passes(layer: Layer, rule: Any) -> bool:
 
 def _need_nonnegative(network: Network, a: list[np.ndarray]) -> None:
     for l, (name, layer) in enumerate(zip(network.names, network, strict=True)):
-        if not layer.weighted and not isinstance(layer, (AvgPool2d, GlobalAvgPool)):
+        if not layer.sums:
             continue
         a_j = network.read(l, a)
         if a_j.size and a_j.min() < 0:

@@ -15,9 +15,7 @@ from ..layers import (
     Flatten,
     GlobalAvgPool,
     Identity,
-    LeakyReLU,
     Mask,
-    Tanh,
 )
 from ..layers.arguments import unmasked
 from ..network import Network
@@ -91,6 +89,10 @@ def _anything(network: Network) -> bool:
     return True
 
 
+Explainer = Callable[[Network, np.ndarray, Any], np.ndarray]
+"""method(network, x, target) -> a map for each sample."""
+
+
 def _lrp(
     name: str, rules: lrp.Rule | lrp.Composite, formula: str, fits: Callable[[Network], bool] = _anything
 ) -> Method:
@@ -127,7 +129,7 @@ def _takes_images(network: Network) -> bool:
 
 def _is_rectified(network: Network) -> bool:
     """No layer gives the next ones negative activations but those that a ReLU follows."""
-    return not any(isinstance(layer, (Tanh, LeakyReLU)) for layer in network)
+    return all(layer.nonnegative or layer.linear or not layer.pointwise for layer in network)
 
 
 def _cam(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:
@@ -262,11 +264,8 @@ def explain(
     -------
     A map for each sample, in the shape that the method gives.
 
-    Raises
-    ------
-    TypeError, ValueError
-        There is no method or layer of that name, the method does not fit the network, or x, target or an option does
-        not.
+    Raises TypeError or ValueError: there is no method or layer of that name, the method does not fit the network, or x,
+    target or an option does not.
 
     >>> from nnlite.layers import Dense, ReLU
     >>> net = Network([Dense(np.array([[3.0, 1.0], [-2.0, 1.0]])), ReLU(), Dense(np.array([[1.0], [2.0]]))])

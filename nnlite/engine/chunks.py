@@ -7,7 +7,7 @@ variable is read whenever a batch is cut. How it is cut depends on shapes alone,
 thread: the results are the same bits, whatever the number.
 
 Not cut: a batch that is one chunk anyway; samples so large that few fit into the cache (BLAS's own threads serve them);
-a draw with a mask for each sample; layers of your own, which may do what they like.
+a draw with a mask for each sample; a BatchNorm in training; layers of your own, which may do what they like.
 """
 
 import os
@@ -93,7 +93,7 @@ def slices(network: "Network", x: Any) -> list[slice]:
     """Where a batch is cut: chunks of about the same size, one chunk where it stays whole."""
     n = len(x)
     if n < 2 * LEAST or network.batch > 1 or not all(type(layer) in OWN for layer in network):
-        return [slice(0, n)]  # (masks were drawn for this batch; a layer of the user's own may do what it likes)
+        return [slice(0, n)]  # (a layer takes the batch as a whole; one of the user's own may do what it likes)
     fit = CHUNK // max(1, sum(map(prod, network.shapes((1, *x.shape[1:])))))
     if fit < LEAST:
         return [slice(0, n)]

@@ -26,6 +26,8 @@ def can_hold(layer: Layer, below: Shape, above: Shape, dtype: np.dtype) -> str:
         return f"its weights are {layer.dtype}"
     if max(len(below), len(above)) > 3:
         return "it has more axes than (C, H, W)"
+    if isinstance(layer, Dense) and len(below) > 1:
+        return "it works on the last of several axes"
     if isinstance(layer, Conv2d):
         if layer.groups != 1:
             return "it has groups"

@@ -17,7 +17,7 @@ from ..decision_based.guided_backpropagation import guided_rule
 from ..decision_based.lrp import A_MINUS, A_PLUS, A, NonNegative, Relative
 from ..decision_based.lrp import form as lrp_form
 from ..decision_based.lrp.form import Prepared
-from ..decision_based.lrp.rule import passes, reshapes, winner_takes_all
+from ..decision_based.lrp.passing import passes, reshapes, winner_takes_all
 from ..decision_based.target import AtClass, AtNeuron
 from ..layers import KINDS as LIBRARY
 from ..layers import (
@@ -86,7 +86,7 @@ def why_not(layer: Layer) -> str:
     """Why a layer is none of the library's; empty where it is."""
     kind = type(layer)
     if LIBRARY.get(kind.__name__) is not kind:
-        return f"{kind.__name__} is a layer of your own"
+        return f"{kind.__name__} " + ("is a layer of your own" if layer.batch == 1 else "takes the batch as a whole")
     bases = [base.__name__ for base in kind.__mro__]
     replaced = [
         name

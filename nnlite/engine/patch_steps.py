@@ -24,26 +24,18 @@ import numpy as np
 from ..kernels.windows import Pair
 from ..layers import (
     AvgPool2d,
-    BatchNorm,
     Conv2d,
     ConvTranspose2d,
-    Dropout,
-    Identity,
     Layer,
-    LeakyReLU,
+    Mask,
     MaxPool2d,
     ReLU,
-    Sigmoid,
     Softmax,
-    Tanh,
 )
 from ..network import Network
 from ..wiring import in_a_row
 from .lowering import why_not
 from .patches import changed_convolution, crop, paste
-
-PLACE_BY_PLACE = (ReLU, LeakyReLU, Tanh, Sigmoid, Softmax, BatchNorm, Identity, Dropout)
-"""Layers whose output at a place of the map depends on the input at that place alone. Not their subclasses."""
 
 LOCAL = (Conv2d, ConvTranspose2d, MaxPool2d, AvgPool2d)
 """Layers whose output at a place depends on a window of the input. Not their subclasses."""
@@ -116,6 +108,11 @@ def plan(network: Network, a: Sequence[np.ndarray], at: Patches) -> tuple[list[S
     return steps, at, numbers
 
 
+def _place_by_place(layer: Layer) -> bool:
+    """Whether its output at a place of the map depends on the input at that place alone, whatever the place."""
+    return isinstance(layer, Softmax) or (layer.pointwise and not isinstance(layer, Mask))
+
+
 def _products(layer: Layer, below: np.ndarray, above: np.ndarray) -> int:
     """How many products a layer takes for one sample: each place of a map takes each of its weights once."""
     return _weights(layer) * prod((below if isinstance(layer, ConvTranspose2d) else above).shape[2:])
@@ -134,7 +131,7 @@ def _step(
     """
     if why_not(layer):
         return None
-    if type(layer) in PLACE_BY_PLACE:
+    if _place_by_place(layer):
         return lambda patch, now: layer.forward(patch), at, (0, 0)
     if type(layer) not in LOCAL:
         return None
@@ -207,7 +204,7 @@ def _pair(two: np.ndarray) -> Pair:
 
 def _with_whole_windows(at: Patches, a: np.ndarray, following: Sequence[Layer]) -> Patches:
     """Patches that end where the windows of the next pooling do, so that nothing must be cut out for it."""
-    pool = next((layer for layer in following if type(layer) not in PLACE_BY_PLACE), None)
+    pool = next((layer for layer in following if not _place_by_place(layer)), None)
     if not isinstance(pool, (MaxPool2d, AvgPool2d)) or (np.array(pool.size) > np.array(pool.stride)).any():
         return at
     _, wide = _reach(at, pool.output_shape(a.shape)[2:], pool.size, pool.stride, pool.padding)

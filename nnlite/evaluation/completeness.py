@@ -21,15 +21,7 @@ from .maps import explainer
 
 @dataclass(frozen=True, eq=False)
 class Completeness:
-    """What was divided, and what arrived.
-
-    Attributes
-    ----------
-    divided
-        (N,): f_c(x), or f_c(x) − f_c(black).
-    total
-        (N,): Σ R.
-    """
+    """What was divided, f_c(x) or f_c(x) − f_c(black), and what arrived, the total Σ R: (N,) each."""
 
     divided: np.ndarray
     total: np.ndarray
@@ -51,17 +43,8 @@ class Completeness:
 def completeness(network: Network, x: np.ndarray, method: str, target: Target = None) -> Completeness:
     """Σ R of a method's map, beside what the map divides.
 
-    Parameters
-    ----------
-    network, x, target
-        As for `gradient`.
-    method
-        A name in `decision_based.registry.METHODS` whose maps divide something.
-
-    Raises
-    ------
-    TypeError, ValueError
-        There is no such method, its maps divide nothing, it does not fit the network, or x or the target does not.
+    Raises TypeError or ValueError: there is no such method, its maps divide nothing, it does not fit the network, or x
+    or the target does not.
 
     Source: Bach et al. 2015, "On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance
     propagation" (conservation); Sundararajan et al. 2017, "Axiomatic attribution for deep networks", sec. 3
@@ -76,8 +59,8 @@ def completeness(network: Network, x: np.ndarray, method: str, target: Target = 
     [4.] [4.] [0.]
     """
     compute = explainer(method)
-    if method not in METHODS or METHODS[method].meaning not in ("score", "difference", "expansion"):
-        dividing = [name for name, m in METHODS.items() if m.meaning in ("score", "difference", "expansion")]
+    dividing = [name for name, m in METHODS.items() if m.meaning in ("score", "difference", "expansion")]
+    if method not in dividing:
         raise ValueError(f"The maps of {method!r} divide nothing; those of {', '.join(dividing)} do.")
     target = explained(network, x, target).target
     whole: Any = divided(METHODS[method].meaning, network, x, target)

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from ..decision_based.copies import blocks_of_copies, target_of_copies
+from ..decision_based.copies import blocks_of_copies
 from ..decision_based.inputs import like_input
 from ..decision_based.method import method
 from ..decision_based.occlusion import filling
-from ..decision_based.target import Explained, Target, explained
+from ..decision_based.target import Target, explained
 from ..layers.arguments import count, number
 from ..network import Network
-from .maps import on_pixels
+from .maps import on_pixels, scores_of_copies
 
 MODES = ("deletion", "insertion")
 ORDERS = ("most", "least")
@@ -36,10 +36,8 @@ class Flipping:
     ----------
     share
         (L + 1,): which part of the pixels (or squares) was flipped at each point, from 0.
-    scores
-        (N, L + 1): f_c of each sample at each point.
-    whole
-        (N,): f_c(x).
+    scores, whole
+        f_c of each sample at each point (N, L + 1), and f_c(x) (N,).
     target
         What was explained: the class of each sample (N,), or the neuron.
     """
@@ -104,13 +102,10 @@ def pixel_flipping(
         As for `occlusion`: a number, an array, "mean", "noise", "flip", or "blur" with σ = 2.5 pixels of 28. Inputs
         that are no images take a number or an array.
     rng
-        For "noise": a Generator or a seed.
+        For "noise".
 
-    Raises
-    ------
-    TypeError, ValueError
-        x or the target does not fit the network, R does not fit x or is not finite, or an option is none of those
-        above.
+    Raises TypeError or ValueError: x or the target does not fit the network, R does not fit x or is not finite, or an
+    option is none of those above.
 
     Source: Bach et al. 2015, "On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance
     propagation" (pixel flipping); Samek et al. 2017, "Evaluating the visualization of what a deep neural network has
@@ -136,7 +131,7 @@ def pixel_flipping(
     scores = np.empty((len(flips), len(x)), x.dtype)
     for which in blocks_of_copies(f, len(flips)):
         now = flips[which].reshape(-1, *[1] * x.ndim)
-        scores[which] = _scores(network, f, np.where(ranks < now, after, before))
+        scores[which] = scores_of_copies(network, f, np.where(ranks < now, after, before))
     return Flipping(flips / places, np.ascontiguousarray(scores.T), f.score, f.target)
 
 
@@ -168,9 +163,3 @@ def _flips(places: int, steps: int, until: Any) -> np.ndarray:
         raise ValueError(f"until takes a share above 0, up to 1, got {until!r}.")
     last = max(1, round(until * places))
     return np.unique(np.linspace(0, last, min(steps, last) + 1).round().astype(np.int64))
-
-
-def _scores(network: Network, f: Explained, copies: np.ndarray) -> np.ndarray:
-    """f_c of copies (copies, N, ...) of the batch: (copies, N)."""
-    flat = copies.reshape(-1, *copies.shape[2:])
-    return explained(network, flat, target_of_copies(f, len(copies))).score.reshape(copies.shape[:2])

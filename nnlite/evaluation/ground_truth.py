@@ -47,21 +47,11 @@ class Erased:
 def mass_accuracy(R: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Σ_{i in T} R⁺_i / Σ_i R⁺_i for each sample: how much of the positive relevance lies in T.
 
-    Parameters
-    ----------
-    R
-        A map for each sample, (N, H, W) or (N, C, H, W), whose channels are summed.
-    truth
-        T: (N, H, W) booleans, for every sample at least one.
+    0 for a map without positive relevance; for a map that is the same everywhere, the share of T.
 
-    Returns
-    -------
-    (N,), from 0 to 1; 0 for a map without positive relevance. For a map that is the same everywhere, the share of T.
+    Shapes: R (N, H, W) or (N, C, H, W), whose channels are summed; truth, T, (N, H, W) booleans.
 
-    Raises
-    ------
-    ValueError
-        R and truth do not fit together, R is not finite, truth is not boolean or empty for a sample.
+    Raises ValueError: R and truth do not fit together, R is not finite, truth is not boolean or empty for a sample.
 
     Source: Arras et al. 2022, "CLEVR-XAI: a benchmark dataset for the ground truth evaluation of neural network
     explanations" (relevance mass accuracy).
@@ -78,7 +68,7 @@ def mass_accuracy(R: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def rank_accuracy(R: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """|T ∩ {the |T| pixels with the largest R}| / |T| for each sample; of equal pixels the first in row-major order.
 
-    Parameters, Raises, Source: as `mass_accuracy` (relevance rank accuracy).
+    Shapes, Raises, Source: as `mass_accuracy` (relevance rank accuracy).
 
     >>> rank_accuracy(np.array([[[3.0, 1.0, 5.0]]]), np.array([[[True, True, False]]]))
     array([0.5])
@@ -94,20 +84,11 @@ def rank_accuracy(R: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def erase_strokes(network: Network, x: np.ndarray, pen: np.ndarray, target: Target = None) -> Erased:
     """Set each pen stroke's pixels to 0, one stroke at a time, and ask the network what is left.
 
-    Parameters
-    ----------
-    network
-        A classifier of images (N, C, H, W).
-    x, pen
-        Images, and the stroke of each pixel (N, H, W), −1 for paper: as `datasets.strokes(n, with_strokes=True)`
-        gives them.
-    target
-        The class c: one for all samples, one for each (N,), or None for the predicted class.
+    pen holds the stroke of each pixel of x, (N, H, W), −1 for paper: as `datasets.strokes(n, with_strokes=True)` gives
+    it. The target is a class, not a neuron.
 
-    Raises
-    ------
-    TypeError, ValueError
-        x does not fit the network, pen does not fit x or is not of integers from −1, or a target is not a class.
+    Raises TypeError or ValueError: x does not fit the network, pen does not fit x or is not of integers from −1, or a
+    target is not a class.
 
     >>> from nnlite import datasets, models
     >>> x, _, pen = datasets.strokes(1, seed=1, labels=[4], start=2, with_strokes=True)
@@ -137,10 +118,7 @@ def margin(network: Network, c: int, d: int) -> Network:
 
         w_j = w_jc − w_jd,   b = b_c − b_d        in the last layer, which must be a Dense
 
-    Raises
-    ------
-    ValueError
-        c or d is not a class, or the network does not end with a Dense.
+    Raises ValueError: c or d is not a class, or the network does not end with a Dense.
 
     >>> net = Network([Dense(np.array([[3.0, 1.0], [0.0, 2.0]]))])
     >>> margin(net, 0, 1).scores(np.array([[1.0, 1.0]]))

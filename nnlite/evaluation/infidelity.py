@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ..decision_based.copies import blocks_of_copies, given_copies, target_of_copies
+from ..decision_based.copies import blocks_of_copies, given_copies
 from ..decision_based.method import method
 from ..decision_based.occlusion import occlusion
 from ..decision_based.target import Target, explained
 from ..layers.arguments import count, flag, generator, number
 from ..network import Network
-from .maps import on_pixels
+from .maps import on_pixels, scores_of_copies
 
 CHANGES = ("squares", "noise")
 
@@ -52,7 +52,7 @@ def infidelity(
     size
         For "squares": the window, as for `occlusion`.
     level, n, rng
-        For "noise": its standard deviation, above 0, how many draws, a Generator or a seed.
+        For "noise": its standard deviation, above 0, and how many draws.
     noise
         (n, N, ...) in the dtype of x: the changes I themselves, such as x − x′ for a reference x′. R must be a slope;
         `change`, `size`, `level`, `n` and `rng` then do not matter.
@@ -60,15 +60,8 @@ def infidelity(
         Multiply R by the number β that makes the infidelity least, β = E[said · done] / E[said²], a sample at a time:
         for maps whose size means nothing.
 
-    Returns
-    -------
-    (N,)
-
-    Raises
-    ------
-    TypeError, ValueError
-        x or the target does not fit the network, R does not fit x or is not finite, or an option is none of those
-        above.
+    Raises TypeError or ValueError: x or the target does not fit the network, R does not fit x or is not finite, or an
+    option is none of those above.
 
     Source: Yeh et al. 2019, "On the (in)fidelity and sensitivity of explanations", sections on infidelity (the
     definition, noisy baseline, square removal, the optimal scaling).
@@ -119,9 +112,7 @@ def _noise(
     for which in blocks_of_copies(f, n):
         noise = draw(which)
         said[which] = (noise * R).reshape(len(noise), len(x), math.prod(x.shape[1:])).sum(axis=2)
-        copies = (x - noise).reshape(-1, *x.shape[1:])
-        changed = explained(network, copies, target_of_copies(f, len(noise)))
-        done[which] = f.score - changed.score.reshape(len(noise), len(x))
+        done[which] = f.score - scores_of_copies(network, f, x - noise)
     return said.T, done.T
 
 

@@ -9,17 +9,18 @@ and activations below the random layers stay as they were (Binder et al. 2023, "
 randomization-based sanity checks for evaluations of deep neural network explanations").
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..decision_based.method import method
+from ..decision_based.registry import Explainer
 from ..decision_based.target import Target, explained
 from ..layers.arguments import flag, generator
 from ..network import Network
-from .maps import Explainer, explainer
+from .maps import explainer
 from .rank_correlation import rank_correlation
 
 
@@ -55,21 +56,10 @@ def randomized(
     """W ← N(0, mean of W²), b ← N(0, mean of b²) in the given layers: new weights of the size of the old ones.
 
     Every parameter array is drawn from a normal distribution with its own root mean square, so that the activations
-    keep about their size.
+    keep about their size. Without names, in all layers that have parameters. A layer is given the same weights,
+    whichever others are randomized with it.
 
-    Parameters
-    ----------
-    network
-        Any network.
-    layers
-        The name of a layer, or several; None: all that have parameters.
-    rng
-        A Generator or a seed. A layer is given the same weights, whichever others are randomized with it.
-
-    Raises
-    ------
-    ValueError
-        There is no layer of that name, or it has no parameters.
+    Raises ValueError: there is no layer of that name, or it has no parameters.
 
     >>> from nnlite.layers import Dense, ReLU
     >>> net = Network([Dense(np.eye(2)), ReLU(), Dense(np.ones((2, 1)))])
@@ -83,9 +73,7 @@ def randomized(
     unknown = [name for name in chosen if not (isinstance(name, str) and name in present)]
     if unknown:
         raise ValueError(f"layers takes some of {', '.join(present)}, which have parameters; got {unknown}.")
-    drawn = {name: _like(value, rng) for name, value in network.parameters.items()}
-    parameters = {name: value for name, value in drawn.items() if name.rpartition(".")[0] in chosen}
-    return network.with_parameters(parameters)
+    return _with(network, {name: _like(value, rng) for name, value in network.parameters.items()}, chosen)
 
 
 @method
@@ -109,13 +97,9 @@ def randomization(
         sample.
     cascade
         True: R_l with the layers 1 ... l from the top randomized. False: with layer l alone. Both use the same draw.
-    rng
-        A Generator or a seed.
 
-    Raises
-    ------
-    TypeError, ValueError
-        There is no such method, it does not fit the network, x or the target does not, or no layer has parameters.
+    Raises TypeError or ValueError: there is no such method, it does not fit the network, x or the target does not, or
+    no layer has parameters.
 
     Source: Adebayo et al. 2018, "Sanity checks for saliency maps", sec. 3 (cascading, independent). There the fresh
     weights are those of the training's start.
@@ -135,14 +119,18 @@ def randomization(
     random = randomized(network, rng=rng).parameters
     maps = [compute(network, x, target)]
     for i, layer in enumerate(layers):
-        chosen = layers[: i + 1] if cascade else (layer,)
-        changed = network.with_parameters({k: v for k, v in random.items() if k.rpartition(".")[0] in chosen})
+        changed = _with(network, random, layers[: i + 1] if cascade else (layer,))
         maps.append(compute(changed, x, target))
     return Randomization(layers, np.stack(maps), target)
 
 
 def _with_parameters(network: Network) -> tuple[str, ...]:
     return tuple(name for name, layer in zip(network.names, network, strict=True) if layer.parameters)
+
+
+def _with(network: Network, parameters: Mapping[str, np.ndarray], layers: Container[Any]) -> Network:
+    """The network with those of the parameters that belong to these layers."""
+    return network.with_parameters({k: v for k, v in parameters.items() if k.rpartition(".")[0] in layers})
 
 
 def _like(value: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -15,23 +15,14 @@ def rank_correlation(R: np.ndarray, S: np.ndarray, *, absolute: bool = False, wh
 
     Parameters
     ----------
-    R, S
-        Two maps a sample (N, ...) of the same shape.
     absolute
         Compare |R| and |S|: where the relevance is, whatever its sign.
     where
         (N, ...) booleans in the shape of R: the pixels that count, such as x > 0. On digits most pixels are paper. A
         method that multiplies by x gives all of them the value 0, and so agrees there with itself on any network.
 
-    Returns
-    -------
-    (N,) float64.
-
-    Raises
-    ------
-    ValueError
-        The maps or `where` have different shapes, a map is not of real numbers or holds a NaN or an infinity, or
-        `where` is not boolean.
+    Raises ValueError: the maps or `where` have different shapes, a map is not of real numbers or holds a NaN or an
+    infinity, or `where` is not boolean.
 
     Source: Spearman 1904, "The proof and measurement of association between two things"; Adebayo et al. 2018, "Sanity
     checks for saliency maps", sec. 3 (of maps, with and without absolute values).

@@ -16,10 +16,11 @@ import numpy as np
 
 from ..decision_based.copies import blocks_of_copies, given_copies, target_of_copies
 from ..decision_based.method import method, takes_network
+from ..decision_based.registry import Explainer
 from ..decision_based.target import Target, explained
 from ..layers.arguments import count, flag, generator, number
 from ..network import Network
-from .maps import Explainer, explainer
+from .maps import explainer
 
 
 @method
@@ -48,27 +49,18 @@ def continuity(
         A name in `decision_based.registry.METHODS`, or any function (network, x, target) that gives a map for each
         sample.
     radius
-        r: the neighbours are x + u with u_i ~ U(−r, r), as in Yeh et al. and captum.
+        r: the neighbours are x + u with u_i ~ U(−r, r), as in Yeh et al. and captum, the same u for every sample.
     n
         How many neighbours. The memory does not grow with it.
     low, high
         Where inputs lie: neighbours are brought back to [low, high]. None: there is no such bound. A method that takes
         pixels in [0, 1] alone, such as LRP-γ or z^B, needs low=0, high=1.
-    rng
-        A Generator or a seed. Neighbour k of every sample moves by the same pattern.
     neighbours
         (K, N, ...) in the dtype of x: the neighbours themselves, such as shifted digits; `radius`, `n`, `low`, `high`
         and `rng` then do not matter.
 
-    Returns
-    -------
-    (N,)
-
-    Raises
-    ------
-    TypeError, ValueError
-        There is no such method, it does not fit the network, x or the target does not, an option is none of those
-        above, x does not lie between low and high, or a neighbour is x itself.
+    Raises TypeError or ValueError: there is no such method, it does not fit the network, x or the target does not, an
+    option is none of those above, x does not lie between low and high, or a neighbour is x itself.
 
     Source: Montavon et al. 2018, "Methods for interpreting and understanding deep neural networks", section
     "Explanation continuity".
@@ -79,7 +71,7 @@ def continuity(
     >>> continuity(net, x, "gradient-times-input", neighbours=np.array([[[2.0, 2.0]], [[1.0, 1.5]]]))
     array([4.])
     """
-    R, near = _neighbourhood(network, x, method, target, radius, n, low, high, rng, neighbours)
+    R, near = _neighbourhood(network, x, method, target, n, (radius, low, high, rng), neighbours)
     return _largest(_norm(maps - R, 1) / moved for moved, maps in near)
 
 
@@ -106,7 +98,7 @@ def max_sensitivity(
         Divide by ‖R(x)‖₂, as captum does. False: as in the paper, in the unit of R. Where R(x) is zero, 0 if it stays
         zero, else infinite.
 
-    All others, Returns, Raises: as `continuity`.
+    All others, Raises: as `continuity`.
 
     Source: Yeh et al. 2019, "On the (in)fidelity and sensitivity of explanations", section on max-sensitivity.
 
@@ -115,7 +107,7 @@ def max_sensitivity(
     >>> max_sensitivity(net, np.array([[1.0, 0.0]]), "gradient-times-input", neighbours=np.array([[[1.5, 0.0]]]))
     array([0.5])
     """
-    R, near = _neighbourhood(network, x, method, target, radius, n, low, high, rng, neighbours)
+    R, near = _neighbourhood(network, x, method, target, n, (radius, low, high, rng), neighbours)
     worst = _largest(_norm(maps - R, 2) for _, maps in near)
     if not flag("max_sensitivity", "relative", relative):
         return worst
@@ -124,21 +116,12 @@ def max_sensitivity(
 
 
 def _neighbourhood(
-    network: Network,
-    x: np.ndarray,
-    method: str | Explainer,
-    target: Any,
-    radius: Any,
-    n: Any,
-    low: Any,
-    high: Any,
-    rng: Any,
-    given: Any,
+    network: Network, x: np.ndarray, method: str | Explainer, target: Any, n: Any, drawing: tuple[Any, ...], given: Any
 ) -> tuple[np.ndarray, Iterator[tuple[np.ndarray, np.ndarray]]]:
     """R(x) (N, ...); and a block of neighbours at a time ‖x − x⁽ᵏ⁾‖₂ (K, N) and R(x⁽ᵏ⁾) (K, N, ...), of one class."""
     f, compute = explained(network, x, target), explainer(method)
     if given is None:
-        n, draw = count("neighbours", "n", n), _drawn(x, radius, low, high, rng)
+        n, draw = count("neighbours", "n", n), _drawn(x, *drawing)
     else:
         n, draw = len(given_copies(x, given, "neighbours")), given.__getitem__
     R = compute(network, x, f.target)

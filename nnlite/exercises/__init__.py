@@ -6,7 +6,7 @@
     hint("shares")              the first hint; hint("shares", 2) the first two
     solution("shares")          the answer, as code
 
-exercise.py    what an exercise is
+exercise.py    what an exercise is: a function, with its question and hints as docstring
 verdict.py     how an answer is judged
 lessonNN.py    the exercises of a lesson
 """

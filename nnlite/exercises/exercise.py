@@ -77,9 +77,13 @@ class Exercise:
         return [" ".join(part.split()) for part in parts]
 
 
-def exercise(cases: Iterable[tuple[Any, ...]] = ((),)) -> Callable[[Callable[..., Any]], Exercise]:
-    """A function as an exercise: without `cases` the learner gives its value."""
-    return lambda answer: Exercise(answer, tuple(cases))
+Cases = Iterable[tuple[Any, ...]]
+
+
+def exercise(cases: Cases | Callable[[np.random.Generator], Cases] = ((),)) -> Callable[[Callable[..., Any]], Exercise]:
+    """A function as an exercise; without `cases` the learner gives its value. `cases` may ask for random numbers."""
+    chosen = cases(np.random.default_rng(0)) if callable(cases) else cases
+    return lambda answer: Exercise(answer, tuple(chosen))
 
 
 def seeded(*sizes: Any) -> list[tuple[np.random.Generator, Any]]:

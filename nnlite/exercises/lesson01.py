@@ -41,16 +41,13 @@ convolve_by_hand.mistakes = lambda answer: {
 }
 
 
-def _images() -> list[tuple]:
-    """Stride 1 and stride 2; neither the images nor the filters are square."""
-    rng = np.random.default_rng(0)
-    return [
+# Stride 1 and stride 2; neither the images nor the filters are square.
+@exercise(
+    lambda rng: [
         (rng.normal(size=(4, 5)), rng.normal(size=(3, 2)), 1),
         (rng.normal(size=(6, 7)), rng.normal(size=(2, 3)), 2),
     ]
-
-
-@exercise(_images())
+)
 def convolve(a: np.ndarray, w: np.ndarray, stride: int) -> np.ndarray:
     """Write a convolution, convolve(a, w, stride) -> z: the image a (H, W) and the filter w (h, w) of any size, without
     bias. From one place to the next the filter moves by the stride, and it stays inside the image.
@@ -78,16 +75,13 @@ convolve.mistakes = lambda answer, a, w, stride: {
 }
 
 
-def _maps() -> list[tuple]:
-    """A map without ties, and one with many."""
-    rng = np.random.default_rng(0)
-    return [
+# A map without ties, and one with many.
+@exercise(
+    lambda rng: [
         (rng.normal(size=(4, 4)), rng.normal(size=(2, 2))),
         (rng.integers(0, 2, size=(4, 6)).astype(float), rng.normal(size=(2, 3))),
     ]
-
-
-@exercise(_maps())
+)
 def pool_backward(a: np.ndarray, dz: np.ndarray) -> np.ndarray:
     """Write the way back through a max-pooling with windows of 2 × 2: pool_backward(a, dz) -> da. Below are a and da
     (H, W), above is dz (H / 2, W / 2). In a tie the first takes all, row by row.

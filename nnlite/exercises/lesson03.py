@@ -44,13 +44,8 @@ line_by_hand.mistakes = lambda answer: {
 }
 
 
-def _gradients() -> list[tuple]:
-    """Of colour images, and of a batch whose channels are not three."""
-    rng = np.random.default_rng(0)
-    return [(rng.normal(size=(1, 3, 2, 4)),), (rng.normal(size=(3, 2, 3, 2)),)]
-
-
-@exercise(_gradients())
+# Of colour images, and of a batch whose channels are not three.
+@exercise(lambda rng: [(rng.normal(size=(1, 3, 2, 4)),), (rng.normal(size=(3, 2, 3, 2)),)])
 def channel_maximum(g: np.ndarray) -> np.ndarray:
     """Write the saliency map of a gradient: channel_maximum(g) -> M, from (N, C, H, W) to (N, H, W).
 
@@ -108,13 +103,13 @@ line.mistakes = lambda answer, x, W1, b1, W2, b2, c: {
 }
 
 
-def _scores() -> list[tuple]:
-    """Of three classes, and of four whose scores are too large for exp."""
-    rng = np.random.default_rng(0)
-    return [(rng.normal(size=3), rng.normal(size=(3, 5)), 1), (1000 + rng.normal(size=4), rng.normal(size=(4, 2)), 0)]
-
-
-@exercise(_scores())
+# Of three classes, and of four whose scores are too large for exp.
+@exercise(
+    lambda rng: [
+        (rng.normal(size=3), rng.normal(size=(3, 5)), 1),
+        (1000 + rng.normal(size=4), rng.normal(size=(4, 2)), 0),
+    ]
+)
 def probability_gradient(scores: np.ndarray, G: np.ndarray, c: int) -> np.ndarray:
     """Given the scores (K,) and the gradients of all scores, G (K, J), write the gradient of the softmax probability of
     class c: probability_gradient(scores, G, c) -> (J,).

@@ -26,9 +26,10 @@ cam_by_hand.mistakes = lambda answer: {
 
 
 @exercise(
-    (rng.random(shape), rng.normal(size=(shape[0], C)), rng.normal(size=C), c)
-    for rng in [np.random.default_rng(0)]
-    for shape, C, c in (((2, 2, 3), 3, 1), ((5, 4, 3), 4, 3))
+    lambda rng: [
+        (rng.random(shape), rng.normal(size=(shape[0], C)), rng.normal(size=C), c)
+        for shape, C, c in (((2, 2, 3), 3, 1), ((5, 4, 3), 4, 3))
+    ]
 )
 def cam_and_score(A: np.ndarray, W: np.ndarray, b: np.ndarray, c: int) -> tuple[np.ndarray, float]:
     """A network ends GlobalAvgPool, Flatten, Dense. Write cam_and_score(A, W, b, c) -> (L, score): the class activation
@@ -54,13 +55,8 @@ cam_and_score.mistakes = lambda answer, A, W, b, c: {
 }
 
 
-def _rows() -> list[tuple]:
-    """Twice as long, seven times, and no whole number of times."""
-    rng = np.random.default_rng(0)
-    return [(np.array([0.0, 4.0]), 4), (rng.normal(size=4), 28), (rng.normal(size=3), 8)]
-
-
-@exercise(_rows())
+# Twice as long, seven times, and no whole number of times.
+@exercise(lambda rng: [(np.array([0.0, 4.0]), 4), (rng.normal(size=4), 28), (rng.normal(size=3), 8)])
 def enlarged(row: np.ndarray, n: int) -> np.ndarray:
     """Enlarge a row of m values to n pixels, bilinearly: enlarged(row, n) -> (n,). Both are laid over each other edge
     to edge; beyond the outermost centre the outermost value stays.

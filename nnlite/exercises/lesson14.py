@@ -39,13 +39,8 @@ def _smooth(x: np.ndarray) -> float:
     return float((x**3).sum() + np.prod(np.sin(x)))
 
 
-def _points() -> list[tuple]:
-    """Of one axis and of two, with a step that is large enough to be seen."""
-    rng = np.random.default_rng(0)
-    return [(_smooth, rng.normal(size=3), 0.1), (_smooth, rng.normal(size=(2, 2)), 0.01)]
-
-
-@exercise(_points())
+# Of one axis and of two, with a step that is large enough to be seen.
+@exercise(lambda rng: [(_smooth, rng.normal(size=3), 0.1), (_smooth, rng.normal(size=(2, 2)), 0.01)])
 def finite_differences(f: Callable[[np.ndarray], float], x: np.ndarray, h: float) -> np.ndarray:
     """The gradient of f at x by central differences: finite_differences(f, x, h) -> an array like x. f takes an array
     like x, of any number of axes, and gives a number.

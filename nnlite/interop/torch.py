@@ -73,6 +73,10 @@ def _converted(module: Any, input_shape: Shape | None) -> Network:
         if tensor.is_meta:
             raise ValueError(f"from_torch: {name} is on the meta device and has no values; load the weights first.")
     layers, origins = torch_chain.layers_of(module, input_shape)
+    dtypes = {tensor.dtype for tensor in module.state_dict().values() if tensor.is_floating_point()}
+    if len(dtypes) == 1:  # what was filled in for a norm without parameters is in float32
+        dtype = torch.zeros(0, dtype=dtypes.pop()).numpy().dtype
+        layers = [layer if layer.dtype in (None, dtype) else layer.astype(dtype) for layer in layers]
     names = Network(layers).names
     network = Network(layers, names, input_shape, {"torch": dict(zip(names, origins, strict=True))})
     if network.input_shape is not None:

@@ -17,13 +17,10 @@ from ..layers import (
     GlobalAvgPool,
     Identity,
     Layer,
-    LeakyReLU,
     LogSoftmax,
-    ReLU,
+    Permute,
     Reshape,
-    Sigmoid,
     Softmax,
-    Tanh,
 )
 from ..layers.arguments import Shape, sizes
 from . import torch_layers
@@ -279,11 +276,44 @@ def _softmax(
     return torch_layers.softmax(kind, dim, chain.axes)
 
 
+def _as_module(chain: _Chain, *arguments: Any, kind: str, **options: Any) -> list[Layer]:
+    """A function that takes what its module is made with, in the same order."""
+    module = getattr(torch_layers.import_torch().nn, kind)(*arguments, **options)
+    return FROM_TORCH[kind](module, chain.shape, chain.axes)
+
+
+def _pad(chain: _Chain, pad: Any, mode: Any = "constant", value: Any = None) -> list[Layer]:
+    if value:
+        raise Unsupported(f"padding with {value} has no counterpart; with 0 it has")
+    return torch_layers.pad(pad, mode, chain.axes)
+
+
+def _interpolate(
+    chain: _Chain, size: Any = None, scale_factor: Any = None, mode: Any = "nearest", align_corners: Any = None,
+    recompute_scale_factor: Any = None, antialias: Any = False,
+) -> list[Layer]:  # fmt: skip
+    if antialias:
+        raise Unsupported("antialias=True has no counterpart")
+    like = _Like(size=size, scale_factor=scale_factor, mode=mode, align_corners=align_corners)
+    return FROM_TORCH["Upsample"](like, chain.shape, chain.axes)
+
+
+def _permute(chain: _Chain, *axes: Any) -> list[Layer]:
+    first, *rest = axes[0] if len(axes) == 1 else axes
+    if first != 0 or not all(isinstance(n, int) and n > 0 for n in rest):
+        raise Unsupported(f"the axes {axes} have no counterpart; 0, which is the batch, comes first")
+    return [Permute(tuple(rest))]
+
+
 FUNCTIONS: dict[str, Callable[..., list[Layer]]] = {
-    "relu": lambda chain, inplace=False: [ReLU()],
-    "leaky_relu": lambda chain, negative_slope=0.01, inplace=False: [LeakyReLU(negative_slope)],
-    "tanh": lambda chain: [Tanh()],
-    "sigmoid": lambda chain: [Sigmoid()],
+    "leaky_relu": partial(_as_module, kind="LeakyReLU"),
+    **{
+        kind.lower(): partial(_as_module, kind=kind)
+        for kind in ("ReLU", "ReLU6", "Tanh", "Sigmoid", "Hardsigmoid", "Hardswish", "SiLU", "GELU", "ELU", "Softplus")
+    },
+    "pad": _pad,
+    "interpolate": _interpolate,
+    "permute": _permute,
     "softmax": partial(_softmax, kind=Softmax),
     "log_softmax": partial(_softmax, kind=LogSoftmax),
     "max_pool2d": _max_pool,

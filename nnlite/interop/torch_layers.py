@@ -1,13 +1,20 @@
-"""What corresponds to what: each module of PyTorch and the layer that computes the same, both ways."""
+"""What corresponds to what: each module of PyTorch and the layer that computes the same, both ways.
+
+One file, because the two ways are one table.
+"""
 
 import importlib
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..layers import (
+    ELU,
+    GELU,
+    AdaptiveAvgPool2d,
     AvgPool2d,
     BatchNorm,
     Conv2d,
@@ -17,16 +24,28 @@ from ..layers import (
     Dropout2d,
     Flatten,
     GlobalAvgPool,
+    GroupNorm,
+    Hardsigmoid,
+    Hardswish,
     Identity,
+    InstanceNorm,
     Layer,
     LeakyReLU,
     LogSoftmax,
+    Mask,
     MaxPool2d,
+    Pad,
+    Permute,
+    PReLU,
     ReLU,
+    ReLU6,
     Reshape,
     Sigmoid,
+    SiLU,
     Softmax,
+    Softplus,
     Tanh,
+    Upsample,
 )
 from ..layers.arguments import DTYPES, Shape, frozen
 from ..network import Network
@@ -132,17 +151,84 @@ def _avg_pooling(m: Any, shape: Any, axes: Any) -> list[Layer]:
 
 
 def adaptive(output: Any, shape: Shape | None) -> list[Layer]:
-    """AdaptiveAvgPool2d to `output` pixels."""
+    """AdaptiveAvgPool2d to `output` pixels; where it is known to be a plainer layer, that one."""
     size = tuple(output) if isinstance(output, (tuple, list)) else (output, output)
     if size == (1, 1):
         return [GlobalAvgPool()]
     if shape is None or len(shape) != 4:
-        raise Unsupported(f"to {size} needs the size of the input; give input_shape")
+        if None in size:
+            raise Unsupported(f"to {size} needs the size of the input; give input_shape")
+        return [AdaptiveAvgPool2d(size)]
     size = tuple(n if o is None else o for o, n in zip(size, shape[2:], strict=True))
     if any(n % o for o, n in zip(size, shape[2:], strict=True)):
-        raise Unsupported(f"from {shape[2:]} to {size} pixels has windows of several sizes")
+        return [AdaptiveAvgPool2d(size)]
     window = tuple(n // o for o, n in zip(size, shape[2:], strict=True))
     return [Identity()] if window == (1, 1) else [AvgPool2d(window)]
+
+
+def _upsample(m: Any, shape: Shape | None, axes: Any) -> list[Layer]:
+    """By a whole number of times; a `size` needs the size of the input."""
+    if m.mode not in ("nearest", "bilinear"):
+        raise Unsupported(f"mode={m.mode!r} has no counterpart; 'nearest' and 'bilinear' have")
+    factors = m.scale_factor
+    if m.size is not None:
+        if shape is None or len(shape) != 4:
+            raise Unsupported("to a size needs the size of the input; give input_shape, or scale_factor")
+        size = m.size if isinstance(m.size, (tuple, list)) else (m.size, m.size)
+        factors = tuple(o / n for o, n in zip(size, shape[2:], strict=True))
+    factors = factors if isinstance(factors, (tuple, list)) else (factors, factors)
+    if any(f != int(f) for f in factors):
+        raise Unsupported(f"by {factors} is no whole number of times, and has no counterpart")
+    rows, columns = map(int, factors)
+    return [Upsample((rows, columns), m.mode, bool(m.align_corners))]
+
+
+def pad(widths: Any, mode: str, axes: int | None) -> list[Layer]:
+    """F.pad of an input with this many axes: `widths` are (before, after) of the last axis, of the one before, ..."""
+    before, after = tuple(widths[::2])[::-1], tuple(widths[1::2])[::-1]
+    kept = (0,) * ((axes or 0) - 1 - len(before))
+    if mode not in PADS or min(widths) < 0 or axes is None or len(kept) + len(before) != axes - 1:
+        raise Unsupported(f"pad={tuple(widths)}, mode={mode!r} of {axes or 'unknown'} axes has no counterpart")
+    return [Pad((*kept, *before), (*kept, *after), PADS[mode])]
+
+
+def _padding(m: Any, shape: Any, axes: int | None, *, mode: str) -> list[Layer]:
+    if getattr(m, "value", 0) != 0:
+        raise Unsupported(f"padding with {m.value} has no counterpart; with 0 it has")
+    return pad(m.padding, mode, axes or 2 + len(m.padding) // 2)
+
+
+PADS = {"constant": "zero", "reflect": "reflect", "replicate": "replicate"}
+"""The modes of F.pad, and of Pad."""
+
+
+def _groupnorm(m: Any, shape: Any, axes: Any) -> list[Layer]:
+    return [GroupNorm(m.num_groups, *_scale_and_shift(m, m.num_channels), m.eps)]
+
+
+def _instancenorm(m: Any, shape: Any, axes: Any) -> list[Layer]:
+    if m.track_running_stats:  # then it is a batch norm in evaluation mode
+        return _batchnorm(m, shape, axes)
+    return [InstanceNorm(*_scale_and_shift(m, m.num_features), m.eps)]
+
+
+def _scale_and_shift(m: Any, channels: int) -> tuple[np.ndarray, np.ndarray]:
+    """gamma and beta, in float32 where the module has none."""
+    gamma, beta = _maybe(m.weight), _maybe(m.bias)
+    gamma = np.ones(channels, np.float32) if gamma is None else gamma
+    return gamma, np.zeros_like(gamma) if beta is None else beta
+
+
+def _alike(m: Any, shape: Any, axes: Any, *, kind: type[Layer]) -> list[Layer]:
+    return [kind(**{ours: getattr(m, theirs) for ours, theirs in ALIKE[kind].items()})]
+
+
+ALIKE: dict[type[Layer], dict[str, str]] = {
+    ReLU: {}, ReLU6: {}, Tanh: {}, Sigmoid: {}, Hardsigmoid: {}, Hardswish: {}, SiLU: {}, Identity: {},
+    LeakyReLU: {"slope": "negative_slope"}, ELU: {"alpha": "alpha"}, Softplus: {"beta": "beta"},
+    GELU: {"approximate": "approximate"}, Dropout: {"p": "p"}, Dropout2d: {"p": "p"},
+}  # fmt: skip
+"""The layers without arrays whose module has the same name, and their options by name: ours, and PyTorch's."""
 
 
 def softmax(kind: type[Softmax], dim: Any, axes: int | None) -> list[Layer]:
@@ -175,17 +261,20 @@ FROM_TORCH: dict[str, Callable[[Any, Shape | None, int | None], list[Layer]]] = 
     "MaxPool2d": _max_pooling,
     "AvgPool2d": _avg_pooling,
     "AdaptiveAvgPool2d": lambda m, shape, axes: adaptive(m.output_size, shape),
-    "ReLU": lambda m, shape, axes: [ReLU()],
-    "LeakyReLU": lambda m, shape, axes: [LeakyReLU(m.negative_slope)],
-    "Tanh": lambda m, shape, axes: [Tanh()],
-    "Sigmoid": lambda m, shape, axes: [Sigmoid()],
+    **{kind.__name__: partial(_alike, kind=kind) for kind in ALIKE},
+    "PReLU": lambda m, shape, axes: [PReLU(array(m.weight))],
+    "GroupNorm": _groupnorm,
+    "InstanceNorm1d": _instancenorm,
+    "InstanceNorm2d": _instancenorm,
+    "Upsample": _upsample,
+    **{f"ZeroPad{d}d": partial(_padding, mode="constant") for d in (1, 2, 3)},
+    **{f"ConstantPad{d}d": partial(_padding, mode="constant") for d in (1, 2, 3)},
+    **{f"ReflectionPad{d}d": partial(_padding, mode="reflect") for d in (1, 2, 3)},
+    **{f"ReplicationPad{d}d": partial(_padding, mode="replicate") for d in (1, 2, 3)},
     "Softmax": lambda m, shape, axes: softmax(Softmax, m.dim, axes),
     "LogSoftmax": lambda m, shape, axes: softmax(LogSoftmax, m.dim, axes),
     "Flatten": lambda m, shape, axes: flatten(m.start_dim, m.end_dim, axes),
     "Unflatten": _unflatten,
-    "Identity": lambda m, shape, axes: [Identity()],
-    "Dropout": lambda m, shape, axes: [Dropout(m.p)],
-    "Dropout2d": lambda m, shape, axes: [Dropout2d(m.p)],
 }
 """The modules that have a counterpart, by the name of their class."""
 
@@ -216,17 +305,20 @@ def module_of(layer: Layer, axes: int | None) -> Any:
     """The module that computes what `layer` computes; `axes` of its input, where known."""
     kind = type(layer).__name__
     if kind not in TO_TORCH:
-        raise Unsupported("PyTorch has no module for it; convert the network that the draw was made from")
+        draw = "; convert the network that the draw was made from" if isinstance(layer, Mask) else ""
+        raise Unsupported(f"PyTorch has no module for it{draw}")
     return TO_TORCH[kind](import_torch().nn, layer, axes)
 
 
 def axes_above(layer: Layer, axes: int | None) -> int | None:
     """How many axes the output of `layer` has, where it is known."""
-    if isinstance(layer, (Dense, Flatten)):
-        return 2
-    if isinstance(layer, (Conv2d, ConvTranspose2d, MaxPool2d, AvgPool2d, GlobalAvgPool)):
+    if isinstance(layer, Dense):
+        return axes or 2
+    if isinstance(layer, (Conv2d, ConvTranspose2d, MaxPool2d, AvgPool2d, GlobalAvgPool, AdaptiveAvgPool2d, Upsample)):
         return 4
-    return 1 + len(layer.shape) if isinstance(layer, Reshape) else axes
+    if isinstance(layer, (Reshape, Permute)):
+        return 1 + len(layer.shape if isinstance(layer, Reshape) else layer.axes)
+    return 2 if isinstance(layer, Flatten) else axes
 
 
 def _filled(module: Any, **arrays: np.ndarray | None) -> Any:
@@ -272,6 +364,32 @@ def _to_pooling(nn: Any, layer: Any, axes: Any) -> Any:
     return nn.AvgPool2d(layer.size, layer.stride, layer.padding, layer.ceil_mode, layer.count_include_pad)
 
 
+def _to_groupnorm(nn: Any, layer: Any, axes: Any) -> Any:
+    norm = nn.GroupNorm(layer.groups_of(), len(layer.gamma), eps=layer.eps)
+    return _filled(norm, weight=layer.gamma, bias=layer.beta)
+
+
+def _to_upsample(nn: Any, layer: Any, axes: Any) -> Any:
+    corners = layer.align_corners if layer.mode == "bilinear" else None
+    return nn.Upsample(scale_factor=tuple(map(float, layer.factor)), mode=layer.mode, align_corners=corners)
+
+
+def _to_pad(nn: Any, layer: Any, axes: Any) -> Any:
+    widths = list(zip(layer.before, layer.after, strict=True))
+    while len(widths) > 1 and not any(widths[0]):
+        widths.pop(0)
+    kind = {"zero": "ZeroPad", "reflect": "ReflectionPad", "replicate": "ReplicationPad"}[layer.mode]
+    module = getattr(nn, f"{kind}{len(widths)}d", None)
+    if module is None:
+        raise Unsupported(f"PyTorch pads no {len(widths)} axes at once")
+    return module(tuple(n for pair in widths[::-1] for n in pair))
+
+
+def _to_alike(nn: Any, layer: Any, axes: Any) -> Any:
+    options = {theirs: getattr(layer, ours) for ours, theirs in ALIKE[type(layer)].items()}
+    return getattr(nn, type(layer).__name__)(**options)
+
+
 TO_TORCH: dict[str, Callable[[Any, Any, int | None], Any]] = {
     "Dense": _to_linear,
     "Conv2d": _to_convolution,
@@ -280,16 +398,16 @@ TO_TORCH: dict[str, Callable[[Any, Any, int | None], Any]] = {
     "MaxPool2d": _to_pooling,
     "AvgPool2d": _to_pooling,
     "GlobalAvgPool": lambda nn, layer, axes: nn.AdaptiveAvgPool2d(1),
-    "ReLU": lambda nn, layer, axes: nn.ReLU(),
-    "LeakyReLU": lambda nn, layer, axes: nn.LeakyReLU(layer.slope),
-    "Tanh": lambda nn, layer, axes: nn.Tanh(),
-    "Sigmoid": lambda nn, layer, axes: nn.Sigmoid(),
+    "AdaptiveAvgPool2d": lambda nn, layer, axes: nn.AdaptiveAvgPool2d(layer.size),
+    **{kind.__name__: _to_alike for kind in ALIKE},
+    "PReLU": lambda nn, layer, axes: _filled(nn.PReLU(len(layer.slope)), weight=layer.slope),
+    "GroupNorm": _to_groupnorm,
+    "InstanceNorm": _to_groupnorm,
+    "Upsample": _to_upsample,
+    "Pad": _to_pad,
     "Softmax": lambda nn, layer, axes: nn.Softmax(dim=1),
     "LogSoftmax": lambda nn, layer, axes: nn.LogSoftmax(dim=1),
     "Flatten": lambda nn, layer, axes: nn.Flatten(),
     "Reshape": _to_reshape,
-    "Identity": lambda nn, layer, axes: nn.Identity(),
-    "Dropout": lambda nn, layer, axes: nn.Dropout(layer.p),
-    "Dropout2d": lambda nn, layer, axes: nn.Dropout2d(layer.p),
 }
 """The layers that have a module, by the name of their class."""

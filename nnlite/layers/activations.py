@@ -1,11 +1,11 @@
-"""The nonlinearities, applied to each element separately (Softmax: to each sample)."""
+"""ReLU, and the Softmax that turns scores into probabilities. (The other nonlinearities are in pointwise.py.)"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from .. import kernels
-from .arguments import Shape, number
+from .arguments import Shape
 from .layer import Layer
 
 
@@ -19,7 +19,7 @@ class ReLU(Layer):
     array([0., 0., 2.])
     """
 
-    pointwise = True
+    pointwise = nonnegative = True
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)
@@ -28,74 +28,6 @@ class ReLU(Layer):
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
         self.check_above(a, dz)
         return kernels.relu_backward(a, dz)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class LeakyReLU(Layer):
-    """z = a where a > 0, else slope · a; ∂z/∂a = 1 where a > 0, else slope. PyTorch's `nn.LeakyReLU`.
-
-    Source: Maas et al. 2013, eq. 2.
-
-    >>> LeakyReLU(0.1).forward(np.array([-1.0, 2.0]))
-    array([-0.1,  2. ])
-    """
-
-    pointwise = True
-    slope: float = 0.01
-
-    def __post_init__(self) -> None:
-        self._set(slope=number("LeakyReLU", "slope", self.slope))
-
-    def forward(self, a: np.ndarray) -> np.ndarray:
-        self.check(a)
-        return np.where(a > 0, a, a * a.dtype.type(self.slope))
-
-    def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
-        return np.where(a > 0, dz, dz * dz.dtype.type(self.slope))
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Tanh(Layer):
-    """z = tanh(a); ∂z/∂a = 1 − z².
-
-    Source: LeCun et al. 1998, appendix A.
-
-    >>> Tanh().forward(np.array([0.0]))
-    array([0.])
-    """
-
-    pointwise = True
-
-    def forward(self, a: np.ndarray) -> np.ndarray:
-        self.check(a)
-        return np.tanh(a)
-
-    def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
-        return dz * (1 - np.tanh(a) ** 2)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Sigmoid(Layer):
-    """z = 1 / (1 + e^(−a)); ∂z/∂a = z (1 − z). Neither side overflows.
-
-    Source: Bishop 2006, "Pattern recognition and machine learning", eq. 4.59 and 4.88.
-
-    >>> Sigmoid().forward(np.array([0.0, -1000.0]))
-    array([0.5, 0. ])
-    """
-
-    pointwise = True
-
-    def forward(self, a: np.ndarray) -> np.ndarray:
-        self.check(a)
-        return _logistic(a)
-
-    def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
-        z = _logistic(a)
-        return dz * z * (1 - z)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -149,12 +81,6 @@ class LogSoftmax(Softmax):
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
         self.check_above(a, dz)
         return dz - _softmax(a) * dz.sum(axis=1, keepdims=True)
-
-
-def _logistic(a: np.ndarray) -> np.ndarray:
-    """1 / (1 + e^(−a)), as e^a / (1 + e^a) where a < 0: e^(−|a|) never overflows."""
-    e = np.exp(-np.abs(a))
-    return np.where(a < 0, e, 1) / (1 + e)
 
 
 def _softmax(a: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """What a layer may be made of: each argument is brought to its one form, or refused with a ValueError that names it."""
 
 import sys
-from math import isfinite
+from math import inf, isfinite
 from numbers import Real
 from typing import Any
 
@@ -93,11 +93,23 @@ def _is_size(value: Any) -> bool:
     return bool(is_integer(value) and value > 0)
 
 
-def number(owner: str, name: str, value: Any) -> float:
-    """A finite number as a float, or a ValueError that names it."""
+def number(owner: str, name: str, value: Any, *, above: float = -inf, least: float = -inf) -> float:
+    """A finite number as a float, more than `above` and at least `least`, or a ValueError that names it."""
     if not isinstance(value, Real) or isinstance(value, bool) or not isfinite(value):
         raise ValueError(f"{owner}: {name} must be a finite number, got {value!r}.")
-    return float(value)
+    value = float(value)
+    if value <= above:
+        raise ValueError(f"{owner}: {name} must be above {above:g}, got {value}.")
+    if value < least:
+        raise ValueError(f"{owner}: {name} takes a number from {least:g}, got {value}.")
+    return value
+
+
+def integer(owner: str, name: str, value: Any, least: int = 0) -> int:
+    """An integer from `least` as Python's own, or a ValueError that names it."""
+    if not is_integer(value) or value < least:
+        raise ValueError(f"{owner}: {name} takes an integer from {least}, got {value!r}.")
+    return int(value)
 
 
 def count(owner: str, name: str, value: Any, each: int = 0) -> int:

@@ -16,7 +16,7 @@ from .layer import Layer
 
 SHORT = {
     "Conv2d": "conv", "ConvTranspose2d": "convtranspose", "MaxPool2d": "pool", "AvgPool2d": "pool",
-    "Dropout2d": "dropout", "Residual": "block",
+    "AdaptiveAvgPool2d": "pool", "Dropout2d": "dropout", "ReLU6": "relu6_", "Residual": "block",
 }  # fmt: skip
 """What kinds are called in names, where that is not the kind itself."""
 

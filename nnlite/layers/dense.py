@@ -1,6 +1,7 @@
 """The dense (fully connected, linear) layer."""
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -13,7 +14,7 @@ class Dense(Layer):
     """z_k = Σ_j a_j w_jk + b_k.
 
     Shapes: a (N, J), W (J, K), b (K,) or None, z (N, K). `W[j, k]` is the slides' w_jk (PyTorch's `nn.Linear`
-    holds the transpose).
+    holds the transpose). With more axes, a (N, ..., J) and z (N, ..., K): the same at each place of those between.
 
     Source: slides, "Layer-wise Relevance Propagation", forward pass.
 
@@ -45,6 +46,8 @@ class Dense(Layer):
 
     def gradients(self, a: np.ndarray, dz: np.ndarray) -> dict[str, np.ndarray]:
         self.check_above(a, dz)
+        if a.ndim > 2:  # each place counts as a sample
+            a, dz = a.reshape(-1, a.shape[-1]), dz.reshape(-1, dz.shape[-1])
         dW = {"W": a.T @ dz}
         return dW if self.b is None else dW | {"b": dz.sum(axis=0)}
 
@@ -52,7 +55,8 @@ class Dense(Layer):
         return 0.0 if self.b is None else self.b
 
     def output_shape(self, shape: Shape) -> Shape:
-        if len(shape) != 2 or shape[1] != self.W.shape[0]:
-            advice = "Put Flatten() before it." if len(shape) > 2 else ""
-            raise self.refuse(shape, f"(N, {self.W.shape[0]})", advice)
-        return shape[0], self.W.shape[1]
+        J, K = self.W.shape
+        if len(shape) < 2 or shape[-1] != J:
+            advice = "Put Flatten() before it." if len(shape) > 2 and prod(shape[1:]) == J else ""
+            raise self.refuse(shape, f"(N, {J})" if len(shape) < 3 else f"(N, ..., {J})", advice)
+        return *shape[:-1], K

@@ -66,6 +66,10 @@ class Mask(Layer):
     def __post_init__(self) -> None:
         self._set(m=parameter("Mask", "m", self.m, max(1, np.ndim(self.m))))
 
+    @property
+    def batch(self) -> int:
+        return len(self.m)
+
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)
         return a * self.m

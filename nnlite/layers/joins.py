@@ -149,6 +149,10 @@ class Constant(Layer):
     def __post_init__(self) -> None:
         self._set(value=parameter("Constant", "value", self.value, max(2, np.ndim(self.value))))
 
+    @property
+    def batch(self) -> int:
+        return len(self.value)
+
     def check(self, a: Any) -> Shape:
         if not is_integer(a):
             raise TypeError(f"{self!r} reads nothing and takes the number of samples, got {kind_of(a)}.")

@@ -43,6 +43,12 @@ class Layer:
     reshapes: ClassVar[bool] = False
     """The same numbers in another shape."""
 
+    moves: ClassVar[bool] = False
+    """Each z_k is one of the a_j, or 0 where none was put."""
+
+    nonnegative: ClassVar[bool] = False
+    """No z_k is negative, whatever a is."""
+
     reads: ClassVar[int | None] = 1
     """How many activations it reads: 1, and `a` is an array; 0, and `a` is the number of samples; more, or None for
     any number, and `a` is a tuple of arrays."""
@@ -67,6 +73,16 @@ class Layer:
     def output_shape(self, shape: Shape) -> Shape:
         """The shape above (N, ...) for a shape below (N, ...); ValueError where the layer cannot take it."""
         return shape
+
+    @property
+    def batch(self) -> int:
+        """How many samples it takes, or needs, at once; 1 where it treats each separately."""
+        return 1
+
+    @property
+    def sums(self) -> bool:
+        """Whether each z_k is a sum of several inputs with their weights: what LRP divides."""
+        return self.linear and self.reads == 1 and not (self.pointwise or self.reshapes or self.moves)
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:

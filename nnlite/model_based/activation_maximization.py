@@ -61,19 +61,15 @@ def general(
     steps, rate
         Of Adam.
     low, high
-        The box: after each step x is brought back to [low, high].
+        The box that x is brought back to.
     jitter
         In each step x is moved by up to so many pixels.
     blur
         The standard deviation in pixels of a Gaussian that x is smoothed with, at the start and after each step.
     images
         Where "image" and "mean" are taken from, (x, labels); by default stroke digits.
-    rng
-        A seed or a Generator: of noise, image and jitter.
-    keep
-        Keep every x on the way.
-    progress
-        Show a progress bar on the standard error.
+    rng, keep, progress
+        As in `ascend`; rng is for noise, image and jitter.
 
     Raises
     ------
@@ -96,10 +92,7 @@ def general(
     project = blurred_box(low, high, blur, network)
     x0 = started(start, classes, network, rng, images=images, low=low, high=high)
     size = SquaredDistance(x0) if isinstance(start, str) and start == "mean" else squared_norm
-    f = weighted(
-        (1, says(network, classes, objective, jitter)),
-        (-from_zero("weight", weight), size),
-    )
+    f = weighted((1, says(network, classes, objective, jitter)), (-from_zero("weight", weight), size))
     found = ascend(f, x0, steps=steps, rate=rate, project=project, rng=rng, keep=keep, progress=progress)
     return prototype(network, classes, found)
 
@@ -135,9 +128,7 @@ def with_expert(
     ----------
     expert
         log p(x) up to a constant: x -> (values (N,), gradient like x), such as `experts.fitted("ppca")`.
-    weight
-        From 0.
-    network, classes, start, objective, steps, rate, low, high, jitter, blur, images, rng, keep, progress
+    All others
         As in `general`.
 
     Raises
@@ -159,10 +150,7 @@ def with_expert(
     classes, rng = chosen_classes(network, classes), as_generator("with_expert", "rng", rng)
     project = blurred_box(low, high, blur, network)
     x0 = started(start, classes, network, rng, images=images, low=low, high=high)
-    f = weighted(
-        (1, says(network, classes, objective, jitter)),
-        (from_zero("weight", weight), expert),
-    )
+    f = weighted((1, says(network, classes, objective, jitter)), (from_zero("weight", weight), expert))
     found = ascend(f, x0, steps=steps, rate=rate, project=project, rng=rng, keep=keep, progress=progress)
     return prototype(network, classes, found)
 
@@ -196,13 +184,11 @@ def in_code_space(
     start
         "mean" (the mean code of the class), "noise" (a code from N(0, 1)), "image" (the code of a random image of the
         class, by the generator's encoder), or codes: see `starts`.
-    weight
-        λ, from 0.
     objective
         "score" by default: log p(ω_c | g(z)), which the slides write, is soon 0, and the penalty then pulls z to 0.
         (lenet with the VAE, all classes from their mean codes: p is at least 0.996 at the start, 0.951 after climbing
         log p, 0.998 after climbing the score.)
-    network, classes, steps, rate, jitter, images, rng, keep, progress
+    All others
         As in `general`. The trajectory is that of g(z).
 
     Raises

@@ -17,7 +17,7 @@ Projection = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Ascent:
-    """What came out of a search.
+    """What came out of a search; the results of all that search have its fields, and more.
 
     Attributes
     ----------
@@ -26,7 +26,8 @@ class Ascent:
     start
         Where it began, (N, ...), already brought to where x may be.
     values
-        f before every step and after the last: (steps + 1, N). Where f is random, each of another draw.
+        What was climbed, before every step and after the last: (steps + 1, N). Where it is random, each of another
+        draw.
     trajectory
         x before every step and after the last, (steps + 1, N, ...), where it was asked for; else None.
     """
@@ -64,11 +65,9 @@ def ascend(
     project
         For example `box(0, 1)`. Applied to the start and after every step.
     rng
-        A seed or a Generator, for what f draws.
-    keep
-        Keep every x on the way.
-    progress
-        Show a progress bar on the standard error.
+        For what f draws.
+    keep, progress
+        Keep every x on the way; show a progress bar on the standard error.
 
     Raises
     ------
@@ -90,9 +89,7 @@ def ascend(
         )
     keep, progress = flag("ascend", "keep", keep), flag("ascend", "progress", progress)
     each = start.itemsize * len(start) + (start.nbytes if keep else 0)
-    steps, rate = count("ascend", "steps", steps, each=each), number("ascend", "rate", rate)
-    if rate <= 0:
-        raise ValueError(f"ascend: rate must be above 0, got {rate}.")
+    steps, rate = count("ascend", "steps", steps, each=each), number("ascend", "rate", rate, above=0)
     check_optimizer(optimizer)
     rng = generator("ascend", "rng", rng)
     bring = project or (lambda x: x)
@@ -129,10 +126,7 @@ def moved(found: Any) -> np.ndarray:
 def box(low: float = 0.0, high: float = 1.0) -> Projection:
     """x ↦ min(max(x, low), high): the projection onto the box [low, high].
 
-    Raises
-    ------
-    ValueError
-        low and high are no finite numbers, or low is not below high.
+    Raises ValueError: low and high are no finite numbers, or low is not below high.
 
     >>> box(0, 1)(np.array([-1.0, 0.5, 3.0]))
     array([0. , 0.5, 1. ])

@@ -15,17 +15,9 @@ from .receptive_field import image_shape
 
 @dataclass(frozen=True, eq=False)
 class Channels:
-    """f_n = Σ a[n, k_n] over the feature map; the signal at the top is 1 on channel k_n of sample n.
+    """f_n = Σ a[n, k_n] over the feature map; the signal at the top is 1 on channel k_n of sample n: k (N,) integers.
 
-    Parameters
-    ----------
-    k
-        (N,) integers: the channel of each sample.
-
-    Raises
-    ------
-    ValueError
-        When called: there is no such channel, or another number of samples.
+    Raises ValueError: when called: there is no such channel, or another number of samples.
 
     >>> Channels(np.array([1, 0]))(np.array([[2.0, 3.0], [4.0, 5.0]]))
     (array([3., 4.]), array([[0., 1.],
@@ -47,19 +39,9 @@ class Channels:
 def all_channels(network: Network, layer: str, channels: Any = None, **options: Any) -> Visualization:
     """Sample i of the batch is visualize(network, (layer, channels[i])): by default every channel of the layer.
 
-    Parameters
-    ----------
-    network, layer
-        A network of images, and the name of one of its layers.
-    channels
-        A channel, or several; by default all: 0, 1, ...
-    options
-        Those of `visualize`.
+    The channels are one, or several; the options those of `visualize`.
 
-    Raises
-    ------
-    TypeError, ValueError, FloatingPointError
-        As `visualize`; or there is no such layer or channel.
+    Raises TypeError or ValueError or FloatingPointError: as `visualize`; or there is no such layer or channel.
 
     >>> from nnlite import models
     >>> all_channels(models.load("lenet"), "conv1", steps=2).x.shape

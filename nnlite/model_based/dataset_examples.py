@@ -18,12 +18,7 @@ CHUNK = 256
 class Examples:
     """The images with the highest values, the highest first; of several with the same value the first comes first.
 
-    Attributes
-    ----------
-    index
-        Their places in the data set: (n,), or (K, n) for K channels.
-    value
-        What they cause, likewise.
+    Their places in the data set, and what they cause: (n,) each, or (K, n) for K channels.
     """
 
     index: np.ndarray
@@ -31,21 +26,9 @@ class Examples:
 
 
 def dataset_examples(f: Objective, images: np.ndarray, n: int = 1) -> Examples:
-    """The n images x with the highest f(x).
+    """The n images x (N, ...) with the highest f(x), for an objective that sees each alone, such as a Score.
 
-    Parameters
-    ----------
-    f
-        An objective that sees each image alone, such as Score(network, ("conv2", 7)).
-    images
-        (N, ...), for f.
-    n
-        How many, at most N.
-
-    Raises
-    ------
-    TypeError, ValueError
-        The images do not fit f, or there are fewer than n.
+    Raises TypeError or ValueError: the images do not fit f, or there are fewer than n.
 
     Source: Olah et al. 2017, "Feature visualization", sec. "Why visualize by optimization?".
 

@@ -19,7 +19,7 @@ from ..network import Network
 from ..training.optimizers import Memory
 from .ascent import ascend, box
 from .objectives import Objective, Through, squared_norm
-from .tiles import Selected, Sight, Tiled, sight, without_padding
+from .tiles import Selected, Tiled, sight, without_padding
 from .transformations import Jitter, Robust
 
 Size = tuple[int, int]
@@ -27,14 +27,10 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, eq=False)
 class Dream:
-    """What came out.
+    """The dream x, (N, C, H, W) in [0, 1], and the images `start` that it was dreamt from.
 
     Attributes
     ----------
-    x
-        The dream, (N, C, H, W) in [0, 1].
-    start
-        The images that it was dreamt from.
     activity
         ‖a_l‖² of `start` and of x, (2, N).
     values
@@ -91,8 +87,6 @@ def deepdream(
 
     Parameters
     ----------
-    network
-        Any network with feature maps.
     x
         Images (N, C, H, W) in [0, 1], of any size, in the channels and the dtype of the network.
     layer
@@ -109,12 +103,8 @@ def deepdream(
     tile
         Compute the gradient in tiles of about this many pixels, for large images: the same up to rounding, in the
         memory of one tile.
-    rng
-        A seed or a Generator, for the jitter.
-    keep
-        Keep the image of each octave.
-    progress
-        Show a progress bar for each octave on the standard error.
+    rng, keep, progress
+        As in `ascend`, for each octave; of its images the last is kept.
 
     Raises
     ------
@@ -139,11 +129,7 @@ def deepdream(
     sizes = _sizes(x, octaves, scale)
     _check(network, part, x, sizes)
     f = _objective(part, x, channel, tile)
-    rng, keep, rate = (
-        generator("deepdream", "rng", rng),
-        flag("deepdream", "keep", keep),
-        number("deepdream", "rate", rate),
-    )
+    rng, keep = generator("deepdream", "rng", rng), flag("deepdream", "keep", keep)
     copies = [x]
     for size in sizes[-2::-1]:
         copies.append(resized(copies[-1], size))
@@ -214,7 +200,7 @@ def _check(network: Network, part: Network, x: np.ndarray, sizes: list[Size]) ->
 
 
 def _objective(part: Network, x: np.ndarray, channel: Any, tile: Any) -> Objective:
-    """‖a_l‖² or ‖a_lk‖², whole or in tiles."""
+    """‖a_l‖² or ‖a_lk‖², without the activations that see padding; whole or in tiles."""
     channels = slice(None)
     if channel is not None:
         n = part.output_shape(x.shape)[1]
@@ -228,22 +214,13 @@ def _objective(part: Network, x: np.ndarray, channel: Any, tile: Any) -> Objecti
         if tile is not None:
             raise
         seen = None
-    return _Activity(part, channels, seen, tile)
 
+    def activity(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        where: tuple[slice, ...] = (slice(None), channels)
+        if seen is not None:
+            where += without_padding(seen, x.shape, part.output_shape(x.shape))
+        if tile is None:
+            return Through(part, Selected(where, squared_norm))(x)
+        return Tiled(part, squared_norm, tile, where)(x)
 
-@dataclass(frozen=True, eq=False)
-class _Activity:
-    """‖a_l‖² over the channels, without the activations that see padding; whole or in tiles."""
-
-    part: Network
-    channels: slice
-    seen: Sight | None
-    tile: int | None
-
-    def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        where: tuple[slice, ...] = (slice(None), self.channels)
-        if self.seen is not None:
-            where += without_padding(self.seen, x.shape, self.part.output_shape(x.shape))
-        if self.tile is None:
-            return Through(self.part, Selected(where, squared_norm))(x)
-        return Tiled(self.part, squared_norm, self.tile, where)(x)
+    return activity

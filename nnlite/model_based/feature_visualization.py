@@ -35,28 +35,16 @@ NOISE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
-class Visualization:
-    """Images that a search has made.
+class Visualization(Ascent):
+    """Images (n, C, H, W) in [0, 1] that a search has made; `values` include penalties and transformations.
 
     Attributes
     ----------
-    x
-        The images (n, C, H, W) in [0, 1].
-    start
-        Where each began.
     activation
         f(x), without penalties and transformations: (n,).
-    values
-        What was climbed, penalties and transformations included, before every step and at the end: (steps + 1, n).
-    trajectory
-        The images on the way, (steps + 1, n, C, H, W), where they were kept; else None.
     """
 
-    x: np.ndarray
-    start: np.ndarray
     activation: np.ndarray
-    values: np.ndarray
-    trajectory: np.ndarray | None
 
 
 @takes_network
@@ -85,8 +73,6 @@ def visualize(
 
     Parameters
     ----------
-    network
-        Any network of images.
     target
         A class (or n of them), whose score is climbed; a neuron such as ("conv2", (7, 3, 4)) or a channel ("conv2", 7);
         the name of a layer, for ‖a_l‖²; or an objective, such as LogProbability(network, 3).
@@ -107,10 +93,8 @@ def visualize(
         Where to begin, in place of noise: images (n, C, H, W) in [0, 1], or one for all.
     steps, rate
         Of the search with Adam.
-    rng
-        A seed or a Generator: the noise, and what is drawn in each step.
-    keep, progress
-        Keep the images on the way; show a progress bar.
+    rng, keep, progress
+        As in `ascend`; rng also draws the noise.
 
     Raises
     ------
@@ -148,10 +132,8 @@ def visualize(
 def objective(network: Network, target: Any) -> Objective:
     """f for a target of `visualize`; where closed ReLUs leave an image no gradient at all, they leak.
 
-    Raises
-    ------
-    ValueError
-        The target is None, or there is no such layer; what else does not fit is refused when f is called.
+    Raises ValueError: the target is None, or there is no such layer; what else does not fit is refused when f is
+    called.
 
     >>> from nnlite import models
     >>> f = objective(models.load("tiny"), ("dense1", 3))
@@ -168,9 +150,7 @@ def objective(network: Network, target: Any) -> Objective:
 
 
 def _weight(name: str, value: Any) -> float:
-    if number("visualize", name, value) < 0:
-        raise ValueError(f"visualize: the weight of {name}, which is subtracted, takes a number from 0, got {value}.")
-    return float(value)
+    return number("visualize", f"the weight of {name}, which is subtracted,", value, least=0)
 
 
 def _penalties(penalties: Sequence[tuple[float, Objective]]) -> list[tuple[float, Objective]]:
@@ -225,4 +205,4 @@ def _result(image: Network, f: Objective, found: Ascent) -> Visualization:
 
     x = seen(found.x)
     path = None if found.trajectory is None else np.stack([seen(step) for step in found.trajectory])
-    return Visualization(x, seen(found.start), f(x)[0], found.values, path)
+    return Visualization(x, seen(found.start), found.values, path, f(x)[0])

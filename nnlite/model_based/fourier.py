@@ -37,17 +37,9 @@ class Fourier(Layer):
 
     Shapes: c (N, C, H, W // 2 + 1, 2), real and imaginary parts; z (N, C, H, W).
 
-    Parameters
-    ----------
-    size
-        (H, W), even or odd.
-    decay
-        From 0, all frequencies alike, over 1, as in photographs, to what is wanted.
+    The decay goes from 0, all frequencies alike, over 1, as in photographs, to what is wanted.
 
-    Raises
-    ------
-    ValueError
-        A size is below 1, decay is not a finite number from 0, or so large that s is no longer a number.
+    Raises ValueError: a size is below 1, decay is not a finite number from 0, or so large that s is no longer a number.
 
     Source: Olah et al. 2017, "Feature visualization", sec. "Preconditioning and parameterization"; their library
     lucid has another constant in s (√(H W) / 4, no root mean square) and no √m.
@@ -60,9 +52,7 @@ class Fourier(Layer):
     decay: float = 1.0
 
     def __post_init__(self) -> None:
-        self._set(size=pair("Fourier", "size", self.size, 1), decay=number("Fourier", "decay", self.decay))
-        if self.decay < 0:
-            raise ValueError(f"Fourier: decay takes a number from 0, got {self.decay}.")
+        self._set(size=pair("Fourier", "size", self.size, 1), decay=number("Fourier", "decay", self.decay, least=0))
         with np.errstate(all="ignore"):
             s, _ = _gains(*self.size, self.decay)
         if not (np.isfinite(s).all() and s.min() > 0):
@@ -94,23 +84,9 @@ class Fourier(Layer):
 def fourier_image(shape: Shape, *, decay: float = 1.0, dtype: np.dtype | type = np.float32) -> Network:
     """c ↦ x = sigmoid(M · Fourier(c)), pixels in (0, 1); M mixes three decorrelated colours, and is left out else.
 
-    Parameters
-    ----------
-    shape
-        (C, H, W) of one image.
-    decay
-        As in `Fourier`.
-    dtype
-        float32 or float64.
+    It takes c (N, C, H, W // 2 + 1, 2) to x (N, C, H, W), for the shape (C, H, W) of one image; decay as in `Fourier`.
 
-    Returns
-    -------
-    A network from c (N, C, H, W // 2 + 1, 2) to x (N, C, H, W).
-
-    Raises
-    ------
-    ValueError
-        The shape is not that of an image, or dtype is another.
+    Raises ValueError: the shape is not that of an image, or dtype is another.
 
     Source: as `Fourier`; the colours: sec. "Preconditioning and parameterization", too.
 
@@ -135,10 +111,8 @@ def coefficient_shape(shape: Shape) -> Shape:
 def image_coefficients(network: Network, x: np.ndarray) -> np.ndarray:
     """The c that `fourier_image` turns into x, but for pixels beyond MARGIN, which come that far inside.
 
-    Raises
-    ------
-    TypeError, ValueError
-        The network is not one of `fourier_image`, or x (N, C, H, W) is no image that it makes, or not finite.
+    Raises TypeError or ValueError: the network is not one of `fourier_image`, or x (N, C, H, W) is no image that it
+    makes, or not finite.
 
     >>> x = np.random.default_rng(0).uniform(0.1, 0.9, (2, 3, 5, 4))
     >>> network = fourier_image((3, 5, 4), dtype=np.float64)

@@ -21,14 +21,10 @@ GIVEN = ("image", "activations")
 
 @dataclass(frozen=True, eq=False)
 class Inversion:
-    """What came out.
+    """The images x found, (N, ...) in [0, 1], from the noise `start`.
 
     Attributes
     ----------
-    x
-        The images found, (N, ...) in [0, 1].
-    start
-        The noise that the search began from.
     error
         ‖a_l(x) − a_l(x₀)‖² / ‖a_l(x₀)‖² of each, (N,).
     values
@@ -45,10 +41,7 @@ class Inversion:
 class RelativeDistance:
     """‖a − a₀‖² / ‖a₀‖², gradient 2 (a − a₀) / ‖a₀‖².
 
-    Raises
-    ------
-    ValueError
-        a₀ of a sample is 0 everywhere.
+    Raises ValueError: a₀ of a sample is 0 everywhere.
 
     >>> RelativeDistance(np.array([[3.0, 4.0]]))(np.array([[3.0, 9.0]]))
     (array([1.]), array([[0. , 0.4]]))
@@ -76,10 +69,7 @@ class RelativeDistance:
 class PowerNorm:
     """‖x‖_α^α = Σ |x|^α, gradient α |x|^(α − 1) sgn x.
 
-    Parameters
-    ----------
-    alpha
-        Above 1; a large one keeps the pixels below 1 and hardly moves the small ones.
+    α is above 1; a large one keeps the pixels below 1 and hardly moves the small ones.
 
     Source: Mahendran and Vedaldi 2015, "Understanding deep image representations by inverting them", sec. 2.
 
@@ -90,8 +80,7 @@ class PowerNorm:
     alpha: float = 6.0
 
     def __post_init__(self) -> None:
-        if number("PowerNorm", "alpha", self.alpha) <= 1:
-            raise ValueError(f"PowerNorm: alpha must be above 1, got {self.alpha}.")
+        number("PowerNorm", "alpha", self.alpha, above=1)
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         size = np.abs(x)
@@ -121,24 +110,16 @@ def invert(
 
     Parameters
     ----------
-    network
-        Any network of images.
-    x0
-        The images (N, C, H, W) whose activations are matched; or those activations themselves, (N, ...).
-    layer
-        The layer l, by name.
+    x0, layer
+        The images (N, C, H, W) whose activations at layer l are matched; or those activations themselves, (N, ...).
     given
         What x0 is: "image" or "activations". For activations the network must state its input_shape.
     lambda_alpha, alpha
         λ_α from 0, and α above 1. In a box the pixels need no norm to stay small, so it is 0 unless given.
     lambda_tv, beta
         λ_V from 0, and β from 1.
-    steps, rate
-        Adam's.
-    rng
-        A seed or a Generator, for the noise.
-    progress
-        Show a progress bar on the standard error.
+    steps, rate, rng, progress
+        As in `ascend`; rng draws the noise.
 
     Raises
     ------

@@ -37,19 +37,10 @@ Objective = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 class Through:
     """f(network(x)), and its gradient ∂f/∂x = (∂network/∂x)ᵀ ∂f/∂a: the walk back from what f says at the top.
 
-    Parameters
-    ----------
-    network
-        Any network: a classifier, a part of one, a decoder g, a parameterisation, a transformation.
-    f
-        An objective on what the network makes of x.
-    leak
-        For a search: where closed ReLUs leave a sample no gradient at all, let them leak (`relu_rules.leaking_rule`).
+    The network is a classifier, a part of one, a decoder g, a parameterisation, a transformation. `leak` is for a
+    search: where closed ReLUs leave a sample no gradient at all, they leak (`relu_rules.leaking_rule`).
 
-    Raises
-    ------
-    TypeError, ValueError
-        When called: x does not fit the network, or is not finite.
+    Raises TypeError or ValueError: when called: x does not fit the network, or is not finite.
 
     >>> from nnlite.layers import Dense
     >>> f = Through(Network([Dense(np.array([[2.0], [1.0]]))]), squared_norm)
@@ -82,15 +73,9 @@ class Through:
 class Score:
     """f_c(x), or the activation of a neuron, as the decision-based methods explain it.
 
-    Parameters
-    ----------
-    network
-        Any network; a Softmax at its end is left out.
-    target
-        A class, one for each sample (N,), or a neuron such as ("conv2", 7) (the sum of a map) or ("conv2", (7, 3, 4)).
-        None climbs the class that is predicted at each step.
-    leak
-        For a search: where closed ReLUs leave a sample no gradient at all, let them leak (`relu_rules.leaking_rule`).
+    The target is a class, one for each sample (N,), or a neuron such as ("conv2", 7) (the sum of a map) or ("conv2",
+    (7, 3, 4)); None climbs the class that is predicted at each step. A Softmax at the end of the network is left out;
+    leak: as in `Through`.
 
     >>> from nnlite.layers import Dense
     >>> Score(Network([Dense(np.array([[2.0, 0.0], [1.0, -1.0]]))]), 1)(np.array([[1.0, 1.0]]))
@@ -112,14 +97,8 @@ class Score:
 class LogProbability:
     """log p(ω_c | x) = f_c(x) − log Σ_k e^(f_k(x)); its signal at the top is [k = c] − p_k.
 
-    Parameters
-    ----------
-    network
-        A classifier; a Softmax at its end is left out. With a Sigmoid after its one output z, f = (0, z).
-    target
-        The class c, or one for each sample (N,).
-    leak
-        For a search: where closed ReLUs leave a sample no gradient at all, let them leak (`relu_rules.leaking_rule`).
+    The target is the class c, or one for each sample (N,). A Softmax at the end of the classifier is left out; with a
+    Sigmoid after its one output z, f = (0, z). leak: as in `Through`.
 
     Source: slides, "Activation maximization"; Montavon et al. 2018, sec. 3.1.
 
@@ -176,17 +155,9 @@ def _climbed(network: Network, x: np.ndarray, top: Signal, leak: bool) -> tuple[
 
 @dataclass(frozen=True, eq=False)
 class SquaredDistance:
-    """‖x − x̄‖², gradient 2 (x − x̄).
+    """‖x − x̄‖², gradient 2 (x − x̄), with the centre x̄ in the shape of x, or one that broadcasts against one sample.
 
-    Parameters
-    ----------
-    centre
-        x̄: in the shape of x, or of one sample, or one that broadcasts against it.
-
-    Raises
-    ------
-    ValueError
-        When called: x̄ has another shape, or is not finite.
+    Raises ValueError: when called: x̄ has another shape, or is not finite.
     """
 
     centre: np.ndarray
@@ -209,10 +180,8 @@ def weighted(*terms: tuple[float, Objective]) -> Objective:
 
     A term that draws (see `drawn`) is drawn with the sum.
 
-    Raises
-    ------
-    TypeError, ValueError
-        A term is no such pair: its weight is not a finite number, or its objective not a function.
+    Raises TypeError or ValueError: a term is no such pair: its weight is not a finite number, or its objective not a
+    function.
 
     >>> weighted((1, squared_norm), (-0.5, SquaredDistance(np.ones(2))))(np.array([[1.0, 2.0]]))
     (array([4.5]), array([[2., 3.]]))
@@ -237,8 +206,6 @@ class _Sum:
         return reduce(np.add, values, np.zeros(len(x), x.dtype)), reduce(np.add, gradients)
 
     def draw(self, rng: np.random.Generator) -> Objective:
-        if not any(hasattr(f, "draw") for _, f in self.terms):
-            return self
         terms = tuple((weight, drawn(f, rng)) for weight, f in self.terms)
         same = all(f is its_draw for (_, f), (_, its_draw) in zip(self.terms, terms, strict=True))
         return self if same else replace(self, terms=terms)

@@ -11,26 +11,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..layers import Layer
-from ..layers.arguments import Shape, number
+from ..layers.arguments import number
 from ..network import Network
 from .objectives import Through, squared_norm
+from .warp import ImageLayer
 
 
 @dataclass(frozen=True)
 class TotalVariation:
     """Σ_p ((x_right − x_p)² + (x_below − x_p)²)^(β/2), over the channels too; beyond the border x stays the same.
 
-    Parameters
-    ----------
-    beta
-        From 1. At 1 edges cost what they are high, and where there is no difference the gradient is taken as 0; at 2
-        gentle slopes are cheaper than edges.
+    At β = 1 edges cost what they are high, and where there is no difference the gradient is taken as 0; at 2 gentle
+    slopes are cheaper than edges.
 
-    Raises
-    ------
-    ValueError
-        beta is below 1; when called: x is not (N, C, H, W).
+    Raises ValueError: beta is below 1; when called: x is not (N, C, H, W).
 
     Source: Mahendran and Vedaldi 2015, "Understanding deep image representations by inverting them", sec. 2.
 
@@ -42,8 +36,7 @@ class TotalVariation:
     beta: float = 2.0
 
     def __post_init__(self) -> None:
-        if number("TotalVariation", "beta", self.beta) < 1:
-            raise ValueError(f"TotalVariation: beta takes a number from 1, got {self.beta}.")
+        number("TotalVariation", "beta", self.beta, least=1)
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if x.ndim != 4:
@@ -61,35 +54,26 @@ class TotalVariation:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class HighPass(Layer):
+class HighPass(ImageLayer):
     """z = a − blurred a: every frequency f times 1 − e^(−2 π² σ² |f|²). Symmetric: backward does what forward does.
 
-    Parameters
-    ----------
-    sigma
-        The standard deviation of the Gaussian blur in pixels, above 0; beyond the border the image begins again.
+    σ > 0 is the standard deviation of the Gaussian blur in pixels; beyond the border the image begins again.
     """
 
     sigma: float = 1.0
 
     def __post_init__(self) -> None:
-        self._set(sigma=number("HighPass", "sigma", self.sigma))
-        if self.sigma <= 0:
-            raise ValueError(f"HighPass: sigma must be above 0, got {self.sigma}.")
+        self._set(sigma=number("HighPass", "sigma", self.sigma, above=0))
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)
-        passed = 1 - np.exp(-2 * np.pi**2 * self.sigma**2 * _squared_frequency(a.shape))
+        squares = np.fft.fftfreq(a.shape[2])[:, None] ** 2 + np.fft.rfftfreq(a.shape[3]) ** 2
+        passed = 1 - np.exp(-2 * np.pi**2 * self.sigma**2 * squares)
         return np.fft.irfft2(np.fft.rfft2(a) * passed, s=a.shape[2:]).astype(a.dtype)
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
         self.check_above(a, dz)
         return self.forward(dz)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        if len(shape) != 4:
-            raise self.refuse(shape, "images (N, C, H, W)")
-        return shape
 
 
 def high_frequencies(sigma: float = 1.0) -> Through:
@@ -126,19 +110,9 @@ def gram_similarity(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     From 0 (no likeness) to 1. The term ties the samples of a batch together, so the gradient is that of Σ_n f_n: what
     sample n does to the others' values is in it. A sample without any activation is like no other.
 
-    Parameters
-    ----------
-    a
-        Activations (N, K, ...); of images through a layer with Through(network[:l], gram_similarity).
+    Of images through a layer: Through(network[:l], gram_similarity).
 
-    Returns
-    -------
-    f (N,), and the gradient of its sum like a.
-
-    Raises
-    ------
-    ValueError
-        a is not (N, K, ...).
+    Raises ValueError: a is not (N, K, ...).
 
     Source: Olah et al. 2017, "Feature visualization", sec. "Diversity", where the sum over m stands without 1/(N − 1).
 
@@ -156,7 +130,3 @@ def gram_similarity(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     value = (direction * others).sum(axis=(1, 2))
     dG = 2 * (others - value[:, None, None] * direction) / length  # f_n and the f_m hold the same cosine: twice
     return value, (2 * dG @ A).reshape(a.shape)
-
-
-def _squared_frequency(shape: Shape) -> np.ndarray:
-    return np.fft.fftfreq(shape[2])[:, None] ** 2 + np.fft.rfftfreq(shape[3]) ** 2

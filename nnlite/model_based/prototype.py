@@ -20,38 +20,26 @@ OBJECTIVES: dict[str, Callable[..., Objective]] = {"log_probability": LogProbabi
 
 
 @dataclass(frozen=True, eq=False)
-class Prototype:
-    """An input for each class that the network is sure of, and how it was found.
+class Prototype(Ascent):
+    """An input for each class that the network is sure of, and how it was found: in code space the images g(z).
 
     Attributes
     ----------
-    x
-        Where the search ended, (N, ...): g(z) in code space.
-    start
-        Where it began, (N, ...): g(z_0) in code space, what the generator knew by itself.
     classes
         The class of each, (N,).
     probability, score
         p(ω_c | x) and f_c(x), (N,).
     start_probability
-        p(ω_c | start), (N,).
-    values
-        What was climbed, before every step and after the last: (steps + 1, N).
+        p(ω_c | start), (N,): in code space, of what the generator knew by itself.
     z
         The codes (N, d) of x, in code space; else None.
-    trajectory
-        The inputs on the way, (steps + 1, N, ...), where they were asked for; else None.
     """
 
-    x: np.ndarray
-    start: np.ndarray
     classes: np.ndarray
     probability: np.ndarray
     score: np.ndarray
     start_probability: np.ndarray
-    values: np.ndarray
     z: np.ndarray | None = None
-    trajectory: np.ndarray | None = None
 
 
 def prototype(network: Network, classes: np.ndarray, found: Ascent, generator: Generator | None = None) -> Prototype:
@@ -63,7 +51,7 @@ def prototype(network: Network, classes: np.ndarray, found: Ascent, generator: G
     chosen = np.arange(len(classes)), classes
     scores = network.class_scores(network.scores(x))
     before, after = softmax(network.class_scores(network.scores(start)))[chosen], softmax(scores)[chosen]
-    return Prototype(x, start, classes, after, scores[chosen], before, found.values, z, trajectory)
+    return Prototype(x, start, found.values, trajectory, classes, after, scores[chosen], before, z)
 
 
 def says(network: Network, classes: np.ndarray, objective: str, jitter: int) -> Objective:
@@ -77,13 +65,7 @@ def says(network: Network, classes: np.ndarray, objective: str, jitter: int) -> 
 
 
 def chosen_classes(network: Network, classes: Any) -> np.ndarray:
-    """A class, several, or "all", as (N,) integers.
-
-    Raises
-    ------
-    ValueError
-        They are not, the network has no such class, or it does not know its input_shape.
-    """
+    """A class, several, or "all", as (N,) integers; ValueError for others, or where the input_shape is not known."""
     if network.input_shape is None:
         raise ValueError(
             "The network does not say which inputs it takes; make it with input_shape, as in "
@@ -104,10 +86,7 @@ def chosen_classes(network: Network, classes: Any) -> np.ndarray:
 
 def from_zero(name: str, value: Any) -> float:
     """A finite number from 0, or a ValueError that names it."""
-    value = number("activation maximization", name, value)
-    if value < 0:
-        raise ValueError(f"{name} takes a number from 0, got {value}.")
-    return value
+    return number("activation maximization", name, value, least=0)
 
 
 def blurred_box(low: float, high: float, blur: float, network: Network) -> Projection:

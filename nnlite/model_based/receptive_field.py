@@ -16,17 +16,9 @@ def receptive_field(network: Network, target: Any, shape: Shape | None = None) -
     One place of a feature map that windows alone have made sees a window; everything else (a whole map, a class, a
     neuron behind a dense layer) is given the whole image.
 
-    Parameters
-    ----------
-    network, target
-        A network of images, and what is looked at in it, such as ("conv2", (7, 3, 4)).
-    shape
-        (C, H, W) of one image; by default the network's own.
+    The shape (C, H, W) of one image is by default the network's own.
 
-    Raises
-    ------
-    ValueError
-        There is no such layer or neuron, or the network does not take images.
+    Raises ValueError: there is no such layer or neuron, or the network does not take images.
 
     >>> from nnlite import models
     >>> receptive_field(models.load("lenet"), ("conv2", (7, 3, 4)))

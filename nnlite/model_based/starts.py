@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..datasets import strokes
-from ..layers.arguments import DTYPES, Shape, frozen, unmasked
+from ..layers.arguments import DTYPES, Shape, frozen, kind_of, unmasked
 from ..network import Network
 from .generators import Generator
 
@@ -32,25 +32,12 @@ def started(
 ) -> np.ndarray:
     """x_0 for each class: (N, ...) in the shape and dtype of the network's inputs.
 
-    Parameters
-    ----------
-    start
-        "noise": uniform in [low, high]. "image": a random image of the class. "mean": the mean image of the class.
-        Or an array, (N, ...) or one input for all.
-    classes
-        The classes, (N,).
-    network
-        One that knows its input_shape.
-    rng
-        Where the randomness comes from.
-    images
-        What "image" and "mean" are taken from: (x, labels). By default the first 2,000 stroke digits of seed 0.
+    "noise" is uniform in [low, high], "image" a random image of the class, "mean" its mean image, from the images
+    (x, labels), by default the first 2,000 stroke digits of seed 0; or the start is an array, (N, ...) or one input for
+    all.
 
-    Raises
-    ------
-    ValueError
-        There is no such start, no image of a class, or the images or the array are of another size or not finite; or
-        the given images leave [low, high].
+    Raises ValueError: there is no such start, no image of a class, or the images or the array are of another size or
+    not finite; or the given images leave [low, high].
 
     >>> from nnlite.layers import Flatten
     >>> network = Network([Flatten()], input_shape=(1, 28, 28))
@@ -83,20 +70,11 @@ def started_codes(
 ) -> np.ndarray:
     """z_0 for each class: (N, d).
 
-    Parameters
-    ----------
-    start
-        "mean": the mean code of the class. "noise": a code from the standard normal. "image": the code of a random
-        image of the class. Or an array, (N, d) or one code (d,) for all.
-    generator
-        Its `codes` are the mean codes of the classes, its `encode` gives the code of an image.
-    classes, rng, images
-        As in `started`.
+    "mean" is the mean code of the class, "noise" a code from the standard normal, "image" the code of a random image of
+    the class; or the start is an array, (N, d) or one code (d,) for all.
 
-    Raises
-    ------
-    ValueError
-        There is no such start, no mean code of a class, or no encoder for "image"; or the array is of another size.
+    Raises ValueError: there is no such start, no mean code of a class, or no encoder for "image"; or the array is of
+    another size.
     """
     dtype = generator.decoder.dtype
     if isinstance(start, np.ndarray):
@@ -158,8 +136,8 @@ def _pair(images: Any) -> Images:
     x, labels = images
     if x.dtype not in DTYPES or labels.dtype.kind not in "iu" or labels.shape != x.shape[:1]:
         raise ValueError(
-            f"images takes x (N, C, H, W) in float32 or float64 and N integer labels; {x.shape} {x.dtype} and "
-            f"got {labels.shape} {labels.dtype}."
+            "images takes x (N, C, H, W) in float32 or float64 and N integer labels; "
+            f"got {kind_of(x)} and {kind_of(labels)}."
         )
     if not np.isfinite(x).all():
         raise ValueError("images takes finite pixels, and there is a NaN or an infinity among them.")

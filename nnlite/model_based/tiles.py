@@ -11,26 +11,10 @@ import numpy as np
 
 from ..decision_based.method import takes_network
 from ..kernels.windows import Pair
-from ..layers import (
-    Add,
-    AvgPool2d,
-    BatchNorm,
-    Concat,
-    Conv2d,
-    Identity,
-    Layer,
-    LeakyReLU,
-    MaxPool2d,
-    Multiply,
-    ReLU,
-    Sigmoid,
-    Tanh,
-)
+from ..layers import Add, AvgPool2d, Concat, Conv2d, Layer, Mask, MaxPool2d, Multiply
 from ..layers.arguments import Shape
 from ..network import Network
 from .objectives import Objective, Through
-
-IN_PLACE = (BatchNorm, Identity, LeakyReLU, ReLU, Sigmoid, Tanh)
 
 
 class Sight(NamedTuple):
@@ -50,13 +34,11 @@ def sight(network: Network) -> Sight:
 
     k is the window of layer l (of a dilated convolution, with its gaps), p its padding, s_l its stride.
 
-    Raises
-    ------
-    ValueError
-        A layer does not see one window at each place, such as a Dense or a ConvTranspose2d.
+    Raises ValueError: a layer does not see one window at each place, such as a Dense or a ConvTranspose2d.
 
     Source: Dumoulin and Visin 2016, "A guide to convolution arithmetic for deep learning" (the window of one layer).
 
+    >>> from nnlite.layers import ReLU
     >>> sight(Network([Conv2d(np.ones((1, 1, 5, 5)), padding=2), ReLU(), MaxPool2d(2)]))
     Sight(size=(6, 6), stride=(2, 2), first=(-2, -2))
     """
@@ -84,7 +66,7 @@ def _all(branches: Sequence[Sight]) -> Sight:
 
 def _window(layer: Layer, name: str) -> list[tuple[int, int, int]]:
     """(window, stride, padding) for rows and for columns."""
-    if isinstance(layer, IN_PLACE):
+    if layer.pointwise and not isinstance(layer, Mask):
         return []
     if isinstance(layer, Conv2d):
         window = [d * (k - 1) + 1 for d, k in zip(layer.dilation, layer.W.shape[2:], strict=True)]  # type: ignore[arg-type]
@@ -138,20 +120,11 @@ def _within(low: int, high: int, m: int) -> slice:
 
 @dataclass(frozen=True, eq=False)
 class Tiled:
-    """Through(network, Selected(where, f)) by tiles, for an f that is a sum over the places of the activations.
+    """Through(network, Selected(where, f)) by tiles, for an f that is a sum over the places, such as squared_norm.
 
-    f(x) = Σ_tiles f(the activations that the tile owns); the gradient is the sum of theirs. Nothing is approximated.
-
-    Parameters
-    ----------
-    network
-        Layers with a `sight`.
-    f
-        Such as squared_norm.
-    tile
-        About how many pixels high and wide the tiles are, without what they see beyond their borders.
-    where
-        Which activations: (samples, channels, rows, columns).
+    f(x) = Σ_tiles f(the activations that the tile owns); the gradient is the sum of theirs. Nothing is approximated. A
+    tile is about that many pixels high and wide, without what it sees beyond its borders; `where` are the samples,
+    channels, rows and columns of the activations.
     """
 
     network: Network

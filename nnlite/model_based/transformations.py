@@ -10,10 +10,10 @@ from typing import Protocol
 import numpy as np
 
 from ..layers import Layer
-from ..layers.arguments import Shape, is_integer, number
+from ..layers.arguments import Shape, integer, number
 from ..network import Network
 from .objectives import Objective, Through, drawn
-from .warp import Warp
+from .warp import ImageLayer, Warp
 
 
 class Transformation(Protocol):
@@ -37,8 +37,7 @@ class Jitter:
     pixels: int
 
     def __post_init__(self) -> None:
-        if not is_integer(self.pixels) or self.pixels < 0:
-            raise ValueError(f"Jitter: pixels takes an integer from 0, got {self.pixels!r}.")
+        integer("Jitter", "pixels", self.pixels)
 
     def draw(self, rng: np.random.Generator, shape: Shape) -> Layer:
         rows, columns = rng.integers(-self.pixels, self.pixels + 1, size=2)
@@ -46,7 +45,7 @@ class Jitter:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Shift(Layer):
+class Shift(ImageLayer):
     """z[n, c, y, x] = a[n, c, (y − rows) mod H, (x − columns) mod W]."""
 
     rows: int = 0
@@ -59,11 +58,6 @@ class Shift(Layer):
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
         self.check_above(a, dz)
         return np.roll(dz, (-self.rows, -self.columns), axis=(2, 3))
-
-    def output_shape(self, shape: Shape) -> Shape:
-        if len(shape) != 4:
-            raise self.refuse(shape, "images (N, C, H, W)")
-        return shape
 
 
 @dataclass(frozen=True)
@@ -108,15 +102,7 @@ class Scaling:
 
 @dataclass(frozen=True, eq=False)
 class Robust:
-    """f of x transformed at random: each draw is f(τ(x)) with τ = the transformations, one after the other.
-
-    Parameters
-    ----------
-    transformations
-        What is drawn for every step.
-    f
-        An objective on images.
-    """
+    """f of x transformed at random: each draw is f(τ(x)) with τ = the transformations, one after the other."""
 
     transformations: Sequence[Transformation]
     f: Objective

@@ -10,24 +10,25 @@ from ..layers import Layer
 from ..layers.arguments import Shape, number
 
 
+class ImageLayer(Layer):
+    """A layer that takes images (N, C, H, W), and gives images of their size."""
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if len(shape) != 4:
+            raise self.refuse(shape, "images (N, C, H, W)")
+        return shape
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class Warp(Layer):
+class Warp(ImageLayer):
     """z[n, c, p] = Σ_q M_pq a[n, c, q],   backward Σ_p M_pq dz[n, c, p].
 
     M_pq is what pixel q has in the value at the place that comes to lie on pixel p; it is bilinear in that place, so
     there are at most four in a row. What comes from outside the image is 0. The size stays as it is.
 
-    Parameters
-    ----------
-    degrees
-        The angle, counter-clockwise as one looks at the image.
-    factor
-        The enlargement, above 0: 2 shows the middle of the image twice as large.
+    The angle is counter-clockwise as one looks at the image; a factor of 2 shows its middle twice as large.
 
-    Raises
-    ------
-    ValueError
-        An argument is not a finite number, or factor is not above 0.
+    Raises ValueError: an argument is not a finite number, or factor is not above 0.
 
     >>> Warp(degrees=90).forward(np.array([[[[1.0, 2.0], [3.0, 4.0]]]])).round(6)
     array([[[[2., 4.],
@@ -38,9 +39,8 @@ class Warp(Layer):
     factor: float = 1.0
 
     def __post_init__(self) -> None:
-        self._set(degrees=number("Warp", "degrees", self.degrees), factor=number("Warp", "factor", self.factor))
-        if self.factor <= 0:
-            raise ValueError(f"Warp: factor must be above 0, got {self.factor}.")
+        self._set(degrees=number("Warp", "degrees", self.degrees))
+        self._set(factor=number("Warp", "factor", self.factor, above=0))
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)
@@ -51,11 +51,6 @@ class Warp(Layer):
         self.check_above(a, dz)
         M = _interpolation(*a.shape[2:], self.degrees, self.factor, a.dtype)
         return _times(M.T, dz)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        if len(shape) != 4:
-            raise self.refuse(shape, "images (N, C, H, W)")
-        return shape
 
 
 def _times(M: csr_matrix, a: np.ndarray) -> np.ndarray:

@@ -23,14 +23,9 @@ MEMBERS = ("lenet", "lenet-1", "lenet-2", "lenet-3", "lenet-4")
 def load(name: str) -> Network:
     """A trained network by name: "mlp", "lenet", "lenet_avg", "cam_net" (28 × 28 digits), "tiny" (8 × 8 digits), ...
 
-    Returns
-    -------
-    The network in float32; `network.info` says how it was trained and how well it does.
+    In float32; `network.info` says how it was trained and how well it does.
 
-    Raises
-    ------
-    ValueError
-        There is no network of that name.
+    Raises ValueError: there is no network of that name.
 
     >>> load("tiny").output_shape((1, 1, 8, 8))
     (1, 10)

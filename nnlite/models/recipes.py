@@ -25,14 +25,9 @@ IMAGES: dict[str, tuple[int, ...]] = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: AdamW, one-cycle rate.
+    """How a network is trained: AdamW, one-cycle rate, on a data set of IMAGES.
 
-    Attributes
-    ----------
-    dataset
-        "strokes", "uci", "mnist" or "textures".
-    box
-        The height and width, in pixels, of the box that the digits or textures of this data set fill.
+    Its digits or textures fill a box that is so many pixels high and wide.
     """
 
     dataset: str = "strokes"
@@ -53,6 +48,8 @@ RECIPES: dict[str, Recipe] = {
     "lenet_dropout": Recipe(),
     "lenet_evidential": Recipe(),
     "colour_net": Recipe(dataset="textures", epochs=6, rate=4e-3, weight_decay=0.01, batch_size=32, box=32),
+    "resnet": Recipe(epochs=6, rate=1e-2),
+    "colour_resnet": Recipe(dataset="textures", epochs=6, rate=1e-2, batch_size=32, box=32),
 }
 """The recipe of each shipped network."""
 

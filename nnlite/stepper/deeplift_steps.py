@@ -9,7 +9,7 @@ import numpy as np
 from ..decision_based.deeplift import ROUNDING
 from ..layers import Constant, MaxPool2d, Multiply
 from .expressions import Tree, add, mul, num, sym
-from .gradient_steps import NONLINEARITIES, backward, other_factor
+from .gradient_steps import backward, is_nonlinearity, other_factor
 from .gradient_steps import steps as backward_steps
 from .sources import Source, source
 from .trace import Formula, Recorded, Written, behind_each_other
@@ -37,7 +37,7 @@ def steps(of: Recorded) -> Written:
         words = "each factor gets m times the mean of the other one, w_jk, and what that is at the reference, w′_jk"
         vector = "m ← m ⊙ (w + w′) / 2"
         return Written(arrays, [Formula("m", "j", ["sum", "k", mul(mean, M)], vector, words, (code,))])
-    if not isinstance(of.layer, (MaxPool2d, *NONLINEARITIES)):
+    if not isinstance(of.layer, MaxPool2d) and not is_nonlinearity(of.layer):
         code = source(rule, "return layer.backward(a_j, m)")
         (step,) = plain.steps
         return Written(plain.arrays, [replace(step, sources=(code, *step.sources))])

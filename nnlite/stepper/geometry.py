@@ -19,10 +19,13 @@ from ..layers import (
     Conv2d,
     ConvTranspose2d,
     Dense,
+    Flatten,
     GlobalAvgPool,
     Layer,
     MaxPool2d,
     Multiply,
+    Reshape,
+    Softmax,
 )
 from ..layers.arguments import Shape
 
@@ -190,16 +193,13 @@ def geometry(layer: Layer, below: Any, above: Shape) -> Geometry:
 
     `below` is a tuple of shapes where branches meet, and empty at a Constant.
 
-    Raises
-    ------
-    ValueError
-        It is a join of the user's own.
+    Raises ValueError: they are none of those that a Geometry can say.
 
     >>> geometry(GlobalAvgPool(), (1, 2, 2), (1, 1, 1)).window(0)
     [(0, 0), (1, 1), (2, 2), (3, 3)]
     """
     at: Any = layer
-    if isinstance(layer, Dense):
+    if isinstance(layer, Dense) and len(below) == 1:
         return Geometry("dense", below, above)
     if isinstance(layer, (Conv2d, ConvTranspose2d)):
         filters, channels = len(at.W) // at.groups, at.W.shape[1]
@@ -209,9 +209,9 @@ def geometry(layer: Layer, below: Any, above: Shape) -> Geometry:
         return Geometry("windows", below, above, at.size, at.stride, at.padding)
     if isinstance(layer, GlobalAvgPool):
         return Geometry("windows", below, above, below[1:], below[1:])
-    if layer.reads == 1:
-        return Geometry("same", below, above)
     if isinstance(layer, (Add, Concat, Multiply, Constant)):
         axis = at.axis - 1 if isinstance(layer, Concat) else None
         return Geometry("join", (sum(map(prod, below)),), above, branches=tuple(below), axis=axis)
-    raise ValueError(f"{layer!r} cannot be stepped through: which inputs feed which outputs is not known.")
+    if layer.pointwise or isinstance(layer, (Flatten, Reshape, Softmax)):
+        return Geometry("same", below, above)
+    raise ValueError(f"{layer!r} cannot be stepped through: its inputs feed its outputs in no pattern shown here.")

@@ -31,6 +31,7 @@ from ..layers import (
     Sigmoid,
     Tanh,
 )
+from ..layers.pointwise import Pointwise
 from .expressions import Tree, mul, num, sym
 from .geometry import Geometry
 from .sources import source
@@ -49,11 +50,10 @@ def steps(of: Recorded, letter: str) -> Written:
     else:
         tree, vector = backward(of.layer, letter)
         code = source(type(of.layer).backward)
+    slope = (source(type(of.layer).slope_at),) if isinstance(of.layer, Pointwise) else ()
     words = _words(of, tree)
-    return Written(arrays, [Formula(letter, "j", tree, f"{letter} ← {vector}", words, (code,))])
+    return Written(arrays, [Formula(letter, "j", tree, f"{letter} ← {vector}", words, (code, *slope))])
 
-
-NONLINEARITIES = (ReLU, LeakyReLU, Tanh, Sigmoid)
 
 _R = sym("R", "k")
 _ON: Tree = ["gt", sym("a", "j"), num(0)]
@@ -123,7 +123,14 @@ def backward(layer: Layer, letter: str, index: str = "k") -> tuple[Tree, str]:
         return mul(sym("z", "k"), ["sub", num(1), sym("z", "k")], R), f"z ⊙ (1 - z) ⊙ {letter}"
     if isinstance(layer, (Flatten, Reshape, Identity, Add, Concat)):
         return R, letter
+    if is_nonlinearity(layer):
+        return mul(sym("f′", "k"), R), f"f′(a) ⊙ {letter}"
     raise ValueError(f"{layer!r} cannot be stepped through: its outputs depend on each other in no window.")
+
+
+def is_nonlinearity(layer: Layer) -> bool:
+    """Whether it acts on each element separately, and is not linear."""
+    return layer.pointwise and not layer.linear
 
 
 def layer_arrays(of: Recorded) -> dict[str, np.ndarray]:
@@ -147,6 +154,8 @@ def layer_arrays(of: Recorded) -> dict[str, np.ndarray]:
         arrays["w_jk"] = other_factor(of.geometry, of.a_j)
     elif isinstance(layer, Constant):
         arrays["v_k"] = np.broadcast_to(layer.value[0], of.a_k.shape)
+    elif is_nonlinearity(layer):
+        arrays["f′_k"] = layer.backward(of.a_j[None], np.ones_like(of.a_k)[None])[0]
     return arrays
 
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..decision_based.lrp import Part, Relative, Rule, minus, rules
 from ..decision_based.lrp.form import Prepared, four_steps
-from ..decision_based.lrp.rule import PASSING, Branch, Share
+from ..decision_based.lrp.passing import PASSING, Share
+from ..decision_based.lrp.rule import Branch
 from ..layers import Constant, MaxPool2d
 from .expressions import Tree, add, mul, num, sym
 from .gradient_steps import JOINS, constant, layer_arrays, product

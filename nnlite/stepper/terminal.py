@@ -116,7 +116,7 @@ def text(
        g_j = Σ_k w_jk g_k                                                               g ← g Wᵀ
        g_0 :  k = 0  3 · 1  =  3.00000
                        g_0  =  3.00000
-       nnlite/layers/dense.py:44
+       nnlite/layers/dense.py:45
     """
     check_comparable(trace, trace)
     top, width = count("text", "top", top), _readable(width)

@@ -4,6 +4,7 @@ loop.py              epochs, shuffled batches, checkpoints: what every training 
 fit.py               a classifier
 run.py               what a run was asked to do, checked; its fingerprint
 backpropagation.py   the gradient in every parameter, from the walk back
+batchnorm.py         BatchNorm by the batch in the steps, by measured statistics after them
 losses.py            softmax and cross-entropy
 optimizers.py        SGD, Adam, AdamW
 schedules.py         Constant, Cosine, OneCycle: the learning rate at each step

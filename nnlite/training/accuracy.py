@@ -14,19 +14,7 @@ BLOCK = 1000  # samples that run at a time: bounds the memory, whatever the size
 def accuracy(network: Network, x: np.ndarray, labels: np.ndarray) -> float:
     """The share of samples whose highest score is that of their label: 1/N Σ_n [argmax_k z_nk = label n].
 
-    Parameters
-    ----------
-    network
-        The network; its `class_scores` are the z_nk.
-    x
-        The inputs (N, ...), in the network's dtype.
-    labels
-        The true classes (N,), integers from 0 to K − 1.
-
-    Returns
-    -------
-    float
-        From 0 to 1.
+    The z_nk are the network's `class_scores`, the labels (N,) the true classes, integers from 0 to K − 1.
 
     Raises
     ------

@@ -16,24 +16,10 @@ def parameter_gradients(network: Network, a: Sequence[np.ndarray], dz: np.ndarra
 
     The walk ends above the lowest layer with parameters: further down nobody asks for the signal.
 
-    Parameters
-    ----------
-    network
-        The network.
-    a
-        All its activations, as `network.forward(x)` gives them.
-    dz
-        ∂L/∂a[L], the gradient of the loss in the output, in the shape of a[-1].
+    From all activations a, as `network.forward(x)` gives them, and dz = ∂L/∂a[L], in the shape of a[-1]. The gradients
+    are named and shaped as in `network.parameters`.
 
-    Returns
-    -------
-    dict
-        The gradient in every parameter, named and shaped as in `network.parameters`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        It is not a Network, or the activations or dz do not fit it.
+    Raises TypeError or ValueError: it is not a Network, or the activations or dz do not fit it.
 
     Source: Rumelhart, Hinton and Williams 1986, "Learning representations by back-propagating errors", eq. 4 to 7.
 

@@ -52,10 +52,7 @@ def write(path: Path, state: State, settings: Mapping[str, Any]) -> None:
 def read(path: Path, settings: Mapping[str, Any], start: Mapping[str, np.ndarray]) -> State:
     """The state in a checkpoint, if it is one of a run with these settings and parameters like those of the `start`.
 
-    Raises
-    ------
-    ValueError
-        The file is damaged, or it is of a run with other settings; each of them is listed.
+    Raises ValueError: the file is damaged, or it is of a run with other settings; each of them is listed.
     """
     header, arrays = storage.read(path, "checkpoint")
     found, history = header.get("settings"), header.get("history")

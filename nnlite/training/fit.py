@@ -9,10 +9,12 @@ import numpy as np
 
 from ..layers import Dropout
 from ..network import Network
+from ..surgery import exchanged
 from ..walk import activations_of
 from . import loop
 from .accuracy import accuracy
 from .backpropagation import parameter_gradients
+from .batchnorm import in_training, measured
 from .divergence import diverged_loss
 from .loop import Moment, Parameters
 from .losses import cross_entropy
@@ -29,8 +31,9 @@ class Epoch:
     """What was measured in one epoch.
 
     loss, accuracy: the means over the training samples, each measured just before the step that it took part in, with
-    the dropout of that step. held_out_accuracy: on the held-out samples after the epoch, without dropout; None
-    without such samples. seconds: by the clock on the wall, measuring included.
+    the dropout and the batch statistics of that step. held_out_accuracy: on the held-out samples after the epoch,
+    without dropout and with measured statistics; None without such samples. seconds: by the clock on the wall,
+    measuring included.
     """
 
     loss: float
@@ -67,10 +70,11 @@ def fit(
     """w ← w − rate(t) · direction(∂L/∂w), a step for each batch, with the loss L = mean over the batch.
 
     Each epoch goes once through all samples, in an order drawn from (seed, epoch); the last batch may be smaller. Each
-    step takes a draw of the network from (seed, epoch, step), which fixes masks for its Dropouts. The loss takes the
-    `class_scores`, from below a Softmax: (0, z) where the network ends in one output z and a Sigmoid. BLAS runs on one
-    thread meanwhile, so that the weights do not depend on the number of threads: the same arguments give the same bits
-    on one machine and backend.
+    step takes a draw of the network from (seed, epoch, step), which fixes masks for its Dropouts, and its BatchNorms
+    normalize by the batch; in the network that `held_out` judges and in the one that is returned they have the mean and
+    variance measured over all x, see `batchnorm.measured`. The loss takes the `class_scores`, from below a Softmax:
+    (0, z) where the network ends in one output z and a Sigmoid. BLAS runs on one thread meanwhile, so that the weights
+    do not depend on the number of threads: the same arguments give the same bits on one machine and backend.
 
     Parameters
     ----------
@@ -127,8 +131,9 @@ def fit(
     [0.67, 0.45, 0.29, 0.21, 0.16, 0.12, 0.11, 0.1]
     """
     run = TrainingRun(network, x, labels, held_out, epochs, batch_size, optimizer, schedule, seed, loss, compile)
+    task = _Classifier(run)
     state = loop.run(
-        _Classifier(run),
+        task,
         epochs=epochs,
         batch_size=batch_size,
         seed=seed,
@@ -140,7 +145,7 @@ def fit(
         history = tuple(Epoch(**epoch) for epoch in state.history)
     except TypeError as error:  # only what was read from a checkpoint can be another
         raise ValueError(f"{checkpoint}: not a checkpoint that fit wrote ({error}).") from None
-    return Fit(network.with_parameters(state.parameters), history)
+    return Fit(exchanged(network, dict(enumerate(task.trained(state.parameters)))), history)  # (compiled if it was)
 
 
 class _Classifier:
@@ -149,7 +154,7 @@ class _Classifier:
     def __init__(self, run: TrainingRun) -> None:
         self.run = run
         self.samples = len(run.x)
-        self.network = run.network.to_scores()
+        self.network = in_training(run.network.to_scores())
         self.draws = any(isinstance(layer, Dropout) for layer in self.network)
 
     def start(self) -> Parameters:
@@ -158,10 +163,15 @@ class _Classifier:
     def settings(self) -> dict[str, Any]:
         return self.run.settings()
 
+    def trained(self, parameters: Parameters) -> Network:
+        """The network with these parameters, and with its BatchNorms measured in the batches of the first epoch."""
+        run, order = self.run, loop.order(self.run.seed, 0, self.samples)
+        batches = (run.x[order[i : i + run.batch_size]] for i in range(0, self.samples, run.batch_size))
+        return measured(run.network.with_parameters(parameters), batches)
+
     def after_epoch(self, parameters: Parameters) -> dict[str, float | None]:
         held_out = self.run.held_out
-        network = self.run.network.with_parameters(parameters)
-        return {"held_out_accuracy": None if held_out is None else accuracy(network, *held_out)}
+        return {"held_out_accuracy": None if held_out is None else accuracy(self.trained(parameters), *held_out)}
 
     def step(
         self, parameters: Parameters, memories: Memories, rows: np.ndarray, at: Moment

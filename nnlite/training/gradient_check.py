@@ -34,29 +34,19 @@ def gradient_check(
 
     Parameters
     ----------
-    layer_or_network
-        What is checked, in float64.
-    a
-        The input, with its batch axis, in float64.
+    layer_or_network, a
+        What is checked, and the input with its batch axis, both in float64.
     rng
-        A Generator or a seed: chooses v and the elements; by default the same ones every time.
+        Chooses v and the elements; by default the same ones every time.
     step
         h. Far smaller it drowns in rounding, far larger in curvature.
     tolerance
-        The largest error that passes.
+        The largest error that passes; the largest that was found is returned.
     elements
         At most so many elements of the input and of each parameter are compared, chosen at random.
 
-    Returns
-    -------
-    float
-        The largest error.
-
-    Raises
-    ------
-    ValueError
-        A gradient is wrong (the message says where, and shows both sides), missing, or of the wrong shape; or
-        something is not in float64, or a number is out of its range.
+    Raises ValueError: a gradient is wrong (the message says where, and shows both sides), missing, or of the wrong
+    shape; or something is not in float64, or a number is out of its range.
 
     Source: Bishop 2006, "Pattern recognition and machine learning", eq. 5.69.
 

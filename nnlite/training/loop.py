@@ -93,6 +93,11 @@ def updated(
     return changed, remembered
 
 
+def order(seed: int, epoch: int, samples: int) -> np.ndarray:
+    """The rows of all samples in the order of this epoch."""
+    return np.random.default_rng([seed, epoch, 0]).permutation(samples)
+
+
 def run(
     task: Task,
     *,
@@ -148,10 +153,10 @@ def _epoch(task: Task, state: State, at: Moment, batch_size: int, bar: Any) -> S
     """The state after one more epoch."""
     started = time.perf_counter()
     parameters, memories = state.parameters, state.memories
-    order = np.random.default_rng([at.seed, at.epoch, 0]).permutation(task.samples)
+    rows_of_epoch = order(at.seed, at.epoch, task.samples)
     sums: dict[str, float] = {}
     for step in range(at.steps):
-        rows = order[step * batch_size : (step + 1) * batch_size]
+        rows = rows_of_epoch[step * batch_size : (step + 1) * batch_size]
         moment = Moment(at.seed, at.epoch, step, at.epochs, at.steps)
         parameters, memories, measured = task.step(parameters, memories, rows, moment)
         sums = {name: sums.get(name, 0) + value for name, value in measured.items()}

@@ -11,20 +11,7 @@ from ..layers.arguments import is_floats, kind_of, unmasked
 def log_softmax(scores: np.ndarray) -> np.ndarray:
     """log p_k = z_k − log Σ_i e^(z_i), computed from z − max z, so that no score is too large for it.
 
-    Parameters
-    ----------
-    scores
-        z (N, K), float32 or float64.
-
-    Returns
-    -------
-    np.ndarray
-        log p (N, K), in the dtype of the scores.
-
-    Raises
-    ------
-    ValueError
-        The scores are not (N, K), or neither float32 nor float64.
+    Raises ValueError: the scores z are not (N, K), or neither float32 nor float64.
 
     Source: Goodfellow et al. 2016, "Deep learning", eq. 6.30 and 6.33.
 
@@ -36,22 +23,7 @@ def log_softmax(scores: np.ndarray) -> np.ndarray:
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:
-    """p_k = e^(z_k) / Σ_i e^(z_i): the probability of each class.
-
-    Parameters
-    ----------
-    scores
-        z (N, K), float32 or float64.
-
-    Returns
-    -------
-    np.ndarray
-        p (N, K), in the dtype of the scores; each row sums to 1.
-
-    Raises
-    ------
-    ValueError
-        The scores are not (N, K), or neither float32 nor float64.
+    """p_k = e^(z_k) / Σ_i e^(z_i): the probability of each class; each row sums to 1. Raises: as `log_softmax`.
 
     Source: Goodfellow et al. 2016, "Deep learning", eq. 6.29.
 
@@ -65,24 +37,10 @@ def softmax(scores: np.ndarray) -> np.ndarray:
 def cross_entropy(scores: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
     """L = −1/N Σ_n log p_(n, label n) with p = softmax(z);   ∂L/∂z_nk = (p_nk − [k = label n]) / N.
 
-    Parameters
-    ----------
-    scores
-        z (N, K), float32 or float64.
-    labels
-        The true classes (N,), integers from 0 to K − 1.
+    The loss, a mean over the batch, and its gradient in the scores z (N, K), in their dtype; the labels (N,) are the
+    true classes, integers from 0 to K − 1.
 
-    Returns
-    -------
-    float
-        The loss, a mean over the batch.
-    np.ndarray
-        Its gradient in the scores (N, K), in their dtype.
-
-    Raises
-    ------
-    ValueError
-        The shapes or dtypes are others, the batch is empty, or there is no such class.
+    Raises ValueError: the shapes or dtypes are others, the batch is empty, or there is no such class.
 
     Source: Bishop 2006, "Pattern recognition and machine learning", eq. 4.108 and 4.109.
 

@@ -20,12 +20,14 @@ Memories = Mapping[str, Memory]
 """What it remembers of each parameter, by layer.name."""
 
 
+Updated = tuple[np.ndarray, dict[str, np.ndarray]]
+"""The next value of a parameter, and what to remember for the step after."""
+
+
 class Optimizer(Protocol):
     """What `fit` needs of an optimizer. A checkpoint tells one from another by its repr: use a dataclass."""
 
-    def update(
-        self, w: np.ndarray, g: np.ndarray, memory: Memory, rate: float, t: int
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def update(self, w: np.ndarray, g: np.ndarray, memory: Memory, rate: float, t: int) -> Updated:
         """The parameter after step t = 1, 2, ... with the gradient g, and what to remember for the next step.
 
         Shapes: w, g and every array of the memory alike. The dtype of w is kept.
@@ -39,19 +41,8 @@ class SGD:
 
     g includes the weight decay: g + λ w. The rate stands outside v, as in PyTorch (in the paper it stands inside).
 
-    Parameters
-    ----------
-    momentum
-        μ, from 0 up to, but not, 1.
-    weight_decay
-        λ, from 0.
-    nesterov
-        Look ahead along v; needs momentum.
-
-    Raises
-    ------
-    ValueError
-        A number is out of its range, or nesterov has no momentum.
+    Raises ValueError: μ, the momentum, is not from 0 up to, but not, 1; λ not from 0; or nesterov, to look ahead along
+    v, has no μ.
 
     Source: Sutskever et al. 2013, "On the importance of initialization and momentum", eq. 1 and 2 (3 and 4: Nesterov).
 
@@ -72,9 +63,7 @@ class SGD:
         if self.nesterov and not self.momentum:
             raise ValueError("SGD: nesterov=True needs a momentum above 0, such as 0.9.")
 
-    def update(
-        self, w: np.ndarray, g: np.ndarray, memory: Memory, rate: float, t: int
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def update(self, w: np.ndarray, g: np.ndarray, memory: Memory, rate: float, t: int) -> Updated:
         rate = float(rate)  # a NumPy scalar would turn float32 into float64
         if self.weight_decay:
             g = g + self.weight_decay * w
@@ -92,19 +81,9 @@ class Adam:
 
     g includes the weight decay: g + λ w.
 
-    Parameters
-    ----------
-    beta1, beta2
-        How slowly the two moments change, from 0 up to, but not, 1.
-    eps
-        Keeps the denominator from 0.
-    weight_decay
-        λ, from 0.
+    β₁ and β₂ say how slowly the two moments change; eps keeps the denominator from 0.
 
-    Raises
-    ------
-    ValueError
-        A number is out of its range.
+    Raises ValueError: β₁ or β₂ is not from 0 up to, but not, 1; eps or λ not from 0.
 
     Source: Kingma and Ba 2015, algorithm 1.
 
@@ -119,23 +98,14 @@ class Adam:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        name = type(self).__name__
-        _check_range(f"{name}: beta1", self.beta1, 1)
-        _check_range(f"{name}: beta2", self.beta2, 1)
-        _check_range(f"{name}: eps", self.eps)
-        _check_range(f"{name}: weight_decay", self.weight_decay)
+        for name, below in (("beta1", 1), ("beta2", 1), ("eps", np.inf), ("weight_decay", np.inf)):
+            _check_range(f"{type(self).__name__}: {name}", getattr(self, name), below)
 
-    def update(
-        self, w: np.ndarray, g: np.ndarray, memory: Memory, rate: float, t: int
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        rate = float(rate)  # a NumPy scalar would turn float32 into float64
-        if self.weight_decay:
-            g = g + self.weight_decay * w
-        return self._step(w, g, memory, rate, t)
+    def update(self, w: np.ndarray, g: np.ndarray, memory: Memory, rate: float, t: int) -> Updated:
+        g = g + self.weight_decay * w if self.weight_decay else g
+        return self._step(w, g, memory, float(rate), t)
 
-    def _step(
-        self, w: np.ndarray, g: np.ndarray, memory: Memory, rate: float, t: int
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def _step(self, w: np.ndarray, g: np.ndarray, memory: Memory, rate: float, t: int) -> Updated:
         """The update for a gradient in which weight decay is done with."""
         before = memory or dict.fromkeys("mv", np.zeros_like(w))
         length, root = rate / (1 - self.beta1**t), (1 - self.beta2**t) ** 0.5
@@ -149,17 +119,7 @@ class AdamW(Adam):
 
     The decay does not pass through the moments, so it pulls equally at parameters with large and small gradients.
 
-    Parameters
-    ----------
-    beta1, beta2, eps
-        As in Adam.
-    weight_decay
-        λ, from 0; it is multiplied by the rate, as in PyTorch.
-
-    Raises
-    ------
-    ValueError
-        A number is out of its range.
+    Parameters, Raises: as in Adam; λ is multiplied by the rate, as in PyTorch.
 
     Source: Loshchilov and Hutter 2019, "Decoupled weight decay regularization", algorithm 2.
 
@@ -170,9 +130,7 @@ class AdamW(Adam):
 
     weight_decay: float = 0.01
 
-    def update(
-        self, w: np.ndarray, g: np.ndarray, memory: Memory, rate: float, t: int
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def update(self, w: np.ndarray, g: np.ndarray, memory: Memory, rate: float, t: int) -> Updated:
         rate = float(rate)  # a NumPy scalar would turn float32 into float64
         return self._step(w * (1 - rate * self.weight_decay), g, memory, rate, t)
 

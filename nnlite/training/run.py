@@ -13,6 +13,7 @@ from ..batch import check_network
 from ..layers.arguments import is_integer, unmasked
 from ..network import Network
 from .accuracy import blocks, class_count
+from .batchnorm import in_training
 from .losses import check_labels
 from .optimizers import Optimizer, check_optimizer
 from .schedules import Schedule
@@ -28,10 +29,7 @@ Data = tuple[np.ndarray, np.ndarray]
 class TrainingRun:
     """Everything that decides which weights come out; the parameters of `fit` by the same names.
 
-    Raises
-    ------
-    ValueError, TypeError
-        Something does not fit the network, or is out of its range; the message says what.
+    Raises ValueError or TypeError: something does not fit the network, or is out of its range; the message says what.
     """
 
     network: Network
@@ -62,6 +60,8 @@ class TrainingRun:
                 raise TypeError(f"held_out takes a pair (x, labels), got {type(self.held_out).__name__}.")
             x, labels = self.held_out
             object.__setattr__(self, "held_out", (x, _check_data(self.network, x, labels, "held_out ")))
+        last = len(self.x) % self.batch_size or self.batch_size
+        in_training(self.network).shapes((last, *self.x.shape[1:]))  # (a BatchNorm may need more samples)
         if self.compile:
             object.__setattr__(self, "network", self.network.compile())
 

@@ -15,15 +15,7 @@ Schedule = Callable[[int, int], float]
 class Constant:
     """rate(step) = rate.
 
-    Parameters
-    ----------
-    rate
-        The learning rate, above 0.
-
-    Raises
-    ------
-    ValueError
-        The rate is not above 0, or not finite.
+    Raises ValueError: the rate is not above 0, or not finite.
 
     >>> Constant(0.1)(step=5, total=10)
     0.1
@@ -46,17 +38,7 @@ class Cosine:
     PyTorch's `CosineAnnealingLR` with T_max = total: the rate comes close to `final`, and would reach it one step
     after the last.
 
-    Parameters
-    ----------
-    rate
-        The learning rate at step 0, above 0.
-    final
-        Where it goes, from 0.
-
-    Raises
-    ------
-    ValueError
-        A rate is out of its range.
+    Raises ValueError: rate, at step 0, is not above 0; final, where it goes, not from 0; or one is not finite.
 
     Source: Loshchilov and Hutter 2017, "SGDR", eq. 5, without restarts.
 
@@ -98,10 +80,7 @@ class OneCycle:
     final
         The last rate, as a part of the first, above 0.
 
-    Raises
-    ------
-    ValueError
-        A number is out of its range.
+    Raises ValueError: a number is out of its range.
 
     Source: Smith and Topin 2018, "Super-convergence", sec. 3, with cosines instead of straight lines.
 

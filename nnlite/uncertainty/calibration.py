@@ -53,19 +53,9 @@ class Reliability:
 def reliability(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 15) -> Reliability:
     """The reliability diagram as numbers: samples by their confidence max_k p_k in `bins` equal bins of (0, 1].
 
-    Parameters
-    ----------
-    probabilities
-        p (N, K): softmax of scores, the mean of a Prediction, the probabilities of an Evidence.
-    labels
-        The true classes (N,).
-    bins
-        M.
+    The p (N, K) are a softmax of scores, the mean of a Prediction, the probabilities of an Evidence; labels (N,).
 
-    Raises
-    ------
-    ValueError
-        The rows are no probabilities, the labels do not fit them, or M is not a positive integer.
+    Raises ValueError: the rows are no probabilities, the labels do not fit them, or M is not a positive integer.
 
     Source: Guo et al. 2017, "On calibration of modern neural networks", sec. 2 (after Naeini et al. 2015).
 
@@ -87,7 +77,7 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 15
 def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 15) -> float:
     """ECE = Σ_m |B_m| / N · |acc(B_m) − conf(B_m)|.
 
-    Parameters, Raises: as `reliability`. Source: Guo et al. 2017, sec. 2.
+    Raises: as `reliability`. Source: Guo et al. 2017, sec. 2.
 
     >>> expected_calibration_error(np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([0, 1]))
     0.4
@@ -98,7 +88,7 @@ def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, *,
 def maximum_calibration_error(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 15) -> float:
     """MCE = max_m |acc(B_m) − conf(B_m)|, over the bins that hold a sample. One sample is enough to make it large.
 
-    Parameters, Raises: as `reliability`. Source: Guo et al. 2017, sec. 2.
+    Raises: as `reliability`. Source: Guo et al. 2017, sec. 2.
 
     >>> maximum_calibration_error(np.array([[0.9, 0.1], [0.9, 0.1], [0.5, 0.5]]), np.array([0, 1, 0]))
     0.5
@@ -109,12 +99,7 @@ def maximum_calibration_error(probabilities: np.ndarray, labels: np.ndarray, *, 
 def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """NLL = −1/N Σ_n log p_(n, label n), in nats. It is proper.
 
-    Parameters: as `reliability`.
-
-    Raises
-    ------
-    ValueError
-        As `reliability`; or a label has the probability 0, where it is infinite.
+    Raises ValueError: as `reliability`; or a label has the probability 0, where it is infinite.
 
     Source: Guo et al. 2017, sec. 2.
 
@@ -135,9 +120,7 @@ def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> fl
 def brier_score(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """BS = 1/N Σ_n Σ_k (p_nk − [k = label n])², from 0 to 2. It is proper.
 
-    Parameters, Raises: as `reliability`.
-
-    Source: Brier 1950, "Verification of forecasts expressed in terms of probability".
+    Raises: as `reliability`. Source: Brier 1950, "Verification of forecasts expressed in terms of probability".
 
     >>> brier_score(np.array([[0.5, 0.5], [0.0, 1.0]]), np.array([0, 1]))
     0.25

@@ -13,23 +13,9 @@ RIGHT, SURE, UNSURE = "#2171b5", "#fb7050", "#fdcab5"
 def reliability_diagram(found: Reliability, ax: Any = None, *, title: str | None = None) -> Any:
     """Draw acc(B_m) as bars, the gap to conf(B_m) on top of them, and below how many samples a bin holds.
 
-    Parameters
-    ----------
-    found
-        From `reliability`.
-    ax
-        A Matplotlib axes; by default a new one.
-    title
-        Stands above the ECE.
+    On the Matplotlib axes `ax`, by default new ones, which are returned. The title stands above the ECE.
 
-    Returns
-    -------
-    The axes.
-
-    Raises
-    ------
-    TypeError
-        found is not what `reliability` gives, or ax is no axes.
+    Raises TypeError: found is not what `reliability` gives, or ax is no axes.
 
     Source: Guo et al. 2017, "On calibration of modern neural networks", fig. 1.
     """

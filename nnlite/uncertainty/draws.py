@@ -22,26 +22,11 @@ def dropout_draws(network: Network, draws: int = 50, *, rng: np.random.Generator
     """f_t = the network with masks m_t ~ Bernoulli(1 − p) / (1 − p) instead of its Dropouts, t = 1 ... T.
 
     The masks of a draw serve every sample: a draw is a plain network, which every method can explain, and all samples
-    of a batch meet the same one. The draws share all layers but the masks.
+    of a batch meet the same one. The draws share all layers but the masks. With the same seed the first T of more draws
+    are these T draws.
 
-    Parameters
-    ----------
-    network
-        Any network with a Dropout, and with an `input_shape`.
-    draws
-        T.
-    rng
-        A Generator or a seed. With the same seed the first T of more draws are these T draws.
-
-    Returns
-    -------
-    T networks.
-
-    Raises
-    ------
-    ValueError
-        The network has no Dropout that drops anything or does not know its input's shape, or T is not a positive
-        integer, or so many draws do not fit into NNLITE_MEMORY.
+    Raises ValueError: the network has no Dropout that drops anything or does not know its input's shape, or T is not a
+    positive integer, or so many draws do not fit into NNLITE_MEMORY.
 
     Source: Gal and Ghahramani 2016, "Dropout as a Bayesian approximation: representing model uncertainty in deep
     learning", sec. 4.
@@ -51,7 +36,6 @@ def dropout_draws(network: Network, draws: int = 50, *, rng: np.random.Generator
     >>> [float(f.scores(np.array([[1.0, 10.0]]))[0, 0]) for f in dropout_draws(net, 4)]
     [2.0, 0.0, 22.0, 22.0]
     """
-    count("dropout_draws", "draws", draws)
     rng = generator("dropout_draws", "rng", rng)
     if not any(isinstance(layer, Dropout) and layer.p > 0 for layer in network):
         raise ValueError(

@@ -26,15 +26,7 @@ from ..training.run import LossFunction
 class Evidence:
     """The Dirichlet Dir(α) of each sample, and what follows from it.
 
-    Attributes
-    ----------
-    alpha
-        α (N, K), each from 1 and finite.
-
-    Raises
-    ------
-    ValueError
-        It is not.
+    Raises ValueError: α is not (N, K), each from 1 and finite.
 
     Source: Sensoy, Kaplan and Kandemir 2018, "Evidential deep learning to quantify classification uncertainty", sec. 3.
 
@@ -78,17 +70,9 @@ class Evidence:
 def evidence(network: Network, x: np.ndarray) -> Evidence:
     """α = relu(f(x)) + 1, for a network that was trained with `EvidentialLoss`.
 
-    Parameters
-    ----------
-    network
-        An evidential network, such as `models.load("lenet_evidential")`. Of another one the scores are no evidence.
-    x
-        (N, ...) in the dtype of the network.
+    The network is an evidential one, such as `models.load("lenet_evidential")`; of another the scores are no evidence.
 
-    Raises
-    ------
-    TypeError, ValueError
-        x does not fit the network, or a score is not finite.
+    Raises TypeError or ValueError: x does not fit the network, or a score is not finite.
 
     Source: Sensoy et al. 2018, sec. 3.
 
@@ -108,26 +92,10 @@ def evidential_loss(scores: np.ndarray, labels: np.ndarray, weight: float = 1.0)
     The first part is the squared error that is to be expected when p is drawn from Dir(α). The second removes evidence
     for wrong classes: α̃ = y + (1 − y) ⊙ α is α without the evidence for the right one.
 
-    Parameters
-    ----------
-    scores
-        f (N, K), float32 or float64.
-    labels
-        The true classes (N,), integers from 0 to K − 1.
-    weight
-        Of the second part, from 0.
+    The loss and its gradient in the scores f (N, K), in their dtype; 0 where a score is not above 0 (as for every
+    ReLU). The labels (N,) are the true classes, from 0 to K − 1.
 
-    Returns
-    -------
-    float
-        The loss, a mean over the batch.
-    np.ndarray
-        Its gradient in the scores (N, K), in their dtype; 0 where a score is not above 0 (as for every ReLU).
-
-    Raises
-    ------
-    ValueError
-        The shapes or dtypes are others, there is no such class, or the weight is negative.
+    Raises ValueError: the shapes or dtypes are others, there is no such class, or the weight is negative.
 
     Source: Sensoy et al. 2018, eq. 5 and the KL divergence that follows it in sec. 4.
 
@@ -154,15 +122,7 @@ class EvidentialLoss:
 
     At first wrong evidence costs little, so that the network can search; later it is removed.
 
-    Parameters
-    ----------
-    annealing
-        After how many epochs the weight is 1.
-
-    Raises
-    ------
-    ValueError
-        The annealing is not above 0.
+    Raises ValueError: the annealing is not above 0.
 
     Source: Sensoy et al. 2018, sec. 4 (the annealing coefficient; 10 there).
 

@@ -8,22 +8,18 @@ Where the intersection is above 0, nineteen of twenty networks let the pixel spe
 below 0, against it. Where one is above 0 and the other below, the networks do not agree on what the pixel says.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..decision_based.inputs import check_input
-from ..decision_based.registry import METHODS, one_a_sample
+from ..decision_based.registry import METHODS, Explainer, one_a_sample
 from ..layers.arguments import is_floats, kind_of, number
 from ..memory import claim
 from ..network import Network
 from .draws import Networks, family
 from .prediction import predict
-
-Explainer = Callable[[Network, np.ndarray, Any], np.ndarray]
-"""method(network, x, target) -> a map for each sample."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +33,7 @@ class ExplanationDraws:
     target
         What was explained, the same in every network: the class of each sample (N,), or the neuron as it was given.
 
-    Raises
-    ------
-    ValueError
-        The maps are not floating-point, there are none, or one holds a NaN or an infinity.
+    Raises ValueError: the maps are not floating-point, there are none, or one holds a NaN or an infinity.
 
     Source: Bykov et al. 2020, "How much can I trust you? Quantifying uncertainties in explaining neural networks"
     (a distribution of explanations and its percentiles); Bykov et al. 2021, "Explaining Bayesian neural networks"
@@ -123,8 +116,6 @@ def explanations(
     ----------
     networks
         f_1 ... f_T, such as `dropout_draws(network)` or `models.ensemble()`.
-    x
-        (N, ...) in the dtype of the networks.
     method
         A name in `decision_based.registry.METHODS`, or any function (network, x, target) that gives a map for each
         sample. A method that adds noise, such as SmoothGrad, adds the same noise for every network unless
@@ -133,15 +124,11 @@ def explanations(
         A class, one for each sample (N,), or a neuron such as ("conv2", 7); None: the class that the mean of the
         networks' probabilities predicts; 0, the one output, of networks with one.
 
-    Returns
-    -------
-    T · N maps; all are kept, because a quantile needs all: 50 draws of a 28 × 28 map in float32 are 157 kB.
+    All T · N maps are kept, because a quantile needs all: 50 draws of a 28 × 28 map in float32 are 157 kB.
 
-    Raises
-    ------
-    TypeError, ValueError
-        There is no network or no such method, the method does not fit the networks, x or the target does not fit one
-        of them, they do not know the same classes, or the method's maps have other shapes or are not finite.
+    Raises TypeError or ValueError: there is no network or no such method, the method does not fit the networks, x or
+    the target does not fit one of them, they do not know the same classes, or the method's maps have other shapes or
+    are not finite.
 
     Source: Bykov et al. 2020, "How much can I trust you? Quantifying uncertainties in explaining neural networks".
 

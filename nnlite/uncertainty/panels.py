@@ -28,16 +28,8 @@ def certainty_colours(mean: np.ndarray, std: np.ndarray, agreement: np.ndarray, 
     √(R̄² + σ²) is the root mean square of the R_t: it is large where the networks find much, though it cancels in R̄.
     Agreement is ½ where the signs of the R_t are as good as drawn by a coin.
 
-    Parameters
-    ----------
-    mean, std, agreement
-        (H, W), as `ExplanationDraws` has them.
-    limit
-        The strength with the deepest colour; what is stronger has it too.
-
-    Returns
-    -------
-    (H, W, 3) uint8.
+    Maps (H, W), as `ExplanationDraws` has them, become (H, W, 3) uint8. A strength of `limit` or more has the deepest
+    colour.
 
     >>> one = np.ones((1, 1))
     >>> certainty_colours(one, 0 * one, one, 1.0)[0, 0], certainty_colours(one, 0 * one, one / 2, 1.0)[0, 0]
@@ -54,28 +46,11 @@ def certainty_colours(mean: np.ndarray, std: np.ndarray, agreement: np.ndarray, 
 def picture(R: ExplanationDraws, x: np.ndarray, sample: int = 0, *, title: str | None = None) -> Any:
     """Where the explanation is sure, large; beside it the mean, σ, the 5 % and the 95 % quantile.
 
-    The digit's outline is drawn over each map. The four small maps share one colour scale.
+    A Matplotlib figure. The digit's outline is drawn over each map; the four small ones share one colour scale. R has
+    maps (T, N, H, W) or (T, N, C, H, W), whose channels are summed, map by map, of the batch x (N, C, H, W).
 
-    Parameters
-    ----------
-    R
-        The explanations of a batch, maps (T, N, H, W) or (T, N, C, H, W); channels are summed, map by map.
-    x
-        The batch (N, C, H, W).
-    sample
-        Which of them.
-    title
-        Stands above all.
-
-    Returns
-    -------
-    A Matplotlib figure.
-
-    Raises
-    ------
-    TypeError, ValueError
-        R are no explanations, the maps are not of pictures, x is not a batch of as many pictures or not finite, or
-        there is no such sample.
+    Raises TypeError or ValueError: R are no explanations, the maps are not of pictures, x is not a batch of as many
+    pictures or not finite, or there is no such sample.
     """
     import matplotlib.pyplot as plt
 

@@ -24,12 +24,7 @@ from .draws import Networks, dropout_draws, family
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """p_t(x_n) of T networks, and what follows from them. Entropies are in nats.
-
-    Attributes
-    ----------
-    probabilities
-        p_t (T, N, K): each row of K sums to 1.
+    """p_t(x_n) of T networks, (T, N, K), each row of K with the sum 1, and what follows from them, entropies in nats.
 
     Source: Gal 2016, "Uncertainty in deep learning" (thesis), sec. 3.3.1 (variation ratio, predictive entropy, mutual
     information); Houlsby et al. 2011, "Bayesian active learning for classification and preference learning"; Depeweg
@@ -89,20 +84,13 @@ class Prediction:
 
 @finite
 def predict(networks: Networks, x: np.ndarray) -> Prediction:
-    """p_t(x) = softmax(f_t(x)) for each network: draws of one, or the members of an ensemble.
+    """p_t(x) = softmax(f_t(x)) for each network, such as `dropout_draws(network)` or `models.ensemble()`.
 
-    Parameters
-    ----------
-    networks
-        f_1 ... f_T, such as `dropout_draws(network)` or `models.ensemble()`. A Softmax at the end of one is left out.
-    x
-        (N, ...) in the dtype of the networks. The samples run in blocks; layers that all networks share, from the
-        lowest up (the part below a Dropout), run once for all of them.
+    A Softmax at the end of one is left out. The samples run in blocks; layers that all networks share, from the lowest
+    up (the part below a Dropout), run once for all of them.
 
-    Raises
-    ------
-    TypeError, ValueError
-        There is no network, x does not fit one of them, a score is not finite, or they do not know the same classes.
+    Raises TypeError or ValueError: there is no network, x does not fit one of them, a score is not finite, or they do
+    not know the same classes.
 
     Source: Lakshminarayanan et al. 2017, "Simple and scalable predictive uncertainty estimation using deep ensembles",
     sec. 2.4 (the mean of the probabilities).
@@ -134,17 +122,7 @@ def mc_dropout(network: Network, x: np.ndarray, draws: int = 50, *, rng: np.rand
 
     The mean comes nearer to that over all masks as 1/√T.
 
-    Parameters
-    ----------
-    network, draws, rng
-        As `dropout_draws`: a network with a Dropout, T, and a Generator or a seed.
-    x
-        (N, ...) in the dtype of the network.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `dropout_draws` and `predict`.
+    Raises TypeError or ValueError: as `dropout_draws` and `predict`.
 
     Source: Gal and Ghahramani 2016, "Dropout as a Bayesian approximation: representing model uncertainty in deep
     learning", sec. 4.
@@ -159,13 +137,7 @@ def mc_dropout(network: Network, x: np.ndarray, draws: int = 50, *, rng: np.rand
 
 
 def check_probabilities(p: Any, axes: str) -> np.ndarray:
-    """`p`, if it is an array of probabilities with these axes, the last of them over the classes.
-
-    Raises
-    ------
-    ValueError
-        It is not a float array with as many axes, it is empty, or a row is not from 0 to 1 with the sum 1.
-    """
+    """`p`, if it is an array of probabilities with these axes, the last of them over the classes; else a ValueError."""
     if not is_floats("p", p) or p.ndim != axes.count(",") + 1 or 0 in p.shape:
         raise ValueError(f"probabilities takes a float32 or float64 array ({axes}), none of them 0, got {kind_of(p)}.")
     if not (p >= 0).all() or not (abs(p.sum(axis=-1) - 1) < 1e-3).all():  # so that NaN fails too

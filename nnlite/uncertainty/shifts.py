@@ -5,6 +5,7 @@ the strange from the usual.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -14,21 +15,7 @@ from ..layers.arguments import count, generator, is_floats, kind_of, number, siz
 def rotated(x: np.ndarray, degrees: float) -> np.ndarray:
     """The pictures turned counter-clockwise about their middle, by bilinear interpolation; what comes in is black.
 
-    Parameters
-    ----------
-    x
-        (N, C, H, W) in [0, 1].
-    degrees
-        The angle.
-
-    Returns
-    -------
-    (N, C, H, W) in the dtype of x, in [0, 1].
-
-    Raises
-    ------
-    ValueError
-        x is not (N, C, H, W) in [0, 1] and floating-point, or the angle is not a finite number.
+    Raises ValueError: x is not (N, C, H, W) in [0, 1] and floating-point, or the angle is not a finite number.
 
     >>> rotated(np.array([[[[1.0, 2.0], [3.0, 4.0]]]]) / 4, 90) * 4
     array([[[[2., 4.],
@@ -43,17 +30,8 @@ def rotated(x: np.ndarray, degrees: float) -> np.ndarray:
 def blended(x0: np.ndarray, x1: np.ndarray, t: float) -> np.ndarray:
     """(1 − t) x⁰ + t x¹: x⁰ at t = 0, x¹ at t = 1.
 
-    Parameters
-    ----------
-    x0, x1
-        Two arrays of one shape and dtype, float32 or float64.
-    t
-        From 0 to 1.
-
-    Raises
-    ------
-    ValueError
-        They are no such arrays, not finite, or t is not from 0 to 1.
+    Raises ValueError: they are no arrays of one shape and dtype, float32 or float64, not finite, or t is not from 0 to
+    1.
 
     >>> blended(np.array([0.0, 1.0]), np.array([1.0, 1.0]), 0.25)
     array([0.25, 1.  ])
@@ -74,10 +52,8 @@ def blended(x0: np.ndarray, x1: np.ndarray, t: float) -> np.ndarray:
 def noise(n: int, rng: np.random.Generator | int = 0, *, shape: tuple[int, ...] = (1, 28, 28)) -> np.ndarray:
     """n pictures, every pixel of which is drawn from U(0, 1) on its own: (n, *shape) float32.
 
-    Raises
-    ------
-    ValueError
-        n is not a positive integer, shape not one or more of them, or rng neither a Generator nor a seed.
+    Raises ValueError: n is not a positive integer, shape not one or more of them, or rng neither a Generator nor a
+    seed.
 
     >>> noise(2).shape
     (2, 1, 28, 28)
@@ -91,17 +67,10 @@ def auroc(usual: np.ndarray, strange: np.ndarray) -> float:
     """P(strange > usual) + P(strange = usual) / 2, for one number drawn from each: the area under the ROC curve.
 
     1 where a threshold on the measure tells all the strange from all the usual, 0.5 where it tells nothing, below
-    where it is larger for the usual.
+    where it is larger for the usual. Both hold a measure of uncertainty: on samples like those of the training (N,),
+    and on others (M,).
 
-    Parameters
-    ----------
-    usual, strange
-        A measure of uncertainty on samples like those of the training (N,), and on others (M,).
-
-    Raises
-    ------
-    ValueError
-        One of them is not (N,), is empty, or holds a NaN.
+    Raises ValueError: one of them is not (N,), is empty, or holds a NaN.
 
     Source: Hanley and McNeil 1982, "The meaning and use of the area under a receiver operating characteristic (ROC)
     curve" (the area is the statistic of Wilcoxon, and of Mann and Whitney).
@@ -109,17 +78,19 @@ def auroc(usual: np.ndarray, strange: np.ndarray) -> float:
     >>> auroc(np.array([0.1, 0.2, 0.3]), np.array([0.2, 0.9]))
     0.75
     """
-    usual, strange = (
-        np.asarray(unmasked(name, values), np.float64) for name, values in (("usual", usual), ("strange", strange))
-    )
-    for name, values in (("usual", usual), ("strange", strange)):
-        if values.ndim != 1 or not len(values) or np.isnan(values).any():
-            raise ValueError(f"{name} takes numbers (N,) without NaN, one or more, got the shape {values.shape}.")
+    usual, strange = _measure("usual", usual), _measure("strange", strange)
     from scipy.stats import rankdata  # here: it takes half a second to import
 
     ranks = rankdata(np.concatenate([usual, strange]))[len(usual) :]
     pairs = len(usual) * len(strange)
     return float((ranks.sum() - len(strange) * (len(strange) + 1) / 2) / pairs)
+
+
+def _measure(name: str, values: Any) -> np.ndarray:
+    values = np.asarray(unmasked(name, values), np.float64)
+    if values.ndim != 1 or not len(values) or np.isnan(values).any():
+        raise ValueError(f"{name} takes numbers (N,) without NaN, one or more, got the shape {values.shape}.")
+    return values
 
 
 def _images(x: np.ndarray) -> np.ndarray:

@@ -16,21 +16,12 @@ def temperature(scores: np.ndarray, labels: np.ndarray) -> float:
     ∂NLL / ∂(1/T) = 1/N Σ_n (Σ_k p_nk z_nk − z_(n, label n)),   p = softmax(z / T)
 
     The NLL is convex in 1/T: its slope rises, and has one root. It is used as `softmax(scores / T)`, on other samples
-    than those that T was found on; fit it on digits that the network was not trained on.
+    than those that T was found on; fit it on digits that the network was not trained on. The scores z (N, K) are those
+    before any softmax, the labels (N,) the true classes.
 
-    Parameters
-    ----------
-    scores
-        z (N, K), float32 or float64, before any softmax.
-    labels
-        The true classes (N,).
-
-    Raises
-    ------
-    ValueError
-        The scores are not (N, K) or not finite, the labels do not fit them; or no one T above 0 is best: every
-        label has the highest score of its row (T → 0), the scores of the labels are on average not above the others
-        (T → ∞), or all scores of a row are equal (any T).
+    Raises ValueError: the scores are not (N, K) or not finite, the labels do not fit them; or no one T above 0 is best:
+    every label has the highest score of its row (T → 0), the scores of the labels are on average not above the others
+    (T → ∞), or all scores of a row are equal (any T).
 
     Source: Guo et al. 2017, "On calibration of modern neural networks", sec. 4.2; the root: Brent 1973, "Algorithms for
     minimization without derivatives", chapter 4.

@@ -9,6 +9,8 @@ import numpy as np
 from ..decision_based.cam import last_maps
 from ..decision_based.target import explained
 from ..layers import (
+    KINDS,
+    AdaptiveAvgPool2d,
     AvgPool2d,
     BatchNorm,
     Conv2d,
@@ -18,19 +20,15 @@ from ..layers import (
     GlobalAvgPool,
     Identity,
     Layer,
-    LeakyReLU,
     MaxPool2d,
-    ReLU,
-    Sigmoid,
-    Tanh,
 )
 from ..network import Network
 from .libraries import load, zennit_merges_exactly
 from .modules import without_end
 
 LINEAR = (Dense, Conv2d, ConvTranspose2d)
-POOLING = (AvgPool2d, GlobalAvgPool)
-ACTIVATIONS = (ReLU, LeakyReLU, Tanh, Sigmoid)
+POOLING = (AvgPool2d, AdaptiveAvgPool2d, GlobalAvgPool)
+ACTIVATIONS = tuple(kind for kind in KINDS.values() if kind.pointwise and not kind.linear)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from nnlite import Network, models
 from nnlite.decision_based.occlusion import filling, occlusion
 from nnlite.engine import patch_steps, patches
 from nnlite.layers import (
+    GELU,
     AvgPool2d,
     BatchNorm,
     Conv2d,
@@ -26,15 +27,19 @@ from nnlite.layers import (
     Dropout2d,
     Flatten,
     GlobalAvgPool,
+    Hardswish,
     Identity,
     Layer,
     LeakyReLU,
     LogSoftmax,
     MaxPool2d,
+    PReLU,
     ReLU,
+    ReLU6,
     Reshape,
     Sigmoid,
     Softmax,
+    Softplus,
     Tanh,
 )
 from nnlite.walk import scores_of_covered
@@ -42,6 +47,7 @@ from nnlite.walk import scores_of_covered
 BACKENDS = ("numpy", "numba")
 SIMPLE = [
     ReLU(), Tanh(), LeakyReLU(0.1), Sigmoid(), Softmax(), LogSoftmax(), Identity(), Dropout(0.5), Dropout2d(0.5),
+    PReLU(0.25), GELU(), Hardswish(), ReLU6(), Softplus(),
 ]  # fmt: skip
 FILLS: list[Any] = [0.0, 0.5, "mean", "blur", "noise", "flip", "array"]
 

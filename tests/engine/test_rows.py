@@ -348,6 +348,7 @@ def test_guided_on_a_layer_that_is_no_relu_is_the_rule_itself():
     ("layers", "why"),
     [
         ([Tanh()], "a row knows no Tanh"),
+        ([Dense(np.ones((6, 2)))], "it works on the last of several axes"),
         ([Conv2d(np.ones((2, 1, 1, 1)), groups=2)], "it has groups"),
         ([MaxPool2d(2, ceil_mode=True)], "its windows may stick out"),
         ([Conv2d(np.full((2, 2, 1, 1), np.inf))], "a weight is not finite"),

@@ -224,6 +224,11 @@ GOOD = {
     "folder": lambda: None,
     "progress": lambda: False,
     "alpha": lambda: random(2, 4) + 1,
+    "slope": lambda: random(3),
+    "groups": lambda: 1,
+    "axes": lambda: (2, 1),
+    "axis": lambda: 1,
+    "before": lambda: (0, 1),
 }
 """By the name of the parameter."""
 
@@ -288,6 +293,8 @@ ALSO = {
     "Prediction": {"probabilities": lambda: np.stack([probabilities()] * 3)},
     "ExplanationDraws": {"maps": lambda: random(3, 2, 1, 8, 8), "target": lambda: None},
     "Conv2d": {},
+    "Upsample": {"factor": lambda: 2},
+    "AdaptiveAvgPool2d": {"size": lambda: 2},
     "noise": {"shape": lambda: (1, 8, 8)},
     "ConvTranspose2d": {},
     "Network": {"layers": lambda: [Flatten(), Dense(random(64, 10))], "names": lambda: None},

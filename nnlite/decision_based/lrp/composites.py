@@ -14,6 +14,7 @@ from ...layers import (
     Concat,
     Conv2d,
     ConvTranspose2d,
+    Hardsigmoid,
     Layer,
     MaxPool2d,
     Multiply,
@@ -23,7 +24,8 @@ from ...layers import (
 from ...network import Network
 from ...walk import LocalRule
 from .joins import by_gate, proportional, signal
-from .rule import PASSING, Rule, absorbs, gives_back, name_of, passes, reshapes, winner_takes_all
+from .passing import PASSING, absorbs, gives_back, moves, name_of, passes, reshapes, winner_takes_all
+from .rule import Rule
 from .rules import epsilon, zero
 
 Rules = Union[LocalRule, "Composite", Sequence[LocalRule | None]]
@@ -50,14 +52,14 @@ class Composite:
     convolution, dense
         By kind.
     pooling
-        Average and global pooling: R_j = a_j / Σ a · R_k, which is `zero` on them.
+        Average pooling of every kind and Upsample: R_j = a_j / Σ a · R_k, which is `zero` on them.
     batchnorm
         A BatchNorm that no linear layer before it could take in.
     add
         Where branches are added: see `lrp.joins`.
     multiply
         Where two branches are multiplied; None: all for the signal and nothing for its gate, the one that leaves a
-        Sigmoid or was spread over the other, and halves where none or both are gates.
+        Sigmoid or Hardsigmoid or was spread over the other, and halves where none or both are gates.
 
     Everything else divides nothing: max-pooling gives all to its winner, activations, dropout and reshaping pass.
 
@@ -126,7 +128,7 @@ class Composite:
         if isinstance(layer, Add):
             return self.add
         if isinstance(layer, Multiply):
-            gates = [w > 0 and isinstance(network[w - 1], Sigmoid) for w in network.wires[i]]
+            gates = [w > 0 and isinstance(network[w - 1], (Sigmoid, Hardsigmoid)) for w in network.wires[i]]
             found = signal(gates.index(False)) if sum(gates) == 1 else by_gate()
             return found if self.multiply is None else self.multiply
         rule = without_weights(layer)
@@ -182,8 +184,8 @@ def without_weights(layer: Layer) -> LocalRule | None:
         return gives_back
     if layer.reads == 0:
         return absorbs
-    if layer.reshapes:
-        return reshapes
+    if layer.reshapes or layer.moves:
+        return reshapes if layer.reshapes else moves
     return passes if layer.pointwise and not isinstance(layer, BatchNorm) else None
 
 

@@ -237,16 +237,16 @@ def connections(layer: Layer, shape: Shape) -> tuple[Array, Array, Array]:
     bias: Any = getattr(layer, "b", None)
     if bias is not None:
         for k in range(K):
-            b[k] = bias[np.unravel_index(k, above[1:])[0]]
+            b[k] = bias[np.unravel_index(k, above[1:])[-1 if isinstance(layer, Dense) else 0]]
     return W, b, exists
 
 
 def _wires(layer: Layer, shape: Shape, above: Shape) -> Iterator[tuple[Shape, Shape, float]]:
     """(input, output, weight) of every connection."""
     if isinstance(layer, Dense):
-        for j in range(shape[1]):
-            for k in range(above[1]):
-                yield (j,), (k,), layer.W[j, k]
+        for place in np.ndindex(*shape[1:-1]):
+            for j, k in np.ndindex(*layer.W.shape):
+                yield (*place, j), (*place, k), float(layer.W[j, k])
     elif isinstance(layer, GlobalAvgPool):
         for c, y, x in np.ndindex(*shape[1:]):
             yield (c, y, x), (c, 0, 0), 1 / (shape[2] * shape[3])

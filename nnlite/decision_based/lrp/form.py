@@ -56,7 +56,7 @@ class Part(NamedTuple):
 
     @property
     def c(self) -> list[Any]:
-        """The slides' c, one array for each term (at a join a tuple of them), for those who look at it: R has it in it."""
+        """The slides' c, one array for each term (at a join a tuple of arrays), for those who look at it."""
         a = each(partial(np.asarray, dtype=self.s.dtype), self.a)
         return [layer.backward(a, self.s) for layer in self.layers]
 
@@ -97,6 +97,7 @@ class Step:
     above: np.ndarray
     below: Any
     parts: Sequence[Part] = ()
+    on_padding: np.ndarray | float = 0.0
 
     @property
     def given(self) -> np.ndarray:
@@ -119,9 +120,9 @@ class Step:
 
     @property
     def dropped(self) -> np.ndarray:
-        """What nothing could take: (1 − Σ κ) R, and κ R where a denominator was zero."""
+        """What nothing could take: (1 − Σ κ) R, κ R where a denominator was zero, and R on padding."""
         if not self.parts:
-            return self._nothing
+            return self._nothing + self.on_padding
         rest = (1.0 - sum(part.kappa for part in self.parts)) * self.above
         lost = sum(np.where(part.lost, part.kappa * self.above, 0) for part in self.parts)
         return per_sample(rest + lost)

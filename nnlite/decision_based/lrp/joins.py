@@ -10,7 +10,8 @@ back of a copy, which needs no rule.
 from typing import Any
 
 from ...layers.arguments import is_integer
-from .rule import A_PLUS, ABSOLUTE, ONE, A, Branch, Group, Relative, Rule, Share, Term
+from .passing import Share
+from .rule import A_PLUS, ABSOLUTE, ONE, A, Branch, Group, Relative, Rule, Term
 from .rules import epsilon
 
 
@@ -22,6 +23,7 @@ def proportional(stabilizer: float | Relative = 0.0) -> Rule:
 
     Source: Bach et al. 2015, eq. 58, with weights 1.
 
+    >>> import numpy as np
     >>> from nnlite.layers import Add
     >>> x, z = (np.array([[2.0, 1.0]]), np.array([[-1.0, 3.0]])), np.array([[1.0, 4.0]])
     >>> proportional()(Add(), x, z, np.array([[1.0, 4.0]]))
@@ -37,6 +39,7 @@ def positive(stabilizer: float | Relative = 0.0) -> Rule:
 
     Source: Bach et al. 2015, eq. 60 with α = 1, β = 0 and weights 1.
 
+    >>> import numpy as np
     >>> from nnlite.layers import Add
     >>> x, z = (np.array([[2.0, 1.0]]), np.array([[-1.0, 3.0]])), np.array([[1.0, 4.0]])
     >>> positive()(Add(), x, z, np.array([[1.0, 4.0]]))
@@ -50,6 +53,7 @@ def absolute(stabilizer: float | Relative = 0.0) -> Rule:
 
     Source: Otsuki et al. 2024, "Layer-wise relevance propagation with conservation property for ResNet", eq. 5.
 
+    >>> import numpy as np
     >>> from nnlite.layers import Add
     >>> x, z = (np.array([[2.0, 1.0]]), np.array([[-1.0, 3.0]])), np.array([[1.0, 4.0]])
     >>> absolute()(Add(), x, z, np.array([[3.0, 4.0]]))
@@ -61,6 +65,7 @@ def absolute(stabilizer: float | Relative = 0.0) -> Rule:
 def equal() -> Rule:
     """R_b = R / B: each of the B branches gets the same.
 
+    >>> import numpy as np
     >>> from nnlite.layers import Add
     >>> equal()(Add(), (np.array([[2.0]]), np.array([[-1.0]])), np.array([[1.0]]), np.array([[1.0]]))
     (array([[0.5]]), array([[0.5]]))
@@ -71,6 +76,7 @@ def equal() -> Rule:
 def only(b: int) -> Rule:
     """R_b = R for branch b, 0 for the others: what the skip alone, or the path alone, would carry.
 
+    >>> import numpy as np
     >>> from nnlite.layers import Add
     >>> only(1)(Add(), (np.array([[2.0]]), np.array([[-1.0]])), np.array([[1.0]]), np.array([[1.0]]))
     (array([[0.]]), array([[1.]]))
@@ -91,6 +97,7 @@ def signal(b: int = 0) -> Share:
 
     Source: Arras et al. 2019, "Explaining and interpreting LSTMs", sec. 11.4 (LRP-all).
 
+    >>> import numpy as np
     >>> from nnlite.layers import Multiply
     >>> signal()(Multiply(), (np.array([[2.0]]), np.array([[0.5]])), np.array([[1.0]]), np.array([[1.0]]))
     (array([[1.]]), array([[0.]]))
@@ -107,6 +114,7 @@ def uniform() -> Share:
     Source: Achtibat et al. 2024, "AttnLRP: attention-aware layer-wise relevance propagation for transformers",
     prop. 3.2.
 
+    >>> import numpy as np
     >>> from nnlite.layers import Multiply
     >>> uniform()(Multiply(), (np.array([[2.0]]), np.array([[0.5]])), np.array([[1.0]]), np.array([[1.0]]))
     (array([[0.5]]), array([[0.5]]))

@@ -15,13 +15,15 @@ import numpy as np
 from ...layers import Layer
 from ...layers.arguments import kind_of
 from ...network import Network
+from ...printed import columns
 from ...walk import LocalRule
 from ..inputs import walked
 from ..method import method
 from ..target import Target, aimed, explained_class, is_neuron
 from .composites import Rules, rules_for
 from .ledger import Ledger, carried, entry
-from .rule import PASSING, Rule, Share, name_of, step_of
+from .passing import PASSING, Share, name_of, step_of
+from .rule import Rule
 from .rules import epsilon
 
 
@@ -68,6 +70,18 @@ class LRP:
         """The network that was walked, every activation, every relevance, and the rule of each layer."""
         network, top, rules = self._walk(target)
         return (network, *walked(network, x, top, rules, keep=True), rules)
+
+    def plan(self) -> str:
+        """The rule of each layer, a line each: which branch of a product is its gate, too.
+
+        >>> from nnlite.layers import Dense, ReLU
+        >>> print(LRP(Network([Dense(np.eye(2)), ReLU()])).plan())
+        dense1  epsilon(epsilon=1e-06)
+        relu1   passes
+        """
+        return columns(
+            [(name, name_of(rule)) for name, rule in zip(self.network.names, self.rules, strict=True)], (0, 1)
+        )
 
     def ledger(self, x: np.ndarray, target: Target = None) -> Ledger:
         """Where the score went, layer by layer: see `ledger`."""

@@ -28,7 +28,7 @@ class Expert(ABC):
     normalised
         Whether log_density is log p(x) itself; else it is log p(x) up to a constant.
     shape
-        The shape of one sample of what it was fit to. x may have another shape with as many numbers.
+        That of one sample of what it was fit to, by default (D,). x may have another shape with as many numbers.
     """
 
     name: ClassVar[str]
@@ -38,11 +38,9 @@ class Expert(ABC):
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """log p(x) (N,) and ∂log p/∂x in the shape of x, both in the dtype of x.
 
-        Raises
-        ------
-        TypeError, ValueError
-            x is not an array (N, ...) of float32 or float64, does not have as many numbers a sample as what the
-            expert was fit to, is not finite, or is so far away that log p(x) is not finite in its dtype.
+        Raises TypeError or ValueError: x is not an array (N, ...) of float32 or float64, does not have as many numbers
+        a sample as what the expert was fit to, is not finite, or is so far away that log p(x) is not finite in its
+        dtype.
         """
         flat = self._flat(x)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -149,11 +147,8 @@ def check_batch(who: str, x: Any) -> None:
 def data(who: str, x: Any) -> tuple[np.ndarray, Shape]:
     """What an expert is fit to: x as (N, D) float64, and the shape of one sample.
 
-    Raises
-    ------
-    TypeError, ValueError
-        x is not a finite array (N, ...) of float32 or float64 with two samples or more, or so large that its squares
-        are no longer finite.
+    Raises TypeError or ValueError: x is not a finite array (N, ...) of float32 or float64 with two samples or more, or
+    so large that its squares are no longer finite.
     """
     check_batch(who, x)
     if len(x) < 2:

@@ -19,19 +19,9 @@ FLOOR = 1e-3
 class Gaussian(Expert):
     """log p(x) = −½ (x − μ)ᵀ Σ⁻¹ (x − μ) − ½ log |2π Σ|, gradient −Σ⁻¹ (x − μ).
 
-    Parameters
-    ----------
-    mean
-        μ (D,).
-    covariance
-        Σ (D, D), symmetric and positive definite.
-    shape
-        Of one sample; (D,) by default.
+    Shapes: mean μ (D,), covariance Σ (D, D).
 
-    Raises
-    ------
-    ValueError
-        The arrays do not fit each other, or Σ is not symmetric or not positive definite.
+    Raises ValueError: the arrays do not fit each other, or Σ is not symmetric or not positive definite.
 
     Source: Montavon, Samek and Müller 2018, sec. 3.2.
 
@@ -71,17 +61,8 @@ class Gaussian(Expert):
         μ = mean of x;  Σ = Σ_i max(λ_i, floor) u_i u_iᵀ, with the eigenvalues λ_i and eigenvectors u_i of the data's
         covariance. So pixels that are always black do not make it singular.
 
-        Parameters
-        ----------
-        x
-            (N, ...), two samples or more, float32 or float64.
-        floor
-            The least variance, above 0.
-
-        Raises
-        ------
-        TypeError, ValueError
-            x is no such array, holds a NaN, an infinity or a number above 1e100, or floor is not above 0.
+        Raises TypeError or ValueError: x is not (N, ...) of two samples or more, float32 or float64; holds a NaN, an
+        infinity or a number above 1e100; or floor is not above 0.
 
         >>> expert = Gaussian.fit(np.array([[0.0, 1.0], [2.0, 1.0]]), floor=0.25)
         >>> expert.mean, expert.covariance

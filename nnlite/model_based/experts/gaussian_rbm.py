@@ -23,25 +23,10 @@ class GaussianRBM(Expert):
 
     Given x the hidden units are independent, p(h_j = 1 | x) = sigmoid(c_j + w_jᵀ x); given h, x ~ N(μ + σ² W h, σ² I).
 
-    Parameters
-    ----------
-    mean
-        μ (D,).
-    W
-        The columns w_j: (D, H).
-    bias
-        c (H,).
-    noise
-        σ², above 0.
-    shape
-        Of one sample; (D,) by default.
-    chains
-        (M, D): where the Markov chains of the training ended; the samples' chains start from them. μ by default.
+    Shapes: mean μ (D,), W with the columns w_j (D, H), bias c (H,), noise σ² a number above 0. The samples' chains
+    start from `chains` (M, D), where the Markov chains of the training ended, by default from μ.
 
-    Raises
-    ------
-    ValueError
-        The arrays do not fit each other, or σ² ≤ 0.
+    Raises ValueError: the arrays do not fit each other, or σ² ≤ 0.
 
     Source: Montavon, Samek and Müller 2018, sec. 3.2; Hinton 2012, "A practical guide to training restricted
     Boltzmann machines".

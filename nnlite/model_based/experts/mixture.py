@@ -26,25 +26,11 @@ FEWEST = 1e-6
 class MixturePPCA(Expert):
     """p(x) = Σ_k π_k N(x; μ_k, W_k W_kᵀ + σ²_k I), gradient Σ_k r_k ∂log N(x; k)/∂x with r_k = p(k | x).
 
-    Parameters
-    ----------
-    weights
-        π (K,), from 0, with the sum 1.
-    mean
-        μ (K, D).
-    W
-        (K, D, q), 1 ≤ q < D.
-    noise
-        σ² (K,), above 0.
-    shape
-        Of one sample; (D,) by default.
-    history
-        The mean log p of the data after each step of EM.
+    Shapes: weights π (K,), mean μ (K, D), W (K, D, q) with 1 ≤ q < D, noise σ² (K,). `history` is the mean log p of the
+    data after each step of EM.
 
-    Raises
-    ------
-    ValueError
-        The arrays do not fit each other, q ≥ D, some σ² ≤ 0, or the weights are not weights (≥ 0, with sum 1).
+    Raises ValueError: the arrays do not fit each other, q ≥ D, some σ² ≤ 0, or the weights are not weights (≥ 0, with
+    sum 1).
 
     Source: Tipping and Bishop 1999, "Mixtures of probabilistic principal component analysers".
 
@@ -97,27 +83,10 @@ class MixturePPCA(Expert):
 
         The likelihood is bounded by σ² ≥ floor. Each M-step is the maximum under that bound (`low_rank.best_fit`), so
         the mean log p of the data rises with every step. A component that no sample is left for keeps its place with
-        the weight 0. EM starts from the clusters of k-means.
+        the weight 0. EM starts from the clusters of k-means, and ends where the mean log p rises by less than the
+        tolerance, from 0, or after so many steps. There are K ≤ N components with q < D directions in each.
 
-        Parameters
-        ----------
-        x
-            (N, ...), float32 or float64.
-        K, q
-            How many components, at most N; and how many directions in each, below D.
-        floor
-            The least σ², above 0.
-        steps, tolerance
-            At most so many steps; the end comes sooner where the mean log p rises by less than tolerance, from 0.
-        rng
-            A seed or a Generator, for the start.
-        progress
-            Show a progress bar on the standard error.
-
-        Raises
-        ------
-        TypeError, ValueError
-            x is no such array, holds a NaN, an infinity or a number above 1e100, or an option is out of its range.
+        Raises TypeError or ValueError: x, floor: as in `Gaussian.fit`; or another option is out of its range.
 
         Source: Tipping and Bishop 1999, "Mixtures of probabilistic principal component analysers", the section on EM
         and its appendix; the floor is an addition.
@@ -130,10 +99,8 @@ class MixturePPCA(Expert):
         who = "MixturePPCA.fit"
         x, shape = data(who, x)
         K, steps, floor = count(who, "K", K), count(who, "steps", steps), above_zero(who, "floor", floor)
-        tolerance, rng = number(who, "tolerance", tolerance), generator(who, "rng", rng)
+        tolerance, rng = number(who, "tolerance", tolerance, least=0), generator(who, "rng", rng)
         check_rank(who, q, x.shape[1])
-        if tolerance < 0:
-            raise ValueError(f"{who}: tolerance takes a number from 0, got {tolerance}.")
         N, D = x.shape
         if N < K:
             raise ValueError(f"{who}: K must be at most N = {N}, the number of samples, got {K}.")

@@ -16,21 +16,9 @@ FLOOR = 1e-6
 class PPCA(Expert):
     """x = W z + μ + e with z ~ N(0, I) of q numbers and e ~ N(0, σ² I), so p(x) = N(x; μ, W Wᵀ + σ² I).
 
-    Parameters
-    ----------
-    mean
-        μ (D,).
-    W
-        (D, q), 1 ≤ q < D.
-    noise
-        σ², above 0.
-    shape
-        Of one sample; (D,) by default.
+    Shapes: mean μ (D,), W (D, q) with 1 ≤ q < D, noise σ² a number above 0.
 
-    Raises
-    ------
-    ValueError
-        The arrays do not fit each other, q ≥ D, or σ² ≤ 0.
+    Raises ValueError: the arrays do not fit each other, q ≥ D, or σ² ≤ 0.
 
     Source: Tipping and Bishop 1999, "Probabilistic principal component analysis".
 
@@ -55,22 +43,11 @@ class PPCA(Expert):
 
     @classmethod
     def fit(cls, x: np.ndarray, *, q: int = 60, floor: float = FLOOR) -> "PPCA":
-        """The most likely PPCA, in closed form: see `low_rank.best_fit`.
+        """The most likely PPCA with q directions and σ² ≥ floor, in closed form: see `low_rank.best_fit`.
 
-        Parameters
-        ----------
-        x
-            (N, ...), two samples or more, float32 or float64.
-        q
-            How many directions, below D.
-        floor
-            The least σ², above 0; it matters only where q directions explain the data fully.
+        The floor matters only where q directions explain the data fully.
 
-        Raises
-        ------
-        TypeError, ValueError
-            x is no such array, holds a NaN, an infinity or a number above 1e100; q is not from 1 to D − 1; floor is not
-            above 0.
+        Raises TypeError or ValueError: x, floor: as in `Gaussian.fit`; or q is not from 1 to D − 1.
 
         Source: Tipping and Bishop 1999, the maximum of the likelihood in closed form.
 

@@ -1,16 +1,16 @@
 """Training a Gaussian-RBM by persistent contrastive divergence."""
 
-import hashlib
 import os
 from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
-from ...layers.arguments import Shape, count, is_integer
+from ...layers.arguments import Shape, count, integer
 from ...training import loop
 from ...training.loop import Moment, Parameters
 from ...training.optimizers import Adam, Memories
+from ...training.run import fingerprint
 from ...training.schedules import Cosine
 from .expert import above_zero, data
 from .gaussian_rbm import GaussianRBM, gibbs
@@ -45,10 +45,6 @@ def train(
 
     Parameters
     ----------
-    x
-        (N, ...), pixels of about [0, 1], float32 or float64.
-    hidden
-        How many hidden units.
     epochs, batch_size, rate
         How often to go through all samples, how many each step takes, and the first rate, that of W (see SHARES).
     k
@@ -57,16 +53,13 @@ def train(
         An integer from 0: decides the start, the order of the samples and the chains.
     held_out
         Other samples, to be judged on after every epoch.
-    checkpoint, resume
-        A file that is written after every epoch; go on from it, to the same bits as without the interruption.
-    progress
-        Show a progress bar on the standard error.
+    checkpoint, resume, progress
+        As in `nnlite.training.fit`.
 
-    Returns
-    -------
-    The expert, and for each epoch a dict: `reconstruction`, the mean squared error a pixel of x seen through
-    p(h | x) and back; with held_out `held_out_reconstruction`, and `held_out_margin`, by how much the mean log p of
-    the held-out samples exceeds that of images whose every pixel comes from another one of them; `seconds`.
+    Returned are the expert, and for each epoch a dict: `reconstruction`, the mean squared error a pixel of x (about in
+    [0, 1]) seen through p(h | x) and back; with held_out `held_out_reconstruction`, and `held_out_margin`, by how much
+    the mean log p of the held-out samples exceeds that of images whose every pixel comes from another one of them;
+    `seconds`.
 
     Raises
     ------
@@ -87,14 +80,13 @@ def train(
     sizes = {"hidden": hidden, "epochs": epochs, "batch_size": batch_size, "k": k}
     sizes = {name: count("rbm.train", name, value) for name, value in sizes.items()}
     rate = above_zero("rbm.train", "rate", rate)
-    if not is_integer(seed) or seed < 0:
-        raise ValueError(f"rbm.train: seed takes an integer from 0, got {seed!r}.")
-    task = _Task(flat.astype(np.float32), _others(held_out, shape), {**sizes, "rate": rate, "seed": int(seed)})
+    seed = integer("rbm.train", "seed", seed)
+    task = _Task(flat.astype(np.float32), _others(held_out, shape), {**sizes, "rate": rate, "seed": seed})
     state = loop.run(
         task,
         epochs=sizes["epochs"],
         batch_size=sizes["batch_size"],
-        seed=int(seed),
+        seed=seed,
         checkpoint=checkpoint,
         resume=resume,
         progress=progress,
@@ -139,8 +131,8 @@ class _Task:
         return {
             **self.chosen,
             "optimizer": repr(OPTIMIZER),
-            "data": _sha256(self.x),
-            "held_out": None if self.held_out is None else _sha256(self.held_out),
+            "data": fingerprint(self.x),
+            "held_out": None if self.held_out is None else fingerprint(self.held_out),
         }
 
     def step(
@@ -189,7 +181,3 @@ def _others(held_out: np.ndarray | None, shape: Shape) -> np.ndarray | None:
     if other != shape:
         raise ValueError(f"rbm.train: held_out takes samples of the shape {shape}, as x has, got {other}.")
     return flat.astype(np.float32)
-
-
-def _sha256(x: np.ndarray) -> str:
-    return hashlib.sha256(f"{x.shape}".encode() + np.ascontiguousarray(x).tobytes()).hexdigest()

@@ -46,29 +46,15 @@ def fitted(name: str, *, folder: str | os.PathLike | None = None, progress: bool
     It is fit when it is first asked for, in less than a minute, and kept as experts/NAME.npz in the data folder. A
     file that is damaged or of another recipe is replaced. BLAS runs on one thread meanwhile, for the same bits.
 
-    Parameters
-    ----------
-    name
-        "gaussian", "ppca", "mixture" or "rbm".
-    folder
-        The data folder: by default $NNLITE_DATA, else ~/.cache/nnlite.
-    progress
-        Show progress bars on the standard error.
+    The folder is by default $NNLITE_DATA, else ~/.cache/nnlite. A UserWarning says that the file could not be written,
+    and that the expert will be fit again next time.
 
-    Warns
-    -----
-    UserWarning
-        The file could not be written; the expert will be fit again next time.
-
-    Raises
-    ------
-    ValueError
-        There is no such expert.
+    Raises ValueError: there is no expert of that name: "gaussian", "ppca", "mixture" or "rbm".
     """
     if name not in NAMES:
         raise ValueError(f"There is no expert {name!r}; the names are {', '.join(NAMES)}.")
     place = data_folder(folder) / "experts" / f"{name}.npz"
-    recipe = _recipe(name)
+    recipe = {"version": VERSION, "digits": DIGITS, "seed": SEED, "hand": repr(CLEAN_HAND), "options": OPTIONS[name]}
     try:
         expert, known = read(place)
         if known == recipe:
@@ -92,14 +78,3 @@ def fitted(name: str, *, folder: str | os.PathLike | None = None, progress: bool
 def digits() -> np.ndarray:
     """The images that the experts are fit to, (20000, 1, 28, 28) float32."""
     return strokes(DIGITS, seed=SEED, hand=CLEAN_HAND)[0]
-
-
-def _recipe(name: str) -> dict[str, Any]:
-    """Everything that decides which expert comes out, JSON-able."""
-    return {
-        "version": VERSION,
-        "digits": DIGITS,
-        "seed": SEED,
-        "hand": repr(CLEAN_HAND),
-        "options": OPTIONS[name],
-    }

@@ -27,17 +27,11 @@ NAMES = ("vae", "gan", "dcgan")
 
 
 def load(name: str | os.PathLike) -> Generator:
-    """A generator by name, "vae", "gan" or "dcgan", or from a file that `Generator.save` wrote.
+    """A generator by name, "vae", "gan" or "dcgan", or from a file that `Generator.save` wrote, in float32.
 
-    Returns
-    -------
-    Generator
-        In float32; `info` says how it was trained and how well it does.
+    Its `info` says how it was trained and how well it does.
 
-    Raises
-    ------
-    ValueError
-        There is neither such a name nor such a file; or the file is damaged, or of another kind.
+    Raises ValueError: there is neither such a name nor such a file; or the file is damaged, or of another kind.
 
     >>> load("vae").sample(2).shape
     (2, 1, 28, 28)

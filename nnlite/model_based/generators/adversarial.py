@@ -10,24 +10,11 @@ from ...layers.arguments import DTYPES, kind_of
 
 
 def discriminator_loss(real: np.ndarray, fake: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """L = −1/N Σ log D(x) − 1/M Σ log(1 − D(g(z))).
+    """L = −1/N Σ log D(x) − 1/M Σ log(1 − D(g(z))), and its gradients (D − 1) / N and D / M in the two.
 
-    Parameters
-    ----------
-    real, fake
-        The scores of real images (N, 1) and of generated ones (M, 1).
+    Shapes: the scores of real images (N, 1), of fake ones (M, 1).
 
-    Returns
-    -------
-    float
-        The loss.
-    np.ndarray, np.ndarray
-        Its gradients in the two: (D − 1) / N and D / M.
-
-    Raises
-    ------
-    ValueError
-        The scores are not (N, 1), float32 or float64.
+    Raises ValueError: the scores are not (N, 1), float32 or float64.
 
     Source: Goodfellow et al. 2014, "Generative adversarial nets", eq. 1 and algorithm 1.
 
@@ -40,26 +27,11 @@ def discriminator_loss(real: np.ndarray, fake: np.ndarray) -> tuple[float, np.nd
 
 
 def generator_loss(fake: np.ndarray) -> tuple[float, np.ndarray]:
-    """L = −1/N Σ log D(g(z)): the non-saturating loss.
+    """L = −1/N Σ log D(g(z)), the non-saturating loss, and its gradient (D − 1) / N in the scores (N, 1).
 
     Where the discriminator is sure that images are generated, log(1 − D) is flat and −log D is steep.
 
-    Parameters
-    ----------
-    fake
-        The scores of generated images (N, 1).
-
-    Returns
-    -------
-    float
-        The loss.
-    np.ndarray
-        Its gradient in the scores: (D − 1) / N.
-
-    Raises
-    ------
-    ValueError
-        The scores are not (N, 1), float32 or float64.
+    Raises ValueError: the scores are not (N, 1), float32 or float64.
 
     Source: Goodfellow et al. 2014, sec. 3.
 

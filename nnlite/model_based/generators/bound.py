@@ -16,24 +16,10 @@ from ...layers.arguments import Shape, is_floats, kind_of, parameter
 def reconstruction(scores: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """−log p(x|z) = Σ_i [log(1 + e^(s_i)) − x_i s_i];   its gradient in s_i is sigmoid(s_i) − x_i.
 
-    Parameters
-    ----------
-    scores
-        s (N, ...): the decoder's output before its sigmoid.
-    x
-        The images, in the shape and dtype of the scores, each pixel in [0, 1].
+    The binary cross-entropy of each image in nats (N,), and its gradient (N, ...), from the scores s (N, ...), the
+    decoder's output before its sigmoid, and the images x, in their shape and dtype.
 
-    Returns
-    -------
-    np.ndarray
-        The binary cross-entropy of each image in nats (N,).
-    np.ndarray
-        Its gradient in the scores.
-
-    Raises
-    ------
-    ValueError
-        Shapes or dtypes differ, or a pixel lies outside [0, 1] or is not a number.
+    Raises ValueError: shapes or dtypes differ, or a pixel lies outside [0, 1] or is not a number.
 
     Source: Kingma and Welling 2014, "Auto-encoding variational Bayes", appendix C.1.
 
@@ -54,22 +40,9 @@ def reconstruction(scores: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.nd
 def divergence(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """KL(N(μ, σ²) ‖ N(0, 1)) = ½ Σ_i [μ_i² + σ_i² − 1 − log σ_i²];   its gradient: μ, and ½ (σ² − 1) in log σ².
 
-    Parameters
-    ----------
-    code
-        What the encoder gives (N, 2d): the means μ, then the log variances log σ².
+    In nats (N,), with the gradient (N, 2d), for what the encoder gives: the means μ, then the log variances log σ².
 
-    Returns
-    -------
-    np.ndarray
-        The divergence of each code in nats (N,).
-    np.ndarray
-        Its gradient in the code (N, 2d).
-
-    Raises
-    ------
-    ValueError
-        The code is not (N, 2d).
+    Raises ValueError: the code is not (N, 2d).
 
     Source: Kingma and Welling 2014, appendix B.
 
@@ -85,29 +58,11 @@ def divergence(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def vae_loss(code: np.ndarray, scores: np.ndarray, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """L = 1/N Σ_n [−log p(x_n|z_n) + KL_n], minus the bound, with one draw z_n for each image.
 
-    Parameters
-    ----------
-    code
-        What the encoder gives (N, 2d).
-    scores
-        What the decoder gives for z = Reparameterisation(noise).forward(code), before its sigmoid.
-    x
-        The images.
+    The scores are what the decoder gives for z = Reparameterisation(noise).forward(code), before its sigmoid. Returned
+    are the loss in nats an image; the gradient of its divergence in the code (the reconstruction's comes on top: it
+    goes down from the scores through the decoder and the Reparameterisation); and its gradient in the scores.
 
-    Returns
-    -------
-    float
-        The loss in nats an image.
-    np.ndarray
-        The gradient of its divergence in the code. The reconstruction's comes on top: it goes down from the scores
-        through the decoder and the Reparameterisation.
-    np.ndarray
-        Its gradient in the scores.
-
-    Raises
-    ------
-    ValueError
-        As the pieces; or the code and x differ in length or dtype.
+    Raises ValueError: as the pieces; or the code and x differ in length or dtype.
 
     Source: Kingma and Welling 2014, eq. 10 with one draw.
 

@@ -31,22 +31,9 @@ class GANTask:
     The encoder stays as it is. In the first `warmup` epochs g descends −log p(x | z_x) alone: it becomes the decoder of
     a variational autoencoder, for a decoder that begins with fresh weights.
 
-    Attributes
-    ----------
-    encoder
-        Images to codes' means and log variances (N, 2d).
-    decoder
-        g: codes (N, d) to images; it ends in a Sigmoid.
-    discriminator
-        D: images to one score (N, 1). Its Dropouts are drawn for each step.
-    x
-        The images.
-    warm_schedule, schedule
-        The rates in the warmup, and after it: each from its first step to its last.
-    weight
-        Of the reconstruction, after the warmup.
-    recipe
-        What else distinguishes this run from others, for its checkpoint.
+    Encoder and decoder are as in `VAETask`; D takes images to one score (N, 1), and its Dropouts are drawn for each
+    step. `warm_schedule` and `schedule` give the rates in the warmup, and after it, each from its first step to its
+    last. The recipe is what else distinguishes this run from others, for its checkpoint.
     """
 
     encoder: Network

@@ -34,10 +34,7 @@ class Generator:
     info
         How it was trained, and how well it does: JSON-able.
 
-    Raises
-    ------
-    TypeError, ValueError
-        The networks and the codes do not fit together, or hold a NaN or an infinity.
+    Raises TypeError or ValueError: the networks and the codes do not fit together, or hold a NaN or an infinity.
     """
 
     name: str
@@ -76,29 +73,17 @@ class Generator:
         return self.codes.shape[1]
 
     def __call__(self, z: np.ndarray) -> np.ndarray:
-        """The images g(z) (N, 1, 28, 28) of codes (N, d).
-
-        Raises
-        ------
-        TypeError, ValueError
-            z is not (N, d) in the generator's dtype, or not finite.
-        """
+        """The images g(z) (N, 1, 28, 28) of codes (N, d), finite and in the generator's dtype."""
         return activations(self.decoder, z)[-1]
 
     def sample(self, n: int, rng: np.random.Generator | int = 0) -> np.ndarray:
-        """n images g(z), z from the standard normal; rng is a Generator or a seed."""
+        """n images g(z), z from the standard normal."""
         count("sample", "n", n)
         z = generator("sample", "rng", rng).standard_normal((n, self.size))
         return self(z.astype(self.decoder.dtype))
 
     def encode(self, x: np.ndarray) -> np.ndarray:
-        """The mean code (N, d) of each image (N, 1, 28, 28).
-
-        Raises
-        ------
-        TypeError, ValueError
-            The generator has no encoder, or the images do not fit it.
-        """
+        """The mean code (N, d) of each image (N, 1, 28, 28); ValueError without an encoder."""
         if self.encoder is None:
             raise ValueError(f"The generator {self.name!r} has no encoder; load one that has, such as 'vae'.")
         return halves(activations(self.encoder, x)[-1])[0]
@@ -112,26 +97,15 @@ class Generator:
         )
 
     def rounded(self) -> "Generator":
-        """This generator as its file gives it back: every number rounded to float16, in float32.
-
-        Raises
-        ------
-        ValueError
-            A number is too large for float16.
-        """
-        header, arrays = self._description()
-        return _from_description(header, _half(arrays))
+        """This generator as its file gives it back: every number rounded to float16, in float32; errors as `save`."""
+        return _from_description(*self._description())
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the generator to one .npz: its networks as `Network.save` has them, its codes; arrays in float16.
 
-        Raises
-        ------
-        ValueError
-            A number is too large for float16.
+        Raises ValueError: a number is too large for float16.
         """
-        header, arrays = self._description()
-        storage.write(path, KIND, header, _half(arrays))
+        storage.write(path, KIND, *self._description())
 
     def _networks(self) -> dict[str, Network]:
         return {"decoder": self.decoder} | ({} if self.encoder is None else {"encoder": self.encoder})
@@ -143,7 +117,7 @@ class Generator:
 
     def _description(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         networks = {key: files.description(network)[0] for key, network in self._networks().items()}
-        return {"name": self.name, "networks": networks, "info": self.info}, self._arrays()
+        return {"name": self.name, "networks": networks, "info": self.info}, _half(self._arrays())
 
 
 def load_file(path: str | os.PathLike) -> Generator:

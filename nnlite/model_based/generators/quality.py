@@ -27,21 +27,9 @@ class Bound:
 
 @takes_network
 def bound(encoder: Network, decoder: Network, x: np.ndarray, rng: np.random.Generator | int = 0) -> Bound:
-    """The variational bound of images, one draw of the code for each.
+    """The variational bound of images x (N, 1, 28, 28), one draw of the code for each; the decoder ends in a Sigmoid.
 
-    Parameters
-    ----------
-    encoder, decoder
-        Of a variational autoencoder; the decoder ends in a Sigmoid.
-    x
-        The images (N, 1, 28, 28).
-    rng
-        A seed or a Generator, for the draws.
-
-    Raises
-    ------
-    TypeError, ValueError
-        The images do not fit the networks, or are not in [0, 1].
+    Raises TypeError or ValueError: the images do not fit the networks, or are not in [0, 1].
 
     Source: Kingma and Welling 2014, eq. 10 with one draw.
     """
@@ -59,28 +47,11 @@ def samples(
 ) -> dict[str, Any]:
     """What a classifier makes of n samples g(z).
 
-    Parameters
-    ----------
-    g, classifier
-        The generator, and a network that scores its images.
-    n
-        How many samples.
-    sure
-        The probability from which on the classifier counts as sure.
-    rng
-        A seed or a Generator, for the codes.
+    "sure" is the share of samples with max_c p(ω_c | x) > sure, and "sure_above" that number; "classes" how many
+    samples fall into each class; "entropy" that of this histogram in bits, log₂ 10 = 3.32 where all ten are equally
+    frequent.
 
-    Returns
-    -------
-    dict
-        "sure": the share of samples with max_c p(ω_c | x) > sure, and "sure_above": that number.
-        "classes": how many samples fall into each class. "entropy": of that histogram in bits; log₂ 10 = 3.32 where
-        all ten are equally frequent.
-
-    Raises
-    ------
-    ValueError
-        n is not a positive integer, sure not from 0 up to 1, or the images do not fit the classifier.
+    Raises ValueError: n is not a positive integer, sure not from 0 up to 1, or the images do not fit the classifier.
     """
     check_network(classifier, "samples")
     if not 0 <= number("samples", "sure", sure) < 1:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import datasets
-from ...layers.arguments import count, is_integer, number
+from ...layers.arguments import count, integer, number
 
 TRAINING_SEED, HELD_OUT_SEED = 0, 1
 HELD_OUT_DIGITS = 2000
@@ -30,10 +30,7 @@ class Recipe:
     warmup, warm_rate
         A gan's: the epochs of reconstruction alone before the contest, and their highest rate.
 
-    Raises
-    ------
-    ValueError
-        A number is out of its range.
+    Raises ValueError: a number is out of its range.
     """
 
     epochs: int
@@ -49,15 +46,13 @@ class Recipe:
         for name in ("epochs", "batch_size", "digits"):
             count("Recipe", name, getattr(self, name))
         for name in ("seed", "warmup"):
-            if not is_integer(getattr(self, name)) or getattr(self, name) < 0:
-                raise ValueError(f"Recipe: {name} takes an integer from 0, got {getattr(self, name)!r}.")
+            integer("Recipe", name, getattr(self, name))
         if self.digits < 10:
             raise ValueError(f"Recipe: digits takes 10 or more, one of each class, got {self.digits}.")
         if self.warmup >= self.epochs:
             raise ValueError(f"Recipe: epochs must be more than the warmup of {self.warmup}, got {self.epochs}.")
         for name in ("rate", "warm_rate"):
-            if number("Recipe", name, getattr(self, name)) <= 0:
-                raise ValueError(f"Recipe: {name} must be above 0, got {getattr(self, name)}.")
+            number("Recipe", name, getattr(self, name), above=0)
         if number("Recipe", "weight", self.weight) < 0:
             raise ValueError(f"Recipe: weight must be from 0, got {self.weight}.")
 

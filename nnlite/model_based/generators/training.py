@@ -12,6 +12,7 @@ from ...kernels.blas import one_blas_thread
 from ...layers.arguments import frozen
 from ...network import Network
 from ...training import loop
+from ...training.accuracy import blocks
 from ...training.optimizers import Adam
 from ...training.schedules import Cosine, OneCycle
 from . import architectures, recipes
@@ -24,8 +25,6 @@ from .vae import VAETask
 
 ADVERSARIAL = Adam(beta1=0.5)
 """Radford et al. 2016, sec. 4: less memory of the gradient, since the other player changes it."""
-
-BLOCK = 1000  # images that are encoded at a time
 
 
 def train(
@@ -40,26 +39,11 @@ def train(
     """Train a generator; the same recipe gives the same bits on one machine and backend.
 
     "vae" begins with fresh weights. "gan" is the teacher's decoder, taught on by a discriminator; "dcgan" a fresh
-    convolutional decoder that first learns to reconstruct images from the teacher's codes of them.
+    convolutional decoder that first learns to reconstruct images from the teacher's codes of them. The teacher is a
+    generator with an encoder, such as `load("vae")`. checkpoint, resume, progress: as in `nnlite.training.fit`.
 
-    Parameters
-    ----------
-    name
-        "vae", "gan" or "dcgan".
-    recipe
-        How.
-    teacher
-        For "gan" and "dcgan": a generator with an encoder, such as `load("vae")`.
-    checkpoint, resume, progress
-        As in `nnlite.training.fit`.
-
-    Returns
-    -------
-    Generator
-        Rounded as its file will give it back. Its codes are the means over the training digits of each class of the
-        encoder's mean (for "gan" and "dcgan": the teacher's encoder).
-    tuple
-        What each epoch measured.
+    Returned are the generator, rounded as its file will give it back, and what each epoch measured. Its codes are the
+    means over the training digits of each class of the encoder's mean (for "gan" and "dcgan": the teacher's encoder).
 
     Raises
     ------
@@ -91,9 +75,7 @@ def train(
 @takes_network
 def class_means(encoder: Network, x: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The mean code of the images of each class, (10, d)."""
-    means = np.concatenate(
-        [halves(encoder.forward(x[start : start + BLOCK])[-1])[0] for start in range(0, len(x), BLOCK)]
-    )
+    means = np.concatenate([halves(encoder.forward(x[block])[-1])[0] for block in blocks(len(x))])
     return frozen(np.stack([means[labels == c].mean(axis=0, dtype=np.float64) for c in range(10)]).astype(x.dtype))
 
 

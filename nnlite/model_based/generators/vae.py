@@ -25,14 +25,8 @@ from .quality import bound
 class VAETask:
     """Encoder and decoder learn together; the noise of a step is drawn from (seed, epoch, step).
 
-    Attributes
-    ----------
-    encoder
-        Images to codes' means and log variances, (N, 2d).
-    decoder
-        Codes (N, d) to images; it ends in a Sigmoid, which the loss takes in.
-    x, held_out
-        The images to learn from, and others, on which the bound is measured after every epoch.
+    The encoder takes images to codes' means and log variances (N, 2d), the decoder codes (N, d) to images; it ends in a
+    Sigmoid, which the loss takes in. After every epoch the bound is measured on the images held_out.
     """
 
     encoder: Network
@@ -83,10 +77,7 @@ def loss_gradients(
 ) -> tuple[float, dict[str, np.ndarray]]:
     """The loss of a batch for one draw of each code, and its gradient in every parameter of both networks.
 
-    Raises
-    ------
-    FloatingPointError
-        The loss is not finite.
+    Raises FloatingPointError: the loss is not finite.
     """
     scores, a = decoder[:-1], encoder.forward(x)
     draw = Reparameterisation(noise_for(a[-1], rng))

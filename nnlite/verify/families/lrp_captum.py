@@ -1,6 +1,7 @@
 """LRP beside captum: ε, γ and α1β0 everywhere, from the score, with a stabilizer of 1e-9.
 
-captum has no rule for reshaping, LeakyReLU and Sigmoid; it divides at max-pooling too, and does not merge BatchNorm.
+captum has no rule for reshaping and for activation functions other than ReLU and tanh; it divides at max-pooling too,
+and does not merge BatchNorm.
 """
 
 from collections.abc import Callable
@@ -9,13 +10,32 @@ from typing import Any
 import numpy as np
 
 from ...decision_based import lrp
-from ...layers import BatchNorm, Flatten, LeakyReLU, MaxPool2d, Reshape, Sigmoid, Softmax
-from ..case import LINEAR, POOLING, Case, array
+from ...layers import (
+    BatchNorm,
+    Flatten,
+    GroupNorm,
+    InstanceNorm,
+    MaxPool2d,
+    Pad,
+    Permute,
+    ReLU,
+    Reshape,
+    Slice,
+    Softmax,
+    Tanh,
+    Upsample,
+)
+from ..case import ACTIVATIONS, LINEAR, POOLING, Case, array
 from ..conventions import gamma_with_plain_bias, plus_with_whole_bias
 from ..libraries import load
 from ..table import BUG, CONVENTION, Comparison, impossible
 
 STABILIZER = 1e-9
+
+WITHOUT_RULE = (
+    *(kind for kind in ACTIVATIONS if kind not in (ReLU, Tanh)), Softmax, GroupNorm, InstanceNorm, Pad, Permute, Slice,
+    Upsample,
+)  # fmt: skip
 
 Make = Callable[[Any], Any]
 """make(captum's module of rules) -> a rule of captum."""
@@ -23,7 +43,7 @@ Make = Callable[[Any], Any]
 
 def comparisons(case: Case) -> list[Comparison]:
     """captum's three rules; each as nnlite has it, and as captum has it."""
-    for kind in (LeakyReLU, Sigmoid, Softmax):
+    for kind in WITHOUT_RULE:
         if case.has(kind):
             return [impossible("lrp", "captum", "LRP", f"captum's LRP has no rule for a {kind.__name__}.")]
     rows = [

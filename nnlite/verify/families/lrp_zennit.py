@@ -14,8 +14,8 @@ import numpy as np
 
 from ...decision_based import lrp
 from ...decision_based.excitation_backpropagation import excitation_backpropagation
-from ...decision_based.lrp.rule import passes
-from ...layers import BatchNorm, Conv2d, ConvTranspose2d, LeakyReLU, Sigmoid, Softmax, Tanh
+from ...decision_based.lrp.passing import passes
+from ...layers import BatchNorm, Conv2d, ConvTranspose2d, ReLU, Softmax
 from ...walk import gradient_rule
 from ..case import ACTIVATIONS, LINEAR, POOLING, Case, array
 from ..conventions import w_squared_with_bias
@@ -207,7 +207,7 @@ def _excitation(case: Case) -> list[Comparison]:
         return _theirs_here(case, rules, "one")
 
     why = how = ""
-    if case.has(LeakyReLU, Tanh, Sigmoid):  # where passing and the gradient differ
+    if case.has(*(kind for kind in ACTIVATIONS if kind is not ReLU)):  # where passing and the gradient differ
         why = " It has no rule for activation functions: their gradient multiplies the signal, and nnlite passes it on."
         how = ", the gradient at activation functions"
     row = Comparison(
