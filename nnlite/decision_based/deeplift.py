@@ -155,11 +155,12 @@ def _nonlinear(layer: Layer, r_j: Any, r_k: np.ndarray, parts: Pair | None) -> L
         found = partial(_rescale, r_j=r_j, r_k=r_k)
     else:
         found = partial(_reveal_cancel, r_j=r_j, r_k=r_k, parts=parts)
+    return partial(_of_one, found=found, r_k=r_k)
 
-    def of_one(layer: Layer, a_j: Any, a_k: np.ndarray, m: np.ndarray | Pair) -> Any:
-        return found(layer, a_j, a_k, _single(m, a_k - r_k))
 
-    return of_one
+def _of_one(layer: Layer, a_j: Any, a_k: np.ndarray, m: np.ndarray | Pair, *, found: LocalRule, r_k: np.ndarray) -> Any:
+    """`found`, given one multiplier for each output."""
+    return found(layer, a_j, a_k, _single(m, a_k - r_k))
 
 
 def _single(m: np.ndarray | Pair, delta: np.ndarray) -> np.ndarray:

@@ -122,6 +122,7 @@ def _frame(frame: Frame, pool: _Pool) -> dict[str, Any]:
     return vars(frame) | {
         "geometry": vars(frame.geometry),
         "books": None if frame.books is None else frame.books._asdict(),
+        "branches": [each._asdict() for each in frame.branches],
         "arrays": {name: pool.array(np.asarray(values)) for name, values in frame.arrays.items()},
         "steps": [
             vars(step) | {"name": step.name, "sources": [pool.source(code) for code in step.sources]}

@@ -56,9 +56,10 @@ class Part(NamedTuple):
     lost: np.ndarray
 
     @property
-    def c(self) -> list[np.ndarray]:
-        """The slides' c, one array for each term, for those who look at it: R has it in it."""
-        return [layer.backward(self.a.astype(self.s.dtype, copy=False), self.s) for layer in self.layers]
+    def c(self) -> list[Any]:
+        """The slides' c, one array for each term (at a join a tuple of arrays), for those who look at it."""
+        a = each(partial(np.asarray, dtype=self.s.dtype), self.a)
+        return [layer.backward(a, self.s) for layer in self.layers]
 
     @property
     def stabilizer(self) -> np.ndarray:
