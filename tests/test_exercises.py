@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnlite.exercises import Exercise, Mistake, check, exercises, hint, solution
+from nnlite.exercises import check, exercises, hint, solution
+from nnlite.exercises.exercise import exercise
 from nnlite.exercises.verdict import judge
 
 FOLDER = Path(__file__).parents[1] / "lessons" / "exercises"
@@ -31,12 +32,14 @@ def test_the_solution_is_right(name):
 @every_exercise
 def test_the_usual_mistakes_are_caught_and_named(name):
     exercise = ALL[name]
-    assert len(exercise.mistakes) >= 3
-    for mistake in exercise.mistakes:
-        verdict = check(name, given(exercise, mistake.answer))
-        assert not verdict
-        assert mistake.advice in str(verdict)
-        assert re.search(r"nnlite has|expected|stopped with|changes the array|returns nothing", str(verdict))
+    with np.errstate(all="ignore"):
+        advice = list(exercise.wrong(exercise.cases[0]))
+        assert len(advice) >= 3
+        for says in advice:
+            verdict = check(name, given(exercise, lambda *case, says=says: exercise.wrong(case)[says]))
+            assert not verdict
+            assert says in str(verdict)
+            assert re.search(r"nnlite has|expected|stopped with|changes the array|returns nothing", str(verdict))
 
 
 @every_exercise
@@ -47,6 +50,7 @@ def test_an_exercise_has_a_question_and_hints(name):
     assert hint(name) == f"1. {exercise.hints[0]}"
     assert hint(name, len(exercise.hints)).count("\n") >= len(exercise.hints) - 1
     assert "def " in solution(name)
+    assert '"""' not in solution(name)
 
 
 @every_exercise
@@ -79,15 +83,17 @@ def test_every_stub_is_still_to_be_done():
 
 # ------------------------------------------------------------------------------------------------ the verdict
 
-double = Exercise(
-    name="double",
-    lesson=0,
-    question="2 a?",
-    answer=lambda a: 2 * a,
-    cases=lambda: [(np.array([1.0, 2.0]),), (np.array([[0.0, -3.0]]),)],
-    hints=("Add it to itself.",),
-    mistakes=(Mistake(lambda a: a * a, "You squared it."),),
-)
+
+@exercise([(np.array([1.0, 2.0]),), (np.array([[0.0, -3.0]]),)])
+def double(a):
+    """2 a?
+
+    1. Add it to itself.
+    """
+    return 2 * a
+
+
+double.mistakes = lambda answer, a: {"You squared it.": a * a}
 
 
 def in_place(a):

@@ -268,6 +268,7 @@ def input_and_signal(layer, shape, dtype=np.float64):
 
 
 def test_the_list_above_has_every_kind_of_layer_that_reads_one_activation():
+    """Joins and constants are those of tests/test_branches.py."""
     kinds = {name for name, kind in KINDS.items() if kind.reads == 1}
     assert {type(layer).__name__ for layer, _ in EVERY.values()} == {*kinds, "BatchNormInTraining"}
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from nnlite import Network, load, storage
-from nnlite.layers import BatchNorm, Conv2d, Dense, Dropout, Flatten, MaxPool2d, ReLU
-from nnlite.training import SGD, AdamW, Constant, Fit, OneCycle, accuracy, fit
+from nnlite.layers import BatchNorm, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool, MaxPool2d, ReLU, Residual
+from nnlite.training import SGD, AdamW, Constant, Fit, OneCycle, accuracy, fit, gradient_check
+from nnlite.training.batchnorm import in_training
 
 numbers = np.random.default_rng(0)
 
@@ -71,6 +72,22 @@ def test_the_steps_are_those_of_torch(optimizer: SGD) -> None:
     for one, other, count in zip(measured, running, (70 * 36, 70 * 16, 70), strict=True):
         np.testing.assert_allclose(one.mean, other.running_mean.numpy(), rtol=1e-10, atol=1e-10)
         np.testing.assert_allclose(one.var, other.running_var.numpy() * (count - 1) / count, rtol=1e-10)
+
+
+def test_a_residual_network_trains() -> None:
+    """The gradients of the steps, and mean and variance of what the BatchNorms within the branch read in one batch."""
+    rng, (x, labels) = np.random.default_rng(3), digits()
+    convolutions = [Conv2d(rng.normal(size=(4, c, 3, 3)), padding=1) for c in (1, 4, 4)]
+    branch = Residual([convolutions[1], fresh(4), ReLU(), convolutions[2], fresh(4)])
+    start = Network([convolutions[0], branch, ReLU(), GlobalAvgPool(), Flatten(), Dense(rng.normal(size=(4, 3)))])
+    assert gradient_check(in_training(start), x[:5]) < 1e-6
+    trained = train(start, x, labels, batch_size=70).network
+    a = in_training(trained).forward(x)
+    for l, norm in enumerate(trained):
+        if isinstance(norm, BatchNorm):
+            np.testing.assert_allclose(norm.mean, trained.read(l, a).mean(axis=(0, 2, 3)), rtol=1e-10, atol=1e-12)
+            np.testing.assert_allclose(norm.var, trained.read(l, a).var(axis=(0, 2, 3)), rtol=1e-10)
+    assert (trained.wires, trained.names) == (start.wires, start.names)
 
 
 @pytest.mark.parametrize("shape", [(4,), (4, 5, 6)], ids=["vectors", "images"])

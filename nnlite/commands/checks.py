@@ -1,6 +1,7 @@
 """What the subcommands share: where a digit and a network come from, and whether an output can be written."""
 
 import re
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -46,11 +47,16 @@ def network(name: str, option: str = "--model") -> Network:
     known = dict.fromkeys(models.NAMES + models.MEMBERS)
     if name in known:
         return models.load(name)
+    saved(name, option, known)
+    return load(name)
+
+
+def saved(name: str, option: str, known: Iterable[str], what: str = "network") -> None:
+    """Refuse what is neither a known name nor a file."""
     if not Path(name).is_file():
         raise ValueError(
-            f"{option} takes {', '.join(known)} or a saved network (.npz); there is no {name!r}, nor such a file."
+            f"{option} takes {', '.join(known)} or a saved {what} (.npz); there is no {name!r}, nor such a file."
         )
-    return load(name)
 
 
 def neuron(text: str) -> tuple[str, tuple[int, ...]]:

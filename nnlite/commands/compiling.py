@@ -12,13 +12,6 @@ WORTH_A_LINE = 1.0
 """Seconds."""
 
 
-def option(parser: argparse.ArgumentParser) -> None:
-    """Declare --no-compile."""
-    parser.add_argument(
-        "--no-compile", dest="compile", action="store_false", help="run the network layer by layer, for less at first"
-    )
-
-
 def prepared(network: Network, options: argparse.Namespace) -> Network:
     """The network, compiled unless --no-compile is given."""
     return network.compile() if options.compile else network

@@ -15,7 +15,6 @@ examples:
 """
 
 import argparse
-import io
 import sys
 from pathlib import Path
 
@@ -25,6 +24,8 @@ from .. import Network, pictures, storage
 from ..model_based.ascent import moved
 from ..model_based.deepdream import deepdream, resized
 from . import checks, compiling
+from .options import declare, given
+from .page import png
 
 SMALLEST, LARGEST = 256, 640
 """Pixels of the longer side, where --size does not say."""
@@ -35,21 +36,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE", help="a picture, or a number as in textures:3")
     parser.add_argument("--layer", required=True, help="the layer whose activations grow, such as relu3")
     parser.add_argument("--channel", type=int, help="one channel of it (default: all)")
-    parser.add_argument(
-        "--model", default="colour_net", help="a network by name, or a saved .npz (default: colour_net)"
-    )
-    parser.add_argument("--octaves", type=int, default=4, help="in how many sizes (default: 4)")
-    parser.add_argument("--scale", type=float, default=1.4, help="from one size to the next (default: 1.4)")
-    parser.add_argument("--steps", type=int, default=10, help="steps for each size (default: 10)")
-    parser.add_argument("--rate", type=float, default=0.01, help="how far a step moves a pixel (default: 0.01)")
-    parser.add_argument("--jitter", type=int, default=8, help="moved by up to so many pixels (default: 8)")
+    declare(parser, "--model", default="colour_net")
+    declare(parser, "--octaves", default=4, help="in how many sizes")
+    declare(parser, "--scale", default=1.4, help="from one size to the next")
+    declare(parser, "--steps", default=10, help="steps for each size")
+    declare(parser, "--rate", default=0.01, help="how far a step moves a pixel")
+    declare(parser, "--jitter", default=8, help="moved by up to so many pixels")
     parser.add_argument("--tile", type=int, help="in tiles of about so many pixels, for less memory (default: whole)")
-    parser.add_argument("--seed", type=int, default=0, help="of the jitter (default: 0)")
+    declare(parser, "--seed", default=0, help="of the jitter")
     parser.add_argument(
         "--size", type=int, help=f"pixels of the longer side (default: its own, from {SMALLEST} to {LARGEST})"
     )
-    compiling.option(parser)
-    parser.add_argument("--out", required=True, type=Path, help="the dream (.png)")
+    declare(parser, "--no-compile")
+    declare(parser, "--out", required=True, help="the dream (.png)")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -59,8 +58,7 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError(f"--size takes a positive integer, got {options.size}.")
     network = compiling.prepared(checks.network(options.model), options)
     x = _to_network(_colours(options.image, options.size), network)
-    same = ("channel", "octaves", "scale", "steps", "rate", "jitter", "tile")
-    settings = {name: getattr(options, name) for name in same}
+    settings = given(options, "channel", "octaves", "scale", "steps", "rate", "jitter", "tile")
     dream = deepdream(network, x, options.layer, **settings, rng=options.seed, progress=sys.stderr.isatty())
     before, after = dream.activity[:, 0]
     what = options.layer if options.channel is None else f"channel {options.channel} of {options.layer}"
@@ -94,9 +92,5 @@ def _to_network(colours: np.ndarray, network: Network) -> np.ndarray:
 
 
 def _save(path: Path, x: np.ndarray) -> None:
-    from PIL import Image
-
     pixels = np.round(x * 255).astype(np.uint8).transpose(1, 2, 0)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels if len(x) == 3 else pixels[..., 0]).save(buffer, "PNG")
-    storage.write_bytes(path, buffer.getvalue())
+    storage.write_bytes(path, png(pixels if len(x) == 3 else pixels[..., 0]))

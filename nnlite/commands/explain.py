@@ -15,7 +15,7 @@ examples:
 """
 
 import argparse
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,18 +25,16 @@ from ..decision_based.registry import MEANINGS, METHODS, divided, explain
 from ..decision_based.target import explained
 from ..training import softmax
 from . import checks, outputs
+from .options import check_method, declare
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("image", metavar="IMAGE", help="a picture, or a number as in uci:17, textures:3")
-    parser.add_argument("--model", default="lenet", help="a network by name, or a saved .npz (default: lenet)")
-    parser.add_argument(
-        "--method", default="lrp-montavon2019", metavar="METHOD",
-        help=f"one of {', '.join(METHODS)} (default: lrp-montavon2019)",
-    )  # fmt: skip
+    declare(parser, "--model", default="lenet")
+    declare(parser, "--method", default="lrp-montavon2019", help=f"one of {', '.join(METHODS)}")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--target", type=int, help="the class to explain (default: the predicted one)")
+    declare(what, "--target")
     what.add_argument(
         "--neuron", metavar="LAYER:INDEX", help="explain a hidden neuron instead, such as conv2:7 or conv2:7,3,4"
     )
@@ -46,17 +44,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--invert", action="store_true", default=None, help="the digit is dark on light (default: found out)"
     )
     ink.add_argument("--no-invert", action="store_false", dest="invert", help="the digit is light on dark")
-    parser.add_argument("--folder", help="where MNIST lies (default: $NNLITE_DATA, or ~/.cache/nnlite)")
-    parser.add_argument(
-        "--out", required=True, type=Path, help="the picture (.png, .pdf, .svg), or the relevance itself (.npy)"
-    )
+    declare(parser, "--folder")
+    declare(parser, "--out", required=True, help="the picture (.png, .pdf, .svg), or the relevance itself (.npy)")
 
 
 def run(options: argparse.Namespace) -> None:
     """Explain, print the decision and its books, write the picture."""
     checks.figure_output(options.out)
-    if options.method not in METHODS:
-        raise ValueError(f"--method takes one of {', '.join(METHODS)}, got {options.method}.")
+    check_method(options.method)
     method = METHODS[options.method]
     network = checks.network(options.model)
     x, label = checks.picture(options.image, network, options.invert, options.folder)
@@ -87,11 +82,8 @@ def run(options: argparse.Namespace) -> None:
         print(f"note       {note}")
     if ledger is not None:
         print(ledger)
-    if options.out.suffix.lower() == ".npy":
-        outputs.array(options.out, R)
-    else:
-        _draw(options.out, x, predicted.partition(",")[0], R, float(f.score[0]), f"why {what}?  {options.method}")
-    print(f"written    {options.out}")
+    shown = (x, predicted.partition(",")[0], R, float(f.score[0]), f"why {what}?  {options.method}")
+    outputs.figure_or_array(options.out, R, lambda: _drawn(*shown))
 
 
 def _as_picture(R: np.ndarray) -> np.ndarray:
@@ -99,11 +91,11 @@ def _as_picture(R: np.ndarray) -> np.ndarray:
     return R.sum(axis=0) if R.ndim == 3 else np.atleast_2d(R)
 
 
-def _draw(path: Path, x: np.ndarray, predicted: str, R: np.ndarray, score: float, title: str) -> None:
+def _drawn(x: np.ndarray, predicted: str, R: np.ndarray, score: float, title: str) -> Any:
     import matplotlib.pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.8), layout="constrained")
     pictures.image(x[0], left, title=f"what the network saw\npredicted {predicted}")
     over = x[0] if len(x[0]) == 3 and R.shape[2:] == x.shape[2:] else None
     pictures.heatmap(_as_picture(R[0]), right, score=score, title=title, over=over)
-    outputs.figure(path, figure)
+    return figure

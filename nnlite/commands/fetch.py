@@ -11,12 +11,13 @@ import argparse
 from pathlib import Path
 
 from .. import datasets
+from .options import declare
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("dataset", choices=["mnist"], help="the data set")
-    parser.add_argument("--folder", help="where to keep it (default: $NNLITE_DATA, or ~/.cache/nnlite)")
+    declare(parser, "--folder", help="where to keep it (default: $NNLITE_DATA, or ~/.cache/nnlite)")
 
 
 def run(options: argparse.Namespace) -> None:

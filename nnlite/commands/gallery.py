@@ -18,17 +18,16 @@ import numpy as np
 
 from .. import storage
 from ..templates import filled, text
-from . import checks, compiling
+from . import checks
+from .options import declare
 from .page import PIXELS, document, grey, typeset
 from .prototypes import JUDGES, SEARCHED, FormResult, rows
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    compiling.option(parser)
-    parser.add_argument(
-        "--out", type=Path, default=Path("nnlite-gallery"), help="the folder for gallery.html (default: nnlite-gallery)"
-    )
+    declare(parser, "--no-compile")
+    declare(parser, "--out", default=Path("nnlite-gallery"), help="the folder for gallery.html")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -29,6 +29,7 @@ from ..model_based.prototype import OBJECTIVES, Prototype
 from ..model_based.starts import STARTS, Images
 from ..pictures import sheet
 from . import checks, compiling, outputs
+from .options import declare, given
 from .prototypes import JUDGES, Judgement, judged
 
 FORMS: dict[str, tuple[Callable[..., Prototype], str]] = {
@@ -45,12 +46,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--class", required=True, dest="classes", metavar="CLASS", help="a class, several as in 4,9, or all"
     )
-    parser.add_argument("--form", choices=FORMS, default="general", help="which of the three (default: general)")
+    declare(parser, "--form", choices=FORMS, default="general", help="which of the three")
     parser.add_argument(
         "--start", choices=STARTS, help="where the search begins: random noise, a random image of the class, the mean "
         "image of the class; in code space their codes (default: noise; expert and code: mean)",
     )  # fmt: skip
-    parser.add_argument("--model", default="lenet", help="a network by name, or a saved .npz (default: lenet)")
+    declare(parser, "--model", default="lenet")
     parser.add_argument(
         "--expert", help=f"one of {', '.join(experts.NAMES)}, or a saved .npz; with --form expert (default: ppca)"
     )
@@ -58,24 +59,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--generator", help=f"one of {', '.join(generators.NAMES)}, or a saved .npz; with --form code (default: vae)"
     )
     parser.add_argument("--weight", type=float, help="of the second term (default: general 0.001, expert 1, code 0.2)")
-    parser.add_argument(
-        "--objective", choices=OBJECTIVES, help="of the first term (default: log_probability; code: score)"
-    )
+    declare(parser, "--objective", choices=OBJECTIVES, help="of the first term (default: log_probability; code: score)")
     parser.add_argument("--steps", type=int, help="steps of Adam (default: 200)")
     parser.add_argument("--rate", type=float, help="how long a step is (default: 0.05)")
     parser.add_argument("--jitter", type=int, help="the image is moved by up to so many pixels (default: 0)")
     parser.add_argument(
         "--blur", type=float, help="it is smoothed by so many pixels after each step; not in code space (default: 0)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of noise, image and jitter (default: 0)")
-    parser.add_argument(
-        "--judge", help="a network by name, or a saved .npz (default: lenet-1, if it takes such images)"
-    )
-    compiling.option(parser)
+    declare(parser, "--seed", default=0, help="of noise, image and jitter")
+    declare(parser, "--judge", help="a network by name, or a saved .npz (default: lenet-1, if it takes such images)")
+    declare(parser, "--no-compile")
     parser.add_argument("--film", type=Path, metavar="FILE", help="the way from the start to the result (.gif)")
-    parser.add_argument(
-        "--out", required=True, type=Path, help="the picture (.png, .pdf, .svg), or the images themselves (.npy)"
-    )
+    declare(parser, "--out", required=True, help="the picture (.png, .pdf, .svg), or the images themselves (.npy)")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -98,25 +93,20 @@ def run(options: argparse.Namespace) -> None:
     if options.film is not None and found.trajectory is not None:
         outputs.film(options.film, _frames(found.trajectory))
         print(f"written    {options.film}")
-    if options.out.suffix.lower() == ".npy":
-        outputs.array(options.out, found.x)
-    else:
-        outputs.figure(options.out, _drawn(found, climbed, judge, verdict))
-    print(f"written    {options.out}")
+    outputs.figure_or_array(options.out, found.x, lambda: _drawn(found, climbed, judge, verdict))
 
 
 def _searched(options: argparse.Namespace, network: Network) -> tuple[Prototype, str]:
     """What the search comes to, and what was climbed, in words."""
     form, formula = FORMS[options.form]
-    names = ("start", "weight", "objective", "steps", "rate", "jitter", "blur")
-    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    if options.form == "code" and "blur" in given:
+    chosen = given(options, "start", "weight", "objective", "steps", "rate", "jitter", "blur")
+    if options.form == "code" and "blur" in chosen:
         raise ValueError("--blur smooths what is searched, and in code space that is a code; leave it out.")
     for name, its_form in (("expert", "expert"), ("generator", "code")):
         if getattr(options, name) is not None and options.form != its_form:
             raise ValueError(f"--{name} goes with --form {its_form}, and the form is {options.form}; leave one out.")
     expert, generator = options.expert or "ppca", options.generator or "vae"
-    settings = {name: one.default for name, one in inspect.signature(form).parameters.items()} | given
+    settings = {name: one.default for name, one in inspect.signature(form).parameters.items()} | chosen
     what: tuple[Any, ...] = (network, _classes(options.classes))
     if options.form == "expert":
         what += (_expert(expert),)
@@ -124,7 +114,7 @@ def _searched(options: argparse.Namespace, network: Network) -> tuple[Prototype,
         what += (generators.load(generator),)
     images = _images(network) if settings["start"] != "noise" else None
     keep, progress = options.film is not None, sys.stderr.isatty()
-    found = form(*what, **given, images=images, rng=options.seed, keep=keep, progress=progress)
+    found = form(*what, **chosen, images=images, rng=options.seed, keep=keep, progress=progress)
     climbed = formula.format(
         f=SYMBOLS[settings["objective"]],
         weight=settings["weight"],
@@ -147,10 +137,7 @@ def _classes(text: str) -> str | list[int]:
 def _expert(name: str) -> experts.Expert:
     if name in experts.NAMES:
         return experts.fitted(name, progress=sys.stderr.isatty())
-    if not Path(name).is_file():
-        raise ValueError(
-            f"--expert takes {', '.join(experts.NAMES)} or a saved one (.npz); there is no {name!r}, nor such a file."
-        )
+    checks.saved(name, "--expert", experts.NAMES, "one")
     return experts.load(name)
 
 

@@ -1,7 +1,7 @@
 """What the subcommands write: numbers, figures and films, each all at once or not at all."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,15 @@ def figure(path: Path, drawn: Any) -> None:
     drawn.savefig(buffer, format=path.suffix[1:].lower(), dpi=150)
     plt.close(drawn)
     storage.write_bytes(path, buffer.getvalue())
+
+
+def figure_or_array(path: Path, values: np.ndarray, drawn: Callable[[], Any]) -> None:
+    """The numbers where the path ends in .npy, else the figure that is drawn of them; and say so."""
+    if path.suffix.lower() == ".npy":
+        array(path, values)
+    else:
+        figure(path, drawn())
+    print(f"written    {path}")
 
 
 WIDTH = 560

@@ -46,8 +46,13 @@ def enlarged(pixels: np.ndarray, width: int) -> np.ndarray:
 
 def encoded(pixels: np.ndarray) -> str:
     """Pixels (H, W, 3) uint8 as the address of a picture that holds them."""
+    return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """Pixels (H, W, 3) or (H, W) uint8 as the bytes of a PNG."""
     from PIL import Image
 
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return buffer.getvalue()

@@ -71,30 +71,15 @@ def _confusion(case: Confusion) -> str:
     """The slides' "Label 1; predicted 6"."""
     before, after = case.masked.score_before[0], case.masked.score[0]
     digit, left = case.masked.whole[0, 0], case.masked.x[0, 0]
-    figures = [
-        figure(grey(digit), "the digit", f"label {case.label}, predicted {case.label}", "large"),
-        figure(
-            _png(pictures.plane(case.R[0]), PIXELS, digit),
-            "its relevance",
-            f"why {case.label}? score {before:.2f}",
-            "large",
-        ),
-        figure(grey(left), "pixels erased", f"label {case.label}; predicted {case.becomes}", "large"),
-        figure(
-            _png(pictures.plane(case.R_after[0]), PIXELS, left),
-            "why now",
-            f"why {case.becomes}? {case.label} is at {after:.2f}",
-            "large",
-        ),
-    ]
-    return _part(
-        "confusion",
-        label=case.label,
-        becomes=case.becomes,
-        pixels=case.pixels,
-        number=case.number,
-        figures="".join(figures),
+    shown = (
+        (grey(digit), "the digit", f"label {case.label}, predicted {case.label}"),
+        (_map(case.R[0], digit), "its relevance", f"why {case.label}? score {before:.2f}"),
+        (grey(left), "pixels erased", f"label {case.label}; predicted {case.becomes}"),
+        (_map(case.R_after[0], left), "why now", f"why {case.becomes}? {case.label} is at {after:.2f}"),
     )
+    figures = "".join(figure(*one, "large") for one in shown)
+    facts = {name: getattr(case, name) for name in ("label", "becomes", "pixels", "number")}
+    return _part("confusion", **facts, figures=figures)
 
 
 def _why(q: Why) -> str:
@@ -107,9 +92,7 @@ def _why(q: Why) -> str:
         (q.R_rival, limit, f"Why {r}?<br>score {q.scores[r]:.2f}"),
         (q.R_predicted - q.R_rival, None, f"Why {c} and not {r}?<br>{q.scores[c] - q.scores[r]:.2f} ahead"),
     ):
-        figures.append(
-            figure(_png(pictures.plane(R), PIXELS, digit, scale), caption.replace("<br>", " "), caption, "large")
-        )
+        figures.append(figure(_map(R, digit, scale), caption.replace("<br>", " "), caption, "large"))
     return f"<div class=row>{''.join(figures)}</div>"
 
 
@@ -138,7 +121,7 @@ def _digit(digit: Digit) -> str:
 
 
 def _explained(digit: Digit, e: Explanation) -> str:
-    picture = _png(pictures.plane(e.R), PIXELS, digit.x[0, 0])
+    picture = _map(e.R, digit.x[0, 0])
     alt = f"{e.method.name} of {digit.source}:{digit.number}, {e.sum}"
     note = f"<br>{html.escape(e.note)}" if e.note else ""
     return figure(picture, alt, f"<code>{e.method.name}</code><br>{e.sum}{note}")
@@ -154,6 +137,10 @@ def _books(digit: Digit) -> str:
             cells = "".join(f"<td>{round(number, 4) + 0.0:.4f}</td>" for number in numbers)  # no −0.0000
             rows.append(f"<tr><td><code>{e.method.name}</code></td>{cells}<td>{e.ledger.error:.0e}</td></tr>")
     return _part("books", rows="".join(rows))
+
+
+def _map(R: np.ndarray, digit: np.ndarray, limit: float | None = None) -> str:
+    return _png(pictures.plane(R), PIXELS, digit, limit)
 
 
 def _png(R: np.ndarray, width: int, digit: np.ndarray | None = None, limit: float | None = None) -> str:

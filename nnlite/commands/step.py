@@ -22,23 +22,22 @@ from .. import storage
 from ..stepper import WALKS, comparison, page, record, text
 from ..stepper.terminal import WIDTH
 from . import checks
+from .options import declare
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("method", metavar="METHOD", help=f"one of {', '.join(WALKS)}")
-    parser.add_argument("--model", default="tiny", help="a network by name, or a saved .npz (default: tiny)")
-    parser.add_argument(
-        "--input", default="uci:17", metavar="IMAGE", help="a picture, or a number such as uci:17 (default: uci:17)"
-    )
-    parser.add_argument("--target", type=int, help="the class to explain (default: the predicted one)")
+    declare(parser, "--model", default="tiny")
+    declare(parser, "--input", default="uci:17", metavar="IMAGE", help="a picture, or a number such as uci:17")
+    declare(parser, "--target")
     parser.add_argument("--layer", help="show only this layer")
     parser.add_argument("--j", type=int, help="the input to show, counted row by row from 0")
     parser.add_argument("--k", type=int, help="the output to show, counted row by row from 0")
-    parser.add_argument("--top", type=int, default=3, help="how many terms of a sum are shown (default: 3)")
+    declare(parser, "--top", default=3, help="how many terms of a sum are shown")
     parser.add_argument("--compare", metavar="METHOD", help="another method, side by side with the first")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write one self-contained page instead")
-    parser.add_argument("--folder", help="where MNIST lies (default: $NNLITE_DATA, or ~/.cache/nnlite)")
+    declare(parser, "--folder")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -28,13 +28,12 @@ from .digits import (
     one_that_becomes_six,
     why,
 )
+from .options import declare
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "--out", type=Path, default=Path("nnlite-tour"), help="the folder for report.html (default: nnlite-tour)"
-    )
+    declare(parser, "--out", default=Path("nnlite-tour"), help="the folder for report.html")
 
 
 def run(options: argparse.Namespace) -> None:

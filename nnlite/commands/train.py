@@ -14,11 +14,11 @@ examples:
 
 import argparse
 import math
-from pathlib import Path
 
 from .. import models
 from ..model_based import generators
-from . import checks, compiling, train_classifier, train_generator, train_rbm
+from . import checks, train_classifier, train_generator, train_rbm
+from .options import declare, given
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,12 +26,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     names = (*models.NAMES, *generators.NAMES, "rbm")
     parser.add_argument("--model", required=True, choices=names, help="the network, generator or expert")
     parser.add_argument("--dataset", choices=list(models.IMAGES), help="the digits (default: the recipe's)")
-    parser.add_argument("--folder", help="where MNIST lies (default: $NNLITE_DATA, or ~/.cache/nnlite)")
+    declare(parser, "--folder")
     parser.add_argument("--epochs", type=int, help="how often through the digits (default: the recipe's)")
     parser.add_argument("--rate", type=float, help="the highest learning rate (default: the recipe's)")
     parser.add_argument("--seed", type=int, help="of the weights and the order of the digits (default: the recipe's)")
-    compiling.option(parser)
-    parser.add_argument("--out", required=True, type=Path, help="the file for the trained network (.npz)")
+    declare(parser, "--no-compile")
+    declare(parser, "--out", required=True, help="the file for the trained network (.npz)")
     parser.add_argument(
         "--resume",
         action="store_true",
@@ -42,25 +42,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train, and write the model with its measured quality."""
     checks.output(options.out, {".npz"})
-    for name, least in (("epochs", 1), ("seed", 0)):
-        value = getattr(options, name)
-        if value is not None and value < least:
-            raise ValueError(f"--{name} takes an integer from {least}, got {value}.")
+    least = {"epochs": 1, "seed": 0}
+    for name, value in given(options, *least).items():
+        if value < least[name]:
+            raise ValueError(f"--{name} takes an integer from {least[name]}, got {value}.")
     if options.rate is not None and not 0 < options.rate < math.inf:
         raise ValueError(f"--rate takes a finite number above 0, such as 0.002, got {options.rate}.")
     if options.model in models.NAMES:
         train = train_classifier.train
     else:
         train = train_generator.train if options.model in generators.NAMES else train_rbm.train
-        for name in ("dataset", "folder"):
-            if getattr(options, name) is not None:
-                raise ValueError(
-                    f"--{name} is for classifiers ({', '.join(models.NAMES)}); {options.model} learns from "
-                    f"strokes of a clean hand: leave out --{name}."
-                )
-    given = {name: getattr(options, name) for name in ("dataset", "epochs", "rate", "seed")}
-    given = {name: value for name, value in given.items() if value is not None}
+        for name in given(options, "dataset", "folder"):
+            raise ValueError(
+                f"--{name} is for classifiers ({', '.join(models.NAMES)}); {options.model} learns from "
+                f"strokes of a clean hand: leave out --{name}."
+            )
+    chosen = given(options, "dataset", "epochs", "rate", "seed")
     checkpoint = options.out.with_name(f"{options.out.name}.checkpoint")
-    quality = train(options, given, checkpoint)
+    quality = train(options, chosen, checkpoint)
     checkpoint.unlink(missing_ok=True)
     print(f"{options.out}: {quality}")

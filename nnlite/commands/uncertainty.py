@@ -15,7 +15,6 @@ examples:
 import argparse
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from ..uncertainty.explanations import explanations
 from ..uncertainty.panels import picture
 from ..uncertainty.shifts import rotated
 from . import checks, outputs
+from .options import check_method, declare
 
 DRAWS = 50
 EVIDENTIAL = "lenet_evidential"
@@ -38,28 +38,23 @@ SURE = 0.95
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("image", metavar="IMAGE", help="a picture, or a number as in strokes:54 or letters:3")
-    parser.add_argument(
-        "--model", default="lenet_dropout",
-        help='"ensemble", or a network with dropout or an evidential one, by name or as .npz (default: lenet_dropout)',
+    declare(
+        parser, "--model", default="lenet_dropout",
+        help='"ensemble", or a network with dropout or an evidential one, by name or as .npz',
     )  # fmt: skip
-    parser.add_argument(
-        "--method", default="lrp-epsilon", metavar="METHOD", help="as for `nnlite explain` (default: lrp-epsilon)"
-    )
+    declare(parser, "--method", default="lrp-epsilon", help="as for `nnlite explain`")
     parser.add_argument("--draws", type=int, help=f"how many draws of the dropout, from 2 (default: {DRAWS})")
     parser.add_argument("--seed", type=int, help="of the draws (default: 0)")
-    parser.add_argument("--target", type=int, help="the class to explain (default: the predicted one)")
+    declare(parser, "--target")
     parser.add_argument("--rotate", type=float, default=0.0, metavar="DEGREES", help="turn the digit first")
-    parser.add_argument("--folder", help="where MNIST lies (default: $NNLITE_DATA, or ~/.cache/nnlite)")
-    parser.add_argument(
-        "--out", required=True, type=Path, help="the picture (.png, .pdf, .svg), or the maps themselves (.npy)"
-    )
+    declare(parser, "--folder")
+    declare(parser, "--out", required=True, help="the picture (.png, .pdf, .svg), or the maps themselves (.npy)")
 
 
 def run(options: argparse.Namespace) -> None:
     """Predict, explain, print how sure both are, write the picture."""
     checks.figure_output(options.out)
-    if options.method not in METHODS:
-        raise ValueError(f"--method takes one of {', '.join(METHODS)}, got {options.method}.")
+    check_method(options.method)
     networks = _family(options)
     x, label = _picture(options, networks[0])
     x = rotated(x, options.rotate) if options.rotate else x
@@ -67,11 +62,7 @@ def run(options: argparse.Namespace) -> None:
     turned = f", turned by {options.rotate:g} degrees" if options.rotate else ""
     print(f"image      {options.image}" + ("" if label is None else f", a {label}") + turned)
     print("\n".join(said))
-    if options.out.suffix.lower() == ".npy":
-        outputs.array(options.out, maps)
-    else:
-        outputs.figure(options.out, draw())
-    print(f"written    {options.out}")
+    outputs.figure_or_array(options.out, maps, draw)
 
 
 def _family(options: argparse.Namespace) -> Networks:

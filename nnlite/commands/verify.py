@@ -29,6 +29,7 @@ from ..verify import Case, Report, chosen, compare, modules, theirs, vgg16
 from ..verify import report as reports
 from ..verify.examples import EXAMPLES, example
 from . import checks
+from .options import declare
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +43,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--torch", metavar="FILE.py:factory", help="a module of your own; the file is executed")
     parser.add_argument("--input", type=Path, metavar="X.npy", help="inputs (N, ...) (default: held-out digits)")
     parser.add_argument("--shape", metavar="3,32,32", help="the shape of one input, for seeded random inputs")
-    parser.add_argument("--samples", type=int, default=4, help="how many inputs (default: 4)")
-    parser.add_argument("--target", type=int, help="the class to explain (default: the predicted one)")
+    declare(parser, "--samples", default=4, help="how many inputs")
+    declare(parser, "--target")
     parser.add_argument("--method", help="this method only")
     parser.add_argument("--dtype", choices=["float64", "float32"], default="float64", help="(default: float64)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write verify.json and verify.html there")
@@ -86,22 +87,15 @@ def run(options: argparse.Namespace) -> None:
 
 def _files(options: argparse.Namespace) -> dict[str, Path | None]:
     """Where the results go; refused before any work if they cannot."""
-    files: dict[str, Path | None] = {"json": options.json, "page": options.page}
     if options.out is not None:
         if options.out.exists() and not options.out.is_dir():
             raise ValueError(f"--out takes a folder, and {options.out} is a file; for single files: --json, --page.")
         options.out.mkdir(parents=True, exist_ok=True)
-        files = {
-            "json": options.json or options.out / "verify.json",
-            "page": options.page or options.out / "verify.html",
-        }
+    files: dict[str, Path | None] = {}
     for name, ending in (("json", ".json"), ("page", ".html")):
-        path = files[name]
+        files[name] = path = getattr(options, name) or (options.out and options.out / f"verify{ending}")
         if path is not None:
-            try:
-                checks.output(path, {ending})
-            except ValueError as error:
-                raise ValueError(str(error).replace("--out", f"--{name}")) from None
+            checks.output(path, {ending}, f"--{name}")
     return files
 
 
@@ -123,9 +117,7 @@ def _network(name: str, samples: int) -> tuple[Network, np.ndarray | None]:
     if name in EXAMPLES:
         return example(name, samples)
     if name not in models.NAMES:
-        if not Path(name).is_file():
-            known = ", ".join((*models.NAMES, "vgg16", *EXAMPLES))
-            raise ValueError(f"--model takes {known} or a saved network (.npz); there is no {name!r}, nor such a file.")
+        checks.saved(name, "--model", (*models.NAMES, "vgg16", *EXAMPLES))
         return checks.network(name), None
     if name == "tiny":
         return models.load(name), models.digits("uci", "test")[0][:samples]

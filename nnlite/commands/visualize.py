@@ -18,7 +18,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from math import ceil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +32,7 @@ from ..model_based.penalties import TotalVariation, high_frequencies
 from ..model_based.receptive_field import receptive_field
 from ..model_based.transformations import Jitter, Rotation, Scaling
 from . import checks, compiling, outputs
+from .options import declare, given
 
 COLUMNS = 8
 Picture = tuple[np.ndarray, str]
@@ -47,31 +47,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--channel", type=int, help="the channel of the layer")
     which.add_argument("--all", action="store_true", help="all channels of the layer, as a sheet")
-    parser.add_argument("--model", default="lenet", help="a network by name, or a saved .npz (default: lenet)")
-    parser.add_argument(
-        "--objective", choices=("score", "log_probability"), default="score", help="of a class (default: score)"
-    )
-    parser.add_argument(
-        "--parameterization", choices=("fourier", "pixels"), default="fourier", help="what is moved (default: fourier)"
-    )
-    parser.add_argument("--jitter", type=int, default=2, help="moved by up to so many pixels (default: 2)")
-    parser.add_argument("--scale", type=float, default=0.1, help="enlarged by up to this share (default: 0.1)")
-    parser.add_argument("--rotate", type=float, default=10, help="turned by up to so many degrees (default: 10)")
-    parser.add_argument(
-        "--total-variation", type=float, default=0, help="weight of Σ (differences of neighbours)² (default: 0)"
-    )
-    parser.add_argument("--blur", type=float, default=0, help="weight of ‖x − blurred x‖² (default: 0)")
-    parser.add_argument("--count", type=int, default=1, help="how many images, each from other noise (default: 1)")
-    parser.add_argument("--diversity", type=float, default=0, help="how much they are pushed apart (default: 0)")
-    parser.add_argument("--steps", type=int, default=256, help="steps of Adam (default: 256)")
-    parser.add_argument("--rate", type=float, default=0.05, help="how long a step is (default: 0.05)")
-    parser.add_argument("--seed", type=int, default=0, help="of the noise and the transformations (default: 0)")
-    parser.add_argument("--held-out", type=int, default=1000, metavar="N", help="compare with so many (default: 1000)")
-    parser.add_argument("--examples", type=int, default=0, metavar="N", help="show the N best of them (default: 0)")
-    compiling.option(parser)
-    parser.add_argument(
-        "--out", required=True, type=Path, help="the picture (.png, .pdf, .svg), or the images themselves (.npy)"
-    )
+    declare(parser, "--model", default="lenet")
+    declare(parser, "--objective", choices=("score", "log_probability"), default="score", help="of a class")
+    declare(parser, "--parameterization", choices=("fourier", "pixels"), default="fourier", help="what is moved")
+    declare(parser, "--jitter", default=2, help="moved by up to so many pixels")
+    declare(parser, "--scale", default=0.1, help="enlarged by up to this share")
+    declare(parser, "--rotate", default=10.0, help="turned by up to so many degrees")
+    declare(parser, "--total-variation", default=0.0, help="weight of Σ (differences of neighbours)²")
+    declare(parser, "--blur", default=0.0, help="weight of ‖x − blurred x‖²")
+    declare(parser, "--count", default=1, help="how many images, each from other noise")
+    declare(parser, "--diversity", default=0.0, help="how much they are pushed apart")
+    declare(parser, "--steps", default=256, help="steps of Adam")
+    declare(parser, "--rate", default=0.05, help="how long a step is")
+    declare(parser, "--seed", default=0, help="of the noise and the transformations")
+    declare(parser, "--held-out", default=1000, metavar="N", help="compare with so many")
+    declare(parser, "--examples", default=0, metavar="N", help="show the N best of them")
+    declare(parser, "--no-compile")
+    declare(parser, "--out", required=True, help="the picture (.png, .pdf, .svg), or the images themselves (.npy)")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -94,14 +86,14 @@ def run(options: argparse.Namespace) -> None:
         best = None if images is None else dataset_examples(objective(network, target), images, shown)
         names = [name] * options.count
     _print(names, found, best, images)
-    if options.out.suffix.lower() == ".npy":
-        outputs.array(options.out, found.x)
-    else:
+
+    def drawn() -> Any:
         window = receptive_field(network, target)
         panels = _pictures(found, best if options.examples else None, images, options.all)
         together = 1 + options.examples if options.all else 1
-        outputs.figure(options.out, _drawn([(x[(..., *window)], text) for x, text in panels], name, together))
-    print(f"written    {options.out}")
+        return _drawn([(x[(..., *window)], text) for x, text in panels], name, together)
+
+    outputs.figure_or_array(options.out, found.x, drawn)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -131,8 +123,7 @@ def _target(options: argparse.Namespace, network: Network) -> tuple[Any, str]:
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
-    same = ("parameterization", "diversity", "steps", "rate")
-    return {name: getattr(options, name) for name in same} | {
+    return given(options, "parameterization", "diversity", "steps", "rate") | {
         "transformations": (Jitter(options.jitter), Scaling(options.scale), Rotation(options.rotate)),
         "penalties": [(options.total_variation, TotalVariation()), (options.blur, high_frequencies())],
         "rng": options.seed,

@@ -6,20 +6,18 @@
     hint("shares")              the first hint; hint("shares", 2) the first two
     solution("shares")          the answer, as code
 
-exercise.py    what an exercise is
+exercise.py    what an exercise is: a function, with its question and hints as docstring
 verdict.py     how an answer is judged
 lessonNN.py    the exercises of a lesson
 """
 
 import importlib
-import inspect
 import pkgutil
-import textwrap
 from functools import lru_cache
 from typing import Any
 
 from ..layers.arguments import is_integer
-from .exercise import Exercise, Mistake
+from .exercise import Exercise
 from .verdict import Verdict, judge
 
 
@@ -27,8 +25,8 @@ from .verdict import Verdict, judge
 def exercises() -> dict[str, Exercise]:
     """Every exercise by its name, in the order of the lessons."""
     files = sorted(info.name for info in pkgutil.iter_modules(__path__) if info.name.startswith("lesson"))
-    found = (exercise for file in files for exercise in importlib.import_module(f"{__name__}.{file}").EXERCISES)
-    return {exercise.name: exercise for exercise in found}
+    found = (one for file in files for one in vars(importlib.import_module(f"{__name__}.{file}")).values())
+    return {one.name: one for one in found if isinstance(one, Exercise)}
 
 
 def check(name: str, mine: Any) -> Verdict:
@@ -97,7 +95,7 @@ def solution(name: str) -> Text:
     def z_of_one_neuron() -> float:
         return 2.0 * 3.0 + 1.0 * -1.0 + -1.0
     """
-    return Text(textwrap.dedent(inspect.getsource(_named(name).answer)).rstrip())
+    return Text(_named(name).solution)
 
 
 def _named(name: str) -> Exercise:
@@ -106,4 +104,4 @@ def _named(name: str) -> Exercise:
     return exercises()[name]
 
 
-__all__ = ["Exercise", "Mistake", "Verdict", "check", "exercises", "hint", "solution"]
+__all__ = ["Exercise", "Verdict", "check", "exercises", "hint", "solution"]

@@ -4,15 +4,37 @@ import numpy as np
 
 from .. import datasets, models
 from ..decision_based import lrp
-from .exercise import Exercise, Mistake
+from .exercise import exercise
 
 
+@exercise([(np.array([1.0, 3.0, 2.0]),), (np.array([1000.0, 999.0, -1000.0]),)])
 def probabilities(scores: np.ndarray) -> np.ndarray:
+    """Write the softmax so that no score is too large for it: probabilities(scores) -> p, both (K,).
+
+    1. What happens to the fraction if every score is lowered by the same number?
+    2. e^(f − m) = e^f e^(−m): the factor cancels in the fraction. Choose m so that no power is large.
+    """
     powers = np.exp(scores - scores.max())
     return powers / powers.sum()
 
 
+probabilities.mistakes = lambda answer, scores: {
+    "e^1000 is too large for a float: it becomes infinity. Lower all scores first.": (
+        np.exp(scores) / np.exp(scores).sum()
+    ),
+    "These do not sum to 1. Divide by their sum.": np.exp(scores - scores.max()),
+    "Scores may be negative: take their exponentials first.": scores / scores.sum(),
+}
+
+
+@exercise()
 def runner_up() -> list[float]:
+    """Which class comes second for x[7:8], and by how much does its score lie below the first? Give [class,
+    difference], computed in float64.
+
+    1. np.argsort(scores) puts the largest last.
+    2. scores[first] − scores[second], with second = order[-2].
+    """
     network = models.load("lenet").astype(np.float64)
     x = datasets.strokes(10, seed=1)[0][7:8].astype(np.float64)
     scores = network.scores(x)[0]
@@ -20,17 +42,31 @@ def runner_up() -> list[float]:
     return [second, scores[first] - scores[second]]
 
 
+def _lenet_scores() -> np.ndarray:
+    network = models.load("lenet").astype(np.float64)
+    return network.scores(datasets.strokes(10, seed=1)[0][7:8].astype(np.float64))[0]
+
+
+runner_up.mistakes = lambda answer: {
+    "7 is the class that comes first. Which one comes after it?": [7, answer[1]],
+    "How far it lies below the first is a positive number.": [answer[0], -answer[1]],
+    "That is the last class.": [int(np.argsort(_lenet_scores())[0]), np.ptp(_lenet_scores())],
+}
+
+
+@exercise()
 def against_the_second() -> float:
+    """Explain the second class of x[7:8] with lrp.epsilon(0), in float64. What do its blue pixels, those with negative
+    relevance, sum to?
+
+    1. lrp.relevance(network, x, target=c, rules=lrp.epsilon(0)) explains class c.
+    2. R[R < 0] are the blue pixels.
+    """
     network = models.load("lenet").astype(np.float64)
     x = datasets.strokes(10, seed=1)[0][7:8].astype(np.float64)
     second = np.argsort(network.scores(x)[0])[-2]
     R = lrp.relevance(network, x, target=int(second), rules=lrp.epsilon(0))
     return R[R < 0].sum()
-
-
-def _lenet_scores() -> np.ndarray:
-    network = models.load("lenet").astype(np.float64)
-    return network.scores(datasets.strokes(10, seed=1)[0][7:8].astype(np.float64))[0]
 
 
 def _seven(target: int | None = None) -> np.ndarray:
@@ -40,57 +76,8 @@ def _seven(target: int | None = None) -> np.ndarray:
     return lrp.relevance(network, x, target, rules=lrp.epsilon(0))
 
 
-def _without_shift(scores: np.ndarray) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        return np.exp(scores) / np.exp(scores).sum()
-
-
-EXERCISES = (
-    Exercise(
-        name="probabilities",
-        lesson=0,
-        question="Write the softmax so that no score is too large for it: probabilities(scores) -> p, both (K,).",
-        answer=probabilities,
-        cases=lambda: [(np.array([1.0, 3.0, 2.0]),), (np.array([1000.0, 999.0, -1000.0]),)],
-        hints=(
-            "What happens to the fraction if every score is lowered by the same number?",
-            "e^(f − m) = e^f e^(−m): the factor cancels in the fraction. Choose m so that no power is large.",
-        ),
-        mistakes=(
-            Mistake(_without_shift, "e^1000 is too large for a float: it becomes infinity. Lower all scores first."),
-            Mistake(lambda scores: np.exp(scores - scores.max()), "These do not sum to 1. Divide by their sum."),
-            Mistake(lambda scores: scores / scores.sum(), "Scores may be negative: take their exponentials first."),
-        ),
-    ),
-    Exercise(
-        name="runner_up",
-        lesson=0,
-        question="Which class comes second for x[7:8], and by how much does its score lie below the first? "
-        "Give [class, difference], computed in float64.",
-        answer=runner_up,
-        value=True,
-        hints=("np.argsort(scores) puts the largest last.", "scores[first] − scores[second], with second = order[-2]."),
-        mistakes=(
-            Mistake(lambda: [7, runner_up()[1]], "7 is the class that comes first. Which one comes after it?"),
-            Mistake(lambda: [runner_up()[0], -runner_up()[1]], "How far it lies below the first is a positive number."),
-            Mistake(lambda: [int(np.argsort(_lenet_scores())[0]), np.ptp(_lenet_scores())], "That is the last class."),
-        ),
-    ),
-    Exercise(
-        name="against_the_second",
-        lesson=0,
-        question="Explain the second class of x[7:8] with lrp.epsilon(0), in float64. What do its blue pixels, those "
-        "with negative relevance, sum to?",
-        answer=against_the_second,
-        value=True,
-        hints=(
-            "lrp.relevance(network, x, target=c, rules=lrp.epsilon(0)) explains class c.",
-            "R[R < 0] are the blue pixels.",
-        ),
-        mistakes=(
-            Mistake(lambda: _seven()[_seven() < 0].sum(), "That is the heatmap of the first class. Give target=."),
-            Mistake(lambda: -against_the_second(), "Blue pixels lowered the score: their sum is negative."),
-            Mistake(lambda: _seven(int(runner_up()[0])).sum(), "That is the sum of all pixels, the red ones too."),
-        ),
-    ),
-)
+against_the_second.mistakes = lambda answer: {
+    "That is the heatmap of the first class. Give target=.": _seven()[_seven() < 0].sum(),
+    "Blue pixels lowered the score: their sum is negative.": -answer,
+    "That is the sum of all pixels, the red ones too.": _seven(int(runner_up()[0])).sum(),
+}

@@ -2,43 +2,27 @@
 
 import numpy as np
 
-from .exercise import Exercise, Mistake
+from .exercise import exercise
+from .lesson06 import lrp_epsilon
 
 
+@exercise()
 def z_bounds_by_hand() -> list[float]:
+    """A neuron looks at the pixels (1, 0, 0), which lie in [0, 1], with the weights (2, −1, 3). It has the relevance 6.
+    Which shares does z^B give the three pixels? Give them as a list.
+
+    1. Where w > 0 the term is (x − 0) w; where w < 0 it is (x − 1) w.
+    2. The terms are 1 · 2, (0 − 1) · (−1) and 0 · 3. Divide 6 in proportion to them.
+    """
     return [4.0, 2.0, 0.0]
 
 
-def z_bounds(x: np.ndarray, W: np.ndarray, R: np.ndarray, low: float, high: float) -> np.ndarray:
-    plus, minus = np.maximum(W, 0), np.minimum(W, 0)
-    z = (x - low) @ plus + (x - high) @ minus
-    s = R / z
-    return (x - low) * (plus @ s) + (x - high) * (minus @ s)
-
-
-def alpha_beta(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, alpha: float, beta: float) -> np.ndarray:
-    p = a[:, None] * W
-    plus, minus = np.maximum(p, 0), np.minimum(p, 0)
-    sum_plus, sum_minus = plus.sum(axis=0) + np.maximum(b, 0), minus.sum(axis=0) + np.minimum(b, 0)
-    return (alpha * plus / sum_plus - beta * minus / sum_minus) @ R
-
-
-def ledger_line(
-    a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float
-) -> tuple[float, float, float]:
-    z = a @ W + b
-    stabilizer = epsilon * np.where(z >= 0, 1, -1)
-    s = R / (z + stabilizer)
-    return (a * (W @ s)).sum(), (b * s).sum(), (stabilizer * s).sum()
-
-
-def lrp_residual(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> np.ndarray:
-    z = a @ W + b
-    branch = np.maximum(z, 0)
-    out = a + branch
-    s = np.where(out > 0, R / np.where(out > 0, out, 1), 0)
-    s_branch = branch * s / (z + epsilon * np.where(z >= 0, 1, -1))
-    return a * s + a * (W @ s_branch)
+z_bounds_by_hand.mistakes = lambda answer: {
+    "That is x_j w_j, LRP-0. A negative weight measures from the high bound.": [6.0, 0.0, 0.0],
+    "These are the terms q_j. Divide by their sum, 3, and multiply by R = 6.": [2.0, 1.0, 0.0],
+    "You exchanged the bounds: a positive weight measures from the low one.": [0.0, 0.0, 6.0],
+    "That is the flat rule. z^B looks at the pixels and at the weights.": [2.0, 2.0, 2.0],
+}
 
 
 def _pixels() -> list[tuple]:
@@ -52,6 +36,31 @@ def _pixels() -> list[tuple]:
     return cases
 
 
+@exercise(_pixels())
+def z_bounds(x: np.ndarray, W: np.ndarray, R: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Write z^B for a dense layer: z_bounds(x, W, R, low, high) -> R_j. Shapes: x (J,), W (J, K), R (K,); low and high
+    are numbers.
+
+    1. Cut the weights in two: np.maximum(W, 0) and np.minimum(W, 0).
+    2. z is (x − low) through the first plus (x − high) through the second.
+    3. Steps 3 and 4 have two terms as well: each goes back through its own weights and is multiplied by its own input,
+       x − low or x − high.
+    """
+    plus, minus = np.maximum(W, 0), np.minimum(W, 0)
+    z = (x - low) @ plus + (x - high) @ minus
+    s = R / z
+    return (x - low) * (plus @ s) + (x - high) * (minus @ s)
+
+
+z_bounds.mistakes = lambda answer, x, W, R, low, high: {
+    "You exchanged the bounds: x − low belongs to the positive weights.": z_bounds(x, W, R, high, low),
+    "That is LRP-0: the bounds are missing.": x * (W @ (R / (x @ W))),
+    "Step 4 multiplies by x. Multiply each term by what went in: x − low, and x − high.": (
+        x * (W @ (R / ((x - low) @ np.maximum(W, 0) + (x - high) @ np.minimum(W, 0))))
+    ),
+}
+
+
 def _layers(*last: float) -> list[tuple]:
     """Two dense layers with biases of both signs, inputs of both signs, and z of both signs."""
     cases = []
@@ -63,23 +72,19 @@ def _layers(*last: float) -> list[tuple]:
     return cases
 
 
-def _blocks() -> list[tuple]:
-    """Residual blocks with ReLUs on and off; in the second nothing at all comes out of the first neuron."""
-    cases = []
-    for seed in (0, 1):
-        rng = np.random.default_rng(seed)
-        cases.append((np.abs(rng.normal(size=4)), rng.normal(size=(4, 4)), rng.normal(size=4), rng.normal(size=4), 0.1))
-    a, W = cases[1][:2]
-    a[0], W[:, 0], cases[1][2][0] = 0.0, -np.abs(W[:, 0]), -0.5
-    return cases
+@exercise(_layers(2.0, 1.0))
+def alpha_beta(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, alpha: float, beta: float) -> np.ndarray:
+    """Write αβ for a dense layer: alpha_beta(a, W, b, R, alpha, beta) -> R_j. Shapes: a (J,), W (J, K), b (K,), R (K,).
+    Some a are negative. No sum is zero.
 
-
-def _without_bounds(x: np.ndarray, W: np.ndarray, R: np.ndarray, low: float, high: float) -> np.ndarray:
-    return x * (W @ (R / (x @ W)))
-
-
-def _times_x(x: np.ndarray, W: np.ndarray, R: np.ndarray, low: float, high: float) -> np.ndarray:
-    return x * (W @ (R / ((x - low) @ np.maximum(W, 0) + (x - high) @ np.minimum(W, 0))))
+    1. Make all products first: a[:, None] * W has the shape (J, K).
+    2. Cut the products by their sign, and add each kind over j.
+    3. The positive sum also holds max(b, 0), the negative one min(b, 0).
+    """
+    p = a[:, None] * W
+    plus, minus = np.maximum(p, 0), np.minimum(p, 0)
+    sum_plus, sum_minus = plus.sum(axis=0) + np.maximum(b, 0), minus.sum(axis=0) + np.minimum(b, 0)
+    return (alpha * plus / sum_plus - beta * minus / sum_minus) @ R
 
 
 def _weights_cut(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, alpha: float, beta: float) -> np.ndarray:
@@ -95,162 +100,111 @@ def _whole_bias(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, alph
     return (alpha * plus / (plus.sum(axis=0) + b) - beta * minus / (minus.sum(axis=0) + b)) @ R
 
 
-def _rest_to_bias(
+alpha_beta.mistakes = lambda answer, a, W, b, R, alpha, beta: {
+    "Both sums hold the whole bias. Its positive part belongs to Σ⁺, the other to Σ⁻.": (
+        _whole_bias(a, W, b, R, alpha, beta)
+    ),
+    "The bias is missing in the sums. It gets no input, but it takes its share.": alpha_beta(a, W, 0, R, alpha, beta),
+    "The second part is subtracted: α − β = 1. (Bach's eq. 60 adds it, with a negative β.)": (
+        alpha_beta(a, W, b, R, alpha, -beta)
+    ),
+    "You cut the weights. A negative input times a negative weight is a positive product: cut those.": (
+        _weights_cut(a, W, b, R, alpha, beta)
+    ),
+}
+
+
+@exercise(_layers(0.25))
+def ledger_line(
     a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float
 ) -> tuple[float, float, float]:
-    inputs = ledger_line(a, W, b, R, epsilon)[0]
-    return inputs, R.sum() - inputs, 0.0
+    """Write one line of the ledger for a dense layer under LRP-ε: ledger_line(a, W, b, R, epsilon) -> (to the inputs,
+    to the bias, to ε), three numbers that add up to Σ R.
+
+    1. Compute s as in LRP-ε. R = s · (z + ε sgn z), and z = Σ a_j w_jk + b.
+    2. What a term of the denominator gets is that term times s.
+    3. To the bias: (b * s).sum(). To ε: (ε sgn(z) * s).sum().
+    """
+    z = a @ W + b
+    stabilizer = epsilon * np.where(z >= 0, 1, -1)
+    s = R / (z + stabilizer)
+    return (a * (W @ s)).sum(), (b * s).sum(), (stabilizer * s).sum()
 
 
-def _unsigned(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> tuple[float, float, float]:
+def _unsigned(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> tuple:
     inputs, bias, _ = ledger_line(a, W, b, R, epsilon)
     z = a @ W + b
     return inputs, bias, (epsilon * R / (z + epsilon * np.where(z >= 0, 1, -1))).sum()
 
 
-def _share_of_z(
-    a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float
-) -> tuple[float, float, float]:
+def _share_of_z(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> tuple:
     inputs, _, to_epsilon = ledger_line(a, W, b, R, epsilon)
     return inputs, (b / (a @ W + b) * R).sum(), to_epsilon
 
 
-def _dense(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> np.ndarray:
+ledger_line.mistakes = lambda answer, a, W, b, R, epsilon: {
+    "ε takes a share as well: not all that the inputs lack went to the bias.": (
+        (
+            answer[0],
+            answer[1] + answer[2],
+            0.0,
+        )
+    ),
+    "ε stands in the denominator with the sign of z. So does its share.": _unsigned(a, W, b, R, epsilon),
+    "The share of the bias is b / (z + ε sgn z) · R: the denominator is that of step 2.": (
+        _share_of_z(a, W, b, R, epsilon)
+    ),
+}
+
+
+def _blocks() -> list[tuple]:
+    """Residual blocks with ReLUs on and off; in the second nothing at all comes out of the first neuron."""
+    cases = []
+    for seed in (0, 1):
+        rng = np.random.default_rng(seed)
+        cases.append((np.abs(rng.normal(size=4)), rng.normal(size=(4, 4)), rng.normal(size=4), rng.normal(size=4), 0.1))
+    a, W = cases[1][:2]
+    a[0], W[:, 0], cases[1][2][0] = 0.0, -np.abs(W[:, 0]), -0.5
+    return cases
+
+
+@exercise(_blocks())
+def lrp_residual(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> np.ndarray:
+    """Write LRP for a residual block, out = a + ReLU(a @ W + b): lrp_residual(a, W, b, R, epsilon) -> R_j. Divide R
+    between the two terms of the sum in proportion to their values, and take the second part down through the dense
+    layer by LRP-ε. a ≥ 0; where out is 0, nothing is distributed.
+
+    1. The sum first: s = R / out. The first term gets a * s, the second ReLU(z) * s.
+    2. The ReLU passes its relevance. Below it is LRP-ε, as in lesson 06, with ReLU(z) * s instead of R.
+    3. Add what the two ways bring: a * s + a * (W @ s_branch). Guard the division where out is 0.
+    """
     z = a @ W + b
-    return a * (W @ (np.where(z > 0, R, 0) / (z + epsilon * np.where(z >= 0, 1, -1))))
-
-
-def _twice(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> np.ndarray:
-    return R + _dense(a, W, b, R, epsilon)
-
-
-def _halves(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> np.ndarray:
-    return R / 2 + _dense(a, W, b, R / 2, epsilon)
-
-
-def _one_step(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> np.ndarray:
-    W = W + np.eye(len(a))
-    z = a @ W + b
-    return a * (W @ (R / (z + epsilon * np.where(z >= 0, 1, -1))))
+    branch = np.maximum(z, 0)
+    out = a + branch
+    s = np.where(out > 0, R / np.where(out > 0, out, 1), 0)
+    s_branch = branch * s / (z + epsilon * np.where(z >= 0, 1, -1))
+    return a * s + a * (W @ s_branch)
 
 
 def _divided_by_zero(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> np.ndarray:
     z = a @ W + b
     branch = np.maximum(z, 0)
-    with np.errstate(all="ignore"):
-        s = R / (a + branch)
-        return a * s + a * (W @ (branch * s / (z + epsilon * np.where(z >= 0, 1, -1))))
+    s = R / (a + branch)
+    return a * s + a * (W @ (branch * s / (z + epsilon * np.where(z >= 0, 1, -1))))
 
 
-EXERCISES = (
-    Exercise(
-        name="z_bounds_by_hand",
-        lesson=7,
-        question="A neuron looks at the pixels (1, 0, 0), which lie in [0, 1], with the weights (2, −1, 3). It has the "
-        "relevance 6. Which shares does z^B give the three pixels? Give them as a list.",
-        answer=z_bounds_by_hand,
-        value=True,
-        hints=(
-            "Where w > 0 the term is (x − 0) w; where w < 0 it is (x − 1) w.",
-            "The terms are 1 · 2, (0 − 1) · (−1) and 0 · 3. Divide 6 in proportion to them.",
-        ),
-        mistakes=(
-            Mistake(lambda: [6.0, 0.0, 0.0], "That is x_j w_j, LRP-0. A negative weight measures from the high bound."),
-            Mistake(lambda: [2.0, 1.0, 0.0], "These are the terms q_j. Divide by their sum, 3, and multiply by R = 6."),
-            Mistake(lambda: [0.0, 0.0, 6.0], "You exchanged the bounds: a positive weight measures from the low one."),
-            Mistake(lambda: [2.0, 2.0, 2.0], "That is the flat rule. z^B looks at the pixels and at the weights."),
-        ),
+def _branch(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> np.ndarray:
+    return lrp_epsilon(a, W, b, np.where(a @ W + b > 0, R, 0), epsilon)
+
+
+lrp_residual.mistakes = lambda answer, a, W, b, R, epsilon: {
+    "Both ways got all of R: the relevance doubles. Divide it between them.": R + _branch(a, W, b, R, epsilon),
+    "You gave a half to each way. Each gets in proportion to what it brought: a and ReLU(z).": (
+        R / 2 + _branch(a, W, b, R / 2, epsilon)
     ),
-    Exercise(
-        name="z_bounds",
-        lesson=7,
-        question="Write z^B for a dense layer: z_bounds(x, W, R, low, high) -> R_j. Shapes: x (J,), W (J, K), R (K,); "
-        "low and high are numbers.",
-        answer=z_bounds,
-        cases=_pixels,
-        hints=(
-            "Cut the weights in two: np.maximum(W, 0) and np.minimum(W, 0).",
-            "z is (x − low) through the first plus (x − high) through the second.",
-            "Steps 3 and 4 have two terms as well: each goes back through its own weights and is multiplied by its own "
-            "input, x − low or x − high.",
-        ),
-        mistakes=(
-            Mistake(
-                lambda x, W, R, low, high: z_bounds(x, W, R, high, low),
-                "You exchanged the bounds: x − low belongs to the positive weights.",
-            ),
-            Mistake(_without_bounds, "That is LRP-0: the bounds are missing."),
-            Mistake(
-                _times_x,
-                "Step 4 multiplies by x. Multiply each term by what went in: x − low, and x − high.",
-            ),
-        ),
+    "The first way is missing: a itself is a part of out, and has a share.": _branch(a, W, b, R, epsilon),
+    "You took the block for one dense layer with W + 1. Between them is a ReLU.": (
+        lrp_epsilon(a, W + np.eye(len(a)), b, R, epsilon)
     ),
-    Exercise(
-        name="alpha_beta",
-        lesson=7,
-        question="Write αβ for a dense layer: alpha_beta(a, W, b, R, alpha, beta) -> R_j. Shapes: a (J,), W (J, K), "
-        "b (K,), R (K,). Some a are negative. No sum is zero.",
-        answer=alpha_beta,
-        cases=lambda: _layers(2.0, 1.0),
-        hints=(
-            "Make all products first: a[:, None] * W has the shape (J, K).",
-            "Cut the products by their sign, and add each kind over j.",
-            "The positive sum also holds max(b, 0), the negative one min(b, 0).",
-        ),
-        mistakes=(
-            Mistake(_whole_bias, "Both sums hold the whole bias. Its positive part belongs to Σ⁺, the other to Σ⁻."),
-            Mistake(
-                lambda a, W, b, R, alpha, beta: alpha_beta(a, W, 0 * b, R, alpha, beta),
-                "The bias is missing in the sums. It gets no input, but it takes its share.",
-            ),
-            Mistake(
-                lambda a, W, b, R, alpha, beta: alpha_beta(a, W, b, R, alpha, -beta),
-                "The second part is subtracted: α − β = 1. (Bach's eq. 60 adds it, with a negative β.)",
-            ),
-            Mistake(
-                _weights_cut,
-                "You cut the weights. A negative input times a negative weight is a positive product: cut those.",
-            ),
-        ),
-    ),
-    Exercise(
-        name="ledger_line",
-        lesson=7,
-        question="Write one line of the ledger for a dense layer under LRP-ε: ledger_line(a, W, b, R, epsilon) -> "
-        "(to the inputs, to the bias, to ε), three numbers that add up to Σ R.",
-        answer=ledger_line,
-        cases=lambda: _layers(0.25),
-        hints=(
-            "Compute s as in LRP-ε. R = s · (z + ε sgn z), and z = Σ a_j w_jk + b.",
-            "What a term of the denominator gets is that term times s.",
-            "To the bias: (b * s).sum(). To ε: (ε sgn(z) * s).sum().",
-        ),
-        mistakes=(
-            Mistake(_rest_to_bias, "ε takes a share as well: not all that the inputs lack went to the bias."),
-            Mistake(_unsigned, "ε stands in the denominator with the sign of z. So does its share."),
-            Mistake(_share_of_z, "The share of the bias is b / (z + ε sgn z) · R: the denominator is that of step 2."),
-        ),
-    ),
-    Exercise(
-        name="lrp_residual",
-        lesson=7,
-        question="Write LRP for a residual block, out = a + ReLU(a @ W + b): lrp_residual(a, W, b, R, epsilon) -> R_j. "
-        "Divide R between the two terms of the sum in proportion to their values, and take the second part down "
-        "through the dense layer by LRP-ε. a ≥ 0; where out is 0, nothing is distributed.",
-        answer=lrp_residual,
-        cases=_blocks,
-        hints=(
-            "The sum first: s = R / out. The first term gets a * s, the second ReLU(z) * s.",
-            "The ReLU passes its relevance. Below it is LRP-ε, as in lesson 06, with ReLU(z) * s instead of R.",
-            "Add what the two ways bring: a * s + a * (W @ s_branch). Guard the division where out is 0.",
-        ),
-        mistakes=(
-            Mistake(_twice, "Both ways got all of R: the relevance doubles. Divide it between them."),
-            Mistake(_halves, "You gave a half to each way. Each gets in proportion to what it brought: a and ReLU(z)."),
-            Mistake(_dense, "The first way is missing: a itself is a part of out, and has a share."),
-            Mistake(_one_step, "You took the block for one dense layer with W + 1. Between them is a ReLU."),
-            Mistake(_divided_by_zero, "Where out is 0 you divide by zero. Such a neuron distributes nothing."),
-        ),
-    ),
-)
+    "Where out is 0 you divide by zero. Such a neuron distributes nothing.": _divided_by_zero(a, W, b, R, epsilon),
+}

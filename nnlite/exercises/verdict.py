@@ -39,10 +39,10 @@ def judge(exercise: Exercise, mine: Any) -> Verdict:
         return _wrong(exercise, f"this exercise takes a function, got {type(mine).__name__}")
     if exercise.value and callable(mine):
         return _wrong(exercise, "this exercise takes the result itself, got a function; call it first")
-    for number, case in enumerate(exercise.cases(), 1):
+    for number, case in enumerate(exercise.cases, 1):
         trouble = _trouble(exercise, mine, case)
         if trouble:
-            where = "" if trouble == NOTHING or len(exercise.cases()) == 1 else f"case {number}: "
+            where = "" if trouble == NOTHING or len(exercise.cases) == 1 else f"case {number}: "
             return _wrong(exercise, where + trouble, _diagnosis(exercise, mine))
     return Verdict(True, f"{exercise.name}: right.")
 
@@ -95,18 +95,17 @@ def _diagnosis(exercise: Exercise, mine: Any) -> str:
     """The advice for the first usual mistake that gives the same results as this answer."""
     if exercise.value and difference(mine, exercise.answer(), ROUNDED) is None:
         return "You rounded. Give more digits, or leave it to Python: np.log(4) instead of 1.386."
-    for mistake in exercise.mistakes:
-        for case in exercise.cases():
-            wrong = mistake.answer(*copy.deepcopy(case))
-            try:
-                result = mine if exercise.value else mine(*copy.deepcopy(case))
-            except Exception:  # it has been told already
-                return ""
-            if result is None or difference(result, wrong):
-                break
-        else:
-            return mistake.advice
-    return ""
+    fitting: list[str] | None = None
+    for case in exercise.cases:
+        try:
+            result = mine if exercise.value else mine(*copy.deepcopy(case))
+        except Exception:  # it has been told already
+            return ""
+        if result is None:
+            return ""
+        same = [says for says, wrong in exercise.wrong(case).items() if not difference(result, wrong)]
+        fitting = same if fitting is None else [says for says in fitting if says in same]
+    return fitting[0] if fitting else ""
 
 
 def _wrong(exercise: Exercise, says: str, advice: str = "") -> Verdict:

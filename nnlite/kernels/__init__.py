@@ -9,6 +9,7 @@
     winograd.py      3 × 3 convolutions with many channels, faster, for who needs scores alone
     pooling.py       the winner of each window, and the mean of each window
     relu.py          what a ReLU lets through on the way back
+    batchnorm.py     the sums of a BatchNorm in training
     adam.py          one step of Adam
     division.py      the division of LRP, where a denominator may be zero
     patches.py       parts of images cut out and laid back in, and a convolution of what has changed
@@ -17,6 +18,7 @@
 """
 
 from .adam import adam
+from .batchnorm import blend, moments, products
 from .convolution import backward_input, backward_weights, forward
 from .dispatch import backend
 from .pooling import max_backward, max_forward, mean_backward, mean_forward, route, winners
@@ -28,12 +30,15 @@ __all__ = [
     "backend",
     "backward_input",
     "backward_weights",
+    "blend",
     "forward",
     "free_rounding",
     "max_backward",
     "max_forward",
     "mean_backward",
     "mean_forward",
+    "moments",
+    "products",
     "relu_backward",
     "route",
     "winners",

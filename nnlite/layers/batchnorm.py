@@ -5,7 +5,8 @@ from math import prod
 
 import numpy as np
 
-from .arguments import Shape, number, parameter
+from .. import kernels
+from .arguments import Shape, frozen, number, parameter
 from .conv2d import Conv2d, ConvTranspose2d
 from .dense import Dense
 from .layer import Layer
@@ -71,7 +72,8 @@ class BatchNorm(Layer):
 
     def gradients(self, a: np.ndarray, dz: np.ndarray) -> dict[str, np.ndarray]:
         self.check_above(a, dz)
-        return {"gamma": _inner(dz, self.normalized(a)), "beta": dz.sum(axis=_all_but_channels(a))}
+        others = _all_but_channels(a)
+        return {"gamma": (dz * self.normalized(a)).sum(axis=others), "beta": dz.sum(axis=others)}
 
     def output_shape(self, shape: Shape) -> Shape:
         return _check_channels(self, shape)
@@ -150,9 +152,8 @@ class BatchNormInTraining(Layer):
 
     def of(self, a: np.ndarray) -> BatchNorm:
         """The BatchNorm with the mean and variance of this batch, which does the same to it."""
-        mean = a.mean(axis=_all_but_channels(a))
-        apart = a - _along_channels(mean, a)
-        return BatchNorm(self.gamma, self.beta, mean, _inner(apart, apart) / (a.size // len(mean)), self.eps)
+        mean, var = kernels.moments(_by_channel(a))
+        return BatchNorm(self.gamma, self.beta, frozen(mean.astype(a.dtype)), frozen(var.astype(a.dtype)), self.eps)
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)
@@ -160,15 +161,23 @@ class BatchNormInTraining(Layer):
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
         self.check_above(a, dz)
-        norm = self.of(a)
-        n = norm.normalized(a)
-        n *= _along_channels(_inner(n, dz) / (a.size // a.shape[1]), a)
-        n += dz.mean(axis=_all_but_channels(a), keepdims=True)
-        return norm.backward(a, np.subtract(dz, n, out=n))
+        (mean, sigma, sums, products), m = self._sums(a, dz), a.size // a.shape[1]
+        scale = self.gamma / sigma
+        below = kernels.blend(
+            *map(_by_channel, (a, dz)), mean, scale, -scale * products / (sigma * m), -scale * sums / m
+        )
+        return below.reshape(a.shape)
 
     def gradients(self, a: np.ndarray, dz: np.ndarray) -> dict[str, np.ndarray]:
         self.check_above(a, dz)
-        return self.of(a).gradients(a, dz)
+        _, _, sums, products = self._sums(a, dz)
+        return {"gamma": products.astype(a.dtype), "beta": sums.astype(a.dtype)}
+
+    def _sums(self, a: np.ndarray, dz: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """μ, √(σ² + eps), Σ dz and Σ n dz of each channel, in float64."""
+        mean, var = kernels.moments(_by_channel(a))
+        sigma = np.sqrt(var + self.eps)
+        return mean, sigma, *kernels.products(*map(_by_channel, (a, dz)), mean, 1 / sigma)
 
     def output_shape(self, shape: Shape) -> Shape:
         _check_channels(self, shape)
@@ -203,10 +212,9 @@ def _all_but_channels(a: np.ndarray) -> tuple[int, ...]:
     return tuple(axis for axis in range(a.ndim) if axis != 1)
 
 
-def _inner(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Σ one · other in each channel, without an array of the products."""
-    axes = "nchw"[: one.ndim]
-    return np.einsum(f"{axes},{axes}->c", one, other)
+def _by_channel(a: np.ndarray) -> np.ndarray:
+    """(N, C, H, W) or (N, C) as (N, C, P)."""
+    return a.reshape(*a.shape[:2], prod(a.shape[2:]))
 
 
 def _along_channels(values: np.ndarray, a: np.ndarray) -> np.ndarray:

@@ -4,13 +4,12 @@ Every place is one number, counted in row-major order. page.js computes the same
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from ..layers import (
     AvgPool2d,
-    BatchNorm,
     Conv2d,
     ConvTranspose2d,
     Dense,
@@ -81,10 +80,6 @@ class Geometry:
             return [(k, j * K + k) for k in range(K)]
         return list(self._pixels_in(j) if self.transposed else self._windows_over(j))
 
-    def description(self) -> dict[str, Any]:
-        """What the page needs to know."""
-        return asdict(self)
-
     @property
     def _image(self) -> Shape:
         return self.above if self.transposed else self.below
@@ -149,7 +144,3 @@ def geometry(layer: Layer, below: Shape, above: Shape) -> Geometry:
     if layer.pointwise or isinstance(layer, (Flatten, Reshape, Softmax)):
         return Geometry("same", below, above)
     raise ValueError(f"{layer!r} cannot be stepped through: its inputs feed its outputs in no pattern shown here.")
-
-
-LINEAR = (Dense, Conv2d, ConvTranspose2d, AvgPool2d, GlobalAvgPool, BatchNorm)
-"""The layers that add up weighted inputs."""

@@ -11,7 +11,7 @@ from .. import pictures
 from ..templates import filled, text
 from .sources import Source
 from .terminal import check_comparable, choices
-from .trace import Formula, Frame, Trace
+from .trace import Frame, Trace
 
 SCRIPTS = ("evaluate.js", "formula.js", "cells.js", "place.js", "arrays.js", "page.js")
 """The page's program, in the order in which it is read."""
@@ -119,27 +119,12 @@ def _trace(trace: Trace, pool: _Pool) -> dict[str, Any]:
 
 
 def _frame(frame: Frame, pool: _Pool) -> dict[str, Any]:
-    return {
-        "layer": frame.layer,
-        "kind": frame.kind,
-        "rule": frame.rule,
-        "geometry": frame.geometry.description(),
-        "layout": frame.layout,
-        "above": frame.above,
-        "below": frame.below,
+    return vars(frame) | {
+        "geometry": vars(frame.geometry),
         "books": None if frame.books is None else frame.books._asdict(),
         "arrays": {name: pool.array(np.asarray(values)) for name, values in frame.arrays.items()},
-        "steps": [_step(step, pool) for step in frame.steps],
-    }
-
-
-def _step(step: Formula, pool: _Pool) -> dict[str, Any]:
-    return {
-        "name": step.name,
-        "symbol": step.symbol,
-        "index": step.index,
-        "tree": step.tree,
-        "vector": step.vector,
-        "words": step.words,
-        "sources": [pool.source(code) for code in step.sources],
+        "steps": [
+            vars(step) | {"name": step.name, "sources": [pool.source(code) for code in step.sources]}
+            for step in frame.steps
+        ],
     }

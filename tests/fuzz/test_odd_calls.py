@@ -84,7 +84,6 @@ RESULTS = {
     "Schedule",
     "Layer",
     "Exercise",
-    "Mistake",
     "Verdict",
     "Case",
     "Comparison",

@@ -1,0 +1,89 @@
+"""The sums of a BatchNorm in training, and its way back, channel by channel: arrays are (N, C, P), P places."""
+
+import numpy as np
+
+from .dispatch import compiled, either
+
+
+def moments_numpy(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and the variance of each channel, (C,), summed in float64."""
+    mean = a.mean(axis=(0, 2), dtype=np.float64)
+    apart = a - mean[:, None]
+    return mean, np.einsum("ncp,ncp->c", apart, apart) / (a.size // a.shape[1])
+
+
+@compiled
+def _moments_loop(a, mean, var):  # type: ignore[no-untyped-def]
+    samples, channels, places = a.shape
+    for n in range(samples):
+        for c in range(channels):
+            for p in range(places):
+                mean[c] += a[n, c, p]
+    mean /= samples * places
+    for n in range(samples):
+        for c in range(channels):
+            for p in range(places):
+                var[c] += (a[n, c, p] - mean[c]) ** 2
+    var /= samples * places
+
+
+def moments_numba(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As `moments_numpy`, without an array in between."""
+    mean, var = np.zeros((2, a.shape[1]))
+    _moments_loop(a, mean, var)
+    return mean, var
+
+
+def products_numpy(a: np.ndarray, dz: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Σ dz and Σ n dz of each channel, n = (a − mean) scale: (C,), summed in float64."""
+    n = (a - mean[:, None]) * scale[:, None]
+    return dz.sum(axis=(0, 2), dtype=np.float64), np.einsum("ncp,ncp->c", n, dz)
+
+
+@compiled
+def _products_loop(a, dz, mean, scale, sums, products):  # type: ignore[no-untyped-def]
+    samples, channels, places = a.shape
+    for n in range(samples):
+        for c in range(channels):
+            for p in range(places):
+                sums[c] += dz[n, c, p]
+                products[c] += (a[n, c, p] - mean[c]) * dz[n, c, p]
+    products *= scale
+
+
+def products_numba(a: np.ndarray, dz: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As `products_numpy`, without an array in between."""
+    sums, products = np.zeros((2, a.shape[1]))
+    _products_loop(a, dz, mean, scale, sums, products)
+    return sums, products
+
+
+def blend_numpy(
+    a: np.ndarray, dz: np.ndarray, mean: np.ndarray, of_dz: np.ndarray, of_a: np.ndarray, shift: np.ndarray
+) -> np.ndarray:
+    """of_dz · dz + of_a · (a − mean) + shift, in the dtype of a."""
+    of_dz, of_a, shift, mean = (each[:, None] for each in (of_dz, of_a, shift, mean))
+    return (of_dz * dz + of_a * (a - mean) + shift).astype(a.dtype)
+
+
+@compiled
+def _blend_loop(a, dz, mean, of_dz, of_a, shift, out):  # type: ignore[no-untyped-def]
+    samples, channels, places = a.shape
+    for n in range(samples):
+        for c in range(channels):
+            for p in range(places):
+                out[n, c, p] = of_dz[c] * dz[n, c, p] + of_a[c] * (a[n, c, p] - mean[c]) + shift[c]
+
+
+def blend_numba(
+    a: np.ndarray, dz: np.ndarray, mean: np.ndarray, of_dz: np.ndarray, of_a: np.ndarray, shift: np.ndarray
+) -> np.ndarray:
+    """As `blend_numpy`, in one pass."""
+    out = np.empty_like(a)
+    _blend_loop(a, dz, mean, of_dz, of_a, shift, out)
+    return out
+
+
+moments = either(moments_numpy, moments_numba)
+products = either(products_numpy, products_numba)
+blend = either(blend_numpy, blend_numba)
