@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from inspect import Parameter, signature
 from typing import Any
 
-from ..layers import Constant, Identity, Layer, Pad
+from ..layers import Constant, Identity, Layer, Permute, Slice
 from ..layers.arguments import Shape, sizes
 from ..layers.blocks import SHORT
 from . import torch_layers
@@ -139,7 +139,7 @@ class Row:
         self.wires.append(tuple(x.at for x in below))
         self.names.append(self._name(layer))
         self.origins.append(self._where)
-        views = isinstance(layer, Identity) or (layer.reshapes and not isinstance(layer, Pad))
+        views = layer.reshapes or isinstance(layer, (Identity, Permute, Slice))
         self._same.append(self._same[below[0].at] if views else len(self.layers))
         return Activation(len(self.layers), shape, axes)
 
