@@ -209,32 +209,18 @@ def _like(kind: str, named: Callable[..., dict[str, Any]]) -> Callable[..., list
     return layers
 
 
-def _batch_norm(
-    row: Any, x: Activation, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None,
-    training: Any = False, momentum: Any = 0.1, eps: float = 1e-5,
-) -> list[Layer]:  # fmt: skip
-    like = SimpleNamespace(running_mean=running_mean, running_var=running_var, weight=weight, bias=bias, eps=eps)
-    if training:
-        like.running_mean = None  # it takes those of the batch
-    return FROM_TORCH["BatchNorm2d"](like, x.shape, x.axes)
+def _running(
+    running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None, training: Any = False,
+    momentum: Any = 0.1, eps: float = 1e-5,
+) -> dict[str, Any]:  # fmt: skip
+    return locals() | ({"running_mean": None} if training else {})  # None: it takes those of the batch
 
 
-def _group_norm(
-    row: Any, x: Activation, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
-) -> Any:
-    like = SimpleNamespace(num_groups=num_groups, num_channels=_length(x, 1), weight=weight, bias=bias, eps=eps)
-    return FROM_TORCH["GroupNorm"](like, x.shape, x.axes)
-
-
-def _instance_norm(
-    row: Any, x: Activation, running_mean: Any = None, running_var: Any = None, weight: Any = None, bias: Any = None,
+def _running_or_own(
+    running_mean: Any = None, running_var: Any = None, weight: Any = None, bias: Any = None,
     use_input_stats: Any = True, momentum: Any = 0.1, eps: float = 1e-5,
-) -> list[Layer]:  # fmt: skip
-    like = SimpleNamespace(
-        running_mean=running_mean, running_var=running_var, weight=weight, bias=bias, eps=eps,
-        num_features=_length(x, 1), track_running_stats=not use_input_stats,
-    )  # fmt: skip
-    return FROM_TORCH["InstanceNorm2d"](like, x.shape, x.axes)
+) -> dict[str, Any]:  # fmt: skip
+    return locals() | {"track_running_stats": not use_input_stats}
 
 
 def _dropout(row: Any, x: Activation, p: Any = 0.5, training: Any = True, *, kind: type[Dropout]) -> list[Layer]:
@@ -306,9 +292,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         lambda weight, bias=None, stride=1, padding=0, dilation=1, groups=1, padding_mode="zeros": locals(),
     ),
     "prelu": _like("PReLU", lambda weight: locals()),
-    "batch_norm": _batch_norm,
-    "group_norm": _group_norm,
-    "instance_norm": _instance_norm,
+    "batch_norm": _like("BatchNorm2d", _running),
+    "group_norm": _like("GroupNorm", lambda num_groups, weight=None, bias=None, eps=1e-5: locals()),
+    "instance_norm": _like("InstanceNorm2d", _running_or_own),
     "dropout": partial(_dropout, kind=Dropout),
     "dropout2d": partial(_dropout, kind=Dropout2d),
     "softmax": partial(_softmax, kind=Softmax),

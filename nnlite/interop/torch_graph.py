@@ -151,34 +151,35 @@ class Row:
         args, options = torch_layers.import_torch().fx.node.map_arg(given, self._values.__getitem__)
         if not (name == "getitem" and isinstance(args[0], tuple)):
             args, options = self._read(args), self._read(options)
-        in_place = self._is_in_place(node)
+        args = (options.pop("input"), *args) if "input" in options else args
+        x, in_place = args[0] if args else None, self._is_in_place(node)
+        if in_place and not isinstance(x, Activation):
+            raise Unsupported("it changes in place what is no activation")
         if not _reaches(args) and not _reaches(options):
-            if in_place:
-                raise Unsupported("it changes a parameter in place")
             return self._computed(node, args, options)
-        x, *rest = (options.pop("input"), *args) if "input" in options else args
         if node.op == "call_module":
-            module, below = self.root.get_submodule(node.target), (x, *rest)
+            module = self.root.get_submodule(node.target)
             several = torch_layers.is_of_layer(module)
-            if options or (rest and not several) or not all(isinstance(each, Activation) for each in below):
+            if options or (len(args) > 1 and not several) or not all(isinstance(each, Activation) for each in args):
                 raise Unsupported("it is called with more than activations")
             found = torch_layers.layer_of(module, x.shape, x.axes)
             if several:
-                found = self.lay(found[0], *(below if found[0].reads != 0 else ()))
+                found = self.lay(found[0], *(args if found[0].reads != 0 else ()))
         elif name not in FUNCTIONS:
             raise Unsupported("it has no counterpart")
         else:
             options.pop("inplace", None)
             try:
-                found = FUNCTIONS[name](self, x, *rest, **options)
+                found = FUNCTIONS[name](self, *args, **options)
             except TypeError as error:  # an argument that the function here does not take
                 raise Unsupported(f"its arguments have no counterpart ({error})") from None
+        before = x
         if isinstance(found, list):
             for layer in found:
                 x = self.lay(layer, x)
             found = x
         if in_place:
-            self._overwrite(args[0], found)
+            self._overwrite(before, found)
         return found
 
     def _computed(self, node: Any, args: Any, options: Any) -> Any:

@@ -89,15 +89,15 @@ def layer_of(module: Any, shape: Shape | None, axes: int | None) -> list[Layer]:
         The number of axes of the module's input, where it is known.
     """
     kind = type(module).__name__
-    if is_of_layer(module):
-        return [replace(module.layer, **{name: array(value) for name, value in module.named_parameters()})]
-    if type(module).__module__.partition(".")[0] != "torch" or kind not in FROM_TORCH:
+    if not is_of_layer(module) and (type(module).__module__.partition(".")[0] != "torch" or kind not in FROM_TORCH):
         raise Unsupported(f"{kind} has no counterpart")
     hooks = ("_forward_hooks", "_forward_pre_hooks")
     if any(getattr(module, hook) for hook in hooks):
         raise Unsupported(f"{kind} has forward hooks, which may change what it computes; remove them")
     if "forward" in vars(module):
         raise Unsupported(f"the forward of this {kind} was replaced; convert it before, or write a separate module")
+    if is_of_layer(module):
+        return [replace(module.layer, **{name: array(value) for name, value in module.named_parameters()})]
     return FROM_TORCH[kind](module, shape, axes)
 
 
@@ -220,19 +220,23 @@ PADS = {"constant": "zero", "reflect": "reflect", "replicate": "replicate"}
 
 
 def _groupnorm(m: Any, shape: Any, axes: Any) -> list[Layer]:
-    return [GroupNorm(m.num_groups, *_scale_and_shift(m, m.num_channels), m.eps)]
+    return [GroupNorm(m.num_groups, *_scale_and_shift(m, shape), m.eps)]
 
 
 def _instancenorm(m: Any, shape: Any, axes: Any) -> list[Layer]:
     if m.track_running_stats:  # then it is a batch norm in evaluation mode
         return _batchnorm(m, shape, axes)
-    return [InstanceNorm(*_scale_and_shift(m, m.num_features), m.eps)]
+    return [InstanceNorm(*_scale_and_shift(m, shape), m.eps)]
 
 
-def _scale_and_shift(m: Any, channels: int) -> tuple[np.ndarray, np.ndarray]:
-    """gamma and beta, in float32 where the module has none."""
+def _scale_and_shift(m: Any, shape: Shape | None) -> tuple[np.ndarray, np.ndarray]:
+    """gamma and beta, in float32 where there is none."""
     gamma, beta = _maybe(m.weight), _maybe(m.bias)
-    gamma = np.ones(channels, np.float32) if gamma is None else gamma
+    if gamma is None:
+        channels = getattr(m, "num_channels", None) or getattr(m, "num_features", None) or (shape and shape[1])
+        if not channels:
+            raise Unsupported("it needs the number of channels; give input_shape")
+        gamma = np.ones(channels, np.float32)
     return gamma, np.zeros_like(gamma) if beta is None else beta
 
 
