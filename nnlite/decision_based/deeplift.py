@@ -10,6 +10,7 @@ know of the reference, its activations a′ below and above the layer, is bound 
     nonlinearities   m_j = Δa_k / Δa_j · m_k                                              Rescale
                      the same for Δ⁺ and Δ⁻ apart, in both orders of adding them          RevealCancel
     max-pooling      m_k Δa_k goes to x's winner if it rises, to the reference's if it falls
+    products         m_x = m (g + g′) / 2, m_g = m (x + x′) / 2; sums pass m_k to every branch
 
 Every rule divides all of m_k Δa_k, so that Σ R = f(x) − f(x′), overlapping windows included.
 """
@@ -77,14 +78,8 @@ def deeplift(
         On the nonlinearities (linear layers always follow the Linear rule):
         "rescale"; "reveal-cancel"; or "linear", for a network that has none.
 
-    Returns
-    -------
-    (N, ...), the shape of x.
-
-    Raises
-    ------
-    TypeError, ValueError
-        x or the reference does not fit the network, a target is not a class, or there is no rule for a layer.
+    Raises TypeError or ValueError: x or the reference does not fit the network, a target is not a class, or there is no
+    rule for a layer.
 
     RevealCancel needs Δ⁺ and Δ⁻, which arise where a layer adds its inputs; BatchNorm, dropout and reshaping pass them
     on. Directly behind a max-pooling or another nonlinearity Δ⁺ = (Δ)⁺, and RevealCancel is Rescale.
@@ -116,10 +111,7 @@ def deeplift_rules(
 ) -> list[LocalRule]:
     """One rule for each layer, bottom to top, with the reference's activations r bound.
 
-    Raises
-    ------
-    ValueError
-        DeepLIFT has no rule for a layer (or, with rule="linear", the layer is not linear).
+    Raises ValueError: DeepLIFT has no rule for a layer (or, with rule="linear", the layer is not linear).
     """
     rules: list[LocalRule] = []
     parts: list[Pair | None] = [None]  # Δ⁺ and Δ⁻ of each activation, for RevealCancel; None: (Δ)⁺ and (Δ)⁻

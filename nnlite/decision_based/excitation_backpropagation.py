@@ -18,7 +18,7 @@ from ..layers.arguments import frozen
 from ..network import Network
 from . import lrp
 from .lrp.composites import without_weights
-from .lrp.rule import passes, winner_takes_all
+from .lrp.passing import passes, winner_takes_all
 from .method import method
 from .target import Target, explained
 

@@ -17,7 +17,7 @@ from ..decision_based.guided_backpropagation import guided_rule
 from ..decision_based.lrp import A_MINUS, A_PLUS, A, NonNegative, Relative
 from ..decision_based.lrp import form as lrp_form
 from ..decision_based.lrp.form import Prepared
-from ..decision_based.lrp.rule import passes, reshapes, winner_takes_all
+from ..decision_based.lrp.passing import passes, reshapes, winner_takes_all
 from ..decision_based.target import AtClass, AtNeuron
 from ..layers import KINDS as LIBRARY
 from ..layers import (

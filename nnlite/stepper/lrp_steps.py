@@ -6,7 +6,7 @@ import numpy as np
 
 from ..decision_based.lrp import Part, Relative, Rule, minus, rules
 from ..decision_based.lrp.form import Prepared, four_steps
-from ..decision_based.lrp.rule import PASSING
+from ..decision_based.lrp.passing import PASSING
 from ..layers import MaxPool2d
 from .expressions import Tree, add, mul, num, sym
 from .gradient_steps import layer_arrays, product

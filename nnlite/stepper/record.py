@@ -8,7 +8,7 @@ import numpy as np
 from ..decision_based.inputs import check_network
 from ..decision_based.lrp import Rule, Step
 from ..decision_based.lrp.form import Prepared
-from ..decision_based.lrp.rule import PASSING, name_of, step_of
+from ..decision_based.lrp.passing import PASSING, name_of, step_of
 from ..decision_based.registry import METHODS
 from ..decision_based.target import explained
 from ..layers import Dropout, Flatten, Identity, Mask, ReLU, Reshape

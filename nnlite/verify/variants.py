@@ -16,7 +16,7 @@ from ..decision_based.excitation_backpropagation import excitation_backpropagati
 from ..decision_based.gradient import gradient
 from ..decision_based.guided_backpropagation import guided_backpropagation
 from ..decision_based.integrated_gradients import integrated_gradients
-from ..decision_based.lrp.rule import passes
+from ..decision_based.lrp.passing import passes
 from ..decision_based.occlusion import occlusion
 from ..decision_based.registry import METHODS
 from ..layers import BatchNorm

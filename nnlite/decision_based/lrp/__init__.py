@@ -5,6 +5,7 @@ ledger.py       the books: where the score went
 rules.py        the rules, one function each
 rule.py         the words that they are written in: a rule is data
 joins.py        the rules where branches meet
+passing.py      the rules of layers that divide nothing
 form.py         the four steps that evaluate it: z, s, c, R
 composites.py   which rule for which layer
 presets.py      composites by name
@@ -16,6 +17,7 @@ from .composites import Composite, everywhere
 from .form import Part, Step
 from .joins import absolute, by_gate, equal, only, positive, proportional, signal, uniform
 from .ledger import Carried, Entry, Ledger
+from .passing import Share
 from .presets import (
     EpsilonAlpha2Beta1,
     EpsilonAlpha2Beta1Flat,
@@ -45,7 +47,6 @@ from .rule import (
     NonNegative,
     Relative,
     Rule,
-    Share,
     Term,
     favour,
     minus,

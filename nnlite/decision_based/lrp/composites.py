@@ -24,7 +24,8 @@ from ...layers import (
 from ...network import Network
 from ...walk import LocalRule
 from .joins import by_gate, proportional, signal
-from .rule import PASSING, Rule, absorbs, gives_back, moves, name_of, passes, reshapes, winner_takes_all
+from .passing import PASSING, absorbs, gives_back, moves, name_of, passes, reshapes, winner_takes_all
+from .rule import Rule
 from .rules import epsilon, zero
 
 Rules = Union[LocalRule, "Composite", Sequence[LocalRule | None]]

@@ -10,7 +10,8 @@ back of a copy, which needs no rule.
 from typing import Any
 
 from ...layers.arguments import is_integer
-from .rule import A_PLUS, ABSOLUTE, ONE, A, Branch, Group, Relative, Rule, Share, Term
+from .passing import Share
+from .rule import A_PLUS, ABSOLUTE, ONE, A, Branch, Group, Relative, Rule, Term
 from .rules import epsilon
 
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from .composites import Composite
-from .rule import Rule, passes
+from .passing import passes
+from .rule import Rule
 from .rules import alpha_beta, epsilon, flat, gamma, generalized_gamma, relative, w_squared, z_bounds, z_plus, zero
 
 

@@ -22,7 +22,8 @@ from ..method import method
 from ..target import Target, aimed, explained_class, is_neuron
 from .composites import Rules, rules_for
 from .ledger import Ledger, carried, entry
-from .rule import PASSING, Rule, Share, name_of, step_of
+from .passing import PASSING, Share, name_of, step_of
+from .rule import Rule
 from .rules import epsilon
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from ... import wiring
 from ...decision_based import lrp
 from ...decision_based.excitation_backpropagation import excitation_backpropagation
-from ...decision_based.lrp.rule import passes
+from ...decision_based.lrp.passing import passes
 from ...layers import Add, BatchNorm, Conv2d, ConvTranspose2d, ReLU, Softmax
 from ...walk import gradient_rule
 from ..case import ACTIVATIONS, LINEAR, POOLING, Case, array

@@ -1,0 +1,95 @@
+"""The rules of layers that divide nothing: relevance passes, goes back, or stays; and the books of any rule."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...layers import Layer
+from ...layers.joins import summed_to
+from .form import Prepared, Step, per_sample
+from .rule import Rule
+
+
+@dataclass(frozen=True)
+class Share:
+    """R_b = share_b · R at a Multiply, summed over the axes along which branch b was spread.
+
+    Without shares they are found at each call: a branch that was spread, such as a gate (N, C, 1, 1), gets nothing and
+    the other all; where none or both were, each gets a half.
+    """
+
+    name: str
+    shares: tuple[float, ...] | None = None
+    options: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    def __call__(self, layer: Layer, a: Any, z: np.ndarray, R: np.ndarray) -> tuple[np.ndarray, ...]:
+        spread = [x.shape != z.shape for x in a]
+        shares = self.shares or (
+            [0.0 if gate else 1.0 for gate in spread] if sum(spread) == 1 else [1 / len(a)] * len(a)
+        )
+        return tuple(summed_to(R * R.dtype.type(share), x.shape) for x, share in zip(a, shares, strict=True))
+
+    def __repr__(self) -> str:
+        return f"{self.name}({', '.join(f'{key}={value}' for key, value in self.options.items())})"
+
+
+def passes(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
+    """R_j = R_k: each neuron of a pointwise layer has one input, which gets all."""
+    return R
+
+
+def reshapes(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
+    """R_j = R_k, in the shape below."""
+    return R.reshape(a.shape)
+
+
+def moves(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
+    """R_j = Σ R_k over the places k that a_j was put in. What stands where none was put, on padding, is dropped."""
+    return layer.backward(a, R)
+
+
+def winner_takes_all(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
+    """Max-pooling: the winner of each window gets what the window got."""
+    return layer.backward(a, R)
+
+
+def gives_back(layer: Layer, a: Any, z: np.ndarray, R: np.ndarray) -> Any:
+    """A Concat: each branch gets its slice."""
+    return layer.backward(a, R)
+
+
+def absorbs(layer: Layer, a: Any, z: np.ndarray, R: np.ndarray) -> tuple[()]:
+    """A Constant: it reads nothing, and keeps what it gets."""
+    return ()
+
+
+PASSING: dict[Any, str] = {
+    passes: "passes", reshapes: "passes", moves: "passes", winner_takes_all: "winner takes all", gives_back: "passes",
+    absorbs: "absorbs",
+}  # fmt: skip
+"""The rules of layers that divide nothing, and how the ledger calls them."""
+
+
+def name_of(rule: Any) -> str:
+    """A rule in a few words."""
+    known = rule in PASSING if callable(rule) and getattr(rule, "__hash__", None) else False
+    return PASSING[rule] if known else repr(rule)
+
+
+def step_of(rule: Any, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> Step:
+    """One layer's step with its books, by a `Rule` or one of PASSING.
+
+    Raises
+    ------
+    TypeError
+        The rule is a function of the user's own: it keeps no books.
+    """
+    if isinstance(rule, (Rule, Prepared)):
+        return rule.step(layer, a, z, R)
+    if rule is moves:
+        on_padding = per_sample(np.where(layer.forward(np.ones_like(a)) == 0, R, 0))
+        return Step(R, rule(layer, a, z, R), on_padding=on_padding)
+    if rule in PASSING or isinstance(rule, Share):
+        return Step(R, rule(layer, a, z, R))
+    raise TypeError(f"Books need rules in the words of lrp.Rule, got {rule!r}.")
