@@ -544,7 +544,7 @@ REFUSED: dict[str, tuple[Any, tuple[int, ...] | None, list[str]]] = {
         None,
         ["x.relu_()"],
     ),
-    "a changed parameter": (lambda: Body(lambda m, x: x * m.scale.mul_(2)), VECTOR, ["mul_", "changes a parameter"]),
+    "a changed parameter": (lambda: Body(lambda m, x: x * m.scale.mul_(2)), VECTOR, ["mul_", "in place"]),
     "assignment": (lambda: Body(lambda m, x: (x.__setitem__(0, 1), x)[1]), VECTOR, ["setitem"]),
     "no input": (lambda: Body(lambda m, x: m.scale), VECTOR, ["depends on the input"]),
     "branch from below": (

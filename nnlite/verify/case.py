@@ -92,9 +92,13 @@ class Case:
     @cached_property
     def nonnegative(self) -> bool:
         """Whether nothing negative comes to a layer with weights: what γ and z⁺ need."""
+        return self.nonnegative_at(*LINEAR)
+
+    def nonnegative_at(self, *kinds: type[Layer]) -> bool:
+        """Whether nothing negative comes to a layer of these kinds, with BatchNorm merged."""
         merged = self.network.merged()
         a = merged.forward(self.x)
-        return all(merged.read(l, a).min() >= 0 for l, layer in enumerate(merged) if isinstance(layer, LINEAR))
+        return all(merged.read(l, a).min() >= 0 for l, layer in enumerate(merged) if isinstance(layer, kinds))
 
     def in_box(self, *kinds: type[Layer]) -> bool:
         """Whether [0, 1] holds what comes to the first layer of these kinds: z^B is for pixels in a box."""

@@ -17,7 +17,7 @@ from ... import wiring
 from ...decision_based import lrp
 from ...decision_based.excitation_backpropagation import excitation_backpropagation
 from ...decision_based.lrp.passing import passes
-from ...layers import Add, BatchNorm, Conv2d, ConvTranspose2d, ReLU, Softmax
+from ...layers import Add, BatchNorm, Conv2d, ConvTranspose2d, Multiply, ReLU, Softmax
 from ...walk import gradient_rule
 from ..case import ACTIVATIONS, LINEAR, POOLING, Case, array
 from ..conventions import w_squared_with_bias
@@ -213,7 +213,7 @@ METHOD_OF = {
 
 
 def _excitation(case: Case) -> list[Comparison]:
-    if not case.nonnegative:
+    if not case.nonnegative_at(*LINEAR, *POOLING):
         return []
 
     def theirs(**options: Any) -> np.ndarray:
@@ -221,7 +221,7 @@ def _excitation(case: Case) -> list[Comparison]:
         return relevance(case, made, "one")
 
     def ours(rule: lrp.Rule) -> np.ndarray:
-        kinds = {LINEAR: rule, POOLING: lrp.zero(STABILIZER), (*ACTIVATIONS, BatchNorm): gradient_rule}
+        kinds = {LINEAR: rule, POOLING: lrp.zero(STABILIZER), (*ACTIVATIONS, BatchNorm, Multiply): gradient_rule}
         rules = [
             next((rule for kind, rule in kinds.items() if isinstance(layer, kind)), None)
             for layer in case.as_zennit_merges.merged()
@@ -232,6 +232,9 @@ def _excitation(case: Case) -> list[Comparison]:
     if case.has(*(kind for kind in ACTIVATIONS if kind is not ReLU)):  # where passing and the gradient differ
         why = " It has no rule for activation functions: their gradient multiplies the signal, and nnlite passes it on."
         how = ", the gradient at activation functions"
+    if case.has(Add):
+        why += " Where branches are added it divides by their sum, nnlite by what of them is positive."
+        how += ", proportional at sums"
     row = Comparison(
         "excitation", "zennit", "ExcitationBackprop",
         theirs, lambda: excitation_backpropagation(case.network, case.x, case.target),
@@ -255,6 +258,8 @@ def _excitation(case: Case) -> list[Comparison]:
 
 INEXACT = "zennit's merge leaves a BatchNorm that divides by √(1 + eps) where it should be an identity."
 FIRST_ONLY = "Of several BatchNorms in a row zennit merges the first, and passes on the others."
+PRODUCT = "zennit has no rule for a product: its gradient multiplies the signal, and Σ R is not that above."
+MERGED = ", on zennit's merged network"
 
 
 def _ours(case: Case, rules: Any, start: str = "score") -> np.ndarray:
@@ -262,29 +267,32 @@ def _ours(case: Case, rules: Any, start: str = "score") -> np.ndarray:
 
 
 def _theirs_here(case: Case, rules: Any, start: str = "score") -> np.ndarray:
-    """nnlite's LRP on the network that zennit's merge leaves."""
+    """nnlite's LRP on the network that zennit's merge leaves, with products as zennit has them."""
+    rules = replace(rules, multiply=gradient_rule) if isinstance(rules, lrp.Composite) else rules
     return lrp.relevance(case.as_zennit_merges, case.x, case.target, rules=rules, start=start)
 
 
 @lru_cache(maxsize=1)
-def _merge(case: Case) -> list[str]:
-    """How zennit's merge of BatchNorm differs from ours: by what it leaves."""
+def _otherwise(case: Case) -> dict[str, str]:
+    """What zennit does otherwise whatever the rules, and how nnlite then does the same."""
     networks = case.network.merged(), case.merged_as_zennit(exactly=True), case.as_zennit_merges
     ours, exactly, theirs = (sum(isinstance(layer, BatchNorm) for layer in network) for network in networks)
-    return [INEXACT] * (theirs > exactly) + [FIRST_ONLY] * (exactly > ours)
+    found = {INEXACT: MERGED} if theirs > exactly else {}
+    found |= {FIRST_ONLY: MERGED} if exactly > ours else {}
+    return found | ({PRODUCT: ", the gradient at products"} if case.has(Multiply) else {})
 
 
 def _and(case: Case) -> str:
-    return "".join(f" {what}" for what in _merge(case))
+    return "".join(f" {what}" for what in _otherwise(case))
 
 
 def _on(case: Case) -> str:
-    return ", on zennit's merged network" if _merge(case) else ""
+    return "".join(dict.fromkeys(_otherwise(case).values()))
 
 
 def _merging(case: Case, row: Comparison, rules: Any, start: str = "score") -> Comparison:
-    """The row; where zennit merges a BatchNorm otherwise, known to differ by that."""
-    what = _merge(case)
+    """The row; where zennit merges a BatchNorm or does a product otherwise, known to differ by that."""
+    what = _otherwise(case)
     if not what:
         return row
     convention = f"{row.convention}; nnlite{_on(case)[1:]}"
