@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from typing import Any
 
@@ -10,7 +11,23 @@ import pytest
 
 import nnlite.models
 from nnlite import Network
-from nnlite.layers import BatchNorm, Conv2d, Dense, Flatten, GlobalAvgPool, Mask, Permute, Reshape
+from nnlite.layers import (
+    BatchNorm,
+    Branches,
+    Concat,
+    Constant,
+    Conv2d,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    Mask,
+    Multiply,
+    Pad,
+    ReLU,
+    Reshape,
+    Residual,
+    Slice,
+)
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch==2.13.0")
 from torch import nn  # noqa: E402
@@ -149,7 +166,7 @@ def test_a_forward_of_functions_is_traced() -> None:
     assert module.training
     assert module.features[1].training  # it is left as it was
     assert difference(module.eval(), network, (1, 10, 10)) <= 1e-10
-    assert network.info["torch"]["conv2"] == "features.0 (Conv2d)"
+    assert network.info["torch"]["features.0"] == "features.0 (Conv2d)"
 
 
 class Modern(nn.Module):
@@ -215,7 +232,7 @@ def test_arguments_after_the_first_keep_their_defaults(wrap: Any) -> None:
     module = wrap(seeded(Optional()))
     network = from_torch(module, (4,))
     assert difference(module, network, (4,)) <= 1e-10
-    assert network.info["torch"]["dense1"].endswith("inner (Linear)")
+    assert network.names[0].endswith("inner")
 
 
 def halved(module: Any, x: Any, y: Any = None) -> Any:
@@ -337,22 +354,13 @@ def test_the_examples_there_and_back(name: str) -> None:
 def test_the_parameters_are_copies() -> None:
     module = nn.Linear(2, 1)
     network = from_torch(module)
-    before = network.parameters["dense1.W"].copy()
+    before = network.parameters["0.W"].copy()
     with torch.no_grad():
         module.weight.zero_()
-    assert np.array_equal(network.parameters["dense1.W"], before)
+    assert np.array_equal(network.parameters["0.W"], before)
 
 
-# --------------------------------------------------------------------------------------------- what is refused
-
-
-class Residual(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.inner = nn.Linear(4, 4)
-
-    def forward(self, x: Any) -> Any:
-        return x + torch.relu(self.inner(x))
+# -------------------------------------------------------------------------------------------------- branches
 
 
 class Body(nn.Module):
@@ -362,10 +370,133 @@ class Body(nn.Module):
         super().__init__()
         self.body = body
         self.inner = nn.Linear(4, 4)
+        self.conv = nn.Conv2d(4, 4, 3, padding=1)
         self.scale = nn.Parameter(torch.ones(4))
+        self.relu, self.overwrite = nn.ReLU(), nn.ReLU(inplace=True)
+        self.register_buffer("mean", torch.ones(1, 4))
+        self.register_buffer("var", torch.ones(4))
 
     def forward(self, x: Any) -> Any:
         return self.body(self, x)
+
+
+def shuffled(m: Any, x: Any) -> Any:
+    n, channels, height, width = x.shape
+    return x.view(n, 2, channels // 2, height, width).transpose(1, 2).reshape(n, -1, height, width)
+
+
+def turned(m: Any, x: Any) -> Any:
+    first, second = x.chunk(2, dim=1)
+    return torch.cat([second, F.relu(first), second], 1)
+
+
+def gated(m: Any, x: Any) -> Any:
+    y = m.conv(x)
+    return x + y * torch.sigmoid(m.inner(y.mean((2, 3)))).view(-1, 4, 1, 1)
+
+
+def added_to(m: Any, x: Any) -> Any:
+    y = z = m.inner(x)
+    y += x
+    return torch.cat([y, z], 1)
+
+
+def enlarged(m: Any, x: Any) -> Any:
+    y = F.max_pool2d(m.conv(x), 2)
+    return torch.cat([F.interpolate(y, size=x.shape[-2:]), F.interpolate(y, scale_factor=2.0, mode="bilinear"), x], -3)
+
+
+VECTOR, IMAGE = (4,), (4, 6, 6)
+
+GRAPHS: dict[str, tuple[Any, tuple[int, ...], str]] = {
+    "x + y": (lambda m, x: x + torch.relu(m.inner(x)), VECTOR, "Dense ReLU Add"),
+    "torch.add": (lambda m, x: torch.add(m.inner(x), x, alpha=2), VECTOR, "Dense Constant Multiply Add"),
+    "add_": (lambda m, x: m.inner(x).add_(x), VECTOR, "Dense Add"),
+    "+=": (added_to, VECTOR, "Dense Add Concat"),
+    "x + x": (lambda m, x: m.inner(x + x), VECTOR, "Add Dense"),
+    "x - y": (lambda m, x: 1 - m.inner(x) - x / 2, VECTOR, None),
+    "-x": (lambda m, x: F.relu(-m.inner(x)), VECTOR, "Dense Constant Multiply ReLU"),
+    "a number": (lambda m, x: m.inner(x) * 2 + 1, VECTOR, "Dense Constant Multiply Constant Add"),
+    "a parameter": (lambda m, x: m.inner(x * m.scale), VECTOR, "Constant Multiply Dense"),
+    "statistics": (lambda m, x: (x - m.mean) / m.var.sqrt(), VECTOR, "Constant Add Constant Multiply"),
+    "a parameter along the channels": (lambda m, x: x + m.scale.view(1, -1, 1, 1), IMAGE, "Constant Add"),
+    "a parameter beside": (lambda m, x: torch.cat([m.mean.expand(x.size(0), -1), x], 1), VECTOR, "Constant Concat"),
+    "weights of functions": (lambda m, x: F.linear(x, m.inner.weight, m.inner.bias), VECTOR, "Dense"),
+    "F.conv2d": (lambda m, x: F.conv2d(x, m.conv.weight, stride=2), IMAGE, "Conv2d"),
+    "F.batch_norm": (lambda m, x: F.batch_norm(x, m.mean[0], m.var, m.scale, None, m.training), IMAGE, "BatchNorm"),
+    "F.group_norm": (lambda m, x: F.group_norm(x, 2, m.scale, m.mean[0]), IMAGE, "GroupNorm"),
+    "F.instance_norm": (lambda m, x: F.instance_norm(x), IMAGE, "InstanceNorm"),
+    "squeeze and excitation": (gated, IMAGE, None),
+    "several calls": (lambda m, x: m.relu(m.inner(m.relu(m.inner(x)))), VECTOR, "Dense ReLU Dense ReLU"),
+    "every second pixel": (
+        lambda m, x: F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 2, 2)),
+        IMAGE,
+        "Slice Slice Pad",
+    ),
+    "an index": (lambda m, x: x[:, 1] + x[..., 0, :, :], IMAGE, "Slice Reshape Slice Reshape Add"),
+    "chunk": (turned, IMAGE, "Slice ReLU Slice Concat"),
+    "split, one part unused": (lambda m, x: x.split([1, 2, 1], 1)[1], IMAGE, "Slice"),
+    "channel shuffle": (shuffled, IMAGE, "Reshape Permute Reshape"),
+    "axes": (lambda m, x: m.inner(x.permute(0, 2, 3, 1)).transpose(-1, 1), IMAGE, "Permute Dense Permute"),
+    "flatten in part": (lambda m, x: x.flatten(2).unsqueeze(1).squeeze(1), IMAGE, "Reshape Reshape Reshape"),
+    "enlarged": (enlarged, IMAGE, "Conv2d MaxPool2d Upsample Upsample Concat"),
+    "in place, then read": (lambda m, x: (x.relu_(), m.inner(x))[1], VECTOR, "ReLU Dense"),
+    "in place by a module": (lambda m, x: m.inner(m.overwrite(x)) + x, VECTOR, "ReLU Dense Add"),
+    "in place on a branch": (lambda m, x: m.relu(m.inner(x)).mul_(2) + x, VECTOR, "Dense ReLU Constant Multiply Add"),
+}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_graph_becomes_layers_with_wires_and_goes_back(name: str) -> None:
+    body, shape, kinds = GRAPHS[name]
+    module = seeded(Body(body))
+    network = from_torch(module, shape)
+    x = np.random.default_rng(0).uniform(-1, 1, (3, *shape))
+    theirs = module(torch.from_numpy(x.copy())).detach().numpy()
+    assert kinds is None or [type(layer).__name__ for layer in network] == kinds.split()
+    np.testing.assert_allclose(network.output(x), theirs, rtol=0, atol=1e-10 * np.abs(theirs).max())
+    back = to_torch(network)
+    assert difference(back, network, shape) <= 1e-10
+    again = from_torch(back, shape)
+    assert again.wires == network.wires or "Reshape" in str(network.layers)  # there of two modules
+    assert np.array_equal(again.output(x), network.output(x))
+
+
+class Nested(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer1 = nn.Sequential(Body(lambda m, x: m.relu(m.inner(m.relu(x)) + x)), nn.Linear(4, 3))
+
+    def forward(self, x: Any) -> Any:
+        return F.relu(self.layer1(x)) + self.layer1(x)
+
+
+def test_names_are_the_paths_of_the_modules() -> None:
+    network = from_torch(seeded(Nested()), VECTOR)
+    first = ("layer1.0.relu", "layer1.0.inner", "layer1.0.add", "layer1.0.relu_1", "layer1.1", "relu")
+    again = ("layer1.0.relu_2", "layer1.0.inner_1", "layer1.0.add_1", "layer1.0.relu_3", "layer1.1_1", "add")
+    assert network.names == (*first, *again)
+    assert network.read(2, ["x", "relu", "inner"]) == ("inner", "x")
+
+
+def test_a_network_that_branches_keeps_its_names_and_wires() -> None:
+    W = np.arange(4.0).reshape(2, 2)
+    block = Branches([[Dense(W), ReLU()], [], [Dense(W), Slice(1), Pad((0,))]], Concat())
+    layers = [Residual([Dense(W), ReLU()]), block, Constant([[1.0, -2.0, 3.0, 0.5, 2.0, 1.0]]), Multiply()]
+    names = [*(f"layer{n}" for n in range(8)), "join", "constant", "read"]
+    network = Network(layers, names, (2,), wires={"constant": (), "read": ("join", "constant")})
+    module = to_torch(network)
+    assert difference(module, network, (2,)) <= 1e-15
+    with torch.no_grad():
+        module.constant.value *= 2  # trained there
+        module.read_.eval()
+    again = from_torch(copy.deepcopy(module), (2,))
+    assert again.wires == network.wires
+    assert again.names == (*names[:-1], "read_")
+    np.testing.assert_allclose(again.output(np.ones((1, 2))), 2 * network.output(np.ones((1, 2))))
+
+
+# --------------------------------------------------------------------------------------------- what is refused
 
 
 class Two(nn.Module):
@@ -384,21 +515,46 @@ REFUSED: dict[str, tuple[Any, tuple[int, ...] | None, list[str]]] = {
     "unknown function": (lambda: Body(lambda m, x: F.mish(m.inner(x))), None, ["mish", "Supported", "max_pool2d"]),
     "unknown option": (lambda: Body(lambda m, x: torch.tanh(x, out=None)), None, ["tanh", "arguments"]),
     "unknown method": (lambda: Body(lambda m, x: m.inner(x).abs()), None, ["x.abs()", "Supported"]),
-    "arithmetic": (lambda: Body(lambda m, x: m.inner(x) * 2), None, ["mul", "no counterpart"]),
-    "residual connection": (Residual, None, ["residual connection", "the input", "relu"]),
-    "nested residual connection": (lambda: nn.Sequential(nn.ReLU(), Residual()), None, ["residual connection"]),
-    "residual in place": (lambda: Body(lambda m, x: m.inner(x).add_(x)), None, ["residual connection"]),
-    "branch": (lambda: Body(lambda m, x: torch.cat([m.inner(x), x], 1)), None, ["branch", "cat"]),
+    "a number of unknown shape": (lambda: Body(lambda m, x: m.inner(x) + 2), None, ["add", "give input_shape"]),
+    "division by activations": (lambda: Body(lambda m, x: 1 / m.inner(x)), VECTOR, ["truediv", "by a number"]),
+    "a parameter of another shape": (lambda: Body(lambda m, x: m.scale[:3] + x), VECTOR, ["add", "(1, 3)", "(1, 4)"]),
+    "a branch of another shape": (lambda: Body(lambda m, x: m.inner(x)[:, :3] + x), VECTOR, ["add", "one shape"]),
+    "samples side by side": (lambda: Body(lambda m, x: x.view(-1, 2)), VECTOR, ["x.view()", "several samples"]),
+    "samples picked": (lambda: Body(lambda m, x: x[1:]), VECTOR, ["getitem", "samples"]),
+    "samples concatenated": (lambda: Body(lambda m, x: torch.cat([x, x])), VECTOR, ["cat", "dim=0"]),
+    "the number of samples": (lambda: Body(lambda m, x: x * x.size(0)), VECTOR, ["mul"]),
+    "chunks of an unknown size": (lambda: Body(lambda m, x: x.chunk(2, 1)[0]), None, ["chunk", "give input_shape"]),
+    "statistics of the batch": (
+        lambda: Body(lambda m, x: F.batch_norm(x, m.mean[0], m.var, training=True)),
+        VECTOR,
+        ["running statistics"],
+    ),
+    "overwritten in a view": (
+        lambda: Body(lambda m, x: (y := m.inner(x), v := y[:, :2], y.relu_(), v)[-1]),
+        VECTOR,
+        ["x.relu_()", "in place"],
+    ),
+    "overwritten below a view": (
+        lambda: Body(lambda m, x: (y := m.inner(x), y.view(-1, 2, 2).mul_(2), m.inner(y))[-1]),
+        VECTOR,
+        ["x.mul_()"],
+    ),
+    "overwritten through dropout": (
+        lambda: Body(lambda m, x: (F.dropout(x, training=m.training).relu_(), m.inner(x))[1]),
+        None,
+        ["x.relu_()"],
+    ),
+    "a changed parameter": (lambda: Body(lambda m, x: x * m.scale.mul_(2)), VECTOR, ["mul_", "in place"]),
+    "assignment": (lambda: Body(lambda m, x: (x.__setitem__(0, 1), x)[1]), VECTOR, ["setitem"]),
+    "no input": (lambda: Body(lambda m, x: m.scale), VECTOR, ["depends on the input"]),
     "branch from below": (
         lambda: Body(lambda m, x: (m.inner(x), torch.relu(x))[1]),
         None,
         ["inner (Linear)", "not used"],
     ),
-    "parameter": (lambda: Body(lambda m, x: x * m.scale), None, ["scale", "parameters used outside of a layer"]),
     "several outputs": (lambda: Body(lambda m, x: (m.inner(x), 0)), None, ["one array of scores"]),
     "two inputs": (Two, None, ["second input y"]),
-    "decision": (lambda: Body(lambda m, x: x if x.sum() > 0 else -x), None, ["cannot be traced", "chain"]),
-    "unused result": (lambda: Body(lambda m, x: (x.relu_(), x)[1]), None, ["relu_", "not used"]),
+    "decision": (lambda: Body(lambda m, x: x if x.sum() > 0 else -x), None, ["cannot be traced", "graph of"]),
     "dropout always on": (lambda: Body(lambda m, x: F.dropout(x)), None, ["training=self.training"]),
     "hooks": (hooked, None, ["0 (Linear)", "forward hooks"]),
     "padding mode": (lambda: nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect"), None, ["reflect", "zeros"]),
@@ -411,9 +567,9 @@ REFUSED: dict[str, tuple[Any, tuple[int, ...] | None, list[str]]] = {
     "upsampling by cubes": (lambda: nn.Upsample(scale_factor=2, mode="bicubic"), None, ["bicubic"]),
     "padding with ones": (lambda: nn.ConstantPad2d(1, 1.0), None, ["padding with 1.0"]),
     "padding that cuts": (lambda: nn.ZeroPad2d(-1), None, ["pad=(-1, -1, -1, -1)"]),
-    "the batch permuted": (lambda: Body(lambda m, x: x.permute(1, 0)), None, ["the batch"]),
+    "the batch permuted": (lambda: Body(lambda m, x: x.permute(1, 0)), None, ["the samples"]),
     "softmax over rows": (lambda: nn.Softmax(dim=0), None, ["dim=0", "dim=1"]),
-    "flatten with the batch": (lambda: nn.Flatten(0), None, ["start_dim=0"]),
+    "flatten with the batch": (lambda: nn.Flatten(0), (4,), ["flatten(0, -1)", "several samples"]),
     "unknown size in a view": (lambda: Body(lambda m, x: x.view(x.size(0), 2, -1)), None, ["x.view()"]),
     "no running statistics": (lambda: nn.BatchNorm1d(4, track_running_stats=False), None, ["running statistics"]),
     "half precision": (lambda: nn.Linear(4, 4).half(), None, ["float16", "module.float()"]),
@@ -440,8 +596,6 @@ def test_a_class_in_the_place_of_a_module_is_refused() -> None:
 def test_to_torch_refuses_what_has_no_module() -> None:
     with pytest.raises(ValueError, match=r"mask1.*the draw was made from"):
         to_torch(Network([Mask(np.ones((1, 4)))]))
-    with pytest.raises(ValueError, match=r"permute1 .* PyTorch has no module for it\."):
-        to_torch(Network([Permute((2, 1))]))
     norm = BatchNorm([1.0], [0.0], [0.0], [1.0])
     with pytest.raises(ValueError, match="input_shape"):
         to_torch(Network([norm]))

@@ -13,9 +13,10 @@ import pytest
 import nnlite.models
 from nnlite import Network
 from nnlite.datasets import strokes, uci
-from nnlite.interop.torch import from_torch
-from nnlite.layers import Conv2d, Dense, Flatten, MaxPool2d, ReLU
+from nnlite.interop.torch import from_torch, to_torch
+from nnlite.layers import Add, BatchNorm, Conv2d, Dense, Flatten, MaxPool2d, ReLU
 from nnlite.verify import Case, Comparison, compare, comparisons, verify, vgg16
+from nnlite.verify.architectures import ARCHITECTURES, architecture
 from nnlite.verify.examples import EXAMPLES, example
 from nnlite.verify.libraries import INSTALL, load, missing
 from nnlite.verify.table import AGREES, BUG, CONVENTION, FAILED, NOT_COMPARABLE, flattened
@@ -66,6 +67,40 @@ def test_in_float32_by_the_norm(name: str) -> None:
 @pytest.mark.parametrize("target", [1, [0, 2, 1]])
 def test_other_classes(target: Any) -> None:
     assert not unexpected(verify(Case.of("padding", *example("padding"), target)).rows)
+
+
+@pytest.mark.parametrize("name", ["resnet1d", "mobilenet_v3"])  # the others: `nnlite verify --model`, by CI
+def test_an_architecture_from_its_module(name: str) -> None:
+    module, x = architecture(name, 1)
+    case = Case.of(name, from_torch(module, x.shape[1:]), x, own=module)
+    rows = compare(c for c in comparisons(case) if c.method not in ("integrated-gradients", "smoothgrad", "occlusion"))
+    assert not unexpected(rows)
+    assert {row.method for row in rows} >= {"gradient", "deeplift", "lrp-epsilon-plus", "lrp-epsilon-gamma-box"}
+    assert any("ResNetCanonizer" in row.convention and row.expected for row in rows) == (name == "resnet1d")
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_gives_the_scores_of_its_module(name: str) -> None:
+    if name != "resnet18":  # 224 × 224
+        module, x = architecture(name, 1)
+        network = from_torch(module, x.shape[1:])
+        theirs = to_torch(network)(load("torch").from_numpy(x)).detach().numpy()
+        assert np.abs(theirs - network.output(x)).max() <= 1e-12 * np.abs(theirs).max()
+
+
+def test_zennit_merges_what_stands_before_a_batchnorm_whatever_it_reads() -> None:
+    rng = np.random.default_rng(0)
+    W = [rng.normal(size=(4, 4)) for _ in range(3)]
+    norm = BatchNorm(np.ones(4), np.ones(4), np.ones(4), np.ones(4))
+    network = Network(
+        [Dense(W[0]), ReLU(), Dense(W[1]), norm, Add(), Dense(W[2])], input_shape=(4,),
+        wires=((0,), (1,), (2,), (2,), (3, 4), (5,)),
+    )  # fmt: skip
+    rows = verify(Case.of("apart", network, rng.random((2, 4)))).rows
+    assert not unexpected(rows)
+    assert [row.because for row in rows if row.verdict == NOT_COMPARABLE and row.library == "zennit"] == [
+        "zennit merges a BatchNorm into the layer that stands before it, which here is not all that it reads."
+    ]
 
 
 # -------------------------------------------------------------------------------- modules of one's own, as they come

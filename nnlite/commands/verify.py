@@ -14,12 +14,14 @@ examples:
   nnlite verify --torch network.py:build --shape 3,32,32
   nnlite verify --model padding --method lrp-gamma
   nnlite verify --network net.npz --input x.npy --method lrp-epsilon --theirs R.npy
+  nnlite verify --model resnet20
   nnlite verify --model vgg16 --dtype float32
 """
 
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +29,7 @@ from .. import Network, datasets, models, storage
 from ..disk import read_npy, read_npz
 from ..verify import Case, Report, chosen, compare, modules, theirs, vgg16
 from ..verify import report as reports
+from ..verify.architectures import ARCHITECTURES, architecture
 from ..verify.examples import EXAMPLES, example
 from . import checks
 from .options import declare
@@ -37,8 +40,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--model", "--network", default="lenet", metavar="NAME",
-        help=f"{', '.join(models.NAMES)}, a saved network (.npz), vgg16, or an example: {', '.join(EXAMPLES)} "
-        "(default: lenet)",
+        help=f"{', '.join(models.NAMES)}, a saved network (.npz), vgg16, a module of PyTorch: "
+        f"{', '.join(ARCHITECTURES)}, or an example: {', '.join(EXAMPLES)} (default: lenet)",
     )  # fmt: skip
     what.add_argument("--torch", metavar="FILE.py:factory", help="a module of your own; the file is executed")
     parser.add_argument("--input", type=Path, metavar="X.npy", help="inputs (N, ...) (default: held-out digits)")
@@ -64,8 +67,8 @@ def run(options: argparse.Namespace) -> None:
     if options.theirs is not None:
         _theirs(options)
         return
-    if options.model == "vgg16" and options.torch is None:
-        _vgg16(options)
+    if options.model in ("vgg16", "resnet18") and options.torch is None:
+        _large(options)
         return
     case = _case(options)
     print(
@@ -103,6 +106,8 @@ def _case(options: argparse.Namespace) -> Case:
     """The network and the inputs that were asked for."""
     if options.torch is not None:
         return _own(options)
+    if options.model in ARCHITECTURES:
+        return _of_module(options, *architecture(options.model, options.samples, options.dtype))
     network, x = _network(options.model, options.samples)
     network = network.astype(options.dtype)
     if options.input is not None:
@@ -117,7 +122,7 @@ def _network(name: str, samples: int) -> tuple[Network, np.ndarray | None]:
     if name in EXAMPLES:
         return example(name, samples)
     if name not in models.NAMES:
-        checks.saved(name, "--model", (*models.NAMES, "vgg16", *EXAMPLES))
+        checks.saved(name, "--model", (*models.NAMES, "vgg16", *ARCHITECTURES, *EXAMPLES))
         return checks.network(name), None
     if name == "tiny":
         return models.load(name), models.digits("uci", "test")[0][:samples]
@@ -126,19 +131,23 @@ def _network(name: str, samples: int) -> tuple[Network, np.ndarray | None]:
 
 def _own(options: argparse.Namespace) -> Case:
     """The user's own module."""
-    from ..interop.torch import from_torch
-
     try:
         module, x = modules.from_file(options.torch)
     except ImportError as error:
         raise ValueError(f"--torch needs PyTorch ({error}): pip install torch==2.13.0.") from None
     module = (module.double() if options.dtype == "float64" else module.float()).eval()
+    return _of_module(options, module, x)
+
+
+def _of_module(options: argparse.Namespace, module: Any, x: np.ndarray | None) -> Case:
+    from ..interop.torch import from_torch
+
     if options.input is not None:
         x = _array(options.input)
     elif x is None:
         x = modules.inputs(_shape(options.shape, None), options.samples, options.dtype)
     network = from_torch(module, x.shape[1:])
-    return Case.of(options.torch, network, x.astype(options.dtype), options.target, module)
+    return Case.of(options.torch or options.model, network, x.astype(options.dtype), options.target, module)
 
 
 def _shape(text: str | None, known: tuple[int, ...] | None) -> tuple[int, ...]:
@@ -176,11 +185,13 @@ def _theirs(options: argparse.Namespace) -> None:
         sys.exit(1)
 
 
-def _vgg16(options: argparse.Namespace) -> None:
+def _large(options: argparse.Namespace) -> None:
+    """A few comparisons on a network of real size, with time and memory."""
+    network = None if options.model == "vgg16" else _case(options).network
     print(", ".join(f"{name} {version}" for name, version in reports.versions().items()))
     print(vgg16.HEAD)
     expected = True
-    for measured in vgg16.measure(options.dtype):
+    for measured in vgg16.measure(options.dtype, network=network):
         print(measured, flush=True)
         expected &= measured.expected
     if not expected:

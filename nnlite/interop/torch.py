@@ -1,10 +1,11 @@
 """Networks to and from PyTorch: the same layers, the same numbers.
 
-from_torch   an nn.Module whose forward is a chain of layers becomes a Network
-to_torch     a Network becomes an nn.Sequential
+from_torch   an nn.Module whose forward is a graph of layers becomes a Network
+to_torch     a Network becomes an nn.Sequential, or a module with the same wires
 load_torch   the weights in a .pt file, put into a module, become a Network
 
-torch_chain.py finds the chain, torch_layers.py holds what corresponds to what. PyTorch is imported only when one of
+torch_graph.py finds the layers and their wires, torch_layers.py and torch_functions.py hold what corresponds to what,
+torch_modules.py is the way back. PyTorch is imported only when one of
 these functions is called: `pip install torch==2.13.0`.
 """
 
@@ -21,7 +22,7 @@ import numpy as np
 from ..decision_based.method import takes_network
 from ..layers.arguments import Shape
 from ..network import Network
-from . import torch_chain, torch_layers
+from . import torch_graph, torch_layers, torch_modules
 
 
 def from_torch(module: Any, input_shape: Shape | None = None) -> Network:
@@ -30,18 +31,20 @@ def from_torch(module: Any, input_shape: Shape | None = None) -> Network:
     Parameters
     ----------
     module
-        An nn.Sequential, nested ones too, or any nn.Module whose forward is a chain of the supported layers; torch.fx
-        traces it, with its hooks, and with every argument after the first at its default. What torch.compile or
-        DataParallel made is unwrapped, with a warning that says so. It may be in training mode: what is converted is
-        what it computes in evaluation mode. The module is left as it was.
+        An nn.Sequential, nested ones too, or any nn.Module whose forward is a graph of the supported layers: a chain,
+        or with branches that are added, multiplied and concatenated. torch.fx traces it, with its hooks, and with
+        every argument after the first at its default. A module that is called several times becomes as many layers.
+        What torch.compile or DataParallel made is unwrapped, with a warning that says so. It may be in training mode:
+        what is converted is what it computes in evaluation mode. The module is left as it was.
     input_shape
-        The shape of one input without the batch axis. Needed for an AdaptiveAvgPool2d to more than one pixel. With
-        it the layers are checked against each other, and the network against the module on one random input: they may
-        differ by 1e-4 of the largest output in float32, by 1e-10 in float64.
+        The shape of one input without the batch axis. Needed where the forward asks for sizes, cuts into chunks, or
+        adds a parameter. With it the layers are checked against each other, and the network against the module on one
+        random input: they may differ by 1e-4 of the largest output in float32, by 1e-10 in float64.
 
     Returns
     -------
-    A `Network` in the dtype of the module. `info["torch"]` names the module behind each layer.
+    A `Network` in the dtype of the module. Its names are the paths of the submodules, such as "layer1.0.conv1"; a
+    function is called by its kind beside them, "layer1.0.add". `info["torch"]` says what is behind each layer.
 
     Raises
     ------
@@ -50,9 +53,9 @@ def from_torch(module: Any, input_shape: Shape | None = None) -> Network:
     TypeError
         `module` is not an nn.Module.
     ValueError
-        An operation has no counterpart, or the forward is no chain (a residual connection, a branch); the message
-        names it and lists what is supported. Or the network computes something else than the module on the random
-        input, or the module is on the meta device.
+        An operation has no counterpart, the forward has several inputs or outputs, or a layer reads what was changed
+        in place; the message names it and lists what is supported. Or the network computes something else than the
+        module on the random input, or the module is on the meta device.
 
     Source: PyTorch's documentation of torch.nn; the correspondence is tested to 1e-10 in float64.
     """
@@ -72,13 +75,13 @@ def _converted(module: Any, input_shape: Shape | None) -> Network:
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         if tensor.is_meta:
             raise ValueError(f"from_torch: {name} is on the meta device and has no values; load the weights first.")
-    layers, origins = torch_chain.layers_of(module, input_shape)
-    dtypes = {tensor.dtype for tensor in module.state_dict().values() if tensor.is_floating_point()}
-    if len(dtypes) == 1:  # what was filled in for a norm without parameters is in float32
+    row = torch_graph.row_of(module, input_shape)
+    dtypes = {tensor.dtype for tensor in module.state_dict().values() if tensor.is_floating_point()} or {torch.float32}
+    if len(dtypes) == 1:  # numbers in the forward, and what a norm without parameters was filled with, may have another
         dtype = torch.zeros(0, dtype=dtypes.pop()).numpy().dtype
-        layers = [layer if layer.dtype in (None, dtype) else layer.astype(dtype) for layer in layers]
-    names = Network(layers).names
-    network = Network(layers, names, input_shape, {"torch": dict(zip(names, origins, strict=True))})
+        row.layers = [layer if layer.dtype in (None, dtype) else layer.astype(dtype) for layer in row.layers]
+    info = {"torch": dict(zip(row.names, row.origins, strict=True))}
+    network = Network(row.layers, row.names, input_shape, info, tuple(row.wires))
     if network.input_shape is not None:
         _compare(module, network)
     return network
@@ -95,7 +98,7 @@ def _compare(module: Any, network: Network) -> None:
     torch = torch_layers.import_torch()
     x = np.random.default_rng(0).standard_normal((1, *(network.input_shape or ()))).astype(network.dtype)
     device = next((tensor.device for tensor in module.state_dict().values()), "cpu")
-    with torch_chain.evaluating(module), torch.no_grad():
+    with torch_graph.evaluating(module), torch.no_grad():
         theirs = module(torch.from_numpy(x).to(device)).cpu().numpy()
     ours = network.output(x)
     if ours.shape != theirs.shape:
@@ -112,7 +115,7 @@ def _compare(module: Any, network: Network) -> None:
 
 @takes_network
 def to_torch(network: Network) -> Any:
-    """The network as an nn.Sequential in evaluation mode, its layers under their names.
+    """The network as a module in evaluation mode, its layers under their names.
 
     Parameters
     ----------
@@ -121,7 +124,8 @@ def to_torch(network: Network) -> Any:
 
     Returns
     -------
-    nn.Sequential in the dtype of the network. Its parameters are copies. In the names a dot becomes _, and one that
+    An nn.Sequential in the dtype of the network; where the network branches, a module that knows the wires. Its
+    parameters are copies. In the names a dot becomes _, and one that
     nn.Module needs itself, such as forward, gets a _ at its end.
 
     Raises
@@ -133,8 +137,7 @@ def to_torch(network: Network) -> Any:
 
     Source: as `from_torch`.
     """
-    torch_layers.import_torch()
-    return torch_layers.sequential(network)
+    return torch_modules.module(network)
 
 
 def load_torch(path: str | os.PathLike, module: Any, input_shape: Shape | None = None) -> Network:
@@ -158,7 +161,7 @@ def load_torch(path: str | os.PathLike, module: Any, input_shape: Shape | None =
         There is no such file.
     ValueError
         The file holds more than weights or is damaged, its weights do not fit the module, or the module is not a
-        chain of supported layers.
+        graph of supported layers.
 
     Source: PyTorch's documentation of torch.load.
     """

@@ -4,8 +4,8 @@ One file, because the two ways are one table.
 """
 
 import importlib
-from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from ..layers import (
     AdaptiveAvgPool2d,
     AvgPool2d,
     BatchNorm,
+    Constant,
     Conv2d,
     ConvTranspose2d,
     Dense,
@@ -48,13 +49,22 @@ from ..layers import (
     Upsample,
 )
 from ..layers.arguments import DTYPES, Shape, frozen
-from ..network import Network
 
 INSTALL = "pip install torch==2.13.0"
 
 
 class Unsupported(ValueError):
     """Something that has no counterpart; the caller adds where it stands and what is supported."""
+
+
+class _Batch:
+    """x.size(0): how many samples there are, whatever that will be."""
+
+    def __repr__(self) -> str:
+        return "x.size(0)"
+
+
+BATCH = _Batch()
 
 
 def import_torch() -> Any:
@@ -79,14 +89,21 @@ def layer_of(module: Any, shape: Shape | None, axes: int | None) -> list[Layer]:
         The number of axes of the module's input, where it is known.
     """
     kind = type(module).__name__
-    if type(module).__module__.partition(".")[0] != "torch" or kind not in FROM_TORCH:
+    if not is_of_layer(module) and (type(module).__module__.partition(".")[0] != "torch" or kind not in FROM_TORCH):
         raise Unsupported(f"{kind} has no counterpart")
     hooks = ("_forward_hooks", "_forward_pre_hooks")
     if any(getattr(module, hook) for hook in hooks):
         raise Unsupported(f"{kind} has forward hooks, which may change what it computes; remove them")
     if "forward" in vars(module):
         raise Unsupported(f"the forward of this {kind} was replaced; convert it before, or write a separate module")
+    if is_of_layer(module):
+        return [replace(module.layer, **{name: array(value) for name, value in module.named_parameters()})]
     return FROM_TORCH[kind](module, shape, axes)
+
+
+def is_of_layer(module: Any) -> bool:
+    """Whether `to_torch` made the module around a layer that PyTorch has no module for."""
+    return isinstance(vars(module).get("layer"), Layer)
 
 
 def array(tensor: Any) -> np.ndarray:
@@ -203,19 +220,23 @@ PADS = {"constant": "zero", "reflect": "reflect", "replicate": "replicate"}
 
 
 def _groupnorm(m: Any, shape: Any, axes: Any) -> list[Layer]:
-    return [GroupNorm(m.num_groups, *_scale_and_shift(m, m.num_channels), m.eps)]
+    return [GroupNorm(m.num_groups, *_scale_and_shift(m, shape), m.eps)]
 
 
 def _instancenorm(m: Any, shape: Any, axes: Any) -> list[Layer]:
     if m.track_running_stats:  # then it is a batch norm in evaluation mode
         return _batchnorm(m, shape, axes)
-    return [InstanceNorm(*_scale_and_shift(m, m.num_features), m.eps)]
+    return [InstanceNorm(*_scale_and_shift(m, shape), m.eps)]
 
 
-def _scale_and_shift(m: Any, channels: int) -> tuple[np.ndarray, np.ndarray]:
-    """gamma and beta, in float32 where the module has none."""
+def _scale_and_shift(m: Any, shape: Shape | None) -> tuple[np.ndarray, np.ndarray]:
+    """gamma and beta, in float32 where there is none."""
     gamma, beta = _maybe(m.weight), _maybe(m.bias)
-    gamma = np.ones(channels, np.float32) if gamma is None else gamma
+    if gamma is None:
+        channels = getattr(m, "num_channels", None) or getattr(m, "num_features", None) or (shape and shape[1])
+        if not channels:
+            raise Unsupported("it needs the number of channels; give input_shape")
+        gamma = np.ones(channels, np.float32)
     return gamma, np.zeros_like(gamma) if beta is None else beta
 
 
@@ -238,18 +259,30 @@ def softmax(kind: type[Softmax], dim: Any, axes: int | None) -> list[Layer]:
     raise Unsupported(f"dim={dim} has no counterpart; only dim=1 has")
 
 
-def flatten(start: Any, end: Any, axes: int | None) -> list[Layer]:
-    """Flatten from axis `start` to `end`."""
-    if start == 1 and (end == -1 or (axes is not None and end == axes - 1)):
-        return [Flatten()]
-    raise Unsupported(f"start_dim={start}, end_dim={end} has no counterpart; only start_dim=1, end_dim=-1 has")
-
-
-def _unflatten(m: Any, shape: Any, axes: Any) -> list[Layer]:
-    sizes = tuple(m.unflattened_size)
-    if m.dim != 1 or not all(isinstance(n, int) and n > 0 for n in sizes) or axes not in (None, 2):
-        raise Unsupported(f"Unflatten({m.dim}, {sizes}) has no counterpart; Unflatten(1, sizes) of (N, J) has")
-    return [Reshape(sizes)]
+def reshaped(name: str, shape: Shape | None, *arguments: Any) -> list[Layer]:
+    """The layer of view, flatten, squeeze and the like, by the shapes that they give for two and three samples."""
+    if shape is None:
+        first, *rest = arguments or (None,)
+        if (arguments == (1, -1) and name == "flatten") or arguments in ((BATCH, -1), (BATCH, (-1,))):
+            return [Flatten()]
+        rest = list(rest[0]) if name == "unflatten" else rest
+        starts = first == 1 if name == "unflatten" else name == "view" and first in (BATCH, -1)
+        if starts and rest and all(isinstance(n, int) and n > 0 for n in rest):
+            return [Reshape(tuple(rest))]
+        raise Unsupported(
+            f"{name}{arguments} has no counterpart while the size of the input is unknown; give input_shape"
+        )
+    torch = import_torch()
+    above = []
+    for n in (2, 3):
+        tensor = torch.empty((n, *shape[1:]), device="meta")
+        try:
+            above.append(tuple(getattr(tensor, name)(*(n if each is BATCH else each for each in arguments)).shape))
+        except Exception as error:  # sizes that do not fit, sizes that are not known
+            raise Unsupported(f"{name}{arguments} of an input {shape}: {' '.join(str(error).split())}") from None
+    if above[0] != (2, *above[1][1:]) or above[1][0] != 3:
+        raise Unsupported(f"{name}{arguments} puts several samples into one row")
+    return [Flatten()] if len(above[0]) == 2 else [Reshape(above[0][1:])]
 
 
 FROM_TORCH: dict[str, Callable[[Any, Shape | None, int | None], list[Layer]]] = {
@@ -273,8 +306,8 @@ FROM_TORCH: dict[str, Callable[[Any, Shape | None, int | None], list[Layer]]] = 
     **{f"ReplicationPad{d}d": partial(_padding, mode="replicate") for d in (1, 2, 3)},
     "Softmax": lambda m, shape, axes: softmax(Softmax, m.dim, axes),
     "LogSoftmax": lambda m, shape, axes: softmax(LogSoftmax, m.dim, axes),
-    "Flatten": lambda m, shape, axes: flatten(m.start_dim, m.end_dim, axes),
-    "Unflatten": _unflatten,
+    "Flatten": lambda m, shape, axes: reshaped("flatten", shape, m.start_dim, m.end_dim),
+    "Unflatten": lambda m, shape, axes: reshaped("unflatten", shape, m.dim, tuple(m.unflattened_size)),
 }
 """The modules that have a counterpart, by the name of their class."""
 
@@ -282,38 +315,54 @@ FROM_TORCH: dict[str, Callable[[Any, Shape | None, int | None], list[Layer]]] = 
 # --------------------------------------------------------------------------------------------- to PyTorch
 
 
-def sequential(network: Network) -> Any:
-    """The network as an nn.Sequential in evaluation mode."""
-    torch = import_torch()
-    shape = None if network.input_shape is None else (1, *network.input_shape)
-    axes = None if shape is None else len(shape)
-    modules, empty = OrderedDict(), torch.nn.Sequential()
-    for name, layer in zip(network.names, network.layers, strict=True):
-        key = name.replace(".", "_")
-        key += "_" * hasattr(empty, key)
-        try:
-            modules[key] = module_of(layer, axes)
-        except Unsupported as error:
-            raise ValueError(f"to_torch: layer {name} ({layer!r}): {error}.") from None
-        axes = axes_above(layer, axes)
-    if len(modules) < len(network):
-        raise ValueError(f"to_torch: two names are the same once they are PyTorch's (a dot is _): {network.names}.")
-    return torch.nn.Sequential(modules).eval()
-
-
 def module_of(layer: Layer, axes: int | None) -> Any:
     """The module that computes what `layer` computes; `axes` of its input, where known."""
     kind = type(layer).__name__
+    if kind in FUNCTIONS:
+        return of_layer(layer)
     if kind not in TO_TORCH:
         draw = "; convert the network that the draw was made from" if isinstance(layer, Mask) else ""
         raise Unsupported(f"PyTorch has no module for it{draw}")
     return TO_TORCH[kind](import_torch().nn, layer, axes)
 
 
+def of_layer(layer: Any) -> Any:
+    """A module around a layer that PyTorch has functions for, and no module."""
+    torch, function = import_torch(), FUNCTIONS[type(layer).__name__]
+
+    class OfLayer(torch.nn.Module):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = layer
+            for name, value in layer.arrays.items():
+                self.register_parameter(name, torch.nn.Parameter(torch.from_numpy(np.array(value))))
+
+        def forward(self, *x: Any) -> Any:
+            return function(torch, self, *x)
+
+        def extra_repr(self) -> str:
+            return repr(self.layer)
+
+    return OfLayer()
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "Add": lambda torch, m, *x: sum(x[1:], x[0]),
+    "Concat": lambda torch, m, *x: torch.cat(x, m.layer.axis),
+    "Multiply": lambda torch, m, x, g: x * g,
+    "Constant": lambda torch, m, x: m.value.expand(x.shape[0], *m.value.shape[1:]),
+    "Permute": lambda torch, m, x: x.permute(0, *m.layer.axes),
+    "Slice": lambda torch, m, x: x[(slice(None),) * m.layer.axis + (slice(m.layer.start, m.layer.stop, m.layer.step),)],
+}
+"""The layers that PyTorch has only functions for: of the module around one, and what that reads (for a Constant x)."""
+
+
 def axes_above(layer: Layer, axes: int | None) -> int | None:
     """How many axes the output of `layer` has, where it is known."""
     if isinstance(layer, Dense):
         return axes or 2
+    if isinstance(layer, Constant):
+        return layer.value.ndim
     if isinstance(layer, (Conv2d, ConvTranspose2d, MaxPool2d, AvgPool2d, GlobalAvgPool, AdaptiveAvgPool2d, Upsample)):
         return 4
     if isinstance(layer, (Reshape, Permute)):

@@ -1,5 +1,6 @@
 """What is compared: a network, inputs for it and the classes explained; and the same network as PyTorch's modules."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -91,14 +92,19 @@ class Case:
     @cached_property
     def nonnegative(self) -> bool:
         """Whether nothing negative comes to a layer with weights: what γ and z⁺ need."""
+        return self.nonnegative_at(*LINEAR)
+
+    def nonnegative_at(self, *kinds: type[Layer]) -> bool:
+        """Whether nothing negative comes to a layer of these kinds, with BatchNorm merged."""
         merged = self.network.merged()
         a = merged.forward(self.x)
-        return all(a_j.min() >= 0 for a_j, layer in zip(a, merged, strict=False) if isinstance(layer, LINEAR))
+        return all(merged.read(l, a).min() >= 0 for l, layer in enumerate(merged) if isinstance(layer, kinds))
 
     def in_box(self, *kinds: type[Layer]) -> bool:
         """Whether [0, 1] holds what comes to the first layer of these kinds: z^B is for pixels in a box."""
-        first = next((a_j for a_j, layer in zip(self.a, self.network, strict=False) if isinstance(layer, kinds)), None)
-        return first is None or bool(first.min() >= 0 and first.max() <= 1)
+        first = next((l for l, layer in enumerate(self.network) if isinstance(layer, kinds)), None)
+        below = self.x if first is None else self.network.read(first, self.a)
+        return first is None or bool(below.min() >= 0 and below.max() <= 1)
 
     def has(self, *kinds: type[Layer]) -> bool:
         """Whether the network has a layer of one of these kinds."""
@@ -123,33 +129,48 @@ class Case:
 
     # ------------------------------------------------------------------------------- the network, made over
 
+    def _rebuilt(self, of: Callable[[int], Sequence[Layer]]) -> Network:
+        """The network with the layers of(l) in place of layer l, one after the other."""
+        layers: list[Layer] = []
+        wires, place = [], [0]
+        for l, reads in enumerate(self.network.wires):
+            entry = tuple(place[i] for i in reads)
+            for layer in of(l):
+                layers.append(layer)
+                wires.append(entry)
+                entry = (len(layers),)
+            place.append(len(layers))
+        return Network(layers, input_shape=self.network.input_shape, wires=tuple(wires))
+
     @cached_property
     def spaced(self) -> Network:
         """The same function, with an Identity before every BatchNorm, so that none is merged."""
-        layers: list[Layer] = []
-        for layer in self.network:
-            layers += [Identity(), layer] if isinstance(layer, BatchNorm) else [layer]
-        return Network(layers, input_shape=self.network.input_shape)
+        return self._rebuilt(lambda l: [Identity()] * isinstance(self.network[l], BatchNorm) + [self.network[l]])
 
     def merged_as_zennit(self, *, exactly: bool) -> Network:
         """The network with BatchNorm merged as zennit does: the first after a linear layer, and no second one.
 
         Unless `exactly`, what is left of it is no identity: it divides by √(1 + eps).
         """
-        layers: list[Layer] = []
-        below: Layer | None = None
-        for layer in self.network:
+        network = self.network
+
+        def merges(l: int) -> bool:
+            return (
+                l < len(network) and isinstance(network[l], BatchNorm) and isinstance(network[l - 1], LINEAR) and l > 0
+            )
+
+        def of(l: int) -> list[Layer]:
+            layer: Any = network[l]
+            if merges(l + 1):
+                return [network.layers[l + 1].merge(layer)]
             if not isinstance(layer, BatchNorm):
-                layers.append(layer)
-            elif not isinstance(below, LINEAR):
-                layers += [Identity(), layer]
-            else:
-                layers[-1:] = layer.merge(layers[-1]), Identity()
-                if not exactly:
-                    one, nothing = np.ones_like(layer.gamma), np.zeros_like(layer.gamma)
-                    layers.append(BatchNorm(one, nothing, nothing, one, layer.eps))
-            below = layer
-        return Network(layers, input_shape=self.network.input_shape)
+                return [layer]
+            if not merges(l):
+                return [Identity(), layer]
+            one, nothing = np.ones_like(layer.gamma), np.zeros_like(layer.gamma)
+            return [Identity()] + [BatchNorm(one, nothing, nothing, one, layer.eps)] * (not exactly)
+
+        return self._rebuilt(of)
 
     @cached_property
     def as_zennit_merges(self) -> Network:
@@ -160,10 +181,16 @@ class Case:
 
     @cached_property
     def module(self) -> Any:
-        """The network as an nn.Sequential."""
+        """The network as a module of PyTorch."""
         from ..interop.torch import to_torch
 
         return to_torch(self.network)
+
+    def submodule(self, name: str) -> Any:
+        """The part of `module` that is the layer of this name."""
+        from ..interop.torch_modules import keys
+
+        return getattr(self.module, keys(self.network)[self.network.index(name)])
 
     @cached_property
     def own_scores(self) -> Any:

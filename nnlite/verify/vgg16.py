@@ -100,13 +100,12 @@ def measure(dtype: str, *, network: Network | None = None) -> Iterator[Measured]
     """The comparisons, one after the other; `network` instead of VGG-16."""
     for library in ("captum", "zennit"):
         if (install := missing(library)) is not None:
-            raise ValueError(f"VGG-16 is compared with torch, captum and zennit; {library} is missing: {install}.")
+            raise ValueError(f"This is compared with torch, captum and zennit; {library} is missing: {install}.")
     torch = load("torch")
     network = (vgg16() if network is None else network).astype(dtype)
     shape = network.input_shape or ()
     x = np.random.default_rng(1).random((1, *shape)).astype(dtype)
-    case = Case.of("vgg16", network, x)
-    itself = Case.of("vgg16", network, x)
+    case, itself = Case.of("large", network, x), Case.of("large", network, x)
     itself.module.to(memory_format=torch.channels_last)
     for ours, again in zip(_chosen(case), _chosen(itself), strict=True):
         here, mine, my_bytes = _timed(ours.ours)

@@ -6,17 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from ...decision_based.deeplift import deeplift
-from ...layers import Dropout, Identity, MaxPool2d, Softmax
+from ...decision_based.deeplift import deeplift, deeplift_rules
+from ...decision_based.target import explained
+from ...layers import ELU, Dropout, Identity, LeakyReLU, MaxPool2d, Multiply, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from ...walk import gradient_rule
 from ..case import ACTIVATIONS, Case, array
 from ..libraries import load
-from ..table import BUG, Comparison, impossible
+from ..table import BUG, CONVENTION, Comparison, impossible
 
 BECAUSE = (
     "Where max-pooling and activation functions follow each other directly, captum's rule for the upper one is lost: "
     "the hook of the lower one sees the signal before the upper one's has changed it, and the plain gradient takes its "
     "place."
 )
+APART = "sample by sample, with x.clone() between the layers"
+
+WITH_RULE = (ReLU, ELU, LeakyReLU, Sigmoid, Tanh, Softplus)
+WITHOUT_RULE = (Multiply, *(kind for kind in ACTIVATIONS if kind not in WITH_RULE))
+
 OVERLAPPING = "captum unpools into one of the windows that overlap, where their contributions must add."
 
 
@@ -40,12 +47,26 @@ def _row(case: Case, name: str, reference: np.ndarray) -> Comparison:
     row = Comparison("deeplift", "captum", convention, lambda: _captum(case.module, case, reference), ours)
     if case.overlapping:
         return impossible("deeplift", "captum", convention, OVERLAPPING)
-    if not case.has(MaxPool2d) and not _touching(case):
+    without = sorted({type(layer).__name__ for layer in case.network if isinstance(layer, WITHOUT_RULE)})
+    if not without and not case.has(MaxPool2d) and not _touching(case):
         return row
+    if not without:
+        return row.otherwise(BUG, BECAUSE, f"{convention}; captum {APART}", ours, lambda: _apart(case, reference))
     return row.otherwise(
-        BUG, BECAUSE, f"{convention}; captum sample by sample, with x.clone() between the layers",
-        ours, lambda: _apart(case, reference),
+        CONVENTION, f"captum has no rule for {', '.join(without)}: it takes the gradient, and Σ R is not f(x) − f(x′).",
+        f"{convention}; nnlite the gradient there, captum {APART}",
+        lambda: _gradient_there(case, reference), lambda: _apart(case, reference),
     )  # fmt: skip
+
+
+def _gradient_there(case: Case, reference: np.ndarray) -> np.ndarray:
+    """nnlite's DeepLIFT with the gradient wherever captum has no rule."""
+    f = explained(case.network, case.x, case.target)
+    rules = deeplift_rules(f.network, f.a, f.network.forward(reference))
+    there = [
+        gradient_rule if isinstance(layer, WITHOUT_RULE) else rule for layer, rule in zip(f.network, rules, strict=True)
+    ]
+    return f.network.walk_back(f.a, f.ones, there)[0] * (case.x - reference)
 
 
 def _touching(case: Case) -> bool:
@@ -67,11 +88,8 @@ def _apart(case: Case, reference: np.ndarray) -> np.ndarray:
 
     (Where a sample equals its reference captum takes the gradient of the batch's first sample.)
     """
-    torch = load("torch")
+    from ...interop.torch_modules import wired
 
-    class Copy(torch.nn.Module):  # type: ignore[name-defined]
-        def forward(self, x: Any) -> Any:
-            return x.clone()
-
-    apart = torch.nn.Sequential(*(part for module in case.module for part in (module, Copy())))
+    apart = wired(case.network)
+    apart.read = load("torch").clone
     return np.concatenate([_captum(apart, case, reference, slice(i, i + 1)) for i in range(len(case.x))])

@@ -11,11 +11,16 @@ import numpy as np
 
 from ...decision_based import lrp
 from ...layers import (
+    Add,
     BatchNorm,
+    Concat,
+    Constant,
     Flatten,
     GroupNorm,
+    Identity,
     InstanceNorm,
     MaxPool2d,
+    Multiply,
     Pad,
     Permute,
     ReLU,
@@ -33,8 +38,8 @@ from ..table import BUG, CONVENTION, Comparison, impossible
 STABILIZER = 1e-9
 
 WITHOUT_RULE = (
-    *(kind for kind in ACTIVATIONS if kind not in (ReLU, Tanh)), Softmax, GroupNorm, InstanceNorm, Pad, Permute, Slice,
-    Upsample,
+    *(kind for kind in ACTIVATIONS if kind not in (ReLU, Tanh)), Softmax, GroupNorm, InstanceNorm,
+    Multiply, Constant, Pad, Permute, Slice, Upsample,
 )  # fmt: skip
 
 Make = Callable[[Any], Any]
@@ -46,6 +51,8 @@ def comparisons(case: Case) -> list[Comparison]:
     for kind in WITHOUT_RULE:
         if case.has(kind):
             return [impossible("lrp", "captum", "LRP", f"captum's LRP has no rule for a {kind.__name__}.")]
+    if any(isinstance(layer, Add) and len(w) != 2 for layer, w in zip(case.network, case.network.wires, strict=True)):
+        return [impossible("lrp", "captum", "LRP", "captum's Addition_Module adds two branches.")]
     rows = [
         _row(
             case, "lrp-epsilon", "EpsilonRule(1e-9)", lambda r: r.EpsilonRule(1e-9), lrp.epsilon(1e-9), CONVENTION,
@@ -96,47 +103,35 @@ def _as_captum(case: Case, rule: lrp.Rule) -> np.ndarray:
     rules: list[Any] = []
     for layer in case.spaced:
         divides = isinstance(layer, (MaxPool2d, BatchNorm, *POOLING))
-        rules.append(rule if isinstance(layer, LINEAR) else lrp.zero(STABILIZER) if divides else None)
+        found = lrp.zero(STABILIZER) if divides else lrp.proportional(STABILIZER) if isinstance(layer, Add) else None
+        rules.append(rule if isinstance(layer, LINEAR) else found)
     return lrp.relevance(case.spaced, case.x, case.target, rules=rules)
 
 
 def _captum(case: Case, make: Make) -> np.ndarray:
     """captum's LRP with one rule on every layer with weights, its own ε = 1e-9 on the others."""
     rules = load("captum.attr._utils.lrp_rules")
-    module = _without_reshaping(case)
-    for name, layer in zip(case.network.names, case.network, strict=True):
+    module, keys = _of_captum(case)
+    for key, layer in zip(keys, case.network, strict=True):
         if isinstance(layer, LINEAR):
-            getattr(module, name).rule = make(rules)
-        elif isinstance(layer, (BatchNorm, MaxPool2d, *POOLING)):
-            getattr(module, name).rule = rules.EpsilonRule(STABILIZER)
+            getattr(module, key).rule = make(rules)
+        elif isinstance(layer, (Add, BatchNorm, MaxPool2d, *POOLING)):
+            getattr(module, key).rule = rules.EpsilonRule(STABILIZER)
     return array(load("captum.attr").LRP(module).attribute(case.tensor().requires_grad_(), target=case.labels))
 
 
-def _without_reshaping(case: Case) -> Any:
-    """The network as a module that reshapes by functions, since captum refuses nn.Flatten and nn.Identity."""
-    from ...interop.torch import to_torch
+def _of_captum(case: Case) -> tuple[Any, list[str]]:
+    """The network as a module that captum takes: additions are modules of its own, and reshaping is by functions.
 
-    torch = load("torch")
-    layers = list(zip(case.network.names, case.network, strict=True))
-    modules = dict(to_torch(case.network).named_children())
+    Each layer reads a copy: captum's hook on a tensor would else be on what a Concat reads of it, too.
+    """
+    from ...interop.torch_modules import keys, wired
 
-    class Chain(torch.nn.Module):  # type: ignore[name-defined]
-        def __init__(self) -> None:
-            super().__init__()
-            for name, layer in layers:
-                if not isinstance(layer, (Flatten, Reshape)) and type(layer).__name__ not in (
-                    "Identity",
-                    "Dropout",
-                    "Dropout2d",
-                ):
-                    setattr(self, name, modules[name])
-
-        def forward(self, x: Any) -> Any:
-            for name, layer in layers:
-                if isinstance(layer, (Flatten, Reshape)):
-                    x = x.reshape(layer.output_shape(tuple(x.shape)))
-                elif hasattr(self, name):
-                    x = getattr(self, name)(x)
-            return x
-
-    return Chain().eval()
+    module, names = wired(case.network), keys(case.network)
+    module.read = load("torch").clone
+    for key, layer in zip(names, case.network, strict=True):
+        if isinstance(layer, Add):
+            setattr(module, key, load("captum.attr._utils.custom_modules").Addition_Module())
+        elif isinstance(layer, (Concat, Flatten, Identity, Reshape)):
+            object.__setattr__(module, key, module._modules.pop(key))
+    return module, names

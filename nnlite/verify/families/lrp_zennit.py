@@ -6,20 +6,22 @@ One file, because every comparison with zennit shares these translations.
 """
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
+from ... import wiring
 from ...decision_based import lrp
 from ...decision_based.excitation_backpropagation import excitation_backpropagation
 from ...decision_based.lrp.passing import passes
-from ...layers import BatchNorm, Conv2d, ConvTranspose2d, ReLU, Softmax
+from ...layers import Add, BatchNorm, Conv2d, ConvTranspose2d, Multiply, ReLU, Softmax
 from ...walk import gradient_rule
 from ..case import ACTIVATIONS, LINEAR, POOLING, Case, array
 from ..conventions import w_squared_with_bias
-from ..libraries import load
+from ..libraries import load, missing
 from ..table import BUG, CONVENTION, Comparison, impossible
 
 STABILIZER = 1e-6
@@ -32,9 +34,14 @@ def comparisons(case: Case) -> list[Comparison]:
     """Rules, pixel rules, composites, excitation backpropagation."""
     if case.has(Softmax):
         return [impossible("lrp", "zennit", "", "LRP has no rule for a Softmax between layers.")]
-    pairs = zip(case.network, case.network.layers[1:], strict=False)
+    pairs = list(zip(case.network, case.network.layers[1:], strict=False))
     if any(isinstance(a, ConvTranspose2d) and a.groups > 1 and isinstance(b, BatchNorm) for a, b in pairs):
         because = "zennit cannot merge a BatchNorm into a transposed convolution with groups."
+        return [impossible("lrp", "zennit", "", because)]
+    reads, by = case.network.wires, wiring.readers(case.network.wires)
+    touching = (l for l, (a, b) in enumerate(pairs, 1) if isinstance(a, LINEAR) and isinstance(b, BatchNorm))
+    if any(reads[l] != (l,) or len(by[l]) > 1 for l in touching):
+        because = "zennit merges a BatchNorm into the layer that stands before it, which here is not all that it reads."
         return [impossible("lrp", "zennit", "", because)]
     return [*_rules(case), *_pixel_rules(case), *_composites(case), *_excitation(case)]
 
@@ -169,16 +176,31 @@ def _composites(case: Case) -> list[Comparison]:
         if box and not case.in_box(Conv2d, ConvTranspose2d):
             rows.append(impossible(method, "zennit", name, "z^B needs pixels in [0, 1] below the first convolution."))
             continue
-        composite = getattr(lrp, name)()
-        theirs = partial(_composite, case, name, low=0.0, high=1.0) if box else partial(_composite, case, name)
-        row = Comparison(method, "zennit", f"{name}, start 1", theirs, partial(_ours, case, composite, "one"))
+        composite, options = getattr(lrp, name)(), {"low": 0.0, "high": 1.0} if box else {}
+        row = Comparison(
+            method, "zennit", f"{name}, start 1",
+            partial(_composite, case, name, **options), partial(_ours, case, composite, "one"),
+        )  # fmt: skip
         rows.append(_merging(case, row, composite, "one"))
+        if _is_resnet(case.own):
+            theirs = partial(_composite, case, name, module=case.own, **options)
+            row = replace(row, theirs=theirs, convention=f"{name} with ResNetCanonizer on the module itself, start 1")
+            rows.append(_merging(case, row, composite, "one"))
     return rows
 
 
-def _composite(case: Case, name: str, **options: float) -> np.ndarray:
-    made = getattr(load("zennit.composites"), name)(canonizers=_canonizers(), **options)
-    return relevance(case, made, "one")
+def _is_resnet(module: Any) -> bool:
+    """Whether it has blocks that zennit's ResNetCanonizer knows."""
+    if module is None or missing("zennit") is not None:
+        return False
+    blocks = load("zennit.torchvision").ResNetBasicBlock, load("zennit.torchvision").ResNetBottleneck
+    return any(isinstance(m, blocks) for m in module.modules())
+
+
+def _composite(case: Case, name: str, module: Any = None, **options: float) -> np.ndarray:
+    canonizers = _canonizers() if module is None else [load("zennit.torchvision").ResNetCanonizer()]
+    made = getattr(load("zennit.composites"), name)(canonizers=canonizers, **options)
+    return relevance(case, made, "one", module)
 
 
 METHOD_OF = {
@@ -191,7 +213,7 @@ METHOD_OF = {
 
 
 def _excitation(case: Case) -> list[Comparison]:
-    if not case.nonnegative:
+    if not case.nonnegative_at(*LINEAR, *POOLING):
         return []
 
     def theirs(**options: Any) -> np.ndarray:
@@ -199,7 +221,7 @@ def _excitation(case: Case) -> list[Comparison]:
         return relevance(case, made, "one")
 
     def ours(rule: lrp.Rule) -> np.ndarray:
-        kinds = {LINEAR: rule, POOLING: lrp.zero(STABILIZER), (*ACTIVATIONS, BatchNorm): gradient_rule}
+        kinds = {LINEAR: rule, POOLING: lrp.zero(STABILIZER), (*ACTIVATIONS, BatchNorm, Multiply): gradient_rule}
         rules = [
             next((rule for kind, rule in kinds.items() if isinstance(layer, kind)), None)
             for layer in case.as_zennit_merges.merged()
@@ -210,6 +232,9 @@ def _excitation(case: Case) -> list[Comparison]:
     if case.has(*(kind for kind in ACTIVATIONS if kind is not ReLU)):  # where passing and the gradient differ
         why = " It has no rule for activation functions: their gradient multiplies the signal, and nnlite passes it on."
         how = ", the gradient at activation functions"
+    if case.has(Add):
+        why += " Where branches are added it divides by their sum, nnlite by what of them is positive."
+        how += ", proportional at sums"
     row = Comparison(
         "excitation", "zennit", "ExcitationBackprop",
         theirs, lambda: excitation_backpropagation(case.network, case.x, case.target),
@@ -233,6 +258,8 @@ def _excitation(case: Case) -> list[Comparison]:
 
 INEXACT = "zennit's merge leaves a BatchNorm that divides by √(1 + eps) where it should be an identity."
 FIRST_ONLY = "Of several BatchNorms in a row zennit merges the first, and passes on the others."
+PRODUCT = "zennit has no rule for a product: its gradient multiplies the signal, and Σ R is not that above."
+MERGED = ", on zennit's merged network"
 
 
 def _ours(case: Case, rules: Any, start: str = "score") -> np.ndarray:
@@ -240,29 +267,32 @@ def _ours(case: Case, rules: Any, start: str = "score") -> np.ndarray:
 
 
 def _theirs_here(case: Case, rules: Any, start: str = "score") -> np.ndarray:
-    """nnlite's LRP on the network that zennit's merge leaves."""
+    """nnlite's LRP on the network that zennit's merge leaves, with products as zennit has them."""
+    rules = replace(rules, multiply=gradient_rule) if isinstance(rules, lrp.Composite) else rules
     return lrp.relevance(case.as_zennit_merges, case.x, case.target, rules=rules, start=start)
 
 
 @lru_cache(maxsize=1)
-def _merge(case: Case) -> list[str]:
-    """How zennit's merge of BatchNorm differs from ours: by what it leaves."""
+def _otherwise(case: Case) -> dict[str, str]:
+    """What zennit does otherwise whatever the rules, and how nnlite then does the same."""
     networks = case.network.merged(), case.merged_as_zennit(exactly=True), case.as_zennit_merges
     ours, exactly, theirs = (sum(isinstance(layer, BatchNorm) for layer in network) for network in networks)
-    return [INEXACT] * (theirs > exactly) + [FIRST_ONLY] * (exactly > ours)
+    found = {INEXACT: MERGED} if theirs > exactly else {}
+    found |= {FIRST_ONLY: MERGED} if exactly > ours else {}
+    return found | ({PRODUCT: ", the gradient at products"} if case.has(Multiply) else {})
 
 
 def _and(case: Case) -> str:
-    return "".join(f" {what}" for what in _merge(case))
+    return "".join(f" {what}" for what in _otherwise(case))
 
 
 def _on(case: Case) -> str:
-    return ", on zennit's merged network" if _merge(case) else ""
+    return "".join(dict.fromkeys(_otherwise(case).values()))
 
 
 def _merging(case: Case, row: Comparison, rules: Any, start: str = "score") -> Comparison:
-    """The row; where zennit merges a BatchNorm otherwise, known to differ by that."""
-    what = _merge(case)
+    """The row; where zennit merges a BatchNorm or does a product otherwise, known to differ by that."""
+    what = _otherwise(case)
     if not what:
         return row
     convention = f"{row.convention}; nnlite{_on(case)[1:]}"
@@ -284,6 +314,7 @@ def _mapped(case: Case, make: Make, first: Make | None) -> np.ndarray:
         (types.Activation, rules.Pass()),
         (types.BatchNorm, rules.Pass()),
         (types.AvgPool, rules.Norm(STABILIZER)),
+        (load("zennit.layer").Sum, rules.Norm(STABILIZER)),
         (types.Linear, make(rules)),
     ]
     kinds = load("zennit.composites")
@@ -297,9 +328,33 @@ def _canonizers() -> list[Any]:
     return [load("zennit.canonizers").SequentialMergeBatchNorm()]
 
 
-def relevance(case: Case, composite: Any, start: str) -> np.ndarray:
+def relevance(case: Case, composite: Any, start: str, module: Any = None) -> np.ndarray:
     """The relevance of the pixels by a composite of zennit, from the score or from 1."""
     x = case.tensor().requires_grad_()
-    with composite.context(case.module) as module:
+    with composite.context(_with_sums(case) if module is None else module) as module:
         scores = module(x)
         return array(load("torch").autograd.grad(scores, x, case.chosen(scores, start))[0])
+
+
+@lru_cache(maxsize=1)
+def _with_sums(case: Case) -> Any:
+    """The network as a module whose additions are a Sum of zennit's."""
+    from ...interop.torch_modules import keys
+
+    if not case.has(Add):
+        return case.module
+    torch, Sum = load("torch"), load("zennit.layer").Sum
+
+    class Stacked(torch.nn.Module):  # type: ignore[name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.sum = Sum()
+
+        def forward(self, *x: Any) -> Any:
+            return self.sum(torch.stack(x, dim=-1))
+
+    module = deepcopy(case.module)
+    for key, layer in zip(keys(case.network), case.network, strict=True):
+        if isinstance(layer, Add):
+            setattr(module, key, Stacked())
+    return module

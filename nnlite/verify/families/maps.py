@@ -19,7 +19,7 @@ def comparisons(case: Case) -> list[Comparison]:
     size = case.x.shape[2:]
 
     def theirs(relu: bool) -> np.ndarray:
-        method = load("captum.attr").LayerGradCam(case.module, getattr(case.module, layer))
+        method = load("captum.attr").LayerGradCam(case.module, case.submodule(layer))
         return array(method.attribute(case.tensor(), target=case.labels, relu_attributions=relu))[:, 0]
 
     def theirs_upsampled() -> np.ndarray:
@@ -27,7 +27,7 @@ def comparisons(case: Case) -> list[Comparison]:
         return array(interpolate(case.tensor(theirs(True))[:, None], size, "bilinear"))[:, 0]
 
     def guided(mode: str) -> np.ndarray:
-        method = load("captum.attr").GuidedGradCam(case.module, getattr(case.module, layer))
+        method = load("captum.attr").GuidedGradCam(case.module, case.submodule(layer))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it sets hooks
             return array(method.attribute(case.tensor().requires_grad_(), target=case.labels, interpolate_mode=mode))

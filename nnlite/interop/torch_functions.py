@@ -1,0 +1,308 @@
+"""The functions and methods of PyTorch that have a counterpart, and what they become.
+
+Each is called with the row that is laid and its arguments, an Activation where the input is in them. It gives a list of
+layers that follow its first argument; or the Activation that it laid itself; or a tuple: sizes, or Pieces.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from ..layers import (
+    Add,
+    Concat,
+    Constant,
+    Dropout,
+    Dropout2d,
+    Flatten,
+    GlobalAvgPool,
+    Identity,
+    Layer,
+    LogSoftmax,
+    Multiply,
+    Permute,
+    Reshape,
+    Slice,
+    Softmax,
+)
+from ..layers.arguments import Shape
+from . import torch_layers
+from .torch_layers import BATCH, FROM_TORCH, Unsupported, reshaped
+
+
+@dataclass(frozen=True)
+class Activation:
+    """Activation `at` of the row; its shape (1, ...) and its number of axes where they are known."""
+
+    at: int
+    shape: Shape | None = None
+    known_axes: int | None = None
+
+    @property
+    def axes(self) -> int | None:
+        """The number of axes, with that of the samples."""
+        return self.known_axes if self.shape is None else len(self.shape)
+
+
+@dataclass(eq=False)
+class Piece:
+    """A slice of an activation, which is laid when something reads it."""
+
+    of: Activation
+    layer: Slice
+    laid: Activation | None = None
+
+
+# ----------------------------------------------------------------------------------------------------- arithmetic
+
+
+def _add(row: Any, x: Any, y: Any, alpha: float = 1) -> Activation:
+    if alpha != 1:
+        y = _multiply(row, y, alpha) if isinstance(y, Activation) else y * alpha
+    return row.lay(Add(), *_activations(row, (x, y), whole=True))
+
+
+def _subtract(row: Any, x: Any, y: Any, alpha: float = 1) -> Activation:
+    return _add(row, x, y, -alpha)
+
+
+def _multiply(row: Any, x: Any, y: Any) -> Activation:
+    return row.lay(Multiply(), *_activations(row, (x, y)))
+
+
+def _divide(row: Any, x: Any, y: Any) -> Activation:
+    if isinstance(y, Activation):
+        raise Unsupported("to divide by activations has no counterpart; by a number it has")
+    return _multiply(row, x, 1 / y)
+
+
+def _cat(row: Any, tensors: Any, dim: Any = 0) -> Activation:
+    below = _activations(row, tensors)
+    return row.lay(Concat(_axis(below[0], dim)), *below)
+
+
+def _activations(row: Any, values: Any, whole: bool = False) -> list[Activation]:
+    """The activations that meet in a join; a number or a tensor among them is a Constant, `whole` in their shape."""
+    like = next(value for value in values if isinstance(value, Activation))
+    return [value if isinstance(value, Activation) else _constant(row, value, like, whole) for value in values]
+
+
+def _constant(row: Any, value: Any, like: Activation, whole: bool) -> Activation:
+    numbers = torch_layers.array(value) if hasattr(value, "detach") else np.array(float(value))
+    if like.axes is None or (whole and like.shape is None):
+        raise Unsupported("a number or a parameter beside activations needs their shape; give input_shape")
+    numbers = numbers.reshape((1,) * (like.axes - numbers.ndim) + numbers.shape)
+    if whole and np.broadcast_shapes(numbers.shape, like.shape or ()) == like.shape:
+        numbers = np.broadcast_to(numbers, like.shape)
+    if len(numbers) != 1 or (whole and numbers.shape != like.shape):
+        raise Unsupported(f"numbers of shape {numbers.shape} do not go with activations of shape {like.shape}")
+    return row.lay(Constant(numbers))
+
+
+# --------------------------------------------------------------------------------------------- shapes and places
+
+
+def _axis(x: Activation, dim: Any) -> int:
+    """The axis, counted from the samples; it is not theirs."""
+    if isinstance(dim, int) and dim < 0 and x.axes is not None:
+        dim += x.axes
+    if not isinstance(dim, int) or dim < 1:
+        raise Unsupported(f"dim={dim} has no counterpart; an axis from 1 has")
+    return dim
+
+
+def _length(x: Activation, axis: int) -> int:
+    if x.shape is None or axis >= len(x.shape):
+        raise Unsupported("it needs the size of the input; give input_shape")
+    return x.shape[axis]
+
+
+def _sizes(row: Any, x: Activation, dim: Any = None) -> Any:
+    """x.shape: the sizes that are known, None for others."""
+    found = (BATCH, *(((None,) * ((x.axes or 8) - 1)) if x.shape is None else x.shape[1:]))
+    return found if dim is None else found[dim]
+
+
+def _attribute(row: Any, x: Activation, name: str) -> Any:
+    if name != "shape":
+        raise Unsupported(f"x.{name} has no counterpart; x.shape has")
+    return _sizes(row, x)
+
+
+def _item(row: Any, x: Activation, index: Any) -> list[Layer]:
+    """x[:, 1:, ::2] as Slices; an integer takes its axis away."""
+    index = index if isinstance(index, tuple) else (index,)
+    if Ellipsis in index and x.axes is not None:
+        at = index.index(Ellipsis)
+        index = (*index[:at], *(slice(None),) * (x.axes - len(index) + 1), *index[at + 1 :])
+    if index[0] != slice(None) or not all(isinstance(each, (int, slice)) for each in index):
+        raise Unsupported("such an index has no counterpart; slices and integers behind the axis of the samples have")
+    layers: list[Layer] = []
+    for axis, each in enumerate(index):
+        cut = slice(each, each + 1 or None) if isinstance(each, int) else each
+        if cut != slice(None):
+            layers.append(Slice(axis, cut.start or 0, cut.stop, cut.step or 1))
+    gone = [axis for axis, each in enumerate(index) if isinstance(each, int)]
+    if gone:
+        layers.append(Reshape(tuple(_length(x, axis) for axis in range(1, x.axes or 2) if axis not in gone)))
+    return layers or [Identity()]
+
+
+def _split(row: Any, x: Activation, size: Any, dim: Any = 0) -> tuple[Piece, ...]:
+    axis = _axis(x, dim)
+    n = _length(x, axis)
+    ends = np.cumsum(size) if isinstance(size, (tuple, list)) else np.minimum(np.arange(size, n + size, size), n)
+    starts = (0, *map(int, ends[:-1]))
+    return tuple(Piece(x, Slice(axis, first, int(end))) for first, end in zip(starts, ends, strict=True))
+
+
+def _chunk(row: Any, x: Activation, chunks: int, dim: Any = 0) -> tuple[Piece, ...]:
+    return _split(row, x, -(-_length(x, _axis(x, dim)) // chunks), dim)
+
+
+def _view(row: Any, x: Activation, *sizes: Any) -> list[Layer]:
+    return reshaped("view", x.shape, *(sizes[0] if isinstance(sizes[0], tuple) else sizes))
+
+
+def _permute(row: Any, x: Activation, *axes: Any) -> list[Layer]:
+    axes = axes[0] if isinstance(axes[0], tuple) else axes
+    if axes[0] != 0:
+        raise Unsupported(f"the axes {axes} have no counterpart; 0, which is that of the samples, comes first")
+    return [Permute(tuple(_axis(x, axis) for axis in axes[1:]))]
+
+
+def _transpose(row: Any, x: Activation, dim0: Any, dim1: Any) -> list[Layer]:
+    axes, one, other = list(range(x.axes or 0)), _axis(x, dim0), _axis(x, dim1)
+    if max(one, other) >= len(axes):
+        raise Unsupported("it needs the number of axes; give input_shape")
+    axes[one], axes[other] = other, one
+    return [Permute(tuple(axes[1:]))]
+
+
+def _mean(row: Any, x: Activation, dim: Any = None, keepdim: Any = False) -> list[Layer]:
+    axes = x.axes or 4
+    given = dim if isinstance(dim, (tuple, list)) else (dim,)
+    if any(not isinstance(d, int) for d in given) or sorted(d % axes for d in given) != [2, 3] or axes != 4:
+        raise Unsupported(f"the mean over {dim} has no counterpart; over (2, 3) of (N, C, H, W) it has")
+    return [GlobalAvgPool()] if keepdim else [GlobalAvgPool(), Flatten()]
+
+
+# ------------------------------------------------------------------------------------- what a module does as well
+
+
+def _as_module(row: Any, x: Activation, *arguments: Any, kind: str, **options: Any) -> list[Layer]:
+    """A function that takes what its module is made with, in the same order."""
+    module = getattr(torch_layers.import_torch().nn, kind)(*arguments, **options)
+    return FROM_TORCH[kind](module, x.shape, x.axes)
+
+
+def _like(kind: str, named: Callable[..., dict[str, Any]]) -> Callable[..., list[Layer]]:
+    """A function whose arguments, under the names that `named` gives them, are the attributes of its module."""
+
+    def layers(row: Any, x: Activation, *arguments: Any, **options: Any) -> list[Layer]:
+        return FROM_TORCH[kind](SimpleNamespace(**named(*arguments, **options)), x.shape, x.axes)
+
+    return layers
+
+
+def _running(
+    running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None, training: Any = False,
+    momentum: Any = 0.1, eps: float = 1e-5,
+) -> dict[str, Any]:  # fmt: skip
+    return locals() | ({"running_mean": None} if training else {})  # None: it takes those of the batch
+
+
+def _running_or_own(
+    running_mean: Any = None, running_var: Any = None, weight: Any = None, bias: Any = None,
+    use_input_stats: Any = True, momentum: Any = 0.1, eps: float = 1e-5,
+) -> dict[str, Any]:  # fmt: skip
+    return locals() | {"track_running_stats": not use_input_stats}
+
+
+def _dropout(row: Any, x: Activation, p: Any = 0.5, training: Any = True, *, kind: type[Dropout]) -> list[Layer]:
+    if training:
+        raise Unsupported("it drops in evaluation mode, too; give it training=self.training")
+    return [kind(p)]
+
+
+def _softmax(row: Any, x: Activation, dim: Any = None, dtype: Any = None, _stacklevel: int = 3, *, kind: Any) -> Any:
+    if dtype is not None:
+        raise Unsupported(f"dtype={dtype} has no counterpart")
+    return torch_layers.softmax(kind, dim, x.axes)
+
+
+def _pad(row: Any, x: Activation, pad: Any, mode: Any = "constant", value: Any = None) -> list[Layer]:
+    if value:
+        raise Unsupported(f"padding with {value} has no counterpart; with 0 it has")
+    return torch_layers.pad(pad, mode, x.axes)
+
+
+def _interpolate(
+    row: Any, x: Activation, size: Any = None, scale_factor: Any = None, mode: Any = "nearest",
+    align_corners: Any = None, recompute_scale_factor: Any = None, antialias: Any = False,
+) -> list[Layer]:  # fmt: skip
+    if antialias:
+        raise Unsupported("antialias=True has no counterpart")
+    like = SimpleNamespace(size=size, scale_factor=scale_factor, mode=mode, align_corners=align_corners)
+    return FROM_TORCH["Upsample"](like, x.shape, x.axes)
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "add": _add,
+    "sub": _subtract,
+    "mul": _multiply,
+    "div": _divide,
+    "neg": lambda row, x: _multiply(row, x, -1),
+    "cat": _cat,
+    "getitem": _item,
+    "split": _split,
+    "chunk": _chunk,
+    "view": _view,
+    "flatten": lambda row, x, start_dim=0, end_dim=-1: reshaped("flatten", x.shape, start_dim, end_dim),
+    "unflatten": lambda row, x, dim, sizes: reshaped("unflatten", x.shape, dim, sizes),
+    "squeeze": lambda row, x, *dim: reshaped("squeeze", x.shape, *dim),
+    "unsqueeze": lambda row, x, dim: reshaped("unsqueeze", x.shape, dim),
+    "permute": _permute,
+    "transpose": _transpose,
+    "contiguous": lambda row, x: [Identity()],
+    "size": _sizes,
+    "getattr": _attribute,
+    "len": lambda row, x: BATCH,
+    "mean": _mean,
+    "pad": _pad,
+    "interpolate": _interpolate,
+    "max_pool2d": _like(
+        "MaxPool2d",
+        lambda kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False: locals(),
+    ),
+    "avg_pool2d": _like(
+        "AvgPool2d",
+        lambda kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None: (
+            locals()
+        ),
+    ),
+    "adaptive_avg_pool2d": _like("AdaptiveAvgPool2d", lambda output_size: locals()),
+    "linear": _like("Linear", lambda weight, bias=None: locals()),
+    "conv2d": _like(
+        "Conv2d",
+        lambda weight, bias=None, stride=1, padding=0, dilation=1, groups=1, padding_mode="zeros": locals(),
+    ),
+    "prelu": _like("PReLU", lambda weight: locals()),
+    "batch_norm": _like("BatchNorm2d", _running),
+    "group_norm": _like("GroupNorm", lambda num_groups, weight=None, bias=None, eps=1e-5: locals()),
+    "instance_norm": _like("InstanceNorm2d", _running_or_own),
+    "dropout": partial(_dropout, kind=Dropout),
+    "dropout2d": partial(_dropout, kind=Dropout2d),
+    "softmax": partial(_softmax, kind=Softmax),
+    "log_softmax": partial(_softmax, kind=LogSoftmax),
+    "leaky_relu": partial(_as_module, kind="LeakyReLU"),
+    **{
+        kind.lower(): partial(_as_module, kind=kind)
+        for kind in ("ReLU", "ReLU6", "Tanh", "Sigmoid", "Hardsigmoid", "Hardswish", "SiLU", "GELU", "ELU", "Softplus")
+    },
+}
+"""The functions and methods that have a counterpart, by name."""

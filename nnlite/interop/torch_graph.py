@@ -1,0 +1,295 @@
+"""The graph of a module's forward as a row of layers with wires: torch.fx traces it, each call becomes a layer.
+
+torch.fx gives the calls in topological order; what one call reads of another is a wire. What depends on no input,
+parameters, buffers and what is computed of them, is computed once and becomes a Constant where a layer reads it.
+"""
+
+import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
+from inspect import Parameter, signature
+from typing import Any
+
+from ..layers import Constant, Identity, Layer, Permute, Slice
+from ..layers.arguments import Shape, sizes
+from ..layers.blocks import SHORT
+from . import torch_layers
+from .torch_functions import FUNCTIONS, Activation, Piece
+from .torch_layers import BATCH, FROM_TORCH, Unsupported
+
+REQUIRED = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+
+IN_PLACE = {name: f"i{name}" for name in ("add", "sub", "mul", "truediv")}
+"""x += y and the like: how Python calls x + y, and x += y."""
+
+
+def row_of(module: Any, input_shape: Shape | None = None) -> "Row":
+    """The row of layers that computes what the module computes in evaluation mode."""
+    torch = torch_layers.import_torch()
+    root = torch.nn.Sequential(module)  # so that whatever a call does is seen: hooks, a replaced forward, defaults
+    row = Row(root, None if input_shape is None else sizes("from_torch", "input_shape", input_shape))
+    with evaluating(root), torch.no_grad():
+        for node in _traced(module, root).nodes:
+            row.take(node)
+    return row
+
+
+def _traced(module: Any, root: Any) -> Any:
+    torch = torch_layers.import_torch()
+    inputs = [p for p in signature(module.forward).parameters.values() if p.default is p.empty and p.kind in REQUIRED]
+    if len(inputs) > 1:
+        raise ValueError(f"from_torch: the forward has a second input {inputs[1].name}; a network has one.")
+
+    class Proxy(torch.fx.Proxy):  # type: ignore[name-defined, misc]
+        """Keeps x += y apart from x + y, which torch.fx does not."""
+
+    def in_place(name: str) -> Any:
+        call = getattr(operator, name)
+        return lambda self, other: self.tracer.create_proxy("call_function", call, (self, other), {})
+
+    for name in IN_PLACE.values():
+        setattr(Proxy, f"__{name}__", in_place(name))
+
+    class Tracer(torch.fx.Tracer):  # type: ignore[name-defined, misc]
+        proxy_buffer_attributes = True
+
+        def proxy(self, node: Any) -> Any:
+            return Proxy(node, self)
+
+        def is_leaf_module(self, module: Any, name: str) -> bool:
+            return torch_layers.is_of_layer(module) or super().is_leaf_module(module, name)
+
+    try:
+        return Tracer().trace(root)
+    except Exception as error:  # whatever the forward does with a stand-in for its input
+        said = " ".join(str(error).split())
+        raise ValueError(
+            f"from_torch: the forward of {type(module).__name__} cannot be traced ({said}); it must be a graph of "
+            "layers, without decisions that depend on the input."
+        ) from None
+
+
+@contextmanager
+def evaluating(module: Any) -> Iterator[None]:
+    """The module in evaluation mode and not compiled, and then as it was."""
+    before = [(m, m.training, m._compiled_call_impl) for m in module.modules()]
+    try:
+        for m, _, _ in before:
+            m.training, m._compiled_call_impl = False, None
+        yield
+    finally:
+        for m, *were in before:
+            m.training, m._compiled_call_impl = were
+
+
+class Row:
+    """The layers laid so far with their wires; and what each node of the graph stands for.
+
+    A node is an Activation, a Piece of one that nothing has read yet, or what does not depend on the input: a tensor, a
+    number, a size.
+    """
+
+    def __init__(self, root: Any, input_shape: Shape | None) -> None:
+        self.root = root
+        self.layers: list[Layer] = []
+        self.wires: list[tuple[int, ...]] = []
+        self.names: list[str] = []
+        self.origins: list[str] = []
+        self._input = Activation(0, None if input_shape is None else (1, *input_shape))
+        self._values: dict[Any, Any] = {}
+        self._same = [0]
+        """For each activation the first one that shares its memory."""
+        self._overwritten: dict[int, str] = {}
+        """The activations that something changed in place, and what did."""
+        self._path = self._where = ""
+
+    def take(self, node: Any) -> None:
+        """One node further, in the order of the graph."""
+        self._where, self._path = self._what(node), self._path_of(node)
+        try:
+            if node.op == "placeholder":
+                self._values[node] = self._input
+            elif node.op == "get_attr":
+                self._values[node] = operator.attrgetter(node.target)(self.root)
+            elif node.op == "output":
+                self._finish(node)
+            else:
+                self._values[node] = self._call(node)
+        except Unsupported as error:
+            raise ValueError(
+                f"from_torch: {self._where}: {error}. Supported are the modules {', '.join(FROM_TORCH)}; and as "
+                f"functions or methods {', '.join(FUNCTIONS)}."
+            ) from None
+        except ValueError as error:
+            said = str(error)
+            raise ValueError(said if said.startswith("from_torch") else f"from_torch: {self._where}: {said}") from None
+
+    def lay(self, layer: Layer, *below: Activation) -> Activation:
+        """One layer more, which reads these activations; what it gives."""
+        self._check_fresh(*below)
+        shape: Any = tuple(x.shape for x in below)
+        if isinstance(layer, Constant):
+            shape = layer.value.shape
+        elif None in shape:
+            shape = None
+        else:
+            shape = layer.output_shape(shape[0] if layer.reads == 1 else shape)
+        axes = torch_layers.axes_above(layer, below[0].axes if below else None)
+        self.layers.append(layer)
+        self.wires.append(tuple(x.at for x in below))
+        self.names.append(self._name(layer))
+        self.origins.append(self._where)
+        views = layer.reshapes or isinstance(layer, (Identity, Permute, Slice))
+        self._same.append(self._same[below[0].at] if views else len(self.layers))
+        return Activation(len(self.layers), shape, axes)
+
+    # ------------------------------------------------------------------------------------- one call of the graph
+
+    def _call(self, node: Any) -> Any:
+        name = self._function_name(node)
+        given = node.args, node.kwargs
+        args, options = torch_layers.import_torch().fx.node.map_arg(given, self._values.__getitem__)
+        if not (name == "getitem" and isinstance(args[0], tuple)):
+            args, options = self._read(args), self._read(options)
+        args = (options.pop("input"), *args) if "input" in options else args
+        x, in_place = args[0] if args else None, self._is_in_place(node)
+        if in_place and not isinstance(x, Activation):
+            raise Unsupported("it changes in place what is no activation")
+        if not _reaches(args) and not _reaches(options):
+            return self._computed(node, args, options)
+        if node.op == "call_module":
+            module = self.root.get_submodule(node.target)
+            several = torch_layers.is_of_layer(module)
+            if options or (len(args) > 1 and not several) or not all(isinstance(each, Activation) for each in args):
+                raise Unsupported("it is called with more than activations")
+            found = torch_layers.layer_of(module, x.shape, x.axes)
+            if several:
+                found = self.lay(found[0], *(args if found[0].reads != 0 else ()))
+        elif name not in FUNCTIONS:
+            raise Unsupported("it has no counterpart")
+        else:
+            options.pop("inplace", None)
+            try:
+                found = FUNCTIONS[name](self, *args, **options)
+            except TypeError as error:  # an argument that the function here does not take
+                raise Unsupported(f"its arguments have no counterpart ({error})") from None
+        before = x
+        if isinstance(found, list):
+            for layer in found:
+                x = self.lay(layer, x)
+            found = x
+        if in_place:
+            self._overwrite(before, found)
+        return found
+
+    def _computed(self, node: Any, args: Any, options: Any) -> Any:
+        """What a call gives that does not depend on the input."""
+        try:
+            if node.op == "call_function":
+                return node.target(*args, **options)
+            if node.op == "call_module":
+                return self.root.get_submodule(node.target)(*args, **options)
+            if node.target in ("expand", "repeat"):  # for every sample the same: a Constant does that itself
+                args = tuple(1 if value is BATCH else value for value in args)
+            return getattr(args[0], node.target)(*args[1:], **options)
+        except Exception as error:  # sizes that are not known, and whatever the module does with numbers
+            raise Unsupported(f"it cannot be computed here ({error}); give input_shape, or write it plainly") from None
+
+    def _read(self, value: Any) -> Any:
+        """A value with all its Pieces as activations: each is laid when something reads it."""
+        if isinstance(value, Piece):
+            value.laid = value.laid or self.lay(value.layer, value.of)
+            return value.laid
+        if isinstance(value, dict):
+            return {key: self._read(each) for key, each in value.items()}
+        return tuple(map(self._read, value)) if isinstance(value, (tuple, list)) else value
+
+    def _check_fresh(self, *read: Activation) -> None:
+        by = next((self._overwritten[x.at] for x in read if x.at in self._overwritten), None)
+        if by is not None:
+            raise ValueError(
+                f"from_torch: {self._where} reads what {by} has changed in place; write x = operation(x) there."
+            )
+
+    def _overwrite(self, x: Activation, by: Activation) -> None:
+        """What holds x now holds `by`; what else shares its memory is no longer what it was."""
+        root = self._same[x.at]
+        self._overwritten |= {at: self._where for at, same in enumerate(self._same) if same == root and at != by.at}
+        self._same[by.at] = root
+        for node, value in self._values.items():
+            if isinstance(value, Activation) and value.at == x.at:
+                self._values[node] = by
+
+    def _is_in_place(self, node: Any) -> bool:
+        if node.op == "call_module":
+            return getattr(self.root.get_submodule(node.target), "inplace", False)
+        name = node.target if isinstance(node.target, str) else node.target.__name__
+        return name in IN_PLACE.values() or name.endswith("_") or bool(node.kwargs.get("inplace"))
+
+    def _finish(self, node: Any) -> None:
+        (value,) = node.args
+        value = self._read(self._values[value]) if hasattr(value, "op") else None
+        if not isinstance(value, Activation):
+            raise ValueError("from_torch: the forward must give one array of scores that depends on the input.")
+        self._check_fresh(value)
+        read = {value.at, *(i for each in self.wires for i in each)}
+        unread = next((at for at in range(1, len(self._same)) if at not in read), None)
+        if unread is not None:
+            raise ValueError(
+                f"from_torch: the result of {self.origins[unread - 1]} is not used; leave it out of the forward."
+            )
+
+    # ----------------------------------------------------------------------------------------------------- names
+
+    def _what(self, node: Any) -> str:
+        if node.op == "call_module":
+            return f"{_within(node.target)} ({type(self.root.get_submodule(node.target)).__name__})"
+        if node.op == "call_method":
+            return f"x.{node.target}()"
+        return "the output" if node.op == "output" else str(getattr(node.target, "__name__", _within(str(node.target))))
+
+    def _path_of(self, node: Any) -> str:
+        """The path of the module that is called, or of the one within which a function is, with its dot."""
+        if node.op == "call_module":
+            return _within(node.target)
+        inside = [path for path, _ in node.meta.get("nn_module_stack", {}).values() if path != "0"]
+        return f"{_within(inside[-1])}." if inside else ""
+
+    def _name(self, layer: Layer) -> str:
+        name = self._path
+        if not name or name.endswith("."):
+            name += SHORT.get(type(layer).__name__, type(layer).__name__.lower())
+        first, number = name, 0
+        while name in self.names:
+            number += 1
+            name = f"{first}_{number}"
+        return name
+
+    def _function_name(self, node: Any) -> str:
+        """The name of a function or method, "" where it is not PyTorch's or Python's own."""
+        name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
+        home = str(getattr(node.target, "__module__", "")).partition(".")[0]
+        if node.op == "call_function" and home not in ("torch", "_operator", "builtins"):
+            return ""
+        name = name.removesuffix("_")
+        return ALIASES.get(name, name)
+
+
+ALIASES = {
+    "reshape": "view", "iadd": "add", "isub": "sub", "imul": "mul", "itruediv": "div", "truediv": "div",
+    "subtract": "sub", "multiply": "mul", "divide": "div", "concat": "cat", "concatenate": "cat", "negative": "neg",
+    "swapaxes": "transpose", "swapdims": "transpose",
+}  # fmt: skip
+"""Other names of the same function."""
+
+
+def _within(path: str) -> str:
+    """Where something stands in the module, from where it stands in the Sequential around it."""
+    return path.removeprefix("0.")
+
+
+def _reaches(value: Any) -> bool:
+    """Whether the input is in it."""
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    return any(map(_reaches, value)) if isinstance(value, (tuple, list)) else isinstance(value, Activation)
