@@ -11,7 +11,7 @@ import numpy as np
 from . import architecture, classes, finite, surgery, wiring
 from .batch import check_batch
 from .layers import Layer
-from .layers.arguments import Shape, sizes
+from .layers.arguments import Shape, is_one_of, sizes
 from .layers.blocks import Block, Row
 from .memory import claim
 from .printed import plain
@@ -211,7 +211,7 @@ class Network:
 
     def index(self, name: str) -> int:
         """The position of the layer with this name."""
-        if name not in self.names:
+        if not is_one_of(name, self.names):
             raise ValueError(f"There is no layer {name!r}; the layers are {', '.join(self.names)}.")
         return self.names.index(name)
 

@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..layers import Add, BatchNorm, Concat, Constant, Layer, MaxPool2d, Multiply
-from ..layers.arguments import frozen
+from ..layers.arguments import frozen, is_one_of
 from ..network import Network
 from ..walk import LocalRule, gradient_rule
 from .inputs import activations, several_like_input
@@ -92,7 +92,7 @@ def deeplift(
     >>> deeplift(minimum, np.array([[5.0, 3.0]])), deeplift(minimum, np.array([[5.0, 3.0]]), rule="reveal-cancel")
     (array([[0., 3.]]), array([[1.5, 1.5]]))
     """
-    if rule not in RULES:
+    if not is_one_of(rule, RULES):
         raise ValueError(f"rule takes {', '.join(map(repr, RULES))}, got {rule!r}.")
     f = explained(network, x, target)
     references = several_like_input(x, reference, "reference")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .arguments import DTYPES, Shape, is_integer, kind_of, parameter
+from .arguments import DTYPES, Shape, as_array, is_integer, kind_of, parameter
 from .layer import Layer
 
 
@@ -147,7 +147,7 @@ class Constant(Layer):
     reads = 0
 
     def __post_init__(self) -> None:
-        self._set(value=parameter("Constant", "value", self.value, max(2, np.ndim(self.value))))
+        self._set(value=parameter("Constant", "value", value := as_array("value", self.value), max(2, value.ndim)))
 
     @property
     def batch(self) -> int:

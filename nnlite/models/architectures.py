@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..layers import AvgPool2d, Dense, Dropout, Flatten, GlobalAvgPool, Layer, MaxPool2d, ReLU, Residual
-from ..layers.arguments import frozen
+from ..layers.arguments import frozen, generator, is_one_of
 from ..network import Network
 from ..training.initial import batchnorm, conv, dense
 
@@ -137,6 +137,6 @@ def build(name: str, seed: int = 0) -> Network:
     >>> build("tiny")
     Network(4 layers: flatten1, dense1, relu1, dense2)
     """
-    if name not in BUILDERS:
+    if not is_one_of(name, BUILDERS):
         raise ValueError(f"There is no network {name!r}; the names are {', '.join(BUILDERS)}.")
-    return Network(BUILDERS[name](np.random.default_rng(seed)), input_shape=INPUTS[name])
+    return Network(BUILDERS[name](generator("build", "seed", seed)), input_shape=INPUTS[name])

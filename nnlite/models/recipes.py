@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import datasets
+from ..layers.arguments import is_one_of
 from ..training.run import LossFunction
 from ..uncertainty.evidential import EvidentialLoss
 
@@ -70,7 +71,7 @@ def digits(dataset: str, split: str, folder: str | os.PathLike | None = None) ->
     FileNotFoundError
         The files of MNIST are not there.
     """
-    if split not in ("train", "test"):
+    if not is_one_of(split, ("train", "test")):
         raise ValueError(f'split takes "train" or "test", got {split!r}.')
     train = split == "train"
     seed = TRAINING_SEED if train else HELD_OUT_SEED

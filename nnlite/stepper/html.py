@@ -54,7 +54,7 @@ def page(
     if first:
         start |= opens[first]._asdict()
     data = {
-        "title": title,
+        "title": str(title),
         "explained": trace.explained,
         "score": trace.score,
         "predicted": trace.predicted,

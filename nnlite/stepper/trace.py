@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..layers.arguments import Shape
+from ..layers.arguments import Shape, is_one_of
 from .expressions import Place, Tree, array_name, evaluate, sym
 from .geometry import Geometry
 from .sources import Source
@@ -182,7 +182,7 @@ class Trace:
 
     def frame(self, layer: str) -> Frame:
         """The frame of the layer with this name."""
-        if layer not in self.layers:
+        if not is_one_of(layer, self.layers):
             raise ValueError(f"There is no layer {layer!r} on this walk; the layers are {', '.join(self.layers)}.")
         return self.frames[self.layers.index(layer)]
 

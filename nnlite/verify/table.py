@@ -127,7 +127,7 @@ def compare(comparisons: Iterable[Comparison], *, tell: Callable[[Row], None] | 
     TypeError for anything but Comparisons.
     """
     rows: list[Row] = []
-    for comparison in comparisons:
+    for comparison in comparisons if isinstance(comparisons, Iterable) else [comparisons]:
         if not isinstance(comparison, Comparison):
             raise TypeError(f"compare: expected Comparisons, got {comparison!r}; `comparisons(case)` gives them.")
         for row in _rows(comparison):
