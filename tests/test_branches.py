@@ -563,6 +563,18 @@ def test_occlusion_of_windows_below_vectors_that_branch(form):
     np.testing.assert_allclose(R, expected, rtol=0, atol=1e-10 * np.abs(expected).max())
 
 
+def test_excitation_at_an_add_is_divided_by_what_is_positive():
+    network = Network([Residual([Dense(np.array([[-0.25, 0.0], [0.0, 2.0]]))]), Dense(np.array([[1.0], [1.0]]))])
+    P = excitation_backpropagation(network, np.array([[4.0, 1.0]]))
+    np.testing.assert_allclose(P, [[0.5, 0.5]])  # of (3, 3): 4⁺ and (−1)⁺ share the first half, 1⁺ and 2⁺ the second
+
+
+def test_a_rule_without_a_module_takes_part():
+    made = {}
+    exec("def rule(layer, a, z, R): return layer.backward(a, R)", {"__name__": None}, made)
+    assert np.isfinite(lrp.relevance(Network([Dense(W)]), np.array([[1.0, 2.0]]), rules=made["rule"])).all()
+
+
 def test_deconvnet_and_guided_copy_the_signal_to_both_branches():
     network, x = (
         Network([Residual([Dense(np.eye(2)), ReLU()]), ReLU(), Dense(np.ones((2, 1)))]),

@@ -193,7 +193,7 @@ def rules_for(network: Network, rules: Rules) -> list[LocalRule]:
     for rule in chosen:
         if not callable(rule):
             raise TypeError(f"A rule is one of nnlite.decision_based.lrp or a function, got {rule!r}.")
-        if isinstance(rule, FunctionType) and rule.__module__.startswith(__package__) and rule not in PASSING:
+        if isinstance(rule, FunctionType) and (rule.__module__ or "").startswith(__package__) and rule not in PASSING:
             name = f"lrp.{rule.__name__}"
             raise TypeError(f"{name} makes a rule and is not one itself; call it: {name}().")
     return chosen
