@@ -23,8 +23,8 @@ from .method import method
 from .target import Explained, Target, explained
 
 RULES = lrp.Composite(convolution=lrp.z_plus(), dense=lrp.z_plus(), batchnorm=passes, add=lrp.positive())
-"""As in LRP, but a BatchNorm on its own passes (its neurons have one input each, which gets all), and an Add is a neuron
-with the weights 1."""
+"""As in LRP, but a BatchNorm on its own passes (its neurons have one input each, which gets all), and an Add is
+a neuron with the weights 1."""
 
 
 @method
