@@ -21,7 +21,7 @@ def listed(names: Sequence[str], between: str = ", ") -> str:
     """Names in a sentence: of many the first ten and the last ten.
 
     >>> listed(["conv1", "relu1"]), len(listed(["conv1"] * 1000))
-    ('conv1, relu1', 147)
+    ('conv1, relu1', 143)
     """
     return between.join(names if len(names) <= 20 else [*names[:10], "...", *names[-10:]])
 

@@ -49,6 +49,8 @@ def up_to(network: Network, name: str) -> Network:
     for l in reversed(range(top + 1)):
         if l + 1 in needed:
             needed.update(network.wires[l])
+    if 0 not in needed:
+        raise ValueError(f"Layer {name} is made of a Constant alone: nothing there depends on the input.")
     return _of(network, [l for l in range(top + 1) if l + 1 in needed], 0)
 
 

@@ -158,6 +158,8 @@ BAD_GRAPHS = {
                             r"block1: expected a sequence of layers, blocks and networks, got Dense"),
     "a join that is none": (lambda: Network([Branches([[], []], Add)]), "consists of nnlite.layers, blocks and"),
     "a block within itself": (lambda: Network([within_itself()]), "Blocks stand in blocks too deep, or one within"),
+    "what x plays no part in": (lambda: Network([Branches([[], [Constant([[1.0]]), ReLU()]], Add())]).up_to(
+                                "branches1.relu1"), "relu1 is made of a Constant alone"),
     "no layer at all": (lambda: Network([Residual([np.tanh])]), "consists of nnlite.layers, blocks and"),
 }  # fmt: skip
 

@@ -20,6 +20,7 @@ explanations", SIGMOD, sec. 3.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -87,7 +88,14 @@ def of_covered(
 
 def _above(rest: Network, z: np.ndarray) -> np.ndarray:
     """What the rest of the network makes of whole copies; where no layer has maps, by one product for all of them."""
-    return rest.output(z) if any(type(layer) in LOCAL for layer in rest) else rest.program.plain.output(z)
+    if any(type(layer) in LOCAL for layer in rest):
+        return rest.output(z)
+    a: list[Any] = [z]
+    for l, layer in enumerate(rest):
+        a.append(layer.forward(rest.read(l, a)))
+        for i in rest.last_read[l]:
+            a[i] = None
+    return a[-1]
 
 
 def _windows(
