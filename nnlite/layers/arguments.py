@@ -75,7 +75,7 @@ def parameter(owner: str, name: str, value: Any, ndim: int, shape: Shape | None 
 
     Integers and lists become float64, as in NumPy. An array that somebody may still write to is copied.
     """
-    array = as_array(name, value)
+    array = value if type(value) is np.ndarray else as_array(name, value)
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
     if array.dtype not in DTYPES:

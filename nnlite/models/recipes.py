@@ -49,8 +49,6 @@ RECIPES: dict[str, Recipe] = {
     "lenet_dropout": Recipe(),
     "lenet_evidential": Recipe(),
     "colour_net": Recipe(dataset="textures", epochs=6, rate=4e-3, weight_decay=0.01, batch_size=32, box=32),
-    "resnet": Recipe(epochs=6, rate=1e-2),
-    "colour_resnet": Recipe(dataset="textures", epochs=6, rate=1e-2, batch_size=32, box=32),
 }
 """The recipe of each shipped network."""
 
