@@ -7,6 +7,7 @@ parameters, buffers and what is computed of them, is computed once and becomes a
 import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import reduce
 from inspect import Parameter, signature
 from typing import Any
 
@@ -40,7 +41,7 @@ def _traced(module: Any, root: Any) -> Any:
     if len(inputs) > 1:
         raise ValueError(f"from_torch: the forward has a second input {inputs[1].name}; a network has one.")
 
-    class Proxy(torch.fx.Proxy):  # type: ignore[name-defined, misc]
+    class Proxy(torch.fx.Proxy):  # type: ignore[name-defined]
         """Keeps x += y apart from x + y, which torch.fx does not."""
 
     def in_place(name: str) -> Any:
@@ -50,7 +51,7 @@ def _traced(module: Any, root: Any) -> Any:
     for name in IN_PLACE.values():
         setattr(Proxy, f"__{name}__", in_place(name))
 
-    class Tracer(torch.fx.Tracer):  # type: ignore[name-defined, misc]
+    class Tracer(torch.fx.Tracer):  # type: ignore[name-defined]
         proxy_buffer_attributes = True
 
         def proxy(self, node: Any) -> Any:
@@ -152,19 +153,14 @@ class Row:
         if not (name == "getitem" and isinstance(args[0], tuple)):
             args, options = self._read(args), self._read(options)
         args = (options.pop("input"), *args) if "input" in options else args
-        x, in_place = args[0] if args else None, self._is_in_place(node)
+        x: Any = args[0] if args else None
+        in_place, found = self._is_in_place(node), None
         if in_place and not isinstance(x, Activation):
             raise Unsupported("it changes in place what is no activation")
         if not _reaches(args) and not _reaches(options):
             return self._computed(node, args, options)
         if node.op == "call_module":
-            module = self.root.get_submodule(node.target)
-            several = torch_layers.is_of_layer(module)
-            if options or (len(args) > 1 and not several) or not all(isinstance(each, Activation) for each in args):
-                raise Unsupported("it is called with more than activations")
-            found = torch_layers.layer_of(module, x.shape, x.axes)
-            if several:
-                found = self.lay(found[0], *(args if found[0].reads != 0 else ()))
+            found = self._called(self.root.get_submodule(node.target), args, options)
         elif name not in FUNCTIONS:
             raise Unsupported("it has no counterpart")
         else:
@@ -173,14 +169,18 @@ class Row:
                 found = FUNCTIONS[name](self, *args, **options)
             except TypeError as error:  # an argument that the function here does not take
                 raise Unsupported(f"its arguments have no counterpart ({error})") from None
-        before = x
         if isinstance(found, list):
-            for layer in found:
-                x = self.lay(layer, x)
-            found = x
+            found = reduce(lambda below, layer: self.lay(layer, below), found, x)
         if in_place:
-            self._overwrite(before, found)
+            self._overwrite(x, found)
         return found
+
+    def _called(self, module: Any, args: Any, options: Any) -> Any:
+        several = torch_layers.is_of_layer(module)
+        if options or (len(args) > 1 and not several) or not all(isinstance(each, Activation) for each in args):
+            raise Unsupported("it is called with more than activations")
+        found = torch_layers.layer_of(module, args[0].shape, args[0].axes)
+        return self.lay(found[0], *(args if found[0].reads != 0 else ())) if several else found
 
     def _computed(self, node: Any, args: Any, options: Any) -> Any:
         """What a call gives that does not depend on the input."""

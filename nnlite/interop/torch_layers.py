@@ -330,7 +330,7 @@ def of_layer(layer: Any) -> Any:
     """A module around a layer that PyTorch has functions for, and no module."""
     torch, function = import_torch(), FUNCTIONS[type(layer).__name__]
 
-    class OfLayer(torch.nn.Module):  # type: ignore[name-defined, misc]
+    class OfLayer(torch.nn.Module):  # type: ignore[name-defined]
         def __init__(self) -> None:
             super().__init__()
             self.layer = layer

@@ -162,7 +162,8 @@ class Case:
         def of(l: int) -> list[Layer]:
             layer: Any = network[l]
             if merges(l + 1):
-                return [network.layers[l + 1].merge(layer)]
+                norm: Any = network[l + 1]
+                return [norm.merge(layer)]
             if not isinstance(layer, BatchNorm):
                 return [layer]
             if not merges(l):

@@ -8,7 +8,20 @@ import numpy as np
 
 from ...decision_based.deeplift import deeplift, deeplift_rules
 from ...decision_based.target import explained
-from ...layers import ELU, Dropout, Identity, LeakyReLU, MaxPool2d, Multiply, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from ...layers import (
+    ELU,
+    Dropout,
+    Identity,
+    Layer,
+    LeakyReLU,
+    MaxPool2d,
+    Multiply,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Softplus,
+    Tanh,
+)
 from ...walk import gradient_rule
 from ..case import ACTIVATIONS, Case, array
 from ..libraries import load
@@ -22,7 +35,7 @@ BECAUSE = (
 APART = "sample by sample, with x.clone() between the layers"
 
 WITH_RULE = (ReLU, ELU, LeakyReLU, Sigmoid, Tanh, Softplus)
-WITHOUT_RULE = (Multiply, *(kind for kind in ACTIVATIONS if kind not in WITH_RULE))
+WITHOUT_RULE: tuple[type[Layer], ...] = (Multiply, *(kind for kind in ACTIVATIONS if kind not in WITH_RULE))
 
 OVERLAPPING = "captum unpools into one of the windows that overlap, where their contributions must add."
 
