@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from nnlite import kernels
 from nnlite.kernels import dispatch as backends
 from nnlite.kernels import filters, flat
+from nnlite.kernels.blas import one_blas_thread
 from nnlite.kernels.convolution import gather, scatter
 from nnlite.kernels.division import divide
 from nnlite.kernels.windows import Windows, output_size
@@ -369,3 +371,23 @@ def test_the_same_call_gives_the_same_bits():
 def test_how_many_windows_fit(size, window, stride, padding, floor, ceil):
     assert output_size(size, window, stride, padding) == floor
     assert output_size(size, window, stride, padding, ceil_mode=True) == ceil
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_after_overlapping_calls_blas_has_as_many_threads_as_before(backend, monkeypatch):
+    """Who comes first leaves first; whoever leaves last restores what the first one found."""
+    monkeypatch.setenv("NNLITE_BACKEND", backend)
+
+    def threads():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    with one_blas_thread():  # the libraries are loaded
+        pass
+    with threadpool_limits(2, user_api="blas"):
+        first, second = one_blas_thread(), one_blas_thread()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert threads() == {1}
+        second.__exit__(None, None, None)
+        assert threads() == {2}
