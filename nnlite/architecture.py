@@ -31,10 +31,7 @@ def describe(names: Sequence[str], layers: Sequence[Layer]) -> tuple[list[dict[s
 def rebuild(entries: Iterable[Mapping[str, Any]], arrays: Mapping[str, np.ndarray]) -> list[Layer]:
     """The layers that `describe` described. Only the kinds in nnlite.layers.KINDS can come out.
 
-    Raises
-    ------
-    ValueError, KeyError, TypeError
-        The description does not make sense.
+    Raises ValueError, KeyError or TypeError: the description does not make sense.
     """
     return [_layer(entry, arrays) for entry in entries]
 

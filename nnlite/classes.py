@@ -34,10 +34,7 @@ def class_scores(network: Network, z: np.ndarray) -> np.ndarray:
 
     softmax turns them into probabilities: softmax(0, z) = (1 − σ(z), σ(z)).
 
-    Raises
-    ------
-    ValueError
-        The network has one output and no Sigmoid after it: it has no classes.
+    Raises ValueError: the network has one output and no Sigmoid after it: it has no classes.
 
     >>> from nnlite import Network
     >>> class_scores(Network([Dense(np.array([[1.0], [-1.0]])), Sigmoid()]), np.array([[-3.0]]))
@@ -56,10 +53,7 @@ def class_scores(network: Network, z: np.ndarray) -> np.ndarray:
 def predicted(scores: np.ndarray) -> np.ndarray:
     """The class with the highest score for each sample, (N,) integers.
 
-    Raises
-    ------
-    ValueError
-        A score is NaN: there is no highest one.
+    Raises ValueError: a score is NaN: there is no highest one.
     """
     if np.isnan(scores).any():
         raise ValueError("The scores hold a NaN; check that the input is finite, and the network's weights too.")

@@ -67,10 +67,7 @@ def read_npy(path: str | os.PathLike, *, more: int = 0) -> np.ndarray:
     more
         How many bytes the caller is going to need for each number, beside those of the array.
 
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        As `regular`; or the file is no whole .npy, or holds Python objects.
+    Raises FileNotFoundError or ValueError: as `regular`; or the file is no whole .npy, or holds Python objects.
     """
     expected = "an array of numbers, written with np.save"
     path = regular(path, expected)
@@ -90,10 +87,7 @@ def read_npz(path: str | os.PathLike, expected: str = "an .npz of arrays", *, st
     stored
         Refuse compressed arrays: then the arrays are no larger than the file.
 
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        As `read_npy`.
+    Raises FileNotFoundError or ValueError: as `read_npy`.
     """
     path = regular(path, expected)
     with _read(path, expected), zipfile.ZipFile(path) as file:
@@ -165,10 +159,7 @@ def check_place(path: str | os.PathLike) -> None:
 def write_bytes(path: str | os.PathLike, content: bytes) -> None:
     """Write a file whole or not at all. One that is there already keeps its permissions.
 
-    Raises
-    ------
-    OSError
-        It cannot be written; the message names `path`.
+    Raises OSError: it cannot be written; the message names `path`.
     """
     path = Path(path)
     check_place(path)

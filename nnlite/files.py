@@ -14,10 +14,7 @@ def save(network: Network, path: str | os.PathLike, *, half: bool = False) -> No
 
     With `half` the arrays are rounded to float16 in the file, for half its size; `load` gives them in float32.
 
-    Raises
-    ------
-    ValueError
-        With half: a weight is too large for float16.
+    Raises ValueError: with half: a weight is too large for float16.
     """
     header, arrays = description(network)
     if half:

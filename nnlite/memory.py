@@ -20,10 +20,7 @@ class TooLarge(ValueError):
 def budget() -> int:
     """NNLITE_MEMORY in bytes: a number with K, M or G (4G where it is not set). It is read at every call.
 
-    Raises
-    ------
-    ValueError
-        NNLITE_MEMORY is not such a number, or 0.
+    Raises ValueError: NNLITE_MEMORY is not such a number, or 0.
 
     >>> budget() > 0
     True
@@ -46,10 +43,7 @@ def claim(size: int, what: str) -> None:
     what
         What needs them, as the beginning of a sentence: "photo.png (13000 × 13000)".
 
-    Raises
-    ------
-    TooLarge
-        `size` is above the budget.
+    Raises TooLarge: `size` is above the budget.
 
     >>> claim(1000, "A small picture")
     >>> claim(2**50, "A picture of 2²⁴ × 2²⁴ pixels")  # doctest: +ELLIPSIS

@@ -37,10 +37,8 @@ class Network:
         Which activations a layer reads, where it is not the one before it: {"add": ("relu1", "conv3")}, "input" being
         x. Or by position, for every layer: ((0,), (1,), (1, 2)), 0 being x and l + 1 what layer l gives.
 
-    Raises
-    ------
-    ValueError
-        The layers do not fit together, have several dtypes, two names are the same, or a wire leads nowhere.
+    Raises ValueError: the layers do not fit together, have several dtypes, two names are the same, or a wire leads
+    nowhere.
 
     >>> from nnlite.layers import Dense, ReLU
     >>> net = Network([Dense(np.eye(2)), ReLU(), Dense(np.ones((2, 1)))])
@@ -78,10 +76,8 @@ class Network:
     def forward(self, x: np.ndarray) -> list[np.ndarray]:
         """Every activation: a[0] = x, a[l + 1] = what layer l makes of a[l], a[L] = the output.
 
-        Raises
-        ------
-        TypeError, ValueError
-            x is no NumPy array, or has a dtype or a shape that the network cannot take; the message names the layer.
+        Raises TypeError or ValueError: x is no NumPy array, or has a dtype or a shape that the network cannot take; the
+        message names the layer.
         """
         check_batch(self, x)
         if x.nbytes > LARGE:
@@ -152,10 +148,8 @@ class Network:
     def predict(self, x: np.ndarray) -> np.ndarray:
         """The class with the highest score for each sample, (N,) integers; of a binary network [z > 0].
 
-        Raises
-        ------
-        ValueError
-            A score is NaN, so that there is no highest one; or the network has no classes (see `class_scores`).
+        Raises ValueError: a score is NaN, so that there is no highest one; or the network has no classes (see
+        `class_scores`).
         """
         return classes.predicted(self.class_scores(self.scores(x)))
 

@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 def part(network: Network, which: slice) -> Network:
     """The layers of a slice as a network: neighbours, with their names.
 
-    Raises
-    ------
-    ValueError
-        The slice leaves layers out, or cuts more than one wire.
+    Raises ValueError: the slice leaves layers out, or cuts more than one wire.
     """
     start, stop, step = which.indices(len(network))
     if step != 1:
@@ -133,10 +130,7 @@ def astype(network: Network, dtype: Any) -> Network:
 def with_parameters(network: Network, parameters: Mapping[str, np.ndarray]) -> Network:
     """The network with other values for some of its `parameters`, by the same names.
 
-    Raises
-    ------
-    ValueError
-        There is no such parameter, or it has another shape.
+    Raises ValueError: there is no such parameter, or it has another shape.
     """
     present = network.parameters
     unknown = set(parameters) - set(present)

@@ -51,10 +51,7 @@ def of(given: Any, names: Sequence[str], default: Sequence[tuple[int, ...]]) -> 
 
     Wires by position are taken as they are.
 
-    Raises
-    ------
-    TypeError, ValueError
-        It is no such mapping, or there is no layer of a name.
+    Raises TypeError or ValueError: it is no such mapping, or there is no layer of a name.
     """
     if isinstance(given, tuple) and len(given) == len(names):
         return given

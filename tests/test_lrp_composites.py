@@ -48,7 +48,7 @@ def image_network() -> Network:
 def chosen(network: Network, composite: lrp.Composite) -> dict[str, str]:
     """The rule of each layer, as text, where it is not one that only passes."""
     rules = zip(network.names, composite.rules_for(network), strict=True)
-    named = {name: lrp.rule.name_of(rule) for name, rule in rules}
+    named = {name: lrp.passing.name_of(rule) for name, rule in rules}
     return {name: rule for name, rule in named.items() if rule != "passes"}
 
 

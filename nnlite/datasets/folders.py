@@ -10,10 +10,7 @@ PACKAGE_DATA = Path(__file__).resolve().parents[1] / "data"
 def package_file(name: str) -> Path:
     """The path of a data file that comes with nnlite.
 
-    Raises
-    ------
-    FileNotFoundError
-        The file is not there; the message says where it was expected.
+    Raises FileNotFoundError: the file is not there; the message says where it was expected.
 
     >>> package_file("strokes.json").name
     'strokes.json'

@@ -68,10 +68,7 @@ def load_styles() -> tuple[tuple[Style, ...], ...]:
     -------
     Ten tuples of styles, for the digits 0 to 9.
 
-    Raises
-    ------
-    FileNotFoundError
-        data/strokes.json is not there.
+    Raises FileNotFoundError: data/strokes.json is not there.
 
     >>> [len(styles) for styles in load_styles()]
     [7, 5, 12, 10, 8, 10, 8, 11, 10, 14]

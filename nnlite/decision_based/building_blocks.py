@@ -44,11 +44,8 @@ def layer_shares(
     -------
     In the shape of the layer's activations, such as (N, K, h, w) or (N, K).
 
-    Raises
-    ------
-    TypeError, ValueError
-        There is no such layer below the target; x does not fit the network, a target is not a class, or a rule does
-        not fit its layer.
+    Raises TypeError or ValueError: there is no such layer below the target; x does not fit the network, a target is not
+    a class, or a rule does not fit its layer.
 
     Source: Olah et al. 2018, sec. "How are concepts assembled?"; Bach et al. 2015.
 
@@ -154,11 +151,8 @@ def factors(
     iterations
         How many updates of both.
 
-    Raises
-    ------
-    TypeError, ValueError
-        The layer's activations are negative somewhere or are no maps; n or iterations is not a positive integer, or
-        seed neither a seed nor a Generator; x or the target does not fit.
+    Raises TypeError or ValueError: the layer's activations are negative somewhere or are no maps; n or iterations is
+    not a positive integer, or seed neither a seed nor a Generator; x or the target does not fit.
 
     Source: Lee and Seung 2001, "Algorithms for non-negative matrix factorization", theorem 1; Olah et al. 2018, sec.
     "Making things human-scale".

@@ -56,10 +56,7 @@ def cam(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:
     -------
     (N, h, w), of the size of the feature maps and not normalized.
 
-    Raises
-    ------
-    TypeError, ValueError
-        The network ends otherwise, x does not fit it, or a target is not a class.
+    Raises TypeError or ValueError: the network ends otherwise, x does not fit it, or a target is not a class.
 
     Source: Zhou et al. 2016, "Learning deep features for discriminative localization", eq. 2.
 
@@ -104,11 +101,8 @@ def grad_cam(
     (N, h, w), of the size of the layer's feature maps and not normalized. Where nothing in the maps of that layer
     speaks for the class it is 0 everywhere; `why_zero` says so, and names a layer where it is not.
 
-    Raises
-    ------
-    TypeError, ValueError
-        There is no such layer below the target, or it has no feature maps; x does not fit the network; a target is
-        not a class.
+    Raises TypeError or ValueError: there is no such layer below the target, or it has no feature maps; x does not fit
+    the network; a target is not a class.
 
     Source: Selvaraju et al. 2017, "Grad-CAM: visual explanations from deep networks via gradient-based localization",
     eq. 1 and 2.
@@ -176,10 +170,7 @@ def guided_grad_cam(
     -------
     (N, C, H, W), the shape of x.
 
-    Raises
-    ------
-    TypeError, ValueError
-        As `grad_cam`; or x are not images.
+    Raises TypeError or ValueError: as `grad_cam`; or x are not images.
 
     Source: Selvaraju et al. 2017, sec. 3.2.
 
@@ -211,10 +202,7 @@ def upsampled(L: np.ndarray, size: int | tuple[int, ...], interpolation: str = "
     interpolation
         "bilinear" or "nearest".
 
-    Raises
-    ------
-    TypeError, ValueError
-        L are not maps, not an array, or not floats; or a size is not positive.
+    Raises TypeError or ValueError: L are not maps, not an array, or not floats; or a size is not positive.
 
     >>> upsampled(np.array([[[0.0, 4.0]]]), (1, 4))
     array([[[0., 1., 3., 4.]]])

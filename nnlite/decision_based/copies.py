@@ -28,10 +28,7 @@ def blocks_of_copies(f: Explained, n: int) -> Iterator[slice]:
 def given_copies(x: np.ndarray, value: Any, name: str) -> np.ndarray:
     """What a caller gives for each of n copies of the batch, such as the noise itself: (n, N, ...) in the dtype of x.
 
-    Raises
-    ------
-    ValueError
-        It is no such array, or n is 0.
+    Raises ValueError: it is no such array, or n is 0.
     """
     fits = isinstance(unmasked(name, value), np.ndarray) and value.shape[1:] == x.shape and len(value) > 0
     if not fits or value.dtype != x.dtype:

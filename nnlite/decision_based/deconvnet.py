@@ -72,11 +72,8 @@ def deconvnet(
     -------
     (N, ...), the shape of x.
 
-    Raises
-    ------
-    TypeError, ValueError
-        x does not fit the network; a target is given with a layer, a filter without one, a position without a filter;
-        there is no such layer, filter, position or target; what is sent back is not finite.
+    Raises TypeError or ValueError: x does not fit the network; a target is given with a layer, a filter without one, a
+    position without a filter; there is no such layer, filter, position or target; what is sent back is not finite.
 
     Source: Zeiler and Fergus 2013, "Visualizing and understanding convolutional networks", sec. 2.1; from a score, as
     captum and zennit: Simonyan et al. 2013, sec. 4.
@@ -125,10 +122,7 @@ def all_filters(network: Network, x: np.ndarray, layer: str, *, position: str | 
     -------
     (N, K, ...): for each sample K maps in its own shape; `filters_grid` makes one picture of them.
 
-    Raises
-    ------
-    TypeError, ValueError
-        x does not fit the network, or there is no such layer or position.
+    Raises TypeError or ValueError: x does not fit the network, or there is no such layer or position.
 
     Source: as `deconvnet`; slides, all filters of the first convolution.
 
@@ -174,10 +168,7 @@ def filters_grid(maps: np.ndarray, columns: int | None = None, gap: float = 0.0)
     -------
     (rows · (H + 1) − 1, columns · (W + 1) − 1), in the dtype of the maps.
 
-    Raises
-    ------
-    ValueError
-        The maps have another shape, there are no maps, or columns is not a positive integer.
+    Raises ValueError: the maps have another shape, there are no maps, or columns is not a positive integer.
 
     Source: Zeiler and Fergus 2013, fig. 2; slides, all filters of the first convolution.
 

@@ -61,11 +61,9 @@ def excitation_backpropagation(
     -------
     P (N, ...), the shape of x.
 
-    Raises
-    ------
-    TypeError, ValueError
-        x does not fit the network, a target is not a class or a neuron, an activation below a layer with weights or an
-        average pooling is negative, or (contrastive) the explained unit has no weights of its own.
+    Raises TypeError or ValueError: x does not fit the network, a target is not a class or a neuron, an activation below
+    a layer with weights or an average pooling is negative, or (contrastive) the explained unit has no weights of its
+    own.
 
     Source: Zhang et al. 2016, "Top-down neural attention by excitation backprop", eq. 1 and 2; sec. 3.3 (contrastive).
 

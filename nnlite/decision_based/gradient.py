@@ -33,10 +33,7 @@ def gradient(network: Network, x: np.ndarray, target: Target = None) -> np.ndarr
     -------
     (N, ...), the shape of x.
 
-    Raises
-    ------
-    TypeError, ValueError
-        x does not fit the network (shape, dtype, not finite), or a target is not a class.
+    Raises TypeError or ValueError: x does not fit the network (shape, dtype, not finite), or a target is not a class.
 
     Source: Simonyan et al. 2013, "Deep inside convolutional networks", sec. 3.1; slides, "Saliency maps".
 

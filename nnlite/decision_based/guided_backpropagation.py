@@ -42,10 +42,8 @@ def guided_backpropagation(network: Network, x: np.ndarray, target: Target = Non
     -------
     (N, ...), the shape of x.
 
-    Raises
-    ------
-    TypeError, ValueError
-        x does not fit the network (shape, dtype, not finite), or a target is not a class or a neuron.
+    Raises TypeError or ValueError: x does not fit the network (shape, dtype, not finite), or a target is not a class or
+    a neuron.
 
     Source: Springenberg et al. 2014, "Striving for simplicity: the all convolutional net", sec. 3.4 and fig. 1.
 

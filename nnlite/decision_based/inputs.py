@@ -35,10 +35,7 @@ def check_input(network: Network, x: np.ndarray) -> np.ndarray:
 def activations(network: Network, x: np.ndarray) -> list[np.ndarray]:
     """All activations from x up, the last of them finite: what is explained must be a number.
 
-    Raises
-    ------
-    TypeError, ValueError
-        As `check_input`; or the output holds a NaN or an infinity.
+    Raises TypeError or ValueError: as `check_input`; or the output holds a NaN or an infinity.
     """
     check_input(network, x)
     with np.errstate(all="ignore"):  # what is not finite in the end is said in words
@@ -80,10 +77,7 @@ def like_input(x: np.ndarray, value: Any, name: str, *, also: str = "") -> np.nd
     also
         What else the option takes, for the error.
 
-    Raises
-    ------
-    ValueError
-        It is something else, or not finite.
+    Raises ValueError: it is something else, or not finite.
 
     >>> like_input(np.ones((2, 3)), np.array([1.0, 2.0, 3.0]), "baseline")
     array([[1., 2., 3.],

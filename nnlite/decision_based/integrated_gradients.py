@@ -64,11 +64,8 @@ def integrated_gradients(
     R (N, ...), the shape of x. A run holds the activations of one copy of the batch, or about 2²² numbers where that
     is more.
 
-    Raises
-    ------
-    TypeError, ValueError
-        x does not fit the network, a target is not a class, a baseline has another shape or dtype, `steps` is not a
-        positive integer, or there is no such quadrature.
+    Raises TypeError or ValueError: x does not fit the network, a target is not a class, a baseline has another shape or
+    dtype, `steps` is not a positive integer, or there is no such quadrature.
 
     Source: Sundararajan et al. 2017, "Axiomatic attribution for deep networks", eq. 1 and 3; several baselines: Erion
     et al. 2021, "Improving performance of deep learning models with axiomatic attribution priors and expected
@@ -106,10 +103,7 @@ def completeness_gap(
     -------
     (N,)
 
-    Raises
-    ------
-    TypeError, ValueError
-        As `integrated_gradients`; R has another shape than x.
+    Raises TypeError or ValueError: as `integrated_gradients`; R has another shape than x.
 
     Source: Sundararajan et al. 2017, sec. 3, "Axiom: completeness".
 

@@ -77,11 +77,8 @@ def mask_by_relevance(
     fill
         What an erased pixel becomes: a finite number; 0 is black.
 
-    Raises
-    ------
-    TypeError, ValueError
-        x or the target does not fit the network, R does not fit x or is not finite, or an option is not one of those
-        above.
+    Raises TypeError or ValueError: x or the target does not fit the network, R does not fit x or is not finite, or an
+    option is not one of those above.
 
     Source: slides, "LRP with occlusion"; Samek et al. 2017, sec. III (erasing by relevance).
 
@@ -161,10 +158,8 @@ def find_confusion(
     -------
     The case, or None if none was found.
 
-    Raises
-    ------
-    TypeError, ValueError
-        The images do not fit the network, or the labels the images; as `lrp.relevance` and `mask_by_relevance`.
+    Raises TypeError or ValueError: the images do not fit the network, or the labels the images; as `lrp.relevance` and
+    `mask_by_relevance`.
 
     Source: slides, "LRP with occlusion".
     """

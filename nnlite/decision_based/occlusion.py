@@ -115,11 +115,8 @@ def occlusion(
     -------
     An `Occlusion`. Nothing is computed for a window that changes no pixel: its drop is 0.
 
-    Raises
-    ------
-    TypeError, ValueError
-        x does not fit the network or is no batch of images, a target is not a class, the window is larger than the
-        image, the stride larger than the window, or an option is none of those above.
+    Raises TypeError or ValueError: x does not fit the network or is no batch of images, a target is not a class, the
+    window is larger than the image, the stride larger than the window, or an option is none of those above.
 
     Source: Zeiler and Fergus 2013, "Visualizing and understanding convolutional networks", sec. 4.2.
 

@@ -264,11 +264,8 @@ def explain(
     -------
     A map for each sample, in the shape that the method gives.
 
-    Raises
-    ------
-    TypeError, ValueError
-        There is no method or layer of that name, the method does not fit the network, or x, target or an option does
-        not.
+    Raises TypeError or ValueError: there is no method or layer of that name, the method does not fit the network, or x,
+    target or an option does not.
 
     >>> from nnlite.layers import Dense, ReLU
     >>> net = Network([Dense(np.array([[3.0, 1.0], [-2.0, 1.0]])), ReLU(), Dense(np.array([[1.0], [2.0]]))])

@@ -65,11 +65,8 @@ def smoothgrad(
     The mean map, in the shape that `method` gives: (N, ...). A run holds the activations of one copy of the batch, or
     about 2²² numbers where that is more.
 
-    Raises
-    ------
-    TypeError, ValueError
-        x does not fit the network, a target is not a class, `n` is not a positive integer, `level` is negative, or
-        `noise` has another shape or dtype.
+    Raises TypeError or ValueError: x does not fit the network, a target is not a class, `n` is not a positive integer,
+    `level` is negative, or `noise` has another shape or dtype.
 
     Source: Smilkov et al. 2017, "SmoothGrad: removing noise by adding noise", sec. 3.
 

@@ -27,10 +27,7 @@ def explained_class(scores: np.ndarray, target: Target = None) -> np.ndarray:
     target
         A class for all samples, one for each (N,), or None: the class that the network predicts.
 
-    Raises
-    ------
-    ValueError
-        The scores are not (N, K), or a target is not an integer from 0 to K - 1.
+    Raises ValueError: the scores are not (N, K), or a target is not an integer from 0 to K - 1.
 
     >>> scores = np.array([[0.2, 0.9, 0.1], [3.0, 1.0, 2.0]])
     >>> explained_class(scores), explained_class(scores, 2)
@@ -169,11 +166,8 @@ def explained(network: Network, x: np.ndarray, target: Target = None) -> Explain
         activation above the layer of that name at an index such as 7 (for a feature map: the sum of the map) or
         (7, 3, 4) (one place in it).
 
-    Raises
-    ------
-    TypeError, ValueError
-        x does not fit the network; the target is not a class, or there is no such layer or neuron; what it names, or
-        anything beside it, is a NaN or an infinity.
+    Raises TypeError or ValueError: x does not fit the network; the target is not a class, or there is no such layer or
+    neuron; what it names, or anything beside it, is a NaN or an infinity.
 
     >>> from nnlite.layers import Dense, ReLU
     >>> net = Network([Dense(np.array([[1.0, -2.0]])), ReLU(), Dense(np.array([[1.0], [1.0]]))])
@@ -210,10 +204,7 @@ def explanation(
     -------
     (N, ...), the shape of x.
 
-    Raises
-    ------
-    TypeError, ValueError
-        As `explained`.
+    Raises TypeError or ValueError: as `explained`.
 
     >>> from nnlite.layers import Dense
     >>> net = Network([Dense(np.array([[1.0, -2.0]]))])
@@ -232,10 +223,7 @@ def is_neuron(target: Any) -> TypeGuard[tuple[str, Any]]:
 def neuron(shape: Shape, layer: str, index: Any) -> tuple[int, ...]:
     """The index of a neuron as a tuple, in a layer whose output for one sample has this shape.
 
-    Raises
-    ------
-    ValueError
-        It is not an index of the first axis, such as 7, or one for each axis, such as (7, 3, 4).
+    Raises ValueError: it is not an index of the first axis, such as 7, or one for each axis, such as (7, 3, 4).
 
     >>> neuron((16, 8, 8), "conv2", 7), neuron((16, 8, 8), "conv2", [7, 3, 4])
     ((7,), (7, 3, 4))

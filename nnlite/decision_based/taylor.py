@@ -79,11 +79,8 @@ def simple_taylor(
     -------
     A `TaylorExpansion`, finite everywhere.
 
-    Raises
-    ------
-    TypeError, ValueError
-        x or `toward` does not fit the network, a target is not a class or a neuron, or steps is not a positive
-        integer.
+    Raises TypeError or ValueError: x or `toward` does not fit the network, a target is not a class or a neuron, or
+    steps is not a positive integer.
 
     Source: Bach et al. 2015, sec. "Taylor-type decomposition"; Montavon et al. 2018, sec. 4.2.
 
@@ -132,11 +129,8 @@ def deep_taylor(
     -------
     R (N, ...), the shape of x.
 
-    Raises
-    ------
-    TypeError, ValueError
-        x does not fit the network or its bounds, only one bound is None, a hidden activation is negative, or a target
-        is not a class or a neuron.
+    Raises TypeError or ValueError: x does not fit the network or its bounds, only one bound is None, a hidden
+    activation is negative, or a target is not a class or a neuron.
 
     Source: Montavon et al. 2017, "Explaining nonlinear classification decisions with deep Taylor decomposition".
 

@@ -31,10 +31,7 @@ def as_ink(grey: np.ndarray, invert: bool | None = None) -> np.ndarray:
         True: the ink is dark on light paper. False: light on dark. None: found out. The ink lies on whichever side of
         the paper the picture reaches further.
 
-    Raises
-    ------
-    ValueError
-        The picture is blank, or no array of finite numbers (H, W).
+    Raises ValueError: the picture is blank, or no array of finite numbers (H, W).
 
     >>> as_ink(np.array([[1.0, 1.0, 1.0], [1.0, 0.2, 1.0], [1.0, 1.0, 1.0]]))[1].round(6)
     array([0., 1., 0.])
@@ -89,10 +86,7 @@ def to_format(grey: np.ndarray, size: tuple[int, int], box: int, invert: bool | 
     -------
     (height, width), float32 in [0, 1], light on dark.
 
-    Raises
-    ------
-    ValueError
-        The picture is blank, or no array of finite numbers (H, W); size or box are no positive integers.
+    Raises ValueError: the picture is blank, or no array of finite numbers (H, W); size or box are no positive integers.
     """
     ink, size = as_ink(grey, invert), pair("to_format", "size", size, 1)
     if grey.shape != tuple(size):
@@ -107,10 +101,7 @@ def filling(colours: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
     A picture of that size keeps every value.
 
-    Raises
-    ------
-    ValueError
-        It is no array of finite numbers (C, h, w), or size is not a pair of positive integers.
+    Raises ValueError: it is no array of finite numbers (C, h, w), or size is not a pair of positive integers.
 
     >>> filling(np.array([[[0.0, 1.0, 1.0, 0.0]]]), (1, 1))
     array([[[1.]]], dtype=float32)
@@ -154,11 +145,8 @@ def in_box(ink: np.ndarray, size: tuple[int, int], box: int) -> np.ndarray:
 
     The middle is met as nearly as whole pixels and the size allow.
 
-    Raises
-    ------
-    ValueError
-        The picture is blank, or no array of finite numbers (H, W); size or box are no positive integers, or the box is
-        larger.
+    Raises ValueError: the picture is blank, or no array of finite numbers (H, W); size or box are no positive integers,
+    or the box is larger.
     """
     from PIL import Image
 

@@ -16,11 +16,8 @@ MISSING = "#808080"
 def plane(R: np.ndarray) -> np.ndarray:
     """One map as (H, W) float64: colour channels are summed, a batch axis of one is dropped.
 
-    Raises
-    ------
-    ValueError
-        R does not hold real numbers, or is not (H, W), (1, H, W), (3, H, W) or (1, C, H, W). A batch is refused, not
-        added up.
+    Raises ValueError: R does not hold real numbers, or is not (H, W), (1, H, W), (3, H, W) or (1, C, H, W). A batch is
+    refused, not added up.
 
     >>> plane(np.ones((3, 2, 2)))
     array([[3., 3.],
@@ -55,10 +52,7 @@ def colours(R: np.ndarray, limit: float | None = None) -> np.ndarray:
     -------
     (H, W, 3) uint8.
 
-    Raises
-    ------
-    ValueError
-        As `plane`; or the limit is not above 0.
+    Raises ValueError: as `plane`; or the limit is not above 0.
 
     >>> colours(np.array([[-1.0, 0.0, 1.0]])).tolist()
     [[[8, 48, 107], [255, 255, 255], [103, 0, 13]]]
@@ -80,10 +74,7 @@ def image(x: np.ndarray, ax: Any, *, title: str = "") -> Any:
     -------
     The axes.
 
-    Raises
-    ------
-    ValueError, TypeError
-        x is no such picture, or ax is no axes.
+    Raises ValueError or TypeError: x is no such picture, or ax is no axes.
     """
     if not isinstance(x, np.ndarray) or x.ndim != 3 or len(x) not in (1, 3):
         got = x.shape if isinstance(x, np.ndarray) else type(x).__name__

@@ -23,11 +23,8 @@ def sheet(images: np.ndarray, columns: int | None = None, gap: float = 0.0) -> n
     -------
     (C, rows · (H + 1) − 1, columns · (W + 1) − 1), in the dtype of the images.
 
-    Raises
-    ------
-    ValueError
-        The images have another shape or there are no images, columns is not a positive integer, or images of
-        integers have no such gap.
+    Raises ValueError: the images have another shape or there are no images, columns is not a positive integer, or
+    images of integers have no such gap.
 
     >>> sheet(np.array([1.0, 2.0, 3.0]).reshape(3, 1, 1, 1), gap=9)
     array([[[1., 9., 2.],
