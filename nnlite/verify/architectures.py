@@ -217,7 +217,7 @@ ARCHITECTURES: dict[str, tuple[Callable[[], Any], Shape]] = {
     "resnet20": (_resnet20, (3, 16, 16)),
     "resnet1d": (_resnet1d, (2, 1, 40)),
     "densenet": (_densenet, (3, 12, 12)),
-    "inception": (_inception, (3, 24, 24)),
+    "inception": (_inception, (3, 16, 16)),
     "unet": (_unet, (1, 16, 16)),
     "mobilenet_v2": (_mobilenet_v2, (3, 16, 16)),
     "mobilenet_v3": (_mobilenet_v3, (3, 16, 16)),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..decision_based.lrp import ONE, POSITIVE, SAME, SQUARE, A, Group, Rule, Term, favour
+from ..layers import Hardsigmoid
 
 
 def without_bias(rule: Rule) -> Rule:
@@ -42,3 +43,10 @@ def plus_with_whole_bias(stabilizer: float) -> Rule:
 def w_squared_with_bias(stabilizer: float) -> Rule:
     """w² as zennit has it: b² in the denominator."""
     return Rule("w_squared", [Group([Term(ONE, SQUARE, SQUARE)])], stabilizer)
+
+
+class SixthInFloat32(Hardsigmoid):
+    """Hardsigmoid with the slope that torch gives it on CPUs, in float64 too: 1 / 6 rounded to float32."""
+
+    def slope_at(self, a: np.ndarray) -> np.ndarray:
+        return super().slope_at(a) * 6 * np.float64(np.float32(1 / 6))

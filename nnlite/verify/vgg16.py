@@ -19,7 +19,7 @@ from ..network import Network
 from .case import Case
 from .families import gradients, lrp_zennit, maps
 from .libraries import load, missing
-from .table import Comparison, differences, flattened
+from .table import Comparison, differences
 
 WIDTHS = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0)
 """The filters of each convolution; 0 is a max-pooling. Source: Simonyan and Zisserman 2014, table 1, D."""
@@ -120,11 +120,14 @@ def measure(dtype: str, *, network: Network | None = None) -> Iterator[Measured]
 
 
 def _chosen(case: Case) -> list[Comparison]:
-    every = list(flattened([*gradients.comparisons(case), *maps.comparisons(case), *lrp_zennit.comparisons(case)]))
+    """Those of SHOWN; where a library is known to differ, under its convention."""
+    every = [*gradients.comparisons(case), *maps.comparisons(case), *lrp_zennit.comparisons(case)]
     found = []
     for method, library, part in SHOWN:
-        fitting = [c for c in every if c.method == method and c.library == library and part in c.convention]
-        found.append(fitting[0])
+        one = next(c for c in every if c.method == method and c.library == library and part in c.convention)
+        while one.under is not None:
+            one = one.under
+        found.append(one)
     return found
 
 

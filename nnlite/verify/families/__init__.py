@@ -11,9 +11,13 @@ lrp_captum.py    every LRP rule of captum
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from ...layers import Hardsigmoid
+from ...surgery import with_layers
 from ..case import Case
-from ..table import Comparison
+from ..conventions import SixthInFloat32
+from ..table import BUG, Comparison
 from . import covers, deeplift, gradients, lrp_captum, lrp_zennit, maps, paths, relu_rules
 
 FAMILIES: tuple[Callable[[Case], list[Comparison]], ...] = (
@@ -32,4 +36,21 @@ def comparisons(case: Case) -> list[Comparison]:
     """All comparisons of a case; TypeError for anything but a Case."""
     if not isinstance(case, Case):
         raise TypeError(f"comparisons: expected a Case, got {case!r}; build one with Case.of(name, network, x).")
-    return [comparison for family in FAMILIES for comparison in family(case)]
+    rows = [row for family in FAMILIES for row in family(case)]
+    if not case.has(Hardsigmoid):
+        return rows
+    layers = [SixthInFloat32() if isinstance(layer, Hardsigmoid) else layer for layer in case.network]
+    as_torch = replace(case, network=with_layers(case.network, layers))
+    there = {row.key: row for family in GRADIENTS for row in family(as_torch)}
+    return [
+        row.otherwise(BUG, SIXTH, f"{row.convention}; nnlite with that slope", there[row.key].ours)
+        if row.key in there and not row.differs
+        else row
+        for row in rows
+    ]
+
+
+SIXTH = "torch's slope of Hardsigmoid is 1 / 6 rounded to float32, in float64 too."
+
+GRADIENTS = (gradients.comparisons, relu_rules.comparisons, paths.comparisons)
+"""The families that ask for gradients through every layer."""
