@@ -524,6 +524,10 @@ REFUSED: dict[str, tuple[Any, tuple[int, ...] | None, list[str]]] = {
     "samples concatenated": (lambda: Body(lambda m, x: torch.cat([x, x])), VECTOR, ["cat", "dim=0"]),
     "the number of samples": (lambda: Body(lambda m, x: x * x.size(0)), VECTOR, ["mul"]),
     "chunks of an unknown size": (lambda: Body(lambda m, x: x.chunk(2, 1)[0]), None, ["chunk", "give input_shape"]),
+    "a slice of unknown size": (lambda: Body(lambda m, x: x[:, x.size(1) :]), None, ["getitem", "an unknown size"]),
+    "a slice by samples": (lambda: Body(lambda m, x: x[:, : x.size(0)]), VECTOR, ["getitem", "x.size(0)"]),
+    "an index of numbers": (lambda: Body(lambda m, x: x[:, m.var > 0]), VECTOR, ["getitem", "index"]),
+    "a buffer changed in place": (lambda: Body(lambda m, x: m.var.add_(x)), VECTOR, ["add_", "no activation"]),
     "statistics of the batch": (
         lambda: Body(lambda m, x: F.batch_norm(x, m.mean[0], m.var, training=True)),
         VECTOR,

@@ -102,12 +102,12 @@ def build():
 def with_inputs():
     return build(), torch.rand(2, 1, 8, 8)
 
-class Residual(nn.Module):
+class Sorted(nn.Module):
     def forward(self, x):
-        return x + torch.relu(x)
+        return x + torch.sort(x)
 
-def residual():
-    return nn.Sequential(nn.Flatten(), Residual())
+def ordered():
+    return nn.Sequential(nn.Flatten(), Sorted())
 
 def broken():
     raise RuntimeError("no weights")
@@ -199,7 +199,7 @@ WRONG_MODULES: dict[str, tuple[list[str], str]] = {
     "a factory that raises": (["--torch", "FOLDER/own.py:broken"], "broken failed: RuntimeError: no weights"),
     "no module": (["--torch", "FOLDER/own.py:number"], "must give an nn.Module.*got int"),
     "no shape": (["--torch", "FOLDER/own.py:build"], "give --shape"),
-    "residual connection": (["--torch", "FOLDER/own.py:residual", "--shape", "4"], "residual connection"),
+    "no counterpart": (["--torch", "FOLDER/own.py:ordered", "--shape", "4"], "sort: it has no counterpart"),
     "a file that raises": (["--torch", "FOLDER/raises.py:build"], "cannot be imported: ZeroDivisionError"),
 }
 

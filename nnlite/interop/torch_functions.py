@@ -32,7 +32,7 @@ from ..layers import (
 )
 from ..layers.arguments import Shape
 from . import torch_layers
-from .torch_layers import BATCH, FROM_TORCH, Unsupported, reshaped
+from .torch_layers import BATCH, FROM_TORCH, UNKNOWN, Unsupported, reshaped
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,6 @@ def _add(row: Any, x: Any, y: Any, alpha: float = 1) -> Activation:
     if alpha != 1:
         y = _multiply(row, y, alpha) if isinstance(y, Activation) else y * alpha
     return row.lay(Add(), *_activations(row, (x, y), whole=True))
-
-
-def _subtract(row: Any, x: Any, y: Any, alpha: float = 1) -> Activation:
-    return _add(row, x, y, -alpha)
 
 
 def _multiply(row: Any, x: Any, y: Any) -> Activation:
@@ -123,8 +119,8 @@ def _length(x: Activation, axis: int) -> int:
 
 
 def _sizes(row: Any, x: Activation, dim: Any = None) -> Any:
-    """x.shape: the sizes that are known, None for others."""
-    found = (BATCH, *(((None,) * ((x.axes or 8) - 1)) if x.shape is None else x.shape[1:]))
+    """x.shape: numbers where they are known."""
+    found = (BATCH, *(((UNKNOWN,) * ((x.axes or 8) - 1)) if x.shape is None else x.shape[1:]))
     return found if dim is None else found[dim]
 
 
@@ -137,10 +133,9 @@ def _attribute(row: Any, x: Activation, name: str) -> Any:
 def _item(row: Any, x: Activation, index: Any) -> list[Layer]:
     """x[:, 1:, ::2] as Slices; an integer takes its axis away."""
     index = index if isinstance(index, tuple) else (index,)
-    if Ellipsis in index and x.axes is not None:
-        at = index.index(Ellipsis)
-        index = (*index[:at], *(slice(None),) * (x.axes - len(index) + 1), *index[at + 1 :])
-    if index[0] != slice(None) or not all(isinstance(each, (int, slice)) for each in index):
+    for at in [at for at, each in enumerate(index) if each is Ellipsis and x.axes is not None]:
+        index = (*index[:at], *(slice(None),) * ((x.axes or 0) - len(index) + 1), *index[at + 1 :])
+    if not all(isinstance(each, (int, slice)) for each in index) or index[0] != slice(None):
         raise Unsupported("such an index has no counterpart; slices and integers behind the axis of the samples have")
     layers: list[Layer] = []
     for axis, each in enumerate(index):
@@ -159,14 +154,6 @@ def _split(row: Any, x: Activation, size: Any, dim: Any = 0) -> tuple[Piece, ...
     ends = np.cumsum(size) if isinstance(size, (tuple, list)) else np.minimum(np.arange(size, n + size, size), n)
     starts = (0, *map(int, ends[:-1]))
     return tuple(Piece(x, Slice(axis, first, int(end))) for first, end in zip(starts, ends, strict=True))
-
-
-def _chunk(row: Any, x: Activation, chunks: int, dim: Any = 0) -> tuple[Piece, ...]:
-    return _split(row, x, -(-_length(x, _axis(x, dim)) // chunks), dim)
-
-
-def _view(row: Any, x: Activation, *sizes: Any) -> list[Layer]:
-    return reshaped("view", x.shape, *(sizes[0] if isinstance(sizes[0], tuple) else sizes))
 
 
 def _permute(row: Any, x: Activation, *axes: Any) -> list[Layer]:
@@ -254,15 +241,15 @@ def _interpolate(
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "add": _add,
-    "sub": _subtract,
+    "sub": lambda row, x, y, alpha=1: _add(row, x, y, -alpha),
     "mul": _multiply,
     "div": _divide,
     "neg": lambda row, x: _multiply(row, x, -1),
     "cat": _cat,
     "getitem": _item,
     "split": _split,
-    "chunk": _chunk,
-    "view": _view,
+    "chunk": lambda row, x, chunks, dim=0: _split(row, x, -(-_length(x, _axis(x, dim)) // chunks), dim),
+    "view": lambda row, x, *sizes: reshaped("view", x.shape, *(sizes[0] if isinstance(sizes[0], tuple) else sizes)),
     "flatten": lambda row, x, start_dim=0, end_dim=-1: reshaped("flatten", x.shape, start_dim, end_dim),
     "unflatten": lambda row, x, dim, sizes: reshaped("unflatten", x.shape, dim, sizes),
     "squeeze": lambda row, x, *dim: reshaped("squeeze", x.shape, *dim),
@@ -272,7 +259,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "contiguous": lambda row, x: [Identity()],
     "size": _sizes,
     "getattr": _attribute,
-    "len": lambda row, x: BATCH,
     "mean": _mean,
     "pad": _pad,
     "interpolate": _interpolate,

@@ -57,14 +57,17 @@ class Unsupported(ValueError):
     """Something that has no counterpart; the caller adds where it stands and what is supported."""
 
 
-class _Batch:
-    """x.size(0): how many samples there are, whatever that will be."""
+class _Size:
+    """A size that is no number here."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def __repr__(self) -> str:
-        return "x.size(0)"
+        return self.name
 
 
-BATCH = _Batch()
+BATCH, UNKNOWN = _Size("x.size(0)"), _Size("an unknown size")
 
 
 def import_torch() -> Any:
