@@ -65,13 +65,22 @@ def watched(network: "Network", rules: Sequence[Callable[..., Any]]) -> list[Cal
     def look(rule: Callable[..., Any], name: str) -> Callable[..., Any]:
         def watching(layer: Any, *given: Any) -> Any:
             below = rule(layer, *given)
-            for values in below if isinstance(below, tuple) else (below,):
+            for values in _arrays(below):
                 check(values, f"signals below layer {name}", layer)
             return below
 
         return watching
 
     return [look(*pair) for pair in zip(rules, network.names, strict=True)]
+
+
+def _arrays(signals: Any) -> Iterator[np.ndarray]:
+    """An array, or those in a tuple, a signal for each branch, or in a pair of signals."""
+    if isinstance(signals, np.ndarray):
+        yield signals
+    else:
+        for each in signals:
+            yield from _arrays(each)
 
 
 @contextmanager
