@@ -127,9 +127,10 @@ def text(
 
 
 def _readable(width: int) -> int:
-    if count("text", "width", width, each=1000) < 60:  # a thousand lines of it
+    width = count("text", "width", width, each=1000)  # a thousand lines of it
+    if width < 60:
         raise ValueError(f"text: expected a width of at least 60 characters, got {width!r}.")
-    return int(width)
+    return width
 
 
 def _layer(frame: Frame, at: Choice, top: int, width: int) -> Iterator[str]:
