@@ -14,7 +14,7 @@ import nnlite.models
 from nnlite import Network
 from nnlite.datasets import strokes, uci
 from nnlite.interop.torch import from_torch, to_torch
-from nnlite.layers import Add, BatchNorm, Conv2d, Dense, Flatten, MaxPool2d, ReLU
+from nnlite.layers import Add, BatchNorm, Branches, Concat, Conv2d, Dense, Flatten, MaxPool2d, ReLU
 from nnlite.verify import Case, Comparison, compare, comparisons, verify, vgg16
 from nnlite.verify.architectures import ARCHITECTURES, architecture
 from nnlite.verify.examples import EXAMPLES, example
@@ -86,6 +86,14 @@ def test_every_architecture_gives_the_scores_of_its_module(name: str) -> None:
         network = from_torch(module, x.shape[1:])
         theirs = to_torch(network)(load("torch").from_numpy(x)).detach().numpy()
         assert np.abs(theirs - network.output(x)).max() <= 1e-12 * np.abs(theirs).max()
+
+
+def test_captum_keeps_apart_what_a_concat_and_a_layer_read() -> None:
+    rng = np.random.default_rng(0)
+    branches = Branches([[], [Dense(rng.normal(size=(4, 3)))]], Concat())
+    network = Network([Dense(rng.normal(size=(4, 4))), ReLU(), branches, Dense(rng.normal(size=(7, 2)))])
+    rows = verify(Case.of("concat", network, rng.random((2, 4))), "lrp-epsilon").rows
+    assert not unexpected(row for row in rows if row.library == "captum")
 
 
 def test_zennit_merges_what_stands_before_a_batchnorm_whatever_it_reads() -> None:
