@@ -104,10 +104,14 @@ def test_zennit_merges_what_stands_before_a_batchnorm_whatever_it_reads() -> Non
         [Dense(W[0]), ReLU(), Dense(W[1]), norm, Add(), Dense(W[2])], input_shape=(4,),
         wires=((0,), (1,), (2,), (2,), (3, 4), (5,)),
     )  # fmt: skip
+    shared = Network(network.layers, input_shape=(4,), wires=((0,), (1,), (2,), (3,), (3, 4), (5,)))
+    rows = verify(Case.of("shared", shared, rng.random((2, 4)))).rows
+    assert not unexpected(rows)
+    assert any("the scores change" in row.because and row.verdict == BUG for row in rows)
     rows = verify(Case.of("apart", network, rng.random((2, 4)))).rows
     assert not unexpected(rows)
     assert [row.because for row in rows if row.verdict == NOT_COMPARABLE and row.library == "zennit"] == [
-        "zennit merges a BatchNorm into the layer that stands before it, which here is not all that it reads."
+        "zennit merges a BatchNorm into the layer that stands before it, and here it reads another."
     ]
 
 
