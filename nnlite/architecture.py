@@ -97,9 +97,14 @@ def draw(network: "Network") -> str:
         0 --> 2
         1 --> 2
     """
-    boxes = ["    0([input])", *(f'    {l}["{name}"]' for l, name in enumerate(network.names, 1))]
+    boxes = ["    0([input])", *(f'    {l}["{_quoted(name)}"]' for l, name in enumerate(network.names, 1))]
     arrows = [f"    {i} --> {l}" for l, each in enumerate(network.wires, 1) for i in each]
     return "\n".join(["flowchart TD", *boxes, *arrows])
+
+
+def _quoted(name: str) -> str:
+    """A name within quotation marks in Mermaid's language, in which #quot; is one."""
+    return name.replace("#", "#35;").replace('"', "#quot;")
 
 
 def _count(layer: Layer) -> int:

@@ -28,6 +28,14 @@ from .memory import TooLarge, claim
 HEADERS: dict[Any, Any] = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
+def as_path(path: Any) -> Path:
+    """The path; TypeError for anything but a str or a Path."""
+    try:
+        return Path(path)
+    except TypeError:
+        raise TypeError(f"path: expected a str or a pathlib.Path, got {type(path).__name__}.") from None
+
+
 def regular(path: str | os.PathLike, expected: str) -> Path:
     """The path of a file that can be read at once: no folder, pipe or device, and within the budget of memory.
 
@@ -45,7 +53,7 @@ def regular(path: str | os.PathLike, expected: str) -> Path:
     ValueError
         It is not a regular file, or larger than NNLITE_MEMORY allows.
     """
-    path = Path(path)
+    path = as_path(path)
     try:
         found = path.stat()
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the name
@@ -141,7 +149,7 @@ def _array(file: IO[bytes], size: int, more: int = 0) -> np.ndarray:
 
 def check_place(path: str | os.PathLike) -> None:
     """An OSError unless a file can be written to `path`: to be asked before the work whose result goes there."""
-    path = Path(path)
+    path = as_path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; add a file name.")
     if not path.parent.is_dir():

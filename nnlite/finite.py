@@ -46,6 +46,12 @@ def check(values: np.ndarray, place: str, layer: "Layer | None" = None) -> None:
         raise NotFinite(place, _advice(values.dtype, layer))
 
 
+def check_activations(network: "Network", a: Sequence[np.ndarray]) -> None:
+    """NotFinite that names the first layer whose activations are not finite."""
+    for name, layer, above in zip(network.names, network.layers, a[1:], strict=True):
+        check(above, f"activations of layer {name}", layer)
+
+
 def _advice(dtype: np.dtype, layer: "Layer | None") -> str:
     if layer is not None and not all(map(is_finite, layer.arrays.values())):
         return "; check the network's weights, or train it again."
@@ -59,13 +65,22 @@ def watched(network: "Network", rules: Sequence[Callable[..., Any]]) -> list[Cal
     def look(rule: Callable[..., Any], name: str) -> Callable[..., Any]:
         def watching(layer: Any, *given: Any) -> Any:
             below = rule(layer, *given)
-            for values in below if isinstance(below, tuple) else (below,):
+            for values in _arrays(below):
                 check(values, f"signals below layer {name}", layer)
             return below
 
         return watching
 
     return [look(*pair) for pair in zip(rules, network.names, strict=True)]
+
+
+def _arrays(signals: Any) -> Iterator[np.ndarray]:
+    """An array, or those in a tuple, a signal for each branch, or in a pair of signals."""
+    if isinstance(signals, np.ndarray):
+        yield signals
+    else:
+        for each in signals:
+            yield from _arrays(each)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 from . import architecture, classes, finite, surgery, wiring
 from .batch import check_batch
 from .layers import Layer
-from .layers.arguments import Shape, sizes
+from .layers.arguments import Shape, is_one_of, sizes
 from .layers.blocks import Block, Row
 from .memory import claim
 from .printed import plain
@@ -83,23 +83,18 @@ class Network:
         if x.nbytes > LARGE:
             self.check_room(x.shape)
         a = [x]
-        for l in range(len(self.layers)):
-            a.append(self.layer_forward(l, self.read(l, a)))
+        try:
+            for layer, read in zip(self.layers, self.reads, strict=True):
+                a.append(layer.forward(read(a)))
+        except ValueError as error:
+            raise ValueError(f"layer {self.names[len(a) - 1]}: {error}") from None
+        if finite.WATCHED.get():
+            finite.check_activations(self, a)
         return a
 
     def read(self, l: int, a: Sequence[np.ndarray]) -> Any:
         """What layer l reads of all activations: one, for a join a tuple, for a Constant the number of samples."""
-        return wiring.read(self.layers[l], self.wires[l], a, len(a[0]))
-
-    def layer_forward(self, l: int, a: Any) -> np.ndarray:
-        """What layer l makes of the activations `a` that it reads; an error names the layer."""
-        try:
-            above = self.layers[l].forward(a)
-        except ValueError as error:
-            raise ValueError(f"layer {self.names[l]}: {error}") from None
-        if finite.WATCHED.get():
-            finite.check(above, f"activations of layer {self.names[l]}", self.layers[l])
-        return above
+        return self.reads[l](a)
 
     def walk_back(self, a: Sequence[np.ndarray], R: Any, rules: Sequence[LocalRule], *, down_to: int = 0) -> list[Any]:
         """Every signal, from R[0] on the input to R[L] = `R` at the top.
@@ -125,7 +120,7 @@ class Network:
         rules = finite.watched(self, rules) if finite.WATCHED.get() else rules
         signals: list[Any] = [None] * len(self.layers) + [R]
         for l in reversed(range(down_to, len(self.layers))):
-            below = rules[l](self.layers[l], self.read(l, a), a[l + 1], signals[l + 1])
+            below = rules[l](self.layers[l], self.reads[l](a), a[l + 1], signals[l + 1])
             for i, r in zip(self.wires[l], (below,) if self.layers[l].reads == 1 else below, strict=True):
                 signals[i] = r if signals[i] is None else signals[i] + r
         return [None] * down_to + signals[down_to:]
@@ -216,7 +211,7 @@ class Network:
 
     def index(self, name: str) -> int:
         """The position of the layer with this name."""
-        if name not in self.names:
+        if not is_one_of(name, self.names):
             raise ValueError(f"There is no layer {name!r}; the layers are {', '.join(self.names)}.")
         return self.names.index(name)
 
@@ -230,6 +225,7 @@ class Network:
         """How many samples fit: as many as the masks of a draw were drawn for; 1 where each is treated separately."""
         return max((layer.batch for layer in self.layers), default=1)
 
+    reads = cached_property(lambda self: tuple(map(wiring.reader, self.layers, self.wires)))
     last_read = cached_property(lambda self: wiring.last_read(self.wires))
 
     def up_to(self, name: str) -> "Network":

@@ -17,6 +17,15 @@ def plain_lines(text: str) -> str:
     return "\n".join(map(plain, text.split("\n")))
 
 
+def listed(names: Sequence[str], between: str = ", ") -> str:
+    """Names in a sentence: of many the first ten and the last ten.
+
+    >>> listed(["conv1", "relu1"]), len(listed(["conv1"] * 1000))
+    ('conv1, relu1', 143)
+    """
+    return between.join(names if len(names) <= 20 else [*names[:10], "...", *names[-10:]])
+
+
 def columns(rows: Sequence[Sequence[str]], left: Collection[int]) -> str:
     """A table of plain text: the columns with the numbers in `left` are set to the left, the others to the right.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import replace
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from . import wiring
 from .layers import BatchNorm, Constant, Dropout, Identity, Layer, Softmax
 from .layers.arguments import Shape, float_dtype, generator
+from .printed import listed
 
 if TYPE_CHECKING:
     from .network import Network
@@ -34,7 +36,7 @@ def part(network: Network, which: slice) -> Network:
             places = ("input", *network.names)
             raise ValueError(
                 f"A slice is cut where one wire crosses, and before {network.names[cut]} there are "
-                f"{', '.join(f'{places[i]} -> {network.names[l]}' for i, l in crossing)}; cut elsewhere, or take "
+                f"{listed([f'{places[i]} -> {network.names[l]}' for i, l in crossing])}; cut elsewhere, or take "
                 f"up_to(name)."
             )
     return _of(network, range(start, stop), start)
@@ -42,11 +44,14 @@ def part(network: Network, which: slice) -> Network:
 
 def up_to(network: Network, name: str) -> Network:
     """The layers that the layer of this name depends on, and itself, with their names."""
-    needed = {network.index(name)}
-    for l in reversed(range(max(needed))):
-        if any(l + 1 in network.wires[k] for k in needed):
-            needed.add(l)
-    return _of(network, sorted(needed), 0)
+    top = network.index(name)
+    needed = {top + 1}  # activations
+    for l in reversed(range(top + 1)):
+        if l + 1 in needed:
+            needed.update(network.wires[l])
+    if 0 not in needed:
+        raise ValueError(f"Layer {name} is made of a Constant alone: nothing there depends on the input.")
+    return _of(network, [l for l in range(top + 1) if l + 1 in needed], 0)
 
 
 def above(network: Network, at: int, a: Sequence[np.ndarray]) -> Network:
@@ -57,10 +62,11 @@ def above(network: Network, at: int, a: Sequence[np.ndarray]) -> Network:
     held = sorted({i for i, _ in wiring.crossing(network.wires, at)} - {at})
     if not held:
         return network[at:]
-    kept, places = range(at, len(network)), ("input", *network.names)
+    kept, names = range(at, len(network)), network.names[at:]
+    free = (name for n in count(1) if (name := f"held{n}") not in names)
     new = {at: 0, **{i: n for n, i in enumerate(held, 1)}, **{l + 1: n for n, l in enumerate(kept, len(held) + 1)}}
     layers = [*(Constant(a[i]) for i in held), *network.layers[at:]]
-    names = [*(f"held.{places[i]}" for i in held), *network.names[at:]]
+    names = (*islice(free, len(held)), *names)
     wires = ((),) * len(held) + tuple(tuple(new[i] for i in network.wires[l]) for l in kept)
     return _as_prepared(network, type(network)(layers, names, None, network.info, wires))
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import finite
 from .layers import Layer
 
 if TYPE_CHECKING:
@@ -81,6 +82,17 @@ def activations_of(network: Network, x: np.ndarray) -> list[np.ndarray]:
     return network.forward(x) if network.program is None else network.program.up(x)
 
 
+def layer_forward(network: Network, l: int, a: Any) -> np.ndarray:
+    """What layer l makes of the activations `a` that it reads; an error names the layer."""
+    try:
+        above = network.layers[l].forward(a)
+    except ValueError as error:
+        raise ValueError(f"layer {network.names[l]}: {error}") from None
+    if finite.WATCHED.get():
+        finite.check(above, f"activations of layer {network.names[l]}", network.layers[l])
+    return above
+
+
 def scores_of(network: Network, x: np.ndarray) -> np.ndarray:
     """The last activation alone, without keeping the others."""
     if network.program is not None:
@@ -89,7 +101,7 @@ def scores_of(network: Network, x: np.ndarray) -> np.ndarray:
         return np.concatenate([scores_of(network, half) for half in np.array_split(x, 2)])
     a: list[Any] = [x]
     for l in range(len(network)):
-        a.append(network.layer_forward(l, network.read(l, a)))
+        a.append(layer_forward(network, l, network.reads[l](a)))
         for i in network.last_read[l]:
             a[i] = None
     return a[-1]

@@ -3,8 +3,13 @@
 import os
 import shutil
 
-import pytest
-from hypothesis import settings
+# One thread for matrix products, in each worker and in what it starts: they are small, and the threads of two workers
+# would wait for each other for most of the time. (BLAS reads the number when NumPy is imported.)
+for library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ[f"{library}_NUM_THREADS"] = "1"
+
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 # A first example may compile a loop or import SciPy: how long one takes says nothing.
 settings.register_profile("nnlite", deadline=None)

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.once  # see setup.cfg
+
 TOP = str(Path(__file__).parents[1])
 if TOP not in sys.path:  # the benchmarks are no part of the package: they are found from the top of the repository
     sys.path.append(TOP)

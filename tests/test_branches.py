@@ -116,6 +116,13 @@ def test_summary_plan_and_drawing_show_the_wires():
 
 IDENTITY = Dense(np.eye(2))
 
+
+def within_itself():
+    path = [IDENTITY]
+    path.append(Residual(path))
+    return path[1]
+
+
 BAD_GRAPHS = {
     "a cycle": (lambda: Network([IDENTITY, ReLU(), Add()], wires={"dense1": "add1", "add1": ("input", "relu1")}),
                 r"dense1 reads add1, which depends on dense1: the cycle dense1 -> relu1 -> add1 -> dense1"),
@@ -140,7 +147,20 @@ BAD_GRAPHS = {
     "two names": (lambda: Network([IDENTITY, ReLU()], ["a", "a"]), "expected 2 different names"),
     "a slice through a skip": (lambda: PLAIN[:4],
                                r"before block1.relu1 there are block1.batchnorm1 -> block1.relu1, relu1 -> block1.add"),
-    "no layer at all": (lambda: Network([Residual([np.tanh])]), "consists of nnlite.layers, blocks and networks"),
+    "a position of no layer": (lambda: Network([ReLU()], wires=((2,),)),
+                               r"for each layer the activations that it reads, integers from 0 to 1, got \(2,\)"),
+    "a position below x": (lambda: Network([ReLU()], wires=((-1,),)), "integers from 0 to 1"),
+    "a position that is a name": (lambda: Network([ReLU()], wires=(("input",),)), "integers from 0 to 1"),
+    "a position that is no list": (lambda: Network([ReLU()], wires=(0,)), "integers from 0 to 1, got 0"),
+    "a layer called input": (lambda: Network([ReLU(), Add()], ["input", "add"], wires={"add": ("input", "input")}),
+                             '"input" is x where layers branch, and one is called so'),
+    "a path of one layer": (lambda: Network([Residual(IDENTITY)]),
+                            r"block1: expected a sequence of layers, blocks and networks, got Dense"),
+    "a join that is none": (lambda: Network([Branches([[], []], Add)]), "consists of nnlite.layers, blocks and"),
+    "a block within itself": (lambda: Network([within_itself()]), "Blocks stand in blocks too deep, or one within"),
+    "what x plays no part in": (lambda: Network([Branches([[], [Constant([[1.0]]), ReLU()]], Add())]).up_to(
+                                "branches1.relu1"), "relu1 is made of a Constant alone"),
+    "no layer at all": (lambda: Network([Residual([np.tanh])]), "consists of nnlite.layers, blocks and"),
 }  # fmt: skip
 
 
@@ -150,6 +170,27 @@ def test_a_graph_that_makes_no_sense_is_one_clear_error(name):
     with pytest.raises((ValueError, TypeError), match=message) as error:
         make()
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("first", ["layer0", "layer2999"], ids=["a long row", "a cycle through all"])
+def test_thousands_of_layers_are_laid_and_cut_without_a_long_error(first):
+    names, wires = [f"layer{l}" for l in range(3000)], {"layer1": first}
+    if first == "layer0":
+        assert len(Network([ReLU()] * 3000, names, wires=wires).up_to("layer2999")) == 3000
+    else:
+        with pytest.raises(ValueError, match=r"layer1 -> layer2 -> .* -> \.\.\. -> .*layer2999 -> layer1\.") as error:
+            Network([ReLU()] * 3000, names, wires=wires)
+        assert len(str(error.value)) < 500
+
+
+def test_wires_by_position_become_tuples_of_integers():
+    network = Network([IDENTITY, Add()], wires=([np.int64(0)], [0, np.int32(1)]))
+    assert network.wires == ((0,), (0, 1))
+    assert all(type(i) is int for each in network.wires for i in each)
+
+
+def test_a_drawing_shows_a_name_and_never_obeys_it():
+    assert '1["a#quot;]; click 1 #35;"]' in Network([ReLU()], ['a"]; click 1 #']).draw()
 
 
 def test_a_slice_is_cut_where_one_wire_crosses():
@@ -213,6 +254,14 @@ def test_the_way_back_through_a_join_is_the_adjoint(join):
     forward = ((moved[0] - moved[1]) / (2 * h) * dz).sum()
     backward = sum((d * g).sum() for d, g in zip(v, join.backward(a, dz), strict=True))
     assert np.isclose(forward, backward, rtol=1e-7)
+
+
+def test_what_a_join_makes_of_little_is_asked_for_first():
+    x, g = np.ones((1, 10**5, 1)), np.ones((1, 1, 10**5))
+    with pytest.raises(ValueError, match=r"Multiply.* needs 74.5G of memory"):
+        Multiply().forward((x, g))
+    empty = np.ones((2, 0)), np.ones((2, 1))
+    assert Multiply().output_shape(((2, 0), (2, 1))) == Multiply().forward(empty).shape == (2, 0)
 
 
 def test_joins_check_what_they_are_given():
@@ -468,6 +517,12 @@ def test_deeplift_is_complete_through_every_join(network, rule):
     )
 
 
+def test_deeplift_is_complete_where_x_itself_meets_a_branch():
+    network, x = Network([Residual([Dense(W)]), ReLU(), Dense(np.ones((2, 1)))]), np.array([[1.0, -3.0], [0.5, 2.0]])
+    R = deeplift(network, x, reference=0.25, rule="reveal-cancel")
+    np.testing.assert_allclose(R.sum(axis=1), (network(x) - network(np.full((1, 2), 0.25)))[:, 0], atol=1e-12)
+
+
 def test_deeplift_at_a_product_is_shapley_of_the_two_factors():
     network = Network([Branches([[Dense([[1.0], [0.0]])], [Dense([[0.0], [1.0]])]], Multiply())])
     R = deeplift(network, np.array([[3.0, 0.5]]), reference=np.array([1.0, 0.25]))
@@ -493,6 +548,33 @@ def test_excitation_backpropagation_stays_a_probability_through_a_skip():
     assert (P.sum(axis=(1, 2, 3)) <= 1 + 1e-12).all()
     contrastive = excitation_backpropagation(network, X, 1, contrastive=True)
     assert np.isfinite(contrastive).all()
+
+
+def test_contrastive_excitation_of_a_neuron_does_not_see_the_other_branches():
+    paths = [[conv(2, 3), ReLU()], [conv(4, 3), ReLU(), conv(3, 4), ReLU()]]
+    network, target = Network([conv(3, 1), ReLU(), Branches(paths, Concat())]), ("branches1.conv3", (1, 2, 2))
+    P = [excitation_backpropagation(each, X, target, contrastive=True) for each in (network, network.up_to(target[0]))]
+    np.testing.assert_array_equal(*P)
+
+
+def test_occlusion_of_windows_below_vectors_that_branch(form):
+    network = Network([conv(4, 1), ReLU(), conv(2, 4), Flatten(), dense(200, 4), Residual([dense(4, 4)]), dense(4, 2)])
+    x = r.uniform(size=(2, 1, 10, 10))
+    expected = occlusion(network, x, 1, size=2, stride=2).map
+    R = occlusion(form(network), x, 1, size=2, stride=2).map
+    np.testing.assert_allclose(R, expected, rtol=0, atol=1e-10 * np.abs(expected).max())
+
+
+def test_excitation_at_an_add_is_divided_by_what_is_positive():
+    network = Network([Residual([Dense(np.array([[-0.25, 0.0], [0.0, 2.0]]))]), Dense(np.array([[1.0], [1.0]]))])
+    P = excitation_backpropagation(network, np.array([[4.0, 1.0]]))
+    np.testing.assert_allclose(P, [[0.5, 0.5]])  # of (3, 3): 4⁺ and (−1)⁺ share the first half, 1⁺ and 2⁺ the second
+
+
+def test_a_rule_without_a_module_takes_part():
+    made = {}
+    exec("def rule(layer, a, z, R): return layer.backward(a, R)", {"__name__": None}, made)
+    assert np.isfinite(lrp.relevance(Network([Dense(W)]), np.array([[1.0, 2.0]]), rules=made["rule"])).all()
 
 
 def test_deconvnet_and_guided_copy_the_signal_to_both_branches():
@@ -525,6 +607,11 @@ def test_a_method_stops_at_a_layer_within_a_branch(at, form):
     assert R.shape == (3, *a[position].shape[2:])
 
 
+def test_what_is_held_beside_a_layer_takes_a_free_name():
+    network = Network([Residual([IDENTITY, ReLU()]), IDENTITY], ["b" * 255, "held1", "held.input", "d"])
+    assert registry.explain(network, np.ones((1, 2)), "gradient", at="b" * 255).tolist() == [[1, 0]]
+
+
 def test_a_neuron_within_a_branch_is_explained(form):
     target = ("block2.conv1", (2, 1, 1))
     R = lrp.relevance(form(GATED), X, target, rules=lrp.zero())
@@ -541,6 +628,9 @@ def test_a_draw_masks_every_branch():
 def test_what_branches_see_together():
     network = Network([conv(1, 1), Residual([conv(1, 1, 5)]), MaxPool2d(2)])
     assert sight(network) == ((8, 8), (2, 2), (-3, -3))
+    for paths, join in (([[], [Constant(np.ones((1, 1, 4, 4)))]], Add()), ([[], []], Concat(2))):
+        with pytest.raises(ValueError, match="does not see one window at each place"):
+            sight(Network([Branches(paths, join)]))
 
 
 # ----------------------------------------------------------------------------------------------- a layer of one's own
@@ -564,11 +654,15 @@ class Mean(Layer):
 
 def test_a_join_of_ones_own_takes_part(form):
     network = form(
-        Network([Branches([[conv(1, 1), ReLU()], []], Mean()), AvgPool2d(2), Flatten(), dense(9, 2), Softmax()])
+        Network([Branches([[conv(1, 1)], []], Mean()), ReLU(), AvgPool2d(2), Flatten(), dense(9, 2), Softmax()])
     )
     g = registry.explain(network, X, "gradient")
     assert g.shape == X.shape
     rules = [None] * 6
-    rules[0], rules[2], rules[5] = lrp.epsilon(), lrp.proportional(), lrp.epsilon()
+    rules[0], rules[1], rules[5] = lrp.epsilon(), lrp.proportional(), lrp.epsilon()
     R = lrp.relevance(network, X, rules=rules)
     assert np.isfinite(R).all()
+    for rule in ("rescale", "reveal-cancel"):
+        total = deeplift(network, X, 0, rule=rule).sum(axis=(1, 2, 3))
+        z = network.to_scores().output(np.concatenate([X, np.zeros_like(X)]))[:, 0]
+        np.testing.assert_allclose(total, z[:3] - z[3:], atol=1e-12)

@@ -21,6 +21,8 @@ from nnlite.model_based import experts
 from nnlite.model_based.generators.generator import load_file as load_generator
 from nnlite.training import fit
 
+pytestmark = pytest.mark.once  # see setup.cfg
+
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and permissions are POSIX's")
 not_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
 

@@ -12,6 +12,8 @@ from nnlite.exercises import check, exercises, hint, solution
 from nnlite.exercises.exercise import exercise
 from nnlite.exercises.verdict import judge
 
+pytestmark = pytest.mark.once  # see setup.cfg
+
 FOLDER = Path(__file__).parents[1] / "lessons" / "exercises"
 ALL = exercises()
 every_exercise = pytest.mark.parametrize("name", ALL)

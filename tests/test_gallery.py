@@ -17,6 +17,8 @@ from nnlite.commands.page import grey
 from nnlite.datasets import CLEAN_HAND, strokes
 from nnlite.model_based import experts
 
+pytestmark = pytest.mark.once  # see setup.cfg
+
 FORMS = len(prototypes.FORMS)
 PICTURES = FORMS * 10 * 2
 

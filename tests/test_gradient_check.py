@@ -192,5 +192,5 @@ def test_float32_is_refused(layer: Any, a: np.ndarray, message: str) -> None:
 
 @pytest.mark.parametrize("numbers", [{"step": 0.0}, {"step": np.nan}, {"elements": 0}])
 def test_a_check_that_checks_nothing_is_refused(numbers: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="a finite step above 0 and elements from 1"):
+    with pytest.raises(ValueError, match=r"gradient_check: (step|elements)"):
         gradient_check(Dense(W, b), x, **numbers)

@@ -3,7 +3,9 @@
 Also: which form runs, what happens where Numba may not write its cache, and what `import nnlite` does not import.
 """
 
+import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from unittest import mock
@@ -12,14 +14,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from nnlite import kernels
 from nnlite.kernels import dispatch as backends
 from nnlite.kernels import filters, flat
+from nnlite.kernels.blas import one_blas_thread
 from nnlite.kernels.convolution import gather, scatter
 from nnlite.kernels.division import divide
 from nnlite.kernels.windows import Windows, output_size
 from nnlite.layers import AvgPool2d, Conv2d, MaxPool2d
+
+pytestmark = pytest.mark.once  # see setup.cfg
 
 often = settings(max_examples=40, deadline=None, derandomize=True)
 
@@ -258,7 +264,8 @@ def test_another_backend_is_refused_at_the_call(monkeypatch, garbage):
 
 
 def test_without_numba_numpy_runs_and_asking_for_numba_is_an_error(monkeypatch):
-    monkeypatch.setattr(backends, "_numba_is_installed", lambda: False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(backends, "_chosen", backends._chosen.__wrapped__)  # what was found is kept
     monkeypatch.delenv("NNLITE_BACKEND", raising=False)
     assert kernels.backend() == "numpy"
     assert MaxPool2d(2).forward(np.ones((1, 1, 2, 2))).tolist() == [[[[1.0]]]]
@@ -318,9 +325,17 @@ def test_where_no_cache_can_be_written_it_compiles_all_the_same_with_one_warning
     assert "every process compiles again. Set NUMBA_CACHE_DIR" in warned[0]
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A cache with what one process compiled."""
+    folder = tmp_path_factory.mktemp("cache")
+    in_a_process(folder)
+    return folder
+
+
 @pytest.mark.parametrize(("kind", "kept"), [("nbi", 0), ("nbi", 30), ("nbc", 0), ("nbc", -100)])
-def test_a_damaged_file_in_the_cache_is_made_anew_with_one_warning(tmp_path, kind, kept):
-    in_a_process(tmp_path)
+def test_a_damaged_file_in_the_cache_is_made_anew_with_one_warning(filled, tmp_path, kind, kept):
+    shutil.copytree(filled, tmp_path, dirs_exist_ok=True)
     for file in tmp_path.rglob(f"*.{kind}"):
         file.write_bytes(file.read_bytes()[:kept])
     printed, warned = in_a_process(tmp_path)
@@ -356,3 +371,23 @@ def test_the_same_call_gives_the_same_bits():
 def test_how_many_windows_fit(size, window, stride, padding, floor, ceil):
     assert output_size(size, window, stride, padding) == floor
     assert output_size(size, window, stride, padding, ceil_mode=True) == ceil
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_after_overlapping_calls_blas_has_as_many_threads_as_before(backend, monkeypatch):
+    """Who comes first leaves first; whoever leaves last restores what the first one found."""
+    monkeypatch.setenv("NNLITE_BACKEND", backend)
+
+    def threads():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    with one_blas_thread():  # the libraries are loaded
+        pass
+    with threadpool_limits(2, user_api="blas"):
+        first, second = one_blas_thread(), one_blas_thread()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert threads() == {1}
+        second.__exit__(None, None, None)
+        assert threads() == {2}

@@ -320,3 +320,9 @@ def test_every_number_is_finite_and_nothing_warns(case: Any, dtype: Any, start: 
         assert all(np.isfinite(R).all() for R in books.relevances)
         assert all(R.dtype == dtype for R in books.relevances)
         assert all(np.isfinite(books.total(column)).all() for column in ("bias", "stabilizer", "dropped"))
+
+
+def test_a_network_of_zero_layers_has_a_ledger():
+    book = lrp.ledger(Network([]), np.array([[2.0, 1.0]]), 0)
+    assert (book.error, book.total("bias").tolist()) == (0.0, [0.0])
+    assert str(book).split()[-5:] == ["2.000000", "2.000000", "0.000000", "0.000000", "0.000000"]

@@ -18,6 +18,8 @@ from nnlite.decision_based import saliency, upsampled
 from nnlite.layers import Conv2d, ConvTranspose2d, Dense, Flatten, GlobalAvgPool, ReLU
 from nnlite.model_based.deepdream import resized
 
+pytestmark = pytest.mark.once  # see setup.cfg
+
 MEASURE = """
 import resource, sys
 import numpy as np

@@ -13,6 +13,8 @@ import pytest
 
 from nnlite.datasets.fetch import MNIST_FILES, RemoteFile, fetch_mnist
 
+pytestmark = pytest.mark.once  # see setup.cfg
+
 CONTENT = bytes(range(256)) * 1000
 FILE = RemoteFile("digits.gz", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
 WRONG = CONTENT[::-1]

@@ -12,7 +12,7 @@ from nnlite.decision_based import lrp
 from nnlite.decision_based.gradient import gradient, gradient_times_input
 from nnlite.decision_based.masking import mask_by_relevance
 from nnlite.decision_based.occlusion import occlusion
-from nnlite.layers import Dense, Dropout, Flatten, LogSoftmax, ReLU, Sigmoid, Softmax
+from nnlite.layers import Conv2d, Dense, Dropout, Flatten, GlobalAvgPool, LogSoftmax, ReLU, Sigmoid, Softmax
 from nnlite.model_based.activation_maximization import general
 from nnlite.model_based.objectives import LogProbability
 from nnlite.stepper import record
@@ -85,6 +85,13 @@ def test_a_dense_says_that_there_is_one_output_where_the_input_shape_does_not():
     for layers in ([Dense(np.eye(2)), Sigmoid()], [Sigmoid()], []):
         assert not Network(layers).is_binary
         assert Network(layers).to_scores().names == Network(layers).names
+
+
+def test_the_input_shape_says_that_there_is_one_output_where_no_dense_does():
+    pooled = [Conv2d(np.array([2.0, -1.0]).reshape(1, 2, 1, 1)), GlobalAvgPool(), Flatten(), Sigmoid()]
+    x = np.array([[1.0, 0.0], [0.0, 1.0]])[:, :, None, None]
+    assert Network(pooled, input_shape=(2, 1, 1)).predict(x).tolist() == [1, 0]
+    assert not Network(pooled).is_binary
 
 
 def test_more_sigmoids_than_one_stay():

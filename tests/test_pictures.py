@@ -266,6 +266,13 @@ def test_the_units_of_a_picture_do_not_matter_at_the_networks_size_either(tmp_pa
         assert softmax(network.scores(x))[0, 4] > 0.95
 
 
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float32])
+@pytest.mark.parametrize("read", [pictures.read, pictures.read_colours])
+def test_zeros_and_ones_are_black_and_white(tmp_path, read, dtype):
+    np.save(tmp_path / "flags.npy", FLAGS.astype(dtype))
+    assert np.unique(read(tmp_path / "flags.npy")).tolist() == [0, 1]
+
+
 def test_what_has_the_format_already_keeps_every_value():
     x = digit() * np.float32(0.9)
     assert np.array_equal(pictures.to_format(x.astype(np.float64), (28, 28), 20), x)

@@ -12,6 +12,8 @@ from PIL import Image
 from nnlite import cli
 from nnlite.commands import gallery, prototypes, tour
 
+pytestmark = pytest.mark.once  # see setup.cfg
+
 mpl.use("Agg")
 
 WRITING = [

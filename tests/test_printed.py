@@ -11,6 +11,8 @@ from nnlite.decision_based import lrp
 from nnlite.layers import Dense, ReLU
 from nnlite.stepper import comparison, page, record, text
 
+pytestmark = pytest.mark.once  # see setup.cfg
+
 WILD = "\x1b[31mred\x1b]0;title\x07\r\n\x9b2J\u202e</script><!--<script>\"'&"
 SHOWN = r"\x1b[31mred\x1b]0;title\x07\r\n\x9b2J\u202e</script><!--<script>" + "\"'&"
 X = np.array([[1.0, 2.0, 3.0]])

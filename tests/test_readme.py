@@ -14,6 +14,8 @@ import pytest
 import nnlite
 from nnlite import cli, models
 
+pytestmark = pytest.mark.once  # see setup.cfg
+
 mpl.use("Agg")
 
 ROOT = Path(__file__).parents[1]

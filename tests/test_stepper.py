@@ -16,12 +16,16 @@ from hypothesis import strategies as st
 import nnlite
 from nnlite import Network, models
 from nnlite.decision_based import deconvnet, deeplift, gradient, gradient_times_input, guided_backpropagation, lrp
-from nnlite.decision_based.lrp import elementwise
+from nnlite.decision_based.lrp import elementwise, elementwise_joins
 from nnlite.decision_based.registry import METHODS
 from nnlite.layers import (
     GELU,
+    Add,
     AvgPool2d,
     BatchNorm,
+    Branches,
+    Concat,
+    Constant,
     Conv2d,
     ConvTranspose2d,
     Dense,
@@ -33,17 +37,20 @@ from nnlite.layers import (
     LeakyReLU,
     Mask,
     MaxPool2d,
+    Multiply,
     Pad,
     Permute,
     PReLU,
     ReLU,
     Reshape,
+    Residual,
     Sigmoid,
     Slice,
     Softmax,
     Softplus,
     Tanh,
 )
+from nnlite.layers.layer import Layer
 from nnlite.stepper import WALKS, comparison, page, record, text
 from nnlite.stepper.expressions import num, sym
 from nnlite.stepper.geometry import geometry
@@ -101,6 +108,20 @@ NETWORKS = {
          Mask(np.array([[2.0, 0, 2, 2, 0, 2]])), Dense(draw(6, 4)), LeakyReLU(0.1), Reshape((1, 2, 2)), Flatten(),
          Dense(draw(4, 3)), Softmax()],
         (5,),
+    ),
+    "skips": (
+        [Residual([Dense(draw(5, 5), draw(5)), ReLU()]), ReLU(),
+         Branches([[], [Constant(draw(1, 4) ** 2)], [Mask(2 * np.ones((1, 5)))]], Concat()),
+         Residual([Dense(draw(14, 3), draw(3))], [Dense(draw(14, 3, seed=1))]), ReLU(), Dense(draw(3, 3), draw(3))],
+        (5,),
+    ),
+    "maps": (
+        [Conv2d(draw(2, 1, 2, 1), draw(2)), ReLU(),
+         Residual([Conv2d(draw(2, 2, 3, 1), draw(2), padding=(1, 0)), ReLU(), Conv2d(draw(2, 2, 1, 1), draw(2))]),
+         ReLU(),
+         Branches([[], [GlobalAvgPool(), Conv2d(draw(2, 2, 1, 1)), Sigmoid()]], Multiply()),
+         Branches([[], [MaxPool2d((2, 1), (1, 1))]], Concat(2)), Flatten(), Dense(draw(20, 3, scale=0.3))],
+        (1, 4, 2),
     ),
 }  # fmt: skip
 
@@ -187,18 +208,55 @@ def test_average_pooling_gives_what_the_plain_loops_give(layer):
     check_against_the_oracle(lrp.zero(1e-3), layer, np.random.default_rng(0).random((1, 2, 5, 4)))
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        lrp.proportional(),
+        lrp.proportional(lrp.relative(0.25)),
+        lrp.positive(0.01),
+        lrp.absolute(),
+        lrp.equal(),
+        lrp.only(2),
+    ],
+    ids=repr,
+)
+def test_an_add_gives_what_the_plain_loops_give(rule):
+    x = np.random.default_rng(1).standard_normal((1, 2, 3, 2))
+    net = Network([Branches([[], [ReLU()], [Tanh()]], Add())])
+    R, frame = from_formulas(record(lrp.Composite(add=rule), net, x, ("branches1.add", 0)).frame("branches1.add"))
+    expected = elementwise_joins.relevance(rule, (x, np.maximum(x, 0), np.tanh(x)), R[None])
+    expected = np.concatenate([each.ravel() for each in expected])
+    assert np.abs(frame.arrays["R_j"] - expected).max() <= CLOSE * np.abs(expected).sum()
+
+
+@pytest.mark.parametrize(
+    ("rule", "shares"), [(lrp.signal(), (1, 0)), (lrp.signal(1), (0, 1)), (lrp.uniform(), (0.5, 0.5)), (None, (1, 0))]
+)
+def test_a_multiply_gives_each_factor_its_part(rule, shares):
+    x = np.random.default_rng(1).standard_normal((1, 2, 3, 2))
+    net = Network([Branches([[], [GlobalAvgPool()]], Multiply())])
+    composite = lrp.Composite(multiply=rule)
+    R, frame = from_formulas(record(composite, net, x, ("branches1.multiply", 0)).frame("branches1.multiply"))
+    expected = [share * part.ravel() for share, part in zip(shares, (R, R.sum(axis=(1, 2))), strict=True)]
+    assert np.abs(frame.arrays["R_j"] - np.concatenate(expected)).max() <= CLOSE * np.abs(R).sum()
+
+
 def check_against_the_oracle(rule, layer, a):
-    """z, s, c and R each from the formulas alone: nothing that the method computed is read but a, w, b and R_k."""
     composite = lrp.Composite(convolution=rule, dense=rule, pooling=rule)
-    frame = record(composite, Network([layer], ["it"]), a, ("it", 0)).frame("it")
+    R, frame = from_formulas(record(composite, Network([layer], ["it"]), a, ("it", 0)).frame("it"))
+    expected = elementwise.relevance(rule, layer, a, R[None])[0]
+    assert np.abs(frame.arrays["R_j"] - expected).max() <= CLOSE * max(np.abs(expected).sum(), np.abs(R).sum())
+
+
+def from_formulas(frame):
+    """z, s, c and R each from the formulas alone: nothing that the method computed is read but a, w, b and R_k."""
     R = np.random.default_rng(9).standard_normal(frame.arrays["R_k"].shape)
     frame = replace(frame, arrays={**frame.arrays, "R_k": R})
     for step in frame.steps:
         shape = frame.arrays[step.name].shape
         values = [frame.value(step, n) for n in range(frame.arrays[step.name].size)]
         frame.arrays[step.name] = np.reshape(values, shape)
-    expected = elementwise.relevance(rule, layer, a, R[None])[0]
-    assert np.abs(frame.arrays["R_j"] - expected).max() <= CLOSE * max(np.abs(expected).sum(), np.abs(R).sum())
+    return R, frame
 
 
 def test_a_formula_that_says_something_else_is_found_out():
@@ -256,6 +314,90 @@ def test_the_links_are_the_connections_in_both_directions(layer, shape):
     if hasattr(layer, "W"):
         assert all(layer.W.flat[w] == W[place] for place, w in down.items())
     assert all(links.window(k) == sorted(links.window(k)) for k in range(exists.shape[1]))
+
+
+JOINS = [
+    (Add(), ((2, 2, 3), (2, 2, 3), (2, 2, 3))), (Concat(), ((2, 2, 3), (1, 2, 3))), (Concat(3), ((2, 2, 3), (2, 2, 1))),
+    (Multiply(), ((2, 2, 3), (2, 1, 1))), (Multiply(), ((4,), (4,))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("layer", "branches"), JOINS, ids=repr)
+def test_the_links_of_a_join_are_its_connections_in_both_directions(layer, branches):
+    a = tuple(1 + np.random.default_rng(b).random((1, *shape)) for b, shape in enumerate(branches))
+    z = layer.forward(a)
+    links = geometry(layer, branches, z.shape[1:])
+    down = {(j, k) for k in range(links.count("k")) for j, _ in links.window(k)}
+    up = {(j, k): weight for j in range(links.count("j")) for k, weight in links.fed(j)}
+    slopes = [layer.backward(a, one.reshape(z.shape)) for one in np.eye(z.size)]
+    real = np.array([np.concatenate([part.ravel() for part in each]) for each in slopes])
+    assert {(j, k) for k, j in zip(*np.nonzero(real), strict=True)} == set(up) == down
+    assert all(links.window(k) == sorted((j, w) for (j, to), w in up.items() if to == k) for k in range(z.size))
+
+
+# --------------------------------------------------------------------------------------------- where branches meet
+
+
+def test_signals_that_add_are_a_step_and_say_where_they_come_from():
+    trace = record("lrp-zero", network("maps"), pixels("maps"), 1)
+    frame = trace.frame("relu1")
+    assert formula(frame.steps[0].tree) == "R(1)_k + R(2)_k"
+    assert "R(1) from block1.add, R(2) from block1.conv1" in frame.steps[0].words
+    from_skip = trace.frame("block1.add").arrays["R_j"][: frame.arrays["R_k"].size]
+    from_path = trace.frame("block1.conv1").arrays["R_j"]
+    np.testing.assert_array_equal(from_skip.reshape(from_path.shape) + from_path, frame.arrays["R_k"])
+    net = Network([Residual([Dense(np.eye(2))]), Dense(np.ones((2, 1)))])
+    at_x = record("gradient", net, np.array([[3.0, 1.0]]))
+    assert (at_x.layers[-1], at_x.frames[-1].steps[0].name, at_x.R.tolist()) == ("input", "g_j", [[2, 2]])
+    assert "Σ_j" not in text(at_x, layer="input")
+
+
+def test_a_branch_is_said_by_the_layer_that_it_comes_from_and_what_it_was_given():
+    trace = record("lrp-epsilon", network("maps"), pixels("maps"), 1)
+    ledger = lrp.ledger(network("maps"), pixels("maps"), 1, rules=lrp.epsilon(1e-6))
+    books = {entry.layer: entry.branches for entry in ledger}
+    for frame in trace.frames:
+        expected = [(each.layer, each.R[0]) for each in books[frame.layer]]
+        assert [each.layer for each in frame.branches] == [name for name, _ in expected]
+        np.testing.assert_allclose([each.signal for each in frame.branches], [R for _, R in expected], rtol=1e-12)
+    shown = text(trace, layer="block1.add")
+    assert re.search(r"from relu1: j = 0 to 11, Σ R_j = \S+, \|a_j / z_k\| up to", shown)
+    assert "(block1.conv2, channel 1, row 2, column 0)" in text(trace, layer="block1.add", j=12 + 10)
+    assert "k = 10 (channel 1, row 2" in text(trace, layer="block1.add", j=12 + 10)
+
+
+def test_the_path_goes_on_in_each_branch_and_returns_where_the_signal_is_strongest():
+    trace = record("lrp-epsilon", network("maps"), pixels("maps"), 1)
+    path = choices(trace)
+    add = trace.frame("block1.add")
+    at = path["block1.add"]
+    assert {at.k, at.k + 12} == {j for j, _ in add.geometry.window(at.k)}
+    assert path["block1.conv2"].k == at.k
+    ends = {"block1.add": (add, at.k), "block1.conv1": (trace.frame("block1.conv1"), path["block1.conv1"].j)}
+    strengths = {name: (abs(frame.arrays["R_j"].flat[j]), j) for name, (frame, j) in ends.items()}
+    assert path["relu1"].k == max(strengths.values())[1]
+
+
+class Mean(Layer):
+    """z = the mean of the branches: a join of one's own."""
+
+    reads = None
+    linear = True
+
+    def forward(self, a):
+        return sum(a) / len(a)
+
+    def backward(self, a, dz):
+        return tuple(dz / len(a) for _ in a)
+
+    def output_shape(self, shape):
+        return shape[0]
+
+
+def test_a_join_of_ones_own_cannot_be_stepped_through():
+    net = Network([Branches([[], [ReLU()]], Mean()), Dense(np.ones((2, 1)))])
+    with pytest.raises(ValueError, match=r"layer branches1.mean: .* cannot be stepped through"):
+        record("gradient", net, np.ones((1, 2)))
 
 
 # ------------------------------------------------------------------------------------------------ what is printed

@@ -1,13 +1,38 @@
 """The stepper's page in headless Chromium: every layer by the keyboard, every number computed again by the page."""
 
+from functools import cache
+from io import BytesIO
+from itertools import product
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from nnlite import Network, models
 from nnlite.datasets import strokes
-from nnlite.layers import AvgPool2d, Conv2d, ConvTranspose2d, Dense, Flatten, MaxPool2d, ReLU, Sigmoid, Tanh
+from nnlite.decision_based import lrp
+from nnlite.layers import (
+    Add,
+    AvgPool2d,
+    Branches,
+    Concat,
+    Constant,
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    MaxPool2d,
+    Multiply,
+    ReLU,
+    Residual,
+    Sigmoid,
+    Tanh,
+)
 from nnlite.stepper import page, record
+from nnlite.stepper.terminal import choices
+
+pytestmark = pytest.mark.once  # see setup.cfg
 
 
 @pytest.fixture
@@ -22,11 +47,13 @@ def opened(browse, tmp_path):
     return open_page
 
 
+@cache
 def tiny(*methods):
     x = models.digits("uci", "test")[0][17:18]
     return page(*(record(method, models.load("tiny"), x) for method in methods), title="tiny on uci:17")
 
 
+@cache
 def lenet(*methods):
     x = strokes(1, seed=models.HELD_OUT_SEED, start=4)[0]
     return page(*(record(method, models.load("lenet"), x) for method in methods), title="lenet on strokes:4")
@@ -69,6 +96,57 @@ def test_the_page_knows_every_kind_of_layer(opened):
         tab = opened(page(record(method, net, x, 1)))
         report = tab.evaluate("() => window.stepper.report()")
         assert report["worst"] <= 1e-12, (method, report)
+
+
+def branching():
+    """Skips, a gate that is spread over its maps, a Concat along an axis within, and a constant."""
+    rng = np.random.default_rng(0)
+
+    def conv(filters, channels, size):
+        return Conv2d(rng.standard_normal((filters, channels, size, size)), rng.random(filters), padding=size // 2)
+
+    return Network([
+        conv(2, 1, 3), ReLU(), Residual([conv(2, 2, 3), ReLU(), conv(2, 2, 1)]), ReLU(),
+        Branches([[], [GlobalAvgPool(), conv(2, 2, 1), Sigmoid()]], Multiply()),
+        Branches([[], [MaxPool2d((2, 1), 1), Branches([[], [Constant(np.ones((1, 2, 2, 3)))]], Add())]], Concat(2)),
+        Flatten(), Dense(rng.standard_normal((30, 3))),
+    ])  # fmt: skip
+
+
+ADDS = [lrp.proportional(lrp.relative(0.25)), lrp.positive(), lrp.absolute(), lrp.only(1)]
+
+
+def test_the_page_computes_every_join_again(opened):
+    rng = np.random.default_rng(1)
+    x, net = rng.random((1, 1, 3, 3)).round(1), branching()
+    usual = {"convolution": lrp.epsilon(), "dense": lrp.zero(), "multiply": lrp.uniform()}
+    rules = [lrp.Composite(add=add, **usual) for add in ADDS]
+    for methods in (rules[:2], rules[2:], ["gradient-times-input", "deeplift"]):
+        tab = opened(page(*(record(method, net, x, 1) for method in methods)))
+        report = tab.evaluate("() => window.stepper.report()")
+        assert report["worst"] <= 1e-12, (methods, report)
+        assert report["elements"] == report["of"] > 100
+
+
+def test_the_page_goes_through_branches_as_the_terminal_does(opened):
+    trace = record("lrp-epsilon", branching(), np.random.default_rng(1).random((1, 1, 3, 3)), 1)
+    tab = opened(page(trace))
+    found = tab.evaluate("() => TRACES[0].frames.map((_, l) => onPath(l, 0))")
+    assert [(each["j"], each["k"]) for each in found] == list(choices(trace).values())
+    l = trace.layers.index("block1.add")
+    tab.evaluate("(l) => window.stepper.go({ l, s: 0, j: 20 })", l)  # of the second branch, which begins at 18
+    assert (state(tab)["j"], state(tab)["k"]) == (20, 2)
+    assert tab.locator("#where-j").inner_text() == "block1.conv2, channel 0, row 0, column 2"
+    tab.evaluate("() => window.stepper.go({ k: 5 })")
+    assert state(tab)["j"] == 23  # in the branch that was chosen
+    assert tab.locator("#arrays figure[data-s=a_j]").count() == 2  # an array for each branch
+    assert "from relu1" in tab.locator("#ledger").inner_text()
+    tab.locator("#arrays figure[data-s=a_j] canvas").nth(1).click(position={"x": 5, "y": 5})
+    assert state(tab)["j"] == 18
+    tab.keyboard.press("ArrowDown")  # to block1.conv2, where this branch comes from
+    assert (tab.locator("#layers [aria-current=true]").inner_text(), state(tab)["k"]) == ("block1.conv2", 0)
+    tab.keyboard.press("ArrowUp")
+    assert state(tab)["j"] == 18
 
 
 def test_a_z_of_zero_counts_as_positive_in_the_page_too(opened):
@@ -203,16 +281,16 @@ def test_every_control_has_a_name_and_a_visible_focus(opened):
     assert tab.evaluate("() => document.documentElement.lang") == "en"
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("draw", "method", "layers"), [(tiny, "lrp-gamma", 4), (lenet, "lrp-montavon2019", 10)])
-def test_it_fits_a_telephone_and_a_desk(opened, tmp_path, width, scheme, draw, method, layers):
-    tab = opened(draw(method), width=width, scheme=scheme)
-    for l in range(0, layers, 3):
-        tab.evaluate("(l) => window.stepper.go({ l, s: 0 })", l)
-        assert tab.evaluate("() => document.documentElement.scrollWidth") <= width
-        tab.screenshot(path=str(tmp_path / f"{l}.png"), full_page=True)
-        shown = np.asarray(Image.open(tmp_path / f"{l}.png").convert("L"))
+def test_it_fits_a_telephone_and_a_desk(opened, draw, method, layers):
+    tab = opened(draw(method))
+    for width, scheme in product((1280, 390), ("light", "dark")):
+        tab.set_viewport_size({"width": width, "height": 900})
+        tab.emulate_media(color_scheme=scheme)
+        for l in range(0, layers, 3):
+            tab.evaluate("(l) => window.stepper.go({ l, s: 0 })", l)
+            assert tab.evaluate("() => document.documentElement.scrollWidth") <= width
+        shown = np.asarray(Image.open(BytesIO(tab.screenshot())).convert("L"))
         assert shown.shape[1] == width
         assert (shown.mean() > 128) == (scheme == "light")
 

@@ -56,6 +56,8 @@ from nnlite.layers import (
     Upsample,
 )
 
+pytestmark = pytest.mark.once  # see setup.cfg
+
 INFO = {"epochs": 3, "accuracy": 0.1 + 0.2, "classes": ["0", "1", "ä"], "nested": {"none": None, "yes": True}}
 
 

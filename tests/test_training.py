@@ -328,7 +328,7 @@ def test_without_parameters_there_are_no_gradients() -> None:
 
 
 def test_parameter_gradients_needs_all_activations() -> None:
-    with pytest.raises(ValueError, match=re.escape("2 activations, got 1; give network.forward(x)")):
+    with pytest.raises(ValueError, match=re.escape("2 activations, got 1; give forward(x)")):
         parameter_gradients(Network([Dense(np.eye(2))]), [np.ones((1, 2))], np.ones((1, 2)))
 
 

@@ -202,6 +202,13 @@ def test_captums_lost_rule_is_named_wherever_two_such_layers_touch() -> None:
     assert [row.verdict for row in verify(apart, "deeplift").rows] == [AGREES] * 2
 
 
+def test_a_variance_of_equal_gradients_is_nothing_but_rounding() -> None:
+    """The gradient of a linear network is the same under every noise; captum subtracts two equal squares."""
+    nn = load("torch.nn")
+    case = own(lambda: nn.Linear(30, 20), lambda: nn.Linear(20, 3), shape=(30,))
+    assert [row.verdict for row in verify(case, "vargrad").rows] == [AGREES]
+
+
 # ----------------------------------------------------------------------------- what this version of zennit does
 
 

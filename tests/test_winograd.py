@@ -239,18 +239,15 @@ def test_where_the_memory_is_full_nothing_more_is_kept(monkeypatch):
 def test_which_convolutions_go_this_way(monkeypatch, change, fits):
     case = {"shape": (1, 16, 28, 28), "W": (16, 16, 3, 3), "stride": ONE, "padding": ONE, "dilation": ONE, "groups": 1}
     monkeypatch.setenv("NNLITE_BACKEND", "numba")
-    assert winograd.fits(*{**case, **change}.values()) is False  # nobody asked
-    with winograd.free_rounding():
-        assert winograd.fits(*{**case, **change}.values()) is fits
-        monkeypatch.setenv("NNLITE_BACKEND", "numpy")
-        assert winograd.fits(*{**case, **change}.values()) is False
+    assert winograd.fits(*{**case, **change}.values()) is fits
+    monkeypatch.setenv("NNLITE_BACKEND", "numpy")
+    assert winograd.fits(*{**case, **change}.values()) is False
 
 
 def test_the_way_back_is_for_paddings_up_to_two(monkeypatch):
     monkeypatch.setenv("NNLITE_BACKEND", "numba")
     shapes = (1, 16, 28, 28), (16, 16, 3, 3)
-    with winograd.free_rounding():
-        found = [winograd.fits_back(*shapes, ONE, (p, 1), ONE, 1) for p in range(4)]
+    found = [winograd.fits_back(*shapes, ONE, (p, 1), ONE, 1) for p in range(4)]
     assert found == [True, True, True, False]
 
 

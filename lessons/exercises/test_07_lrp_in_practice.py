@@ -25,7 +25,7 @@ def ledger_line(a, W, b, R, epsilon):
 
 
 def lrp_residual(a, W, b, R, epsilon):
-    """7.5  LRP for a new layer, the residual block out = a + ReLU(a @ W + b) with a ≥ 0; W (J, J), the rest (J,).
+    """7.5  LRP for the residual block out = a + ReLU(a @ W + b) with a ≥ 0; W (J, J), the rest (J,).
 
     Divide R between the two terms of the sum in proportion to their values, and take the second part down through the
     dense layer by LRP-ε. Where out is 0, nothing is distributed.

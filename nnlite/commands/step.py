@@ -1,9 +1,10 @@
 """step through a method, one formula and one number at a time
 
 METHOD is one that walks the network once, from the score to the pixels: LRP with any rule, gradient, guided
-backpropagation, DeConvNet, DeepLIFT. For each layer, from the top: where the relevance went; then each step with its
-formula, the numbers put in (the largest terms first, and what the others come to), and the line of code that computes
-it. Without --j and --k the path of the strongest signal is shown. --html writes the same as one page to click through.
+backpropagation, DeConvNet, DeepLIFT, excitation backpropagation. For each layer, from the top: where the relevance
+went; where branches meet, what each was given; then each step with its formula, the numbers put in (the largest terms
+first, and what the others come to), and the line of code that computes it. Without --j and --k the path of the
+strongest signal is shown. --html writes the same as one page to click through.
 
 examples:
   nnlite step lrp-gamma --model tiny --input uci:4 --target 4

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from ..disk import as_path
+
 # The folder that is installed with the package; in a checkout it is a link to data/ at the top.
 PACKAGE_DATA = Path(__file__).resolve().parents[1] / "data"
 
@@ -35,4 +37,4 @@ def data_folder(folder: str | os.PathLike[str] | None = None) -> Path:
     'elsewhere'
     """
     chosen = folder if folder is not None else os.environ.get("NNLITE_DATA") or Path("~/.cache/nnlite")
-    return Path(chosen).expanduser()
+    return as_path(chosen).expanduser()

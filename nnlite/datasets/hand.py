@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, fields
+from numbers import Real
 
 BOX = 20  # pixels: the larger side of a digit, as in MNIST
 WIDER_ONE = 1.3  # a 1 has room for a wider pen
@@ -49,13 +50,16 @@ class Hand:
     def __post_init__(self) -> None:
         if not isinstance(self.smoothing, int):
             raise TypeError(f"Hand(smoothing={self.smoothing!r}): expected an integer, the number of passes")
-        if len(self.size) != 2 or self.size[0] > self.size[1]:
+        if not isinstance(self.size, (tuple, list)) or len(self.size) != 2:
             raise ValueError(f"Hand(size={self.size}): expected two numbers, the smaller first")
         for field in fields(self):
             value = getattr(self, field.name)
             for number in value if field.name == "size" else (value,):
-                if not math.isfinite(number) or (number < 0 and field.name != "slant_mean"):
+                least = -math.inf if field.name == "slant_mean" else 0
+                if not isinstance(number, Real) or not math.isfinite(number) or number < least:
                     raise ValueError(f"Hand({field.name}={value}): expected a finite number that is not negative")
+        if self.size[0] > self.size[1]:
+            raise ValueError(f"Hand(size={self.size}): expected two numbers, the smaller first")
         for name in ("jitter_shape", "pen", "pen_max"):
             if getattr(self, name) == 0:
                 raise ValueError(f"Hand({name}=0): expected a number above 0")

@@ -49,7 +49,7 @@ def mnist(split: str, folder: str | os.PathLike[str] | None = None) -> tuple[np.
         ...
     ValueError: split: expected "train" or "test", got 'validation'
     """
-    if split not in SIZES:
+    if not isinstance(split, str) or split not in SIZES:
         raise ValueError(f'split: expected "train" or "test", got {split!r}')
     image_file, label_file = _find(split, data_folder(folder))
     images = read_idx(image_file, dtype=np.uint8, ndim=3)

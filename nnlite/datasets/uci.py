@@ -46,7 +46,7 @@ def uci(split: str = "all") -> tuple[np.ndarray, np.ndarray]:
     >>> (16 * images[0, 0, 3]).astype(int)
     array([ 0,  0,  7, 15,  0,  9,  8,  0])
     """
-    if split not in SPLITS:
+    if not isinstance(split, str) or split not in SPLITS:
         raise ValueError(f'split: expected "train", "test" or "all", got {split!r}')
     counts, labels = _load()
     fifth = np.arange(len(labels)) % 5 == 4

@@ -26,7 +26,7 @@ from ..layers import (
     Mask,
     Multiply,
 )
-from ..layers.arguments import DTYPES, pair, unmasked
+from ..layers.arguments import DTYPES, is_one_of, pair, unmasked
 from ..memory import claim
 from ..network import Network
 from .guided_backpropagation import guided_backpropagation
@@ -209,7 +209,7 @@ def upsampled(L: np.ndarray, size: int | tuple[int, ...], interpolation: str = "
     >>> upsampled(np.array([[[0.0, 4.0]]]), (1, 4), "nearest")
     array([[[0., 0., 4., 4.]]])
     """
-    if interpolation not in INTERPOLATIONS:
+    if not is_one_of(interpolation, INTERPOLATIONS):
         raise ValueError(f"interpolation takes {' or '.join(map(repr, INTERPOLATIONS))}, got {interpolation!r}.")
     if not isinstance(unmasked("L", L), np.ndarray):
         raise TypeError(f"upsampled takes a NumPy array of maps (N, h, w), got {type(L).__name__}.")

@@ -15,7 +15,7 @@ from math import prod
 import numpy as np
 
 from ..layers import Layer, Mask
-from ..layers.arguments import Shape, is_integer, unmasked
+from ..layers.arguments import Shape, as_array, is_integer
 from ..network import Network
 from ..pictures import sheet
 from ..walk import LocalRule
@@ -177,7 +177,7 @@ def filters_grid(maps: np.ndarray, columns: int | None = None, gap: float = 0.0)
            [ 9. ,  9. ,  9. ,  9. ,  9. ],
            [ 0. ,  0. ,  9. ,  9. ,  9. ]])
     """
-    maps = np.asarray(unmasked("maps", maps))
+    maps = as_array("maps", maps)
     if maps.ndim not in (3, 4) or not maps.size or maps.dtype.kind != "f":
         raise ValueError(
             f"maps takes floats (K, H, W) or (K, C, H, W), the maps of one sample, got {maps.shape} {maps.dtype}."

@@ -23,9 +23,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..layers import Add, BatchNorm, Concat, Constant, Layer, MaxPool2d, Multiply
-from ..layers.arguments import frozen
+from ..layers.arguments import frozen, is_one_of
 from ..network import Network
-from ..walk import LocalRule
+from ..walk import LocalRule, gradient_rule
 from .inputs import activations, several_like_input
 from .method import method
 from .target import Target, explained
@@ -65,8 +65,6 @@ def deeplift(
     ----------
     network
         Any network of nnlite.layers. A Softmax at its end is left out; elsewhere there is no rule for it.
-    x
-        (N, ...) in the dtype of the network.
     target
         The class c: one for all samples, one for each (N,), or None for the class predicted for x. Or a neuron, such
         as ("conv2", 7): see `target.explained`.
@@ -75,8 +73,7 @@ def deeplift(
         or (C, H, W); or one for each sample (N, ...). A list of these: the mean of the maps from each, with Σ R the
         score less the mean of the references' scores. A stack of references is a list too: `list(stack)`.
     rule
-        On the nonlinearities (linear layers always follow the Linear rule):
-        "rescale"; "reveal-cancel"; or "linear", for a network that has none.
+        On the nonlinearities: "rescale"; "reveal-cancel"; or "linear", for a network that has none.
 
     Raises TypeError or ValueError: x or the reference does not fit the network, a target is not a class, or there is no
     rule for a layer.
@@ -95,14 +92,15 @@ def deeplift(
     >>> deeplift(minimum, np.array([[5.0, 3.0]])), deeplift(minimum, np.array([[5.0, 3.0]]), rule="reveal-cancel")
     (array([[0., 3.]]), array([[1.5, 1.5]]))
     """
-    if rule not in RULES:
+    if not is_one_of(rule, RULES):
         raise ValueError(f"rule takes {', '.join(map(repr, RULES))}, got {rule!r}.")
     f = explained(network, x, target)
     references = several_like_input(x, reference, "reference")
     R = np.zeros_like(x)
     for one in references:
         r = activations(f.network, one.copy())
-        R += f.network.walk_back(f.a, f.ones, deeplift_rules(f.network, f.a, r, rule))[0] * (x - r[0])
+        m = f.network.walk_back(f.a, f.ones, deeplift_rules(f.network, f.a, r, rule))[0]
+        R += _single(m, x - r[0]) * (x - r[0])  # a pair where x itself meets a branch
     return R / x.dtype.type(len(references))
 
 
@@ -130,11 +128,11 @@ def deeplift_rules(
             if any(parts[i] is not None for i in wires):
                 each = [parts[i] or Pair(np.maximum(a[i] - r[i], 0), np.minimum(a[i] - r[i], 0)) for i in wires]
                 above = Pair(*map(layer.forward, zip(*each, strict=True)))
-        elif layer.linear:  # each output is one input, moved or scaled
+        elif layer.linear and layer.reads == 1:  # each output is one input, moved or scaled
             rules.append(_one_to_one)
             below = parts[wires[0]]
             above = None if below is None else _passed_on(layer, below)
-        elif layer.pointwise or isinstance(layer, (MaxPool2d, Multiply)):
+        elif layer.pointwise or layer.linear or isinstance(layer, (MaxPool2d, Multiply)):
             rules.append(_nonlinear(layer, r_j, r[l + 1], parts[wires[0]]))
         elif isinstance(layer, Constant):
             rules.append(lambda *_: ())
@@ -145,21 +143,24 @@ def deeplift_rules(
 
 
 def _nonlinear(layer: Layer, r_j: Any, r_k: np.ndarray, parts: Pair | None) -> LocalRule:
-    """The rule of a layer that is not linear; a pair that reaches it from above becomes what holds where it stands."""
+    """The rule of a layer above which Δ⁺ = (Δ)⁺: of a pair that reaches it from above, what holds where it stands."""
     found: Callable[..., Any]
     if isinstance(layer, MaxPool2d):
         found = partial(_max_pooling, r_j=r_j, r_k=r_k)
     elif isinstance(layer, Multiply):
         found = partial(_multiply, r_j=r_j)
+    elif layer.linear:  # a join of the user's own
+        found = gradient_rule
     elif parts is None:
         found = partial(_rescale, r_j=r_j, r_k=r_k)
     else:
         found = partial(_reveal_cancel, r_j=r_j, r_k=r_k, parts=parts)
+    return partial(_of_one, found=found, r_k=r_k)
 
-    def of_one(layer: Layer, a_j: Any, a_k: np.ndarray, m: np.ndarray | Pair) -> Any:
-        return found(layer, a_j, a_k, _single(m, a_k - r_k))
 
-    return of_one
+def _of_one(layer: Layer, a_j: Any, a_k: np.ndarray, m: np.ndarray | Pair, *, found: LocalRule, r_k: np.ndarray) -> Any:
+    """`found`, given one multiplier for each output."""
+    return found(layer, a_j, a_k, _single(m, a_k - r_k))
 
 
 def _single(m: np.ndarray | Pair, delta: np.ndarray) -> np.ndarray:

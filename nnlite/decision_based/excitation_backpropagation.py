@@ -20,10 +20,11 @@ from . import lrp
 from .lrp.composites import without_weights
 from .lrp.passing import passes, winner_takes_all
 from .method import method
-from .target import Target, explained
+from .target import Explained, Target, explained
 
-RULES = lrp.Composite(convolution=lrp.z_plus(), dense=lrp.z_plus(), batchnorm=passes)
-"""As in LRP, but a BatchNorm on its own passes: its neurons have one input each, which gets all."""
+RULES = lrp.Composite(convolution=lrp.z_plus(), dense=lrp.z_plus(), batchnorm=passes, add=lrp.positive())
+"""As in LRP, but a BatchNorm on its own passes (its neurons have one input each, which gets all), and an Add is
+a neuron with the weights 1."""
 
 
 @method
@@ -75,21 +76,30 @@ def excitation_backpropagation(
     >>> excitation_backpropagation(net, x, contrastive=True)
     array([[ 0.75,  0.25, -1.  ]])
     """
-    f = explained(network, x, target)
-    part = f.network.merged()
-    rules = RULES.rules_for(part)
-    a = f.a if part is f.network else part.forward(x)
-    _need_nonnegative(part, a)
-    P = f.ones / f.ones.sum(axis=tuple(range(1, f.ones.ndim)), keepdims=True)
+    part, a, P, rules = excitation_walk(explained(network, x, target))
     if contrastive:
         top = _top(part, rules)
         P, read = part.walk_back(a, P, rules, down_to=top + 1)[top + 1], part.read(top, a)
         P = rules[top](part[top], read, a[top + 1], P) - rules[top](_dual(part[top]), read, -a[top + 1], P)
         below = part.wires[top][0]
-        part = part.up_to(part.names[below - 1]) if below else part[:0]
-        kept = [network.index(name) for name in part.names]
-        a, rules = [x, *(a[l + 1] for l in kept)], [rules[l] for l in kept]
+        lower = part.up_to(part.names[below - 1]) if below else part[:0]
+        places = {name: l for l, name in enumerate(part.names)}
+        kept = [places[name] for name in lower.names]
+        part, a, rules = lower, [x, *(a[l + 1] for l in kept)], [rules[l] for l in kept]
     return part.walk_back(a, P, rules)[0]
+
+
+def excitation_walk(f: Explained) -> tuple[Network, list[np.ndarray], np.ndarray, list[Any]]:
+    """The network that is walked, its activations, P at the top, and a rule for each layer.
+
+    Raises ValueError: an activation below a layer with weights or an average pooling is negative, or there is no rule
+    for a layer.
+    """
+    part = f.network.merged()
+    a = f.a if part is f.network else part.forward(f.a[0])
+    _need_nonnegative(part, a)
+    P = f.ones / f.ones.sum(axis=tuple(range(1, f.ones.ndim)), keepdims=True)
+    return part, a, P, RULES.rules_for(part)
 
 
 def _dual(layer: Any) -> Layer:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import count, frozen, is_integer, unmasked
+from ..layers.arguments import check_callable, count, frozen, is_integer, is_one_of, unmasked
 from ..network import Network
 from .copies import blocks_of_copies, target_of_copies
 from .gradient import gradient
@@ -78,6 +78,7 @@ def integrated_gradients(
     array([[2.25, 0.75]])
     """
     f = explained(network, x, target)
+    check_callable("gradient", gradient, "decision_based.gradient")
     t, w = points(quadrature, steps)
     starts = several_like_input(x, baseline, "baseline")
     R = np.zeros_like(x)
@@ -138,6 +139,8 @@ def points(quadrature: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
     >>> points("trapezoid", 2)
     (array([0. , 0.5, 1. ]), array([0.25, 0.5 , 0.25]))
     """
+    if not is_one_of(quadrature, ("midpoint", "gauss-legendre", "trapezoid")):
+        raise ValueError(f'quadrature takes "midpoint", "gauss-legendre" or "trapezoid", got {quadrature!r}.')
     # the roots of a Legendre polynomial are the eigenvalues of a square matrix
     each = 16 * (steps if quadrature == "gauss-legendre" and is_integer(steps) else 1)
     steps = count("integrated_gradients", "steps", steps, each=max(0, each))
@@ -147,10 +150,8 @@ def points(quadrature: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
         w = np.full(steps + 1, 1 / steps)
         w[[0, -1]] /= 2
         return np.arange(steps + 1) / steps, w
-    if quadrature == "gauss-legendre":
-        roots, w = _gauss_legendre(steps)
-        return (1 + roots) / 2, w / 2
-    raise ValueError(f'quadrature takes "midpoint", "gauss-legendre" or "trapezoid", got {quadrature!r}.')
+    roots, w = _gauss_legendre(steps)
+    return (1 + roots) / 2, w / 2
 
 
 @lru_cache(maxsize=16)  # fifty roots take as long as the gradients at ten of them

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import number, unmasked
+from ..layers.arguments import as_array, integer, is_one_of, number
 from ..network import Network
 from . import lrp
 from .inputs import check_input, like_input
@@ -164,7 +164,8 @@ def find_confusion(
     Source: slides, "LRP with occlusion".
     """
     check_input(network, images)
-    labels = np.asarray(unmasked("labels", labels))
+    label, becomes = integer("find_confusion", "label", label), integer("find_confusion", "becomes", becomes)
+    labels = as_array("labels", labels)
     if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
         raise ValueError(f"labels takes {len(images)} integers, one for each image, got {labels.shape} {labels.dtype}.")
     numbers = np.flatnonzero((labels == label) & (network.predict(images) == label))
@@ -185,7 +186,7 @@ def find_confusion(
 
 def relevance_map(R: np.ndarray, x: np.ndarray) -> np.ndarray:
     """R as floats, in the shape of x or without its channels, or ValueError."""
-    R = np.asarray(unmasked("R", R))
+    R = as_array("R", R)
     if R.dtype.kind not in "iuf":
         raise ValueError(f"R takes a map of numbers for each input, got {R.dtype}.")
     if R.shape != x.shape and not (x.ndim == 4 and R.shape == (len(x), *x.shape[2:])):
@@ -202,7 +203,7 @@ def _predicted(network: Network, f: Explained) -> np.ndarray:
 
 def _chosen(R: np.ndarray, which: str, percent: float) -> np.ndarray:
     """Where the map says that x is erased, in the shape of the map."""
-    if which not in WHICH:
+    if not is_one_of(which, WHICH):
         raise ValueError(f"which takes one of {', '.join(WHICH)}, got {which!r}.")
     if not 0 < number("mask_by_relevance", "percent", percent) <= 100:
         raise ValueError(f"percent takes a number above 0, up to 100, got {percent!r}.")

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..kernels import free_rounding
 from ..layers import Sigmoid, Softmax
-from ..layers.arguments import count, generator, number, pair
+from ..layers.arguments import count, generator, is_one_of, number, pair
 from ..network import Network
 from ..walk import scores_of_covered
 from .inputs import check_finite, like_input
@@ -204,7 +204,7 @@ def filling(
 
 def _check_choices(**options: tuple[Any, tuple[str, ...]]) -> None:
     for name, (value, choices) in options.items():
-        if value not in choices:
+        if not is_one_of(value, choices):
             raise ValueError(f"{name} takes one of {', '.join(choices)}, got {value!r}.")
 
 

@@ -17,7 +17,7 @@ from ..layers import (
     Identity,
     Mask,
 )
-from ..layers.arguments import unmasked
+from ..layers.arguments import is_one_of, unmasked
 from ..network import Network
 from ..surgery import above
 from . import lrp
@@ -281,7 +281,7 @@ def explain(
             stacklevel=2,
         )
         network, x, method = x, method, network
-    if method not in METHODS:
+    if not is_one_of(method, METHODS):
         raise ValueError(f"There is no method {method!r}; the methods are {', '.join(METHODS)}.")
     chosen = METHODS[method]
     if at is None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import count, generator, number
+from ..layers.arguments import check_callable, count, generator, number
 from ..network import Network
 from .copies import blocks_of_copies, given_copies, target_of_copies
 from .gradient import gradient
@@ -168,6 +168,7 @@ def _draws(
 ) -> Iterator[np.ndarray]:
     """The map of each noisy copy of the batch, one after the other; copies run together in blocks."""
     f = explained(network, x, target)
+    check_callable("method", method, "gradient")
     n = count("smoothgrad", "n", n) if noise is None else len(given_copies(x, noise, "noise"))
     draw = _drawn(x, level, rng) if noise is None else noise.__getitem__
     for which in blocks_of_copies(f, n):

@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from ..layers.arguments import Shape, is_integer, unmasked
+from ..layers.arguments import Shape, as_array, is_integer
 from ..network import Network
 from ..walk import LocalRule, gradient_rule
 from .inputs import activations, check_network, walked
@@ -41,10 +41,7 @@ def explained_class(scores: np.ndarray, target: Target = None) -> np.ndarray:
 
 def given_class(n: int, classes: int, target: Any) -> np.ndarray:
     """The class that `target` gives for each of n samples, checked."""
-    try:
-        chosen = np.asarray(unmasked("target", target))
-    except ValueError:  # ragged, such as [[1], [2, 3]]
-        chosen = np.asarray(None)
+    chosen = as_array("target", target)
     if chosen.dtype.kind not in "iu" or chosen.shape not in ((), (n,)):
         raise ValueError(f"target takes a class, {n} integers (a class for each sample) or None, got {target!r}.")
     chosen = chosen.astype(np.int64)
@@ -105,7 +102,7 @@ def aimed(network: Network, target: Target = None, start: str = "one") -> tuple[
         The signal at the top: "one", or "score", the explained activation itself; 0 beside it.
     """
     check_network(network)
-    if start not in STARTS:
+    if not isinstance(start, str) or start not in STARTS:
         raise ValueError(f"start: expected one of {', '.join(map(repr, STARTS))}, got {start!r}.")
     if not is_neuron(target):
         return network.to_scores(), AtClass(target, start)

@@ -11,7 +11,7 @@ a draw with a mask for each sample; a BatchNorm in training; layers of your own,
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from itertools import pairwise
@@ -57,7 +57,7 @@ def threads() -> int:
 
 def in_chunks(
     compute: Callable[[np.ndarray, Any], tuple[list[np.ndarray], list[np.ndarray]]],
-    parts: Sequence[slice],
+    network: "Network",
     x: np.ndarray,
     top: Any,
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -65,6 +65,9 @@ def in_chunks(
 
     Where a chunk raises an error, the whole batch is computed at once: its error is the right one.
     """
+    if len(x) < 2 * LEAST:
+        return compute(x, top)
+    parts = slices(network, x)
     tops = [None if top is None else lowering.cut(top, part, len(x)) for part in parts] if len(parts) > 1 else []
     if not tops or (top is not None and tops[0] is None):
         return compute(x, top)
@@ -92,7 +95,7 @@ def in_chunks(
 def slices(network: "Network", x: Any) -> list[slice]:
     """Where a batch is cut: chunks of about the same size, one chunk where it stays whole."""
     n = len(x)
-    if n < 2 * LEAST or network.batch > 1 or not all(type(layer) in OWN for layer in network):
+    if network.batch > 1 or not all(type(layer) in OWN for layer in network):
         return [slice(0, n)]  # (a layer takes the batch as a whole; one of the user's own may do what it likes)
     fit = CHUNK // max(1, sum(map(prod, network.shapes((1, *x.shape[1:])))))
     if fit < LEAST:

@@ -23,8 +23,9 @@ from .. import finite
 from ..decision_based.target import given_class
 from ..kernels import backend
 from ..layers.arguments import DTYPES, Shape
+from ..walk import layer_forward
 from . import lowering
-from .chunks import in_chunks, slices
+from .chunks import in_chunks
 from .incremental import of_covered
 from .layout import is_finite
 from .rows import Run
@@ -95,8 +96,7 @@ class Program:
             need(x, rule, layer)
         if keep or not own:
             return self._walk(segments, descents, x, top, rules, keep)
-        parts = slices(self.plain, x)
-        z, R = in_chunks(partial(self._ends, segments, descents, rules), parts, x, top)
+        z, R = in_chunks(partial(self._ends, segments, descents, rules), self.plain, x, top)
         return [x, *z], R
 
     def up(self, x: np.ndarray) -> list[np.ndarray]:
@@ -109,8 +109,7 @@ class Program:
         segments = self._for(x)
         if segments is None:
             return self.plain.output(x)
-        parts = slices(self.plain, x)
-        return in_chunks(lambda part, _: ([self._output(segments, part)], []), parts, x, None)[0][0]
+        return in_chunks(lambda part, _: ([self._output(segments, part)], []), self.plain, x, None)[0][0]
 
     def covered(
         self, x: np.ndarray, filled: np.ndarray, rows: Sequence[slice], columns: Sequence[slice], memory: int
@@ -204,7 +203,7 @@ class Program:
         runs: list[Run | None] = []
         for segment in segments.all:
             if segment.row is None:
-                a.append(self.plain.layer_forward(segment.start, self.plain.read(segment.start, a)))
+                a.append(layer_forward(self.plain, segment.start, self.plain.read(segment.start, a)))
                 runs.append(None)
             else:
                 run = segment.row.up(a[self.plain.wires[segment.start][0]])
@@ -216,7 +215,7 @@ class Program:
         a: list[Any] = [x] + [None] * len(self.layers)
         for start, stop, row, _ in segments.all:
             below = self.plain.read(start, a)
-            a[stop] = self.plain.layer_forward(start, below) if row is None else row.output(below)
+            a[stop] = layer_forward(self.plain, start, below) if row is None else row.output(below)
             for i in chain.from_iterable(self.plain.last_read[start:stop]):
                 a[i] = None
         return a[-1]

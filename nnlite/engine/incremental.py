@@ -20,6 +20,7 @@ explanations", SIGMOD, sec. 3.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -89,9 +90,12 @@ def _above(rest: Network, z: np.ndarray) -> np.ndarray:
     """What the rest of the network makes of whole copies; where no layer has maps, by one product for all of them."""
     if any(type(layer) in LOCAL for layer in rest):
         return rest.output(z)
-    for layer in rest:
-        z = layer.forward(z)
-    return z
+    a: list[Any] = [z]
+    for l, layer in enumerate(rest):
+        a.append(layer.forward(rest.read(l, a)))
+        for i in rest.last_read[l]:
+            a[i] = None
+    return a[-1]
 
 
 def _windows(

@@ -153,7 +153,7 @@ def start(top: Any) -> tuple[Start, Any] | None:
 
 def _groups(rule: Prepared, layer: Layer, positive: bool) -> Way | None:
     stabilizer = rule.rule.stabilizer
-    own = is_own(lrp_form.four_steps) and is_own(Prepared.__call__) and is_own(Prepared.parts)
+    own = is_own(lrp_form.four_steps) and is_own(Prepared.__call__) and is_own(Prepared.step)
     if not own or isinstance(stabilizer, Relative) or rule.layer is not layer:
         return None
     if rule.rule.needs is not None and not (positive and isinstance(rule.rule.needs, NonNegative)):

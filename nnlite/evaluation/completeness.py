@@ -15,6 +15,7 @@ import numpy as np
 from ..decision_based.method import method
 from ..decision_based.registry import METHODS, divided
 from ..decision_based.target import Target, explained
+from ..layers.arguments import is_one_of
 from ..network import Network
 from .maps import explainer
 
@@ -60,7 +61,7 @@ def completeness(network: Network, x: np.ndarray, method: str, target: Target = 
     """
     compute = explainer(method)
     dividing = [name for name, m in METHODS.items() if m.meaning in ("score", "difference", "expansion")]
-    if method not in dividing:
+    if not is_one_of(method, dividing):
         raise ValueError(f"The maps of {method!r} divide nothing; those of {', '.join(dividing)} do.")
     target = explained(network, x, target).target
     whole: Any = divided(METHODS[method].meaning, network, x, target)

@@ -20,7 +20,7 @@ from ..decision_based.inputs import like_input
 from ..decision_based.method import method
 from ..decision_based.occlusion import filling
 from ..decision_based.target import Target, explained
-from ..layers.arguments import count, number
+from ..layers.arguments import count, is_one_of, number
 from ..network import Network
 from .maps import on_pixels, scores_of_copies
 
@@ -119,7 +119,7 @@ def pixel_flipping(
     (array([[ 5.,  2.,  0., -1.,  0.]]), array([3.8]), array([0.875]))
     """
     for name, value, choices in (("mode", mode, MODES), ("order", order, ORDERS)):
-        if value not in choices:
+        if not is_one_of(value, choices):
             raise ValueError(f"{name} takes one of {', '.join(choices)}, got {value!r}.")
     f = explained(network, x, target)
     filled = _filling(x, fill, rng)

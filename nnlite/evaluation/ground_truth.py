@@ -17,7 +17,7 @@ import numpy as np
 from ..decision_based.method import method, takes_network
 from ..decision_based.target import Target, explained, explained_class
 from ..layers import Dense
-from ..layers.arguments import frozen, unmasked
+from ..layers.arguments import as_array, frozen
 from ..network import Network
 from ..surgery import with_layers
 
@@ -97,7 +97,7 @@ def erase_strokes(network: Network, x: np.ndarray, pen: np.ndarray, target: Targ
     (array([4]), array([[1, 4]]))
     """
     f = explained(network, x, explained_class(network.scores(x), target))
-    pen = np.asarray(unmasked("pen", pen))
+    pen = as_array("pen", pen)
     if x.ndim != 4 or pen.shape != (len(x), *x.shape[2:]) or pen.dtype.kind not in "iu" or pen.min(initial=0) < -1:
         raise ValueError(f"pen takes integers from -1, one a pixel of x {x.shape}, got {pen.shape} {pen.dtype}.")
     count = int(pen.max(initial=-1)) + 1
@@ -137,7 +137,7 @@ def margin(network: Network, c: int, d: int) -> Network:
 
 def _flat(R: Any, truth: Any) -> tuple[np.ndarray, np.ndarray]:
     """R with its channels summed, and T, both (N, H · W)."""
-    R, truth = np.asarray(unmasked("R", R)), np.asarray(unmasked("truth", truth))
+    R, truth = as_array("R", R), as_array("truth", truth)
     pixels = R.sum(axis=1) if R.ndim == 4 else R
     if truth.ndim != 3 or truth.dtype != bool or pixels.shape != truth.shape or R.dtype.kind not in "iuf":
         raise ValueError(

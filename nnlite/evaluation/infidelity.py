@@ -15,7 +15,7 @@ from ..decision_based.copies import blocks_of_copies, given_copies
 from ..decision_based.method import method
 from ..decision_based.occlusion import occlusion
 from ..decision_based.target import Target, explained
-from ..layers.arguments import count, flag, generator, number
+from ..layers.arguments import count, flag, generator, is_one_of, number
 from ..network import Network
 from .maps import on_pixels, scores_of_copies
 
@@ -74,7 +74,7 @@ def infidelity(
     >>> infidelity(net, x, np.array([[[[1.0, 2.0, 0.0]]]]), noise=np.stack([x, x / 3]))  # (9 + 1) / 2
     array([5.])
     """
-    if change not in CHANGES:
+    if not is_one_of(change, CHANGES):
         raise ValueError(f"change takes one of {', '.join(CHANGES)}, got {change!r}.")
     if number("infidelity", "level", level) <= 0:
         raise ValueError(f"level must be more than 0, got {level!r}.")

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import flag, unmasked
+from ..layers.arguments import as_array, flag
 
 
 def rank_correlation(R: np.ndarray, S: np.ndarray, *, absolute: bool = False, where: Any = None) -> np.ndarray:
@@ -31,11 +31,11 @@ def rank_correlation(R: np.ndarray, S: np.ndarray, *, absolute: bool = False, wh
     >>> rank_correlation(R, R**3), rank_correlation(R, -R), rank_correlation(R, -R, absolute=True)
     (array([1.]), array([-1.]), array([1.]))
     """
-    R, S = (np.asarray(unmasked(name, map_)) for name, map_ in (("R", R), ("S", S)))
+    R, S = (as_array(name, map_) for name, map_ in (("R", R), ("S", S)))
     if R.dtype.kind not in "biuf" or S.dtype.kind not in "biuf":
         raise ValueError(f"rank_correlation takes maps of real numbers, got {R.dtype} and {S.dtype}.")
     R, S = R.astype(np.float64), S.astype(np.float64)
-    where = np.ones(R.shape, bool) if where is None else np.asarray(unmasked("where", where))
+    where = np.ones(R.shape, bool) if where is None else as_array("where", where)
     if R.ndim < 2 or not R.shape == S.shape == where.shape or where.dtype != bool:
         raise ValueError(
             "rank_correlation takes two maps (N, ...) of one shape, and booleans of the same; "

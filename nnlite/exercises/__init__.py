@@ -16,7 +16,7 @@ import pkgutil
 from functools import lru_cache
 from typing import Any
 
-from ..layers.arguments import is_integer
+from ..layers.arguments import is_integer, is_one_of
 from .exercise import Exercise
 from .verdict import Verdict, judge
 
@@ -99,7 +99,7 @@ def solution(name: str) -> Text:
 
 
 def _named(name: str) -> Exercise:
-    if not isinstance(name, str) or name not in exercises():
+    if not is_one_of(name, exercises()):
         raise ValueError(f"There is no exercise {name!r}; the names are {', '.join(exercises())}.")
     return exercises()[name]
 

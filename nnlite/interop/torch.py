@@ -14,12 +14,12 @@ import os
 import pickle
 import warnings
 import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..decision_based.method import takes_network
+from ..disk import as_path
 from ..layers.arguments import Shape
 from ..network import Network
 from . import torch_graph, torch_layers, torch_modules
@@ -166,7 +166,7 @@ def load_torch(path: str | os.PathLike, module: Any, input_shape: Shape | None =
     Source: PyTorch's documentation of torch.load.
     """
     torch = torch_layers.import_torch()
-    if not Path(path).is_file():
+    if not as_path(path).is_file():
         raise FileNotFoundError(f"{path}: there is no such file.")
     if isinstance(module, torch.nn.Module):
         module = copy.deepcopy(module)

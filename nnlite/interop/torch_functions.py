@@ -1,7 +1,8 @@
 """The functions and methods of PyTorch that have a counterpart, and what they become.
 
 Each is called with the row that is laid and its arguments, an Activation where the input is in them. It gives a list of
-layers that follow its first argument; or the Activation that it laid itself; or a tuple: sizes, or Pieces.
+layers that follow its first argument; or the Activation that it laid itself; or a tuple: sizes, or Pieces. (One file,
+for it is one table.)
 """
 
 from collections.abc import Callable

@@ -111,7 +111,7 @@ def forward_numpy(
 ) -> np.ndarray:
     """z[n, k, y, x] = Σ_{c i j} W[k, c, i, j] a[n, c, y s − p + i d, x s − p + j d] + b[k]."""
     at = windows(a.shape[2:], W.shape[2:], stride, padding, dilation)
-    matrix = flat.grouped(W, groups)
+    matrix = W.reshape(groups, len(W) // groups, -1)  # one a group
     z = np.empty((len(a), len(W), *at.output), a.dtype)
     for block in _blocks(a.shape, at, a.itemsize):
         columns = _columns(gather(a[block], at), groups)
@@ -124,7 +124,7 @@ def backward_input_numpy(
 ) -> np.ndarray:
     """da[n, c, y s − p + i d, x s − p + j d] += W[k, c, i, j] dz[n, k, y, x]: the transpose of `forward` in a."""
     at = windows(input_size, W.shape[2:], stride, padding, dilation)._replace(output=dz.shape[2:])
-    matrix = flat.grouped(W, groups).swapaxes(1, 2)
+    matrix = W.reshape(groups, len(W) // groups, -1).swapaxes(1, 2)
     channels = W.shape[1] * groups
     da = np.empty((len(dz), channels, *input_size), dz.dtype)
     for block in _blocks(da.shape, at, dz.itemsize):
@@ -155,7 +155,7 @@ def forward_numba(
     a: np.ndarray, W: np.ndarray, b: np.ndarray | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> np.ndarray:
     """As `forward_numpy`: by Winograd's filtering where it was asked for, by shifts (flat.py) where they fit."""
-    if winograd.fits(a.shape, W.shape, stride, padding, dilation, groups):
+    if winograd.FREE.get() and winograd.fits(a.shape, W.shape, stride, padding, dilation, groups):
         z = winograd.forward(a, W, padding)
         if b is not None:
             z += b[:, None, None]
@@ -170,7 +170,7 @@ def backward_input_numba(
     dz: np.ndarray, W: np.ndarray, input_size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> np.ndarray:
     """As `backward_input_numpy`: by Winograd's filtering where it was asked for, by shifts where they fit."""
-    if winograd.fits_back(dz.shape, W.shape, stride, padding, dilation, groups):
+    if winograd.FREE.get() and winograd.fits_back(dz.shape, W.shape, stride, padding, dilation, groups):
         return winograd.backward_input(dz, W, padding)
     at = windows(input_size, W.shape[2:], stride, padding, dilation)
     da = flat.backward_input(dz, W, at, groups) if flat.fits(at) and at.output == dz.shape[2:] else None

@@ -16,11 +16,6 @@ from typing import Any
 BACKENDS = ("numpy", "numba")
 
 
-@functools.cache
-def _numba_is_installed() -> bool:
-    return importlib.util.find_spec("numba") is not None
-
-
 def backend() -> str:
     """The backend in force: the value of NNLITE_BACKEND, or "numba" where it is installed, or "numpy".
 
@@ -32,12 +27,18 @@ def backend() -> str:
     >>> backend() in ("numpy", "numba")
     True
     """
-    chosen = os.environ.get("NNLITE_BACKEND", "")
-    if chosen not in ("", *BACKENDS):
-        raise ValueError(f"NNLITE_BACKEND is {chosen!r}; set it to numpy or numba, or unset it.")
-    if chosen == "numba" and not _numba_is_installed():
+    return _chosen(os.environ.get("NNLITE_BACKEND", ""))
+
+
+@functools.cache
+def _chosen(by: str) -> str:
+    """The backend that a value of the variable chooses."""
+    installed = importlib.util.find_spec("numba") is not None
+    if by not in ("", *BACKENDS):
+        raise ValueError(f"NNLITE_BACKEND is {by!r}; set it to numpy or numba, or unset it.")
+    if by == "numba" and not installed:
         raise ValueError("NNLITE_BACKEND is numba, but numba is not installed; install it or unset the variable.")
-    return chosen or ("numba" if _numba_is_installed() else "numpy")
+    return by or ("numba" if installed else "numpy")
 
 
 @functools.cache  # each of them once in a process, not once for every kernel
@@ -77,7 +78,8 @@ def safe_cache() -> type:
 def compiled(loops: Callable, **options: Any) -> Callable:
     """Compile `loops` with Numba at its first call, and keep the machine code on disk for the next process.
 
-    Nothing is imported or compiled before that call, so `import nnlite` stays fast. The floating-point rules are
+    Nothing is imported or compiled before that call, so `import nnlite` stays fast. From then on its file calls Numba's
+    function itself, which takes the place of this one under its name. The floating-point rules are
     IEEE's: no fastmath, NaN and infinity come out as NumPy has them, and so does a division by zero.
     """
     options = {"nogil": True, "error_model": "numpy", **options}
@@ -92,6 +94,8 @@ def compiled(loops: Callable, **options: Any) -> Callable:
             code._cache = safe_cache()(own)  # as njit(cache=True) does with Numba's
         except RuntimeError:
             warn_that_nothing_is_kept("Numba found no folder in which it can keep compiled code")
+        if loops.__globals__.get(loops.__name__) is call:
+            loops.__globals__[loops.__name__] = code
         return code
 
     @functools.wraps(loops)
@@ -124,6 +128,6 @@ def either(plain: Callable, fast: Callable) -> Callable:
 
     @functools.wraps(plain)
     def kernel(*arguments: Any) -> Any:
-        return (fast if backend() == "numba" else plain)(*arguments)
+        return (fast if _chosen(os.environ.get("NNLITE_BACKEND", "")) == "numba" else plain)(*arguments)
 
     return kernel

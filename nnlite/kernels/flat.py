@@ -36,13 +36,21 @@ def fits(at: Windows) -> bool:
 
 def forward(a: np.ndarray, W: np.ndarray, b: np.ndarray | None, at: Windows, groups: int) -> np.ndarray:
     """z = W @ columns + b: as `convolution.forward_numpy`."""
-    image, matrix, bias = _flattened(a, at), grouped(W, groups), _bias(W, b)
-    width = at.padded[1]
-    z = np.empty((len(a), len(W), *at.output), a.dtype)
+    padded = at.pad(a) if any(at.padding) else np.ascontiguousarray(a)
+    n, channels, height, width = padded.shape
+    image, (kh, kw), ow = padded.reshape(n, channels, height * width), at.size, at.output[1]
+    matrix, bias = W.reshape(groups, len(W) // groups, -1), np.zeros(len(W), W.dtype) if b is None else b
+    z = np.empty((n, len(W), *at.output), a.dtype)
     for samples, rows in _blocks(a.shape, at, a.itemsize):
-        columns = _shifted(image[samples], at, rows)
-        full = _product("full", matrix, columns, groups)
-        _cut(full, bias, z[samples], rows.start, width)
+        n, first, f = len(z[samples]), rows.start * width, (rows.stop - rows.start - 1) * width + ow
+        if at.size == (1, 1):
+            columns = image[samples, :, first : first + f]
+        else:
+            columns = workspace("columns", (n, channels * kh * kw, f), a.dtype)
+            _copy_shifted(image[samples], columns, kh, kw, *at.dilation, width, first)
+        full = workspace("full", (n, groups, len(W) // groups, f), a.dtype)
+        np.matmul(matrix, columns.reshape(n, groups, -1, f), out=full)
+        _cut(full.reshape(n, len(W), f), bias, z[samples], rows.start, width)
     return z
 
 
@@ -51,13 +59,17 @@ def backward_input(dz: np.ndarray, W: np.ndarray, at: Windows, groups: int) -> n
 
     (An infinite weight times a zero in a place that is cut off would give a NaN that is not there.)
     """
-    matrix, channels = grouped(W, groups).swapaxes(1, 2), W.shape[1] * groups
-    height, width = at.padded
+    channels, (height, width), ow = W.shape[1] * groups, at.padded, at.output[1]
+    matrix = W.reshape(groups, len(W) // groups, -1).swapaxes(1, 2)
     da = np.zeros((len(dz), channels, height * width), dz.dtype)
     for samples, rows in _blocks(da.shape, at, dz.itemsize):
-        full = _spread_out(dz[samples], at, rows)
-        columns = _product("columns", matrix, full, groups)
-        if not _add_shifted(columns, da[samples], *at.size, *at.dilation, width, rows.start, at.output[1]):
+        n, f = len(dz[samples]), (rows.stop - rows.start - 1) * width + ow
+        full = workspace("full", (n, len(W), f), dz.dtype)
+        _spread(dz[samples], full, rows.start, width)  # zeros in the places that were cut off
+        columns = workspace("columns", (n, groups, matrix.shape[1], f), dz.dtype)
+        np.matmul(matrix, full.reshape(n, groups, -1, f), out=columns)
+        columns = columns.reshape(n, -1, f)
+        if not _add_shifted(columns, da[samples], *at.size, *at.dilation, width, rows.start, ow):
             return None
     da = da.reshape(len(dz), channels, height, width)
     return at.crop(da) if any(at.padding) else da
@@ -124,48 +136,6 @@ def _spread(dz, full, first_row, width):  # type: ignore[no-untyped-def]
                     target[x] = row[x]
                 if (y + 1) * width < f:  # (the last row ends with its windows)
                     full[n, k, y * width + ow : (y + 1) * width] = 0
-
-
-def _product(purpose: str, matrix: np.ndarray, columns: np.ndarray, groups: int) -> np.ndarray:
-    """matrix @ columns in each group: (n, rows of all groups, f)."""
-    n, _, f = columns.shape
-    out = workspace(purpose, (n, groups, matrix.shape[1], f), columns.dtype)
-    return np.matmul(matrix, columns.reshape(n, groups, -1, f), out=out).reshape(n, -1, f)
-
-
-def _shifted(image: np.ndarray, at: Windows, rows: slice) -> np.ndarray:
-    """The columns of these rows of windows, (n, C kh kw, f): a shifted copy for each element of the window."""
-    width = at.padded[1]
-    f = (rows.stop - rows.start - 1) * width + at.output[1]
-    if at.size == (1, 1):
-        return image[:, :, rows.start * width : rows.start * width + f]
-    columns = workspace("columns", (len(image), image.shape[1] * at.size[0] * at.size[1], f), image.dtype)
-    _copy_shifted(image, columns, *at.size, *at.dilation, width, rows.start * width)
-    return columns
-
-
-def _spread_out(dz: np.ndarray, at: Windows, rows: slice) -> np.ndarray:
-    """These rows of dz as wide as the padded image, (n, K, f): zeros in the places that were cut off."""
-    width = at.padded[1]
-    f = (rows.stop - rows.start - 1) * width + at.output[1]
-    full = workspace("full", (*dz.shape[:2], f), dz.dtype)
-    _spread(dz, full, rows.start, width)
-    return full
-
-
-def _flattened(a: np.ndarray, at: Windows) -> np.ndarray:
-    """The padded image, (N, C, H' W')."""
-    padded = at.pad(a) if any(at.padding) else np.ascontiguousarray(a)
-    return padded.reshape(*a.shape[:2], at.padded[0] * at.padded[1])
-
-
-def grouped(W: np.ndarray, groups: int) -> np.ndarray:
-    """The filters as one matrix a group: (groups, K / groups, C / groups · kh · kw)."""
-    return W.reshape(groups, len(W) // groups, -1)
-
-
-def _bias(W: np.ndarray, b: np.ndarray | None) -> np.ndarray:
-    return np.zeros(len(W), W.dtype) if b is None else b
 
 
 @lru_cache(maxsize=256)

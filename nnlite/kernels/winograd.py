@@ -48,7 +48,8 @@ BLOCK_TILES = 256  # tiles in one product: U is read once for all of them, and V
 ROW = BLOCK_TILES + 16  # one row of a buffer; with a power of two the rows would push each other out of the cache
 KEPT_BYTES = 512 * 2**20
 
-_free = ContextVar("free_rounding", default=False)
+FREE = ContextVar("free_rounding", default=False)
+"""Whether somebody asked for it."""
 
 
 @contextmanager
@@ -59,15 +60,15 @@ def free_rounding() -> Iterator[None]:
     ...     float(forward(np.ones((1, 1, 4, 4)), np.ones((2, 1, 3, 3)), (0, 0)).max())
     9.0
     """
-    before = _free.set(True)
+    before = FREE.set(True)
     try:
         yield
     finally:
-        _free.reset(before)
+        FREE.reset(before)
 
 
 def fits(shape: tuple[int, ...], W: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int) -> bool:
-    """Whether a convolution of such images may go this way, and gains by it (W: the shape of the filters).
+    """Whether a convolution of such images may go this way where FREE is set, and gains by it (W: the filters' shape).
 
     Time of gather and product over time of this, one thread, float32, as many filters as channels, U at hand:
 
@@ -80,8 +81,6 @@ def fits(shape: tuple[int, ...], W: tuple[int, ...], stride: Pair, padding: Pair
 
     With 3 channels it is 0.6 to 0.9. NumPy's form here is for reading, and never chosen.
     """
-    if not _free.get():
-        return False
     (oh, ow), least = (_reach(shape[i + 2], padding[i]) for i in (0, 1)), min(W[:2])
     known = W[2:] == (3, 3) and stride == (1, 1) and dilation == (1, 1) and groups == 1
     pays = least >= LEAST_CHANNELS and min(oh, ow) >= LEAST_SIZE and ow <= 4 * BLOCK_TILES

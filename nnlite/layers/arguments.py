@@ -1,6 +1,7 @@
 """What a layer may be made of: each argument is brought to its one form, or refused with a ValueError that names it."""
 
 import sys
+from collections.abc import Container
 from math import inf, isfinite
 from numbers import Real
 from typing import Any
@@ -47,6 +48,14 @@ def unmasked(name: str, value: Any) -> Any:
     return value
 
 
+def as_array(name: str, value: Any) -> np.ndarray:
+    """The value as an array; ValueError for nested lists of different lengths, TypeError for a masked array."""
+    try:
+        return np.asarray(unmasked(name, value))
+    except ValueError:
+        raise ValueError(f"{name}: expected an array, got rows of different lengths, {value!r}.") from None
+
+
 def is_floats(name: str, value: Any) -> bool:
     """Whether it is an array of float32 or float64; TypeError for a masked one."""
     return isinstance(unmasked(name, value), np.ndarray) and value.dtype in DTYPES
@@ -66,7 +75,7 @@ def parameter(owner: str, name: str, value: Any, ndim: int, shape: Shape | None 
 
     Integers and lists become float64, as in NumPy. An array that somebody may still write to is copied.
     """
-    array = np.asarray(unmasked(name, value))
+    array = value if type(value) is np.ndarray else as_array(name, value)
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
     if array.dtype not in DTYPES:
@@ -89,13 +98,29 @@ def is_integer(value: Any) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
+def is_number(value: Any) -> bool:
+    """Whether it is a finite real number, Python's or NumPy's; True and False do not count."""
+    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+
+
+def is_one_of(value: Any, names: Container[str]) -> bool:
+    """Whether it is one of these strings; whatever is no string is not, an array or a list either."""
+    return isinstance(value, str) and value in names
+
+
+def check_callable(name: str, value: Any, example: str) -> None:
+    """TypeError unless it can be called; `example` is one that can."""
+    if not callable(value):
+        raise TypeError(f"{name} takes a function such as {example}, got {kind_of(value)}.")
+
+
 def _is_size(value: Any) -> bool:
     return bool(is_integer(value) and value > 0)
 
 
 def number(owner: str, name: str, value: Any, *, above: float = -inf, least: float = -inf) -> float:
     """A finite number as a float, more than `above` and at least `least`, or a ValueError that names it."""
-    if not isinstance(value, Real) or isinstance(value, bool) or not isfinite(value):
+    if not is_number(value):
         raise ValueError(f"{owner}: {name} must be a finite number, got {value!r}.")
     value = float(value)
     if value <= above:

@@ -32,13 +32,19 @@ class Row:
         self.names: list[str] = []
         self.wires: list[tuple[int, ...]] = []
         self._counts: dict[str, Counter[str]] = {}
-        self.lay(items, 0)
+        try:
+            self.lay(items, 0)
+        except RecursionError:
+            raise ValueError("Blocks stand in blocks too deep, or one within itself; nest them less.") from None
 
     def lay(self, items: Iterable[Any], entry: int, within: str = "") -> int:
         """Layers, networks and blocks one after the other, the first reading activation `entry`: what they end in.
 
         `within` is the path of the block that they stand in, with its dot.
         """
+        if not isinstance(items, Iterable):
+            where = within[:-1] or "Network"
+            raise TypeError(f"{where}: expected a sequence of layers, blocks and networks, got {items!r}.")
         for item in items:
             if isinstance(item, Layer):
                 entry = self.add(item, (entry,) if item.reads != 0 else (), self.name(item, within))
@@ -50,11 +56,13 @@ class Row:
                     place.append(self.add(layer, tuple(place[i] for i in wires), self.name(layer, within)))
                 entry = place[-1]
             else:
-                raise TypeError(f"A network consists of nnlite.layers, blocks and networks, got {item!r}.")
+                raise _stranger(item)
         return entry
 
     def add(self, layer: Layer, reads: tuple[int, ...], name: str) -> int:
         """One layer more; the activation that it gives."""
+        if not isinstance(layer, Layer):
+            raise _stranger(layer)
         self.layers.append(layer)
         self.names.append(name)
         self.wires.append(reads)
@@ -66,6 +74,10 @@ class Row:
         counts = self._counts.setdefault(within, Counter())
         counts[kind] += 1
         return f"{within}{kind}{counts[kind]}"
+
+
+def _stranger(item: Any) -> TypeError:
+    return TypeError(f"A network consists of nnlite.layers, blocks and networks, got {item!r}.")
 
 
 class Block:

@@ -1,6 +1,7 @@
 """Convolution over images, and its transpose."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -38,9 +39,12 @@ class _Convolution(Layer):
         groups = self.groups
         if not is_integer(groups) or groups < 1:
             raise ValueError(f"{name}: groups takes an integer from 1, got {groups!r}.")
-        self._set(W=parameter(name, "W", self.W, ndim=4), groups=int(groups))
-        for option, least in (("stride", 1), ("padding", 0), ("dilation", 1)):
-            self._set(**{option: pair(name, option, getattr(self, option), least)})
+        self._set(
+            W=parameter(name, "W", self.W, ndim=4), groups=int(groups),
+            stride=pair(name, "stride", self.stride, 1),
+            padding=pair(name, "padding", self.padding, 0),
+            dilation=pair(name, "dilation", self.dilation, 1),
+        )  # fmt: skip
         if self.W.size == 0:
             raise ValueError(f"{name}: every axis of W has at least one element, and W is {self.W.shape}.")
         if len(self.W) % groups:
@@ -61,7 +65,7 @@ class _Convolution(Layer):
     def _bias_gradient(self, dz: np.ndarray) -> dict[str, np.ndarray]:
         return {} if self.b is None else {"b": np.einsum("nkyx->k", dz)}
 
-    @property
+    @cached_property
     def _at(self) -> tuple[Pair, Pair, Pair, int]:
         return self.stride, self.padding, self.dilation, self.groups  # type: ignore[return-value]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arguments import Shape, frozen, generator, number, parameter
+from .arguments import Shape, as_array, frozen, generator, number, parameter
 from .layer import Layer
 from .shape import Identity
 
@@ -64,7 +64,7 @@ class Mask(Layer):
     linear = pointwise = True
 
     def __post_init__(self) -> None:
-        self._set(m=parameter("Mask", "m", self.m, max(1, np.ndim(self.m))))
+        self._set(m=parameter("Mask", "m", m := as_array("m", self.m), max(1, m.ndim)))
 
     @property
     def batch(self) -> int:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .arguments import DTYPES, Shape, is_integer, kind_of, parameter
+from .arguments import DTYPES, Shape, as_array, is_integer, kind_of, parameter
 from .layer import Layer
 
 
@@ -26,7 +26,7 @@ class Join(Layer):
             raise TypeError(f"{self!r} takes a tuple of arrays, one for each branch that meets in it, got {got}.")
         if len({x.dtype for x in a}) > 1:
             raise ValueError(f"{self!r} takes arrays of one dtype, got {', '.join(map(kind_of, a))}; use astype.")
-        return self.output_shape(tuple(x.shape for x in a))
+        return self.with_room(self.output_shape(tuple(x.shape for x in a)), a[0].dtype)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -120,7 +120,7 @@ class Multiply(Join):
         x, g = shape if len(shape) == 2 else ((), ())
         if not x or len(x) != len(g) or any(m != n and 1 not in (m, n) for m, n in zip(x, g, strict=True)):
             raise self.refuse(shape, "two branches of one shape, or with a 1 where the other has more")
-        return tuple(map(max, x, g))
+        return tuple(n if m == 1 else m for m, n in zip(x, g, strict=True))
 
 
 def summed_to(values: np.ndarray, shape: Shape) -> np.ndarray:
@@ -147,7 +147,7 @@ class Constant(Layer):
     reads = 0
 
     def __post_init__(self) -> None:
-        self._set(value=parameter("Constant", "value", self.value, max(2, np.ndim(self.value))))
+        self._set(value=parameter("Constant", "value", value := as_array("value", self.value), max(2, value.ndim)))
 
     @property
     def batch(self) -> int:

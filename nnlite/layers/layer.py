@@ -53,6 +53,9 @@ class Layer:
     """How many activations it reads: 1, and `a` is an array; 0, and `a` is the number of samples; more, or None for
     any number, and `a` is a tuple of arrays."""
 
+    _last: ClassVar[tuple[Any, Shape]] = None, ()
+    """What `check` saw last, and the shape above it."""
+
     def forward(self, a: np.ndarray) -> np.ndarray:
         """The activations above, from the activations `a` below."""
         raise NotImplementedError
@@ -107,7 +110,10 @@ class Layer:
     @cached_property
     def dtype(self) -> np.dtype | None:
         """The dtype of the layer's arrays, None for a layer without."""
-        return next((value.dtype for value in self.arrays.values()), None)
+        for name in _fields(type(self)):  # type: ignore[arg-type]
+            if isinstance(value := getattr(self, name), np.ndarray):
+                return value.dtype
+        return None
 
     def astype(self, dtype: Any) -> "Layer":
         """The same layer with its arrays in `dtype` (float32 or float64)."""
@@ -116,7 +122,13 @@ class Layer:
         return replace(self, **arrays) if arrays else self
 
     def check(self, a: np.ndarray) -> Shape:
-        """The shape above `a`; ValueError unless it has a dtype and a shape that this layer takes."""
+        """The shape above `a`; ValueError unless it has a dtype and a shape that this layer takes.
+
+        (Like the last one, it needs no second look: a walk comes by several times.)
+        """
+        last, above = self._last
+        if type(a) is np.ndarray and last == (a.shape, a.dtype):
+            return above
         if type(a) is not np.ndarray and not isinstance(unmasked("a", a), np.ndarray):
             raise TypeError(f"{self!r} takes a NumPy array, got {type(a).__name__}; use np.asarray.")
         if a.dtype not in DTYPES or a.dtype != (self.dtype or a.dtype):
@@ -127,7 +139,14 @@ class Layer:
             raise ValueError(f"{self!r} takes {expected}, got {a.dtype}; {advice}.")
         above = self.output_shape(a.shape)
         if prod(above) > LARGE:
-            claim(prod(above) * a.itemsize, f"The output {above} of {self!r}")
+            return self.with_room(above, a.dtype)
+        self.__dict__["_last"] = (a.shape, a.dtype), above
+        return above
+
+    def with_room(self, above: Shape, dtype: np.dtype) -> Shape:
+        """The shape above; ValueError where an output of that shape needs more memory than there is."""
+        if prod(above) > LARGE:
+            claim(prod(above) * dtype.itemsize, f"The output {above} of {self!r}")
         return above
 
     def check_above(self, a: np.ndarray, dz: np.ndarray) -> None:

@@ -7,7 +7,7 @@ from functools import reduce
 import numpy as np
 
 from ..kernels.windows import Pair
-from .arguments import Shape, flag, is_integer, pair
+from .arguments import Shape, flag, is_integer, is_one_of, pair
 from .layer import Layer
 
 PADDING = {"zero": "constant", "reflect": "reflect", "replicate": "edge"}
@@ -67,7 +67,7 @@ class Pad(_Resampling):
         )
         if len(before) != len(after):
             raise ValueError(f"Pad: before and after take as many integers as each other, got {before} and {after}.")
-        if self.mode not in PADDING:
+        if not is_one_of(self.mode, PADDING):
             raise ValueError(f"Pad: mode takes {', '.join(map(repr, PADDING))}, got {self.mode!r}.")
         self._set(before=before, after=after)
 

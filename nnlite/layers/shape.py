@@ -16,8 +16,8 @@ class _Reshaping(Layer):
     linear = reshapes = True
 
     def forward(self, a: np.ndarray) -> np.ndarray:
-        self.check(a)
-        return a.reshape(self.output_shape(a.shape))
+        above = self.check(a)
+        return a.reshape(above)
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
         self.check_above(a, dz)

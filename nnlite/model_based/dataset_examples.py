@@ -6,7 +6,7 @@ import numpy as np
 
 from ..decision_based.inputs import activations
 from ..decision_based.method import takes_network
-from ..layers.arguments import count, unmasked
+from ..layers.arguments import check_callable, count, unmasked
 from ..network import Network
 from .objectives import Objective
 
@@ -36,6 +36,7 @@ def dataset_examples(f: Objective, images: np.ndarray, n: int = 1) -> Examples:
     >>> best.index, best.value
     (array([1, 2]), array([3., 2.]))
     """
+    check_callable("f", f, "Score(network, 3)")
     best = _highest(np.concatenate([f(some)[0] for some in _chunks(images, n)])[:, None], n)
     return Examples(best.index[0], best.value[0])
 

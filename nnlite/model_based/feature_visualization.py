@@ -18,7 +18,7 @@ import numpy as np
 
 from ..decision_based.inputs import like_input
 from ..decision_based.method import takes_network
-from ..layers.arguments import Shape, count, generator, number
+from ..layers.arguments import Shape, count, generator, is_one_of, number
 from ..network import Network
 from .ascent import Ascent, ascend, box
 from .fourier import fourier_image, image_coefficients
@@ -121,10 +121,10 @@ def visualize(
     options: dict[str, Any] = {"steps": steps, "rate": rate, "rng": rng, "keep": keep, "progress": progress}
     image = fourier_image(shape, dtype=network.dtype)
     first = _noise(image, n, rng, network.dtype) if start is None else _images(start, (n, *shape), network.dtype)
+    if not is_one_of(parameterization, ("fourier", "pixels")):
+        raise ValueError(f'parameterization takes "fourier" or "pixels", got {parameterization!r}.')
     if parameterization == "pixels":
         return _result(Network([]), f, ascend(total, first, project=box(), **options))
-    if parameterization != "fourier":
-        raise ValueError(f'parameterization takes "fourier" or "pixels", got {parameterization!r}.')
     return _result(image, f, ascend(Through(image, total), image_coefficients(image, first), **options))
 
 

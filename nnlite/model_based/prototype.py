@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from ..layers.arguments import is_integer, number
+from ..layers.arguments import is_integer, is_one_of, number
 from ..network import Network
 from ..training.losses import softmax
 from .ascent import Ascent, Projection, box
@@ -56,7 +56,7 @@ def prototype(network: Network, classes: np.ndarray, found: Ascent, generator: G
 
 def says(network: Network, classes: np.ndarray, objective: str, jitter: int) -> Objective:
     """What rises as the network says the class; with jitter, of x moved by up to so many pixels."""
-    if objective not in OBJECTIVES:
+    if not is_one_of(objective, OBJECTIVES):
         raise ValueError(f"objective takes one of {', '.join(OBJECTIVES)}, got {objective!r}.")
     if objective == "score" and network.is_binary:
         raise ValueError('A network with one output has no score for each class; take objective="log_probability".')

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..datasets import strokes
-from ..layers.arguments import DTYPES, Shape, frozen, kind_of, unmasked
+from ..layers.arguments import DTYPES, Shape, frozen, is_one_of, kind_of, unmasked
 from ..network import Network
 from .generators import Generator
 
@@ -93,7 +93,7 @@ def started_codes(
 
 
 def _known(start: Any) -> str:
-    if not isinstance(start, str) or start not in STARTS:
+    if not is_one_of(start, STARTS):
         raise ValueError(f"start takes one of {', '.join(STARTS)}, or an array; got {start!r}.")
     return start
 

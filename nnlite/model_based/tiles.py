@@ -45,10 +45,12 @@ def sight(network: Network) -> Sight:
     seen = [Sight()]  # by each activation
     for name, layer, wires in zip(network.names, network.layers, network.wires, strict=True):
         below = [seen[i] for i in wires]
-        if isinstance(layer, (Add, Concat, Multiply)) and len({each.stride for each in below}) == 1:
+        meet = isinstance(layer, (Add, Multiply)) or (isinstance(layer, Concat) and layer.axis == 1)
+        if meet and len({each.stride for each in below}) == 1:
             seen.append(_all(below))
             continue
-        (size, stride, first), window = map(list, below[0]), _window(layer, name)
+        window = _window(layer, name)
+        size, stride, first = map(list, below[0])
         for axis, (k, step, padding) in enumerate(window):
             size[axis] += (k - 1) * stride[axis]
             first[axis] -= padding * stride[axis]

@@ -6,6 +6,7 @@ recipes.py          what each was trained on, and how
 
 from ..datasets.folders import package_file
 from ..files import load as load_file
+from ..layers.arguments import is_one_of
 from ..network import Network
 from .architectures import BUILDERS, build
 from .recipes import HELD_OUT_DIGITS, HELD_OUT_SEED, IMAGES, LOSSES, RECIPES, Recipe, digits
@@ -30,7 +31,7 @@ def load(name: str) -> Network:
     >>> load("tiny").output_shape((1, 1, 8, 8))
     (1, 10)
     """
-    if name not in NAMES + MEMBERS:
+    if not is_one_of(name, NAMES + MEMBERS):
         raise ValueError(f"There is no network {name!r}; the names are {', '.join(NAMES + MEMBERS[1:])}.")
     return load_file(package_file(f"weights/{name}.npz"))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import datasets
+from ..layers.arguments import is_one_of
 from ..training.run import LossFunction
 from ..uncertainty.evidential import EvidentialLoss
 
@@ -48,8 +49,6 @@ RECIPES: dict[str, Recipe] = {
     "lenet_dropout": Recipe(),
     "lenet_evidential": Recipe(),
     "colour_net": Recipe(dataset="textures", epochs=6, rate=4e-3, weight_decay=0.01, batch_size=32, box=32),
-    "resnet": Recipe(epochs=6, rate=1e-2),
-    "colour_resnet": Recipe(dataset="textures", epochs=6, rate=1e-2, batch_size=32, box=32),
 }
 """The recipe of each shipped network."""
 
@@ -70,7 +69,7 @@ def digits(dataset: str, split: str, folder: str | os.PathLike | None = None) ->
     FileNotFoundError
         The files of MNIST are not there.
     """
-    if split not in ("train", "test"):
+    if not is_one_of(split, ("train", "test")):
         raise ValueError(f'split takes "train" or "test", got {split!r}.')
     train = split == "train"
     seed = TRAINING_SEED if train else HELD_OUT_SEED

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import count, kind_of, pair
+from ..layers.arguments import count, flag, kind_of, pair
 from ..memory import claim
 from .reading import FLAT
 
@@ -38,8 +38,7 @@ def as_ink(grey: np.ndarray, invert: bool | None = None) -> np.ndarray:
     """
     grey = _numbers("grey", grey, 2)
     darker = paper(grey) - grey
-    if invert is None:
-        invert = bool(darker.max() > -darker.min())
+    invert = bool(darker.max() > -darker.min()) if invert is None else flag("as_ink", "invert", invert)
     ink = np.clip(darker if invert else -darker, 0, None)
     strongest = float(ink.max())
     if strongest < FLAT:

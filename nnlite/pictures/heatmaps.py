@@ -1,10 +1,12 @@
 """Pictures of relevance: red raises the score, blue lowers it, white is zero; limits symmetric about zero."""
 
+from numbers import Real
+from types import NoneType
 from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import unmasked
+from ..layers.arguments import as_array, is_number, kind_of
 
 COLOURS = ("#08306b", "#2171b5", "#6baed6", "#c6dbef", "#ffffff", "#fdcab5", "#fb7050", "#cb181d", "#67000d")
 """From the strongest blue over white to the strongest red, evenly spaced."""
@@ -23,7 +25,7 @@ def plane(R: np.ndarray) -> np.ndarray:
     array([[3., 3.],
            [3., 3.]])
     """
-    R = np.asarray(unmasked("R", R))
+    R = as_array("R", R)
     if R.dtype.kind not in "biuf":
         raise ValueError(f"A heatmap shows real numbers; got {R.dtype}.")
     R = R.astype(np.float64)  # of an int8 map |−128| is no int8, and a sum in float16 is soon infinite
@@ -59,7 +61,7 @@ def colours(R: np.ndarray, limit: float | None = None) -> np.ndarray:
     """
     R = plane(R)
     limit = _limit(R) if limit is None else limit
-    if not 0 < limit < np.inf:
+    if not is_number(limit) or limit <= 0:
         raise ValueError(f"limit takes a number above 0; got {limit!r}.")
     *anchors, missing = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in (*COLOURS, MISSING)])
     at, share = np.linspace(-1, 1, len(COLOURS)), np.clip(R, -limit, limit) / limit
@@ -76,9 +78,7 @@ def image(x: np.ndarray, ax: Any, *, title: str = "") -> Any:
 
     Raises ValueError or TypeError: x is no such picture, or ax is no axes.
     """
-    if not isinstance(x, np.ndarray) or x.ndim != 3 or len(x) not in (1, 3):
-        got = x.shape if isinstance(x, np.ndarray) else type(x).__name__
-        raise ValueError(f"image takes a picture (1, H, W) or (3, H, W), got {got}.")
+    x = _picture("x", x)
     axes(ax).imshow(x[0] if len(x) == 1 else np.moveaxis(x, 0, -1).clip(0, 1), cmap="gray", vmin=0, vmax=1)
     ax.set_title(title, fontsize=10)
     ax.set_xticks([])
@@ -117,11 +117,13 @@ def heatmap(
     import matplotlib.pyplot as plt
 
     R = plane(R)
+    if not isinstance(score, (Real, NoneType)):
+        raise TypeError(f"score takes a number, got {kind_of(score)}.")
     limit = _limit(R)
     ax = plt.subplots(figsize=(4, 3.6))[1] if ax is None else axes(ax)
     shown, opacity = np.clip(R, -limit, limit), None
     if over is not None:
-        ax.imshow(0.6 + 0.4 * np.mean(over, axis=0), cmap="gray", vmin=0, vmax=1)
+        ax.imshow(0.6 + 0.4 * _picture("over", over).mean(axis=0), cmap="gray", vmin=0, vmax=1)
         opacity = np.sqrt(np.nan_to_num(np.abs(shown), nan=limit) / limit)
     drawn = ax.imshow(shown, cmap=colormap(), vmin=-limit, vmax=limit, alpha=opacity)
     with np.errstate(invalid="ignore"):  # ∞ − ∞
@@ -131,6 +133,12 @@ def heatmap(
     ax.set_yticks([])
     ax.figure.colorbar(drawn, ax=ax, fraction=0.046, pad=0.04)
     return ax
+
+
+def _picture(name: str, x: Any) -> np.ndarray:
+    if not isinstance(x, np.ndarray) or x.ndim != 3 or len(x) not in (1, 3) or x.dtype.kind not in "biuf":
+        raise ValueError(f"{name} takes a picture (1, H, W) or (3, H, W) of numbers, got {kind_of(x)}.")
+    return x
 
 
 def axes(ax: Any) -> Any:

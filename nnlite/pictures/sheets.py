@@ -1,10 +1,11 @@
 """Many small pictures as one, row by row."""
 
 from math import ceil, sqrt
+from numbers import Real
 
 import numpy as np
 
-from ..layers.arguments import count, unmasked
+from ..layers.arguments import as_array, count
 
 
 def sheet(images: np.ndarray, columns: int | None = None, gap: float = 0.0) -> np.ndarray:
@@ -31,10 +32,10 @@ def sheet(images: np.ndarray, columns: int | None = None, gap: float = 0.0) -> n
             [9., 9., 9.],
             [3., 9., 9.]]])
     """
-    images = np.asarray(unmasked("images", images))
+    images = as_array("images", images)
     if images.ndim != 4 or not images.size:
         raise ValueError(f"sheet takes images (K, C, H, W), one or more, got {images.shape}.")
-    if images.dtype.kind in "iub" and np.array(gap).astype(images.dtype) != gap:
+    if not isinstance(gap, Real) or (images.dtype.kind in "iub" and np.array(gap).astype(images.dtype) != gap):
         raise ValueError(f"gap takes a number of the kind of the images, {images.dtype}; got {gap!r}.")
     K, C, H, W = images.shape
     columns = ceil(sqrt(K)) if columns is None else count("sheet", "columns", columns)

@@ -14,7 +14,7 @@ function weightsOf(f, one) {
   const links = over === "j" ? f.window(state.k) : f.fed(state.j), W = f.array("w_jk"), others = new Map();
   for (let i = 0; i < links.length; i += 2) others.set(links[i + 1], links[i]);
   let shape, places;
-  if (g.kind === "dense") {
+  if (g.kind !== "windows") {
     shape = shapeOf(f, over, links.length / 2);
     places = [...others.keys()];
   } else {
@@ -50,7 +50,8 @@ function interactive(canvas, values, shape, name, options, choose, caption, chos
 }
 
 const MEANINGS = { b: "biases", s: "relevance for each unit of z", c: "what the inputs collect", l: "lower bounds",
-  h: "upper bounds", x: "the input", "x′": "the reference", "ε": "the stabilizer", w: "weights" };
+  h: "upper bounds", x: "the input", "x′": "the reference", "ε": "the stabilizer", w: "weights", v: "the constant",
+  p: "the part of each branch" };
 const SIGNALS = { R: "relevance", g: "slopes", m: "multipliers" };
 
 /** What an array is, in a word or two. */
@@ -63,21 +64,31 @@ function meaningOf(f, [, letter, index]) {
   return letter === "Δ" ? `differences ${side}` : letter[0] === "z" ? "what the inputs bring" : MEANINGS[letter] || MEANINGS[letter[0]] || "";
 }
 
+/** What is drawn of an array: all of it; where branches meet, of one with an element for each j a part for each. */
+function partsOfArray(f, symbol) {
+  const [, letter, index] = symbol, size = f.array(arrayName(symbol)).length;
+  if (index !== "j" || !f.geometry.branches.length)
+    return [{ symbol, first: 0, end: size, shape: index === "jk" ? [size] : shapeOf(f, index, size), of: "" }];
+  return f.geometry.branches.map((shape, b) =>
+    ({ symbol, first: f.first[b], end: f.first[b + 1], shape, of: `, from ${escaped(f.reads[b])}` }));
+}
+
 function drawArrays(f, one) {
   const own = ["sym", one.symbol, one.index];
-  const shown = [...symbolsOf(one.tree).filter((symbol) => arrayName(symbol) !== one.name), own];
+  const symbols = [...symbolsOf(one.tree).filter((symbol) => arrayName(symbol) !== one.name), own];
+  const shown = symbols.flatMap((symbol) => partsOfArray(f, symbol));
   const place = $("arrays");
-  place.innerHTML = shown.map((symbol, i) => {
-    const name = arrayName(symbol), result = i === shown.length - 1;
+  place.innerHTML = shown.map(({ symbol }, i) => {
+    const name = arrayName(symbol), result = symbol === own;
     return `<figure class="array${result ? " result" : ""}" data-s="${name}"><canvas id="cells-${i}" role="img"></canvas><figcaption></figcaption></figure>`;
   }).join("");
   const half = place.clientWidth > 540 ? place.clientWidth / 2 - 20 : place.clientWidth - 8;
   const sums = JSON.stringify(one.tree);
-  shown.forEach((symbol, i) => {
+  shown.forEach(({ symbol, first, end, shape, of }, i) => {
     const [, letter, index] = symbol, canvas = $("cells-" + i), name = arrayName(symbol);
-    const large = index !== "jk" && isLarge(shapeOf(f, index, f.array(name).length));
+    const large = isLarge(shape);
     const room = large ? Math.min(440, place.clientWidth - 8) : Math.min(280, half);
-    const meaning = meaningOf(f, symbol);
+    const meaning = meaningOf(f, symbol) + of;
     const says = (n, at, value) => `${symbolHtml(letter, index)} ${meaning} <span class="at">${indexed(letter, at)} = ${number(value)}</span>`;
     if (index === "jk" && f.geometry.kind !== "same") {
       const w = weightsOf(f, one), fixed = w.over === "j" ? "k" : "j";
@@ -87,18 +98,19 @@ function drawArrays(f, one) {
           (w.values[n] === undefined ? "" : `: ${number(w.values[n])}`) + "</span>", w.chosen);
       return;
     }
-    const values = f.array(name), count = index ? f.count(index) : 1;
+    const values = f.array(name).subarray(first, end), count = of ? end - first : index ? f.count(index) : 1;
     const spread = index && values.length < count; // one number a channel
-    const chosen = spread ? Math.floor((state[index] * values.length) / count) : index ? state[index] : -1;
+    const inside = state[index] >= first && state[index] < end;
+    const chosen = spread ? Math.floor((state[index] * values.length) / count) : index && (!of || inside) ? state[index] - first : -1;
     let region = null, winner = -1;
-    if (f.geometry.kind === "windows" && !spread && index) {
+    if (["windows", "join"].includes(f.geometry.kind) && !spread && index) {
       const links = index === "j" ? f.window(state.k) : sums.includes('["sum","k"') ? f.fed(state.j) : [];
-      region = links.filter((_, n) => n % 2 === 0);
+      region = links.filter((j, n) => n % 2 === 0 && (!of || (j >= first && j < end))).map((j) => j - first);
       if (index === "j" && sums.includes('"wins"')) winner = f.winner("a", state.k);
     }
-    const pick = (n) => index && go({ [index]: spread ? Math.ceil((n * count) / values.length) : n });
-    interactive(canvas, values, shapeOf(f, index, values.length), name, { room, region, chosen, winner }, pick,
-      (n) => says(n, index ? String(n) : "", values[index ? n : 0]), chosen);
+    const pick = (n) => index && go({ [index]: spread ? Math.ceil((n * count) / values.length) : n + first });
+    const here = (n) => (index && n < 0 ? `${symbolHtml(letter, index)} ${meaning}` : says(n, index ? String(n + first) : "", values[index ? n : 0]));
+    interactive(canvas, values, shape, name, { room, region, chosen, winner }, pick, here, chosen);
   });
 }
 

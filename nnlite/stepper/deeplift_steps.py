@@ -2,16 +2,17 @@
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from ..decision_based.deeplift import ROUNDING
-from ..layers import MaxPool2d
+from ..layers import Constant, MaxPool2d, Multiply
 from .expressions import Tree, add, mul, num, sym
-from .gradient_steps import backward, is_nonlinearity
+from .gradient_steps import backward, is_nonlinearity, other_factor
 from .gradient_steps import steps as backward_steps
 from .sources import Source, source
-from .trace import Formula, Recorded, Written
+from .trace import Formula, Recorded, Written, behind_each_other
 
 D_J, D_K, M = sym("Δ", "j"), sym("Δ", "k"), sym("m", "k")
 WORDS = {
@@ -26,13 +27,21 @@ ROUNDED = mul(EPS, add(["abs", sym("z", "k")], ["abs", sym("z′", "k")]))
 def steps(of: Recorded) -> Written:
     """The Linear rule as it is; on a nonlinearity or a max-pooling the differences, then the multipliers."""
     plain = backward_steps(of, "m")
-    rule = of.rule.func if isinstance(of.rule, partial) else of.rule
+    rule, reference = bound(of.rule)
+    if isinstance(of.layer, Constant):
+        return plain
     code = source(rule)
+    if isinstance(of.layer, Multiply):
+        arrays = plain.arrays | {"w′_jk": other_factor(of.geometry, behind_each_other(reference["r_j"]))}
+        mean: Tree = ["div", add(sym("w", "jk"), sym("w′", "jk")), num(2)]
+        words = "each factor gets m times the mean of the other one, w_jk, and what that is at the reference, w′_jk"
+        vector = "m ← m ⊙ (w + w′) / 2"
+        return Written(arrays, [Formula("m", "j", ["sum", "k", mul(mean, M)], vector, words, (code,))])
     if not isinstance(of.layer, MaxPool2d) and not is_nonlinearity(of.layer):
         code = source(rule, "return layer.backward(a_j, m)")
         (step,) = plain.steps
         return Written(plain.arrays, [replace(step, sources=(code, *step.sources))])
-    r_j, r_k = (of.rule.keywords[name][0] for name in ("r_j", "r_k"))
+    r_j, r_k = (reference[name][0] for name in ("r_j", "r_k"))
     arrays = {**plain.arrays, "a_j": of.a_j, "z_k": of.a_k, "a′_j": r_j, "z′_k": r_k}
     arrays |= {"Δ_j": of.a_j - r_j, "Δ_k": of.a_k - r_k}
     gradient, vector = backward(of.layer, "m")
@@ -50,6 +59,15 @@ def steps(of: Recorded) -> Written:
     vector = f"m ← {rescaled}; where {equal}: {vector}"
     last = Formula("m", "j", tree, vector, "the contribution of each unit of difference", (code,))
     return Written(arrays, [_difference("j", "a", code), _difference("k", "z", code), last])
+
+
+def bound(rule: Any) -> tuple[Any, dict[str, Any]]:
+    """The function that a rule calls in the end, and what was bound to it of the reference."""
+    keywords: dict[str, Any] = {}
+    while isinstance(rule, partial):
+        keywords |= rule.keywords
+        rule = keywords.pop("found", rule.func)
+    return rule, keywords
 
 
 def _difference(index: str, letter: str, code: Source) -> Formula:

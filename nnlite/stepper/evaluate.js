@@ -17,12 +17,16 @@ function pooled(id) {
 
 const product = (shape) => shape.reduce((n, m) => n * m, 1);
 
+const unravel = (n, shape) => shape.map((size, d) => Math.floor(n / product(shape.slice(d + 1))) % size);
+const ravel = (place, shape) => place.reduce((n, i, d) => n * shape[d] + i, 0);
+
 /** One layer: its arrays by name, and who feeds whom. Places are counted in row-major order. */
 class Frame {
   constructor(described) {
     Object.assign(this, described);
     this.J = product(this.geometry.below);
     this.K = product(this.geometry.above);
+    this.first = this.geometry.branches.reduce((ends, shape) => [...ends, ends[ends.length - 1] + product(shape)], [0]);
     this.winners = new Map();
     this.elements = new Map(); // the arrays of the symbols, found once
   }
@@ -33,7 +37,23 @@ class Frame {
     return this.books || this.arrays.a_j === undefined ? signal : signal.map((value, j) => value * this.array("a_j")[j]);
   }
   count(index) { return index === "j" ? this.J : index === "k" ? this.K : 1; }
-  place(index, n) { return this.geometry.kind === "same" ? { j: n, k: n, jk: n } : index === "j" ? { j: n, k: -1, jk: -1 } : { j: -1, k: n, jk: -1 }; }
+  place(index, n) {
+    if (this.geometry.kind === "same") return { j: n, k: n, jk: n };
+    if (index !== "j") return { j: -1, k: n, jk: -1 };
+    const [k, jk] = this.geometry.kind === "join" ? this.metBy(n) : [-1, -1];
+    return { j: n, k, jk };
+  }
+  /** At a join: the branch that j lies in. */
+  branch(j) { return this.first.slice(1, -1).filter((first) => j >= first).length; }
+  /** Where a path through output k goes on: what is read, its strongest element there, and how strong that is. */
+  pathBelow(k) {
+    const links = this.window(k).filter((_, i) => i % 2 === 0), strength = this.strengths(), joins = this.geometry.branches.length;
+    return this.reads.map((name, b) => {
+      const feeding = links.filter((j) => !joins || this.branch(j) === b);
+      const j = feeding.reduce((best, n) => (Math.abs(strength[n]) > Math.abs(strength[best]) ? n : best), feeding[0]);
+      return { name, n: joins ? j - this.first[b] : j, strength: Math.abs(strength[j]) };
+    }).filter(({ n }) => Number.isInteger(n));
+  }
 
   /** [j, place of w_jk, ...] of the inputs that feed k. */
   window(k) { return this.links(k, true); }
@@ -47,7 +67,31 @@ class Frame {
       else for (let k = 0; k < this.K; k++) found.push(k, n * this.K + k);
       return found;
     }
+    if (g.kind === "join") return down ? this.ofBranches(n) : this.metBy(n);
     return down === g.transposed ? this.windowsOver(n) : this.pixelsIn(n);
+  }
+  /** Where each branch of a Concat begins along its axis; 0 at other joins. */
+  starts() {
+    const { branches, axis } = this.geometry;
+    return branches.map((_, b) => branches.slice(0, b).reduce((sum, shape) => sum + (axis === null ? 0 : shape[axis]), 0));
+  }
+  ofBranches(k) {
+    const { above, branches, axis } = this.geometry, at = unravel(k, above), starts = this.starts(), found = [];
+    branches.forEach((shape, b) => {
+      const place = at.map((i, d) => (d === axis ? i - starts[b] : shape[d] > 1 ? i : 0));
+      if (place.every((i, d) => i >= 0 && i < shape[d])) found.push(this.first[b] + ravel(place, shape), b * this.K + k);
+    });
+    return found;
+  }
+  metBy(j) {
+    const { above, branches, axis } = this.geometry, b = this.branch(j), shape = branches[b], start = this.starts()[b];
+    const at = unravel(j - this.first[b], shape);
+    let found = [0]; // k, one axis after the other
+    at.forEach((i, d) => {
+      const reach = d === axis ? [i + start] : shape[d] === 1 ? [...Array(above[d]).keys()] : [i];
+      found = found.flatMap((k) => reach.map((n) => k * above[d] + n));
+    });
+    return found.flatMap((k) => [k, b * this.K + k]);
   }
   pixelsIn(window) {
     const g = this.geometry, found = [];

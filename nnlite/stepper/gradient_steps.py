@@ -10,8 +10,11 @@ import numpy as np
 from ..decision_based.deconvnet import deconvnet_rule
 from ..decision_based.guided_backpropagation import guided_rule
 from ..layers import (
+    Add,
     AvgPool2d,
     BatchNorm,
+    Concat,
+    Constant,
     Conv2d,
     ConvTranspose2d,
     Dense,
@@ -22,6 +25,7 @@ from ..layers import (
     LeakyReLU,
     Mask,
     MaxPool2d,
+    Multiply,
     ReLU,
     Reshape,
     Sigmoid,
@@ -29,6 +33,7 @@ from ..layers import (
 )
 from ..layers.pointwise import Pointwise
 from .expressions import Tree, mul, num, sym
+from .geometry import Geometry
 from .sources import source
 from .trace import Formula, Recorded, Written
 
@@ -36,6 +41,8 @@ from .trace import Formula, Recorded, Written
 def steps(of: Recorded, letter: str) -> Written:
     """The one step of a layer; the signal is called R, or g, or m."""
     arrays = {f"{letter}_k": of.R_k, f"{letter}_j": of.R_j, **layer_arrays(of)}
+    if isinstance(of.layer, Constant):
+        return Written(arrays, [constant()])
     if of.rule in RELU_RULES:
         tree, vector = RELU_RULES[of.rule]
         tree, code = _named(tree, letter), source(of.rule)
@@ -65,9 +72,25 @@ def _words(of: Recorded, tree: Tree) -> str:
         return "each output passes its signal to the winner of its window"
     if isinstance(of.layer, ReLU):
         return "passes where the ReLU is on"
+    if isinstance(of.layer, (Add, Concat, Multiply)):
+        return JOINS[type(of.layer)]
     if tree[0] == "sym":
         return "passes unchanged"
     return "each output passes its signal by the weight" if tree[0] == "sum" else "passes by the slope of the layer"
+
+
+JOINS = {
+    Add: "each branch gets the whole signal",
+    Concat: "each branch gets its slice",
+    Multiply: "each factor gets the signal times the other one, w_jk",
+}
+"""What the exact backward pass does where branches meet."""
+
+
+def constant() -> Formula:
+    """The step of a layer that reads nothing."""
+    words = "the same for every sample; it reads nothing, and what it gets ends here"
+    return Formula("z", "k", sym("v", "k"), "z ← v", words, (source(Constant.forward),))
 
 
 def backward(layer: Layer, letter: str, index: str = "k") -> tuple[Tree, str]:
@@ -82,7 +105,7 @@ def backward(layer: Layer, letter: str, index: str = "k") -> tuple[Tree, str]:
     (['when', ['gt', ['sym', 'a', 'j'], ['num', 0.0, '']], ['sym', 'g', 'k'], ['num', 0.0, '']], '[a > 0] ⊙ g')
     """
     R = sym(letter, index)
-    if isinstance(layer, (Dense, Conv2d, ConvTranspose2d)):
+    if isinstance(layer, (Dense, Conv2d, ConvTranspose2d, Multiply)):
         return ["sum", "k", mul(sym("w", "jk"), R)], product(letter, "W", layer, back=True)
     if isinstance(layer, (AvgPool2d, GlobalAvgPool)):
         return ["sum", "k", mul(weight(layer), R)], product(letter, "", layer, back=True)
@@ -98,7 +121,7 @@ def backward(layer: Layer, letter: str, index: str = "k") -> tuple[Tree, str]:
         return mul(["sub", num(1), ["square", sym("z", "k")]], R), f"(1 - z²) ⊙ {letter}"
     if isinstance(layer, Sigmoid):
         return mul(sym("z", "k"), ["sub", num(1), sym("z", "k")], R), f"z ⊙ (1 - z) ⊙ {letter}"
-    if isinstance(layer, (Flatten, Reshape, Identity)):
+    if isinstance(layer, (Flatten, Reshape, Identity, Add, Concat)):
         return R, letter
     if is_nonlinearity(layer):
         return mul(sym("f′", "k"), R), f"f′(a) ⊙ {letter}"
@@ -127,9 +150,19 @@ def layer_arrays(of: Recorded) -> dict[str, np.ndarray]:
         arrays["w_k"] = np.broadcast_to(1 / counts, of.a_k.shape)
     elif isinstance(layer, GlobalAvgPool):
         arrays["w_k"] = np.full(1, 1 / (of.a_j.shape[1] * of.a_j.shape[2]))
+    elif isinstance(layer, Multiply):
+        arrays["w_jk"] = other_factor(of.geometry, of.a_j)
+    elif isinstance(layer, Constant):
+        arrays["v_k"] = np.broadcast_to(layer.value[0], of.a_k.shape)
     elif is_nonlinearity(layer):
         arrays["f′_k"] = layer.backward(of.a_j[None], np.ones_like(of.a_k)[None])[0]
     return arrays
+
+
+def other_factor(at: Geometry, a_j: np.ndarray) -> np.ndarray:
+    """Of a Multiply, for each input and each output that it feeds, at the place of w_jk: the factor that it meets."""
+    x, g = (np.broadcast_to(part[0], at.above).ravel() for part in at.split(a_j))
+    return np.concatenate([g, x])
 
 
 def weight(layer: Any) -> Tree:
@@ -147,8 +180,10 @@ def product(vector: str, matrix: str, layer: Layer, back: bool = False) -> str:
         return f"{vector} {matrix}{'ᵀ' if back else ''}"
     if isinstance(layer, (AvgPool2d, GlobalAvgPool)):
         return f"spread({vector})" if back else f"mean({vector})"
-    if isinstance(layer, BatchNorm):
+    if isinstance(layer, (BatchNorm, Multiply)):
         return f"{vector} ⊙ {matrix}"
+    if isinstance(layer, Add):
+        return f"{'copy' if back else 'sum'}({vector})"
     turned = isinstance(layer, ConvTranspose2d) != back
     return f"{vector} {'∗ᵀ' if turned else '∗'} {matrix}"
 

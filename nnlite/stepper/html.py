@@ -54,7 +54,7 @@ def page(
     if first:
         start |= opens[first]._asdict()
     data = {
-        "title": title,
+        "title": str(title),
         "explained": trace.explained,
         "score": trace.score,
         "predicted": trace.predicted,
@@ -122,6 +122,7 @@ def _frame(frame: Frame, pool: _Pool) -> dict[str, Any]:
     return vars(frame) | {
         "geometry": vars(frame.geometry),
         "books": None if frame.books is None else frame.books._asdict(),
+        "branches": [each._asdict() for each in frame.branches],
         "arrays": {name: pool.array(np.asarray(values)) for name, values in frame.arrays.items()},
         "steps": [
             vars(step) | {"name": step.name, "sources": [pool.source(code) for code in step.sources]}

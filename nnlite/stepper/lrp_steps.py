@@ -6,14 +6,15 @@ import numpy as np
 
 from ..decision_based.lrp import Part, Relative, Rule, minus, rules
 from ..decision_based.lrp.form import Prepared, four_steps
-from ..decision_based.lrp.passing import PASSING
-from ..layers import MaxPool2d
+from ..decision_based.lrp.passing import PASSING, Share
+from ..decision_based.lrp.rule import Branch
+from ..layers import Constant, MaxPool2d
 from .expressions import Tree, add, mul, num, sym
-from .gradient_steps import layer_arrays, product
+from .gradient_steps import JOINS, constant, layer_arrays, product
 from .lrp_words import GroupForm, R, TermForm, group_forms, weights
 from .printing import formula
 from .sources import Source, source
-from .trace import Formula, Recorded, Written
+from .trace import Formula, Recorded, Written, behind_each_other
 
 WORDS = (
     "",
@@ -21,6 +22,13 @@ WORDS = (
     "the relevance for each unit of z (the slides' step 2)",
     "what each input collects from the outputs that it feeds (the slides' step 3)",
     "the share of each input (the slides' step 4)",
+)
+JOIN_WORDS = (
+    "",
+    "what the branches bring, each with the weight 1 (step 1)",
+    "the relevance for each unit of z (step 2)",
+    "what each branch collects: the s of its k (step 3)",
+    "the share of each branch (step 4)",
 )
 
 
@@ -35,21 +43,25 @@ def steps(of: Recorded) -> Written:
     arrays = {"R_k": of.R_k, "R_j": of.R_j, **layer_arrays(of)}
     if of.rule in PASSING:
         return Written(arrays, [_passing(of)])
+    if isinstance(of.rule, Share):
+        return _shared(of, arrays)
     if not isinstance(of.rule, (Rule, Prepared)):
         raise ValueError(f"{of.rule!r} cannot be stepped through: give a rule in the words of lrp.Rule.")
     inputs = [term.input for group in rule_of(of).groups for term in group.terms]
     arrays |= {f"{m.symbol}_j": np.broadcast_to(m.bound, of.a_j.shape) for m in inputs if isinstance(m, minus)}
+    for one in (m for m in inputs if isinstance(m, Branch)):
+        arrays["p_j"] = behind_each_other(one(of.geometry.split(of.a_j)))
     first, second, third, shares = _own_z(of), [], [], []
     for group, part in zip(_forms(of), of.step.parts, strict=True):
         arrays |= {f"z{group.mark}_k": part.z[0], f"s{group.mark}_k": part.s[0]}
         first.append(_z(of, group))
         second += _s(of, group, part, arrays)
         for term, c in zip(group.terms, part.c, strict=True):
-            arrays[f"c{group.mark}{term.mark}_j"] = c[0]
+            arrays[f"c{group.mark}{term.mark}_j"] = behind_each_other(c)
             third.append(_c(of, group, term))
             shares.append(mul(term.a, sym(third[-1].symbol, "j")))
     vector = " + ".join(map(_elementwise, shares))
-    last = Formula("R", "j", add(*shares), f"R ← {vector}", WORDS[4], _sources(of, 4))
+    last = Formula("R", "j", add(*shares), f"R ← {vector}", _words(of, 4), _sources(of, 4))
     return Written(arrays, [*first, *second, *third, last])
 
 
@@ -80,7 +92,7 @@ def _z(of: Recorded, group: GroupForm) -> Formula:
     tree = add(terms if of.geometry.kind == "same" else ["sum", "j", terms], group.bias)
     vector = [product(_bracketed(term.a), _bracketed(term.w), of.layer) for term in group.terms]
     vector += [] if group.bias is None else [formula(group.bias, bare=True)]
-    return Formula(f"z{group.mark}", "k", tree, f"z{group.mark} ← {' + '.join(vector)}", WORDS[1], _sources(of, 1))
+    return Formula(f"z{group.mark}", "k", tree, f"z{group.mark} ← {' + '.join(vector)}", _words(of, 1), _sources(of, 1))
 
 
 def _s(of: Recorded, group: GroupForm, part: Part, arrays: dict[str, np.ndarray]) -> list[Formula]:
@@ -94,7 +106,7 @@ def _s(of: Recorded, group: GroupForm, part: Part, arrays: dict[str, np.ndarray]
         before.append(_relative(size, z, of.a_k.size))
     s = f"s{group.mark}"
     vector = f"{s} ← {_elementwise(group.part)} ⊘ {_bracketed(denominator)}"
-    return [*before, Formula(s, "k", ["share", group.part, denominator], vector, WORDS[2], _sources(of, 2))]
+    return [*before, Formula(s, "k", ["share", group.part, denominator], vector, _words(of, 2), _sources(of, 2))]
 
 
 def _relative(size: Relative, z: Tree, count: int) -> Formula:
@@ -109,19 +121,36 @@ def _relative(size: Relative, z: Tree, count: int) -> Formula:
 def _c(of: Recorded, group: GroupForm, term: TermForm) -> Formula:
     c, s = f"c{group.mark}{term.mark}", f"s{group.mark}"
     collected = mul(term.w, sym(s, "k"))
-    tree = collected if of.geometry.kind == "same" else ["sum", "k", collected]
+    tree = collected if of.geometry.kind in ("same", "join") else ["sum", "k", collected]
     vector = f"{c} ← {product(s, _bracketed(term.w), of.layer, back=True)}"
-    return Formula(c, "j", tree, vector, WORDS[3], _sources(of, 3))
+    return Formula(c, "j", tree, vector, _words(of, 3), _sources(of, 3))
+
+
+def _words(of: Recorded, number: int) -> str:
+    """What a step does, in a few words."""
+    return (JOIN_WORDS if of.geometry.branches else WORDS)[number]
 
 
 def _passing(of: Recorded) -> Formula:
     """The step of a layer that divides nothing."""
+    if isinstance(of.layer, Constant):
+        return constant()
     code: tuple[Source, ...] = (source(of.rule),)
     if not isinstance(of.layer, MaxPool2d):
-        return Formula("R", "j", R, "R ← R", "passes unchanged", code)
+        return Formula("R", "j", R, "R ← R", JOINS.get(type(of.layer), "passes unchanged"), code)
     tree = ["sum", "k", ["when", ["wins", "a"], R, num(0)]]
     code += (source(MaxPool2d.backward),)
     return Formula("R", "j", tree, "R ← R to the winners", "the winner of each window takes all", code)
+
+
+def _shared(of: Recorded, arrays: dict[str, np.ndarray]) -> Written:
+    """The step of a Multiply under fixed shares."""
+    branches = of.geometry.split(of.a_j)
+    shares = zip(branches, of.rule.of(branches, of.a_k[None]), strict=True)
+    p = behind_each_other(tuple(np.full(x.shape, share) for x, share in shares))
+    words = "each factor gets its part p_j of the relevance, whatever its value"
+    tree: Tree = ["sum", "k", mul(sym("p", "j"), R)]
+    return Written(arrays | {"p_j": p}, [Formula("R", "j", tree, "R ← p ⊙ R", words, (source(Share.__call__),))])
 
 
 def _sources(of: Recorded, number: int) -> tuple[Source, ...]:

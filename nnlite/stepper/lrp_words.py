@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..decision_based.lrp import A_MINUS, A_PLUS, ONE, A, Group, Rule, Term, minus, where_negative, where_positive
-from ..decision_based.lrp.rule import Change, negative, positive, same
-from ..layers import AvgPool2d, BatchNorm, GlobalAvgPool
+from ..decision_based.lrp.rule import ABSOLUTE, Branch, Change, negative, positive, same
+from ..layers import Add, AvgPool2d, BatchNorm, GlobalAvgPool
 from .expressions import Tree, add, mul, num, sym
 from .gradient_steps import weight
 
@@ -18,6 +18,7 @@ INPUTS: dict[Any, Tree] = {
     A_PLUS: ["pos", sym("a", "j")],
     A_MINUS: ["neg", sym("a", "j")],
     ONE: num(1),
+    ABSOLUTE: ["abs", sym("a", "j")],
 }
 OPERATIONS: dict[Any, str] = {positive: "pos", negative: "neg", np.square: "square"}
 MARKS: dict[Any, str] = {
@@ -74,6 +75,8 @@ def weights(layer: Any) -> tuple[Tree, Tree | None]:
         return weight(layer), None
     if isinstance(layer, BatchNorm):
         return weight(layer), B
+    if isinstance(layer, Add):
+        return num(1), None
     return W, None if layer.b is None else B
 
 
@@ -90,6 +93,8 @@ def _input(term: Term) -> Tree:
     if isinstance(term.input, minus):
         letter, bound = term.input.symbol, term.input.bound
         return ["sub", sym("a", "j"), num(float(bound), letter) if np.ndim(bound) == 0 else sym(letter, "j")]
+    if isinstance(term.input, Branch):
+        return sym("p", "j")
     if term.input not in INPUTS:
         raise ValueError(f"there is no formula for the input {term.input!r}.")
     return INPUTS[term.input]

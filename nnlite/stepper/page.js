@@ -19,7 +19,7 @@ function drawHeader() {
     `<span class="formula-line">${typeset(trace().formula)}</span><br>From the score down to the pixels, each layer ` +
     `${frame().books ? "divides the relevance" : "passes the signal"} of its outputs <i>k</i> ` +
     `${frame().books ? "among" : "back to"} its inputs <i>j</i>.`;
-  const f = frame(), atTheInput = state.l === trace().frames.length - 1;
+  const f = frame(), atTheInput = f.reads.length === 1 && f.reads[0] === "input";
   const chosen = atTheInput && f.J === product(DATA.x.shape) ? state.j : -1;
   paint($("input"), pooled(DATA.x.id), DATA.x.shape, "the input", { room: 92, chosen, grey: true });
   paint($("result"), pooled(trace().R.id), trace().R.shape, "the result", { room: 92, chosen });
@@ -60,7 +60,15 @@ const PARTS = [["inputs", "to the inputs"], ["bias", "to the bias"], ["stabilize
 function drawLedger() {
   const f = frame();
   $("ledger").innerHTML = `<h2>${escaped(f.layer)} <small>${escaped(f.kind)}${f.rule ? " · " + escaped(f.rule) : ""}</small></h2>` +
-    (f.books ? ledgerHtml(f.books) : sumsHtml(f));
+    (f.books ? ledgerHtml(f.books) : sumsHtml(f)) + f.branches.map((branch, b) => branchHtml(f, branch, b)).join("");
+}
+
+/** What a branch that meets here was given; under LRP also how far it exceeds the sum of all. */
+function branchHtml(f, { layer, signal, largest }, b) {
+  const share = f.books && f.books.above ? `, ${number((100 * signal) / f.books.above)} %` : "";
+  const most = largest === null ? "" : `; |${symbolHtml("a", "j")} / ${symbolHtml("z", "k")}| up to ${number(largest)}`;
+  return `<p class="sum"><span><small>from ${escaped(layer)} (j = ${f.first[b]} to ${f.first[b + 1] - 1})</small> ` +
+    `Σ ${symbolHtml(...f.below.split("_"))} = ${number(signal)}${share}${most}</span></p>`;
 }
 
 function ledgerHtml(books) {
@@ -94,6 +102,10 @@ function drawCompare() {
     $("compare").innerHTML = `<p>Only ${escaped(trace().method)} has this step.</p>`;
     return;
   }
+  if (!frame().J) {
+    $("compare").innerHTML = "<p>This layer reads nothing: no signal goes on below it.</p>";
+    return;
+  }
   const values = found.map((f) => f.array(f.below)), shape = shapeOf(frame(), "j", values[0].length);
   const room = Math.min(250, (document.body.clientWidth - 100) / 3);
   const limit = Math.max(...values.map((array) => array.reduce((most, value) => Math.max(most, Math.abs(value)), 0)));
@@ -116,12 +128,19 @@ function drawControls() {
   for (const index of ["j", "k"]) {
     $(index).max = f.count(index) - 1;
     $(index).value = state[index];
-    const shape = index === "j" ? f.geometry.below : f.geometry.above;
-    $("where-" + index).textContent = shape.length === 3 ? placeWords(shape, state[index]) : `of ${f.count(index)}`;
+    const { name, n, shape } = index === "j" ? whereBelow(f, state.j) : { name: "", n: state.k, shape: f.geometry.above };
+    $("where-" + index).textContent = name + (shape.length === 3 ? placeWords(shape, n) : `of ${f.count(index)}`);
   }
   $("count").textContent = `step ${state.s + 1} of ${f.steps.length}`;
   $("back").disabled = state.l === 0 && state.s === 0;
   $("on").disabled = state.l === trace().frames.length - 1 && state.s === f.steps.length - 1;
+}
+
+/** The branch that j lies in, its place there, and the shape of the branch. */
+function whereBelow(f, j) {
+  if (!f.geometry.branches.length) return { name: "", n: j, shape: f.geometry.below };
+  const b = f.branch(j);
+  return { name: `${f.reads[b]}, `, n: j - f.first[b], shape: f.geometry.branches[b] };
 }
 
 function placeWords([, h, w], n) {

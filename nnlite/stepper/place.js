@@ -17,8 +17,13 @@ function go(place) {
   state.s = clamp(state.s, frame().steps.length);
   state.j = clamp(state.j, frame().J);
   state.k = clamp(state.k, frame().K);
-  if (frame().geometry.kind === "same") state[place.k !== undefined && place.j === undefined ? "j" : "k"] =
-    place.k !== undefined && place.j === undefined ? state.k : state.j;
+  const f = frame(), byK = place.k !== undefined && place.j === undefined; // else j leads
+  if (f.geometry.kind === "same") state[byK ? "j" : "k"] = byK ? state.k : state.j;
+  if (f.geometry.kind === "join" && f.J) { // j and k stay together, in the branch that was chosen
+    const fed = f.fed(state.j), feeding = f.window(state.k).filter((_, i) => i % 2 === 0);
+    if (byK) state.j = feeding.find((j) => f.branch(j) === f.branch(state.j)) ?? feeding[0];
+    else if (!fed.some((k, i) => i % 2 === 0 && k === state.k)) state.k = fed[0];
+  }
   const { l, s, j, k, m } = state;
   const address = `#l=${l}&s=${s}&j=${j}&k=${k}` + (TRACES.length > 1 ? `&m=${m}` : "");
   if (location.hash !== address) history.replaceState(null, "", address);
@@ -35,15 +40,24 @@ function addressed() {
   return place.l === undefined || "j" in place || "k" in place ? place : { ...place, ...onPath(place.l, place.m || 0) };
 }
 
-/** j and k of a layer on the path of the strongest signal, from the top. */
+/** j and k of a layer on the path of the strongest signal, from the top: see choices in terminal.py. */
 function onPath(l, m) {
+  const path = new Map();
   let k = 0, j = 0;
-  TRACES[clamp(m, TRACES.length)].frames.slice(0, l + 1).forEach((at, i) => {
-    const above = at.array(at.above);
-    k = i ? j : above.reduce((most, value, n) => (Math.abs(value) > Math.abs(above[most]) ? n : most), 0);
+  TRACES[clamp(m, TRACES.length)].frames.slice(0, l + 1).forEach((at) => {
+    const above = at.array(at.above), most = (best, value, n) => (Math.abs(value) > Math.abs(above[best]) ? n : best);
+    k = path.has(at.layer) ? path.get(at.layer).n : above.reduce(most, 0);
     j = strongest(at.strengths(), at.window(k));
+    for (const below of at.pathBelow(k))
+      if (!path.has(below.name) || below.strength > path.get(below.name).strength) path.set(below.name, below);
   });
   return { j, k };
+}
+
+/** The element of its branch that j is, by the name of the layer that the branch comes from. */
+function elementBelow(f, j) {
+  const joins = f.geometry.branches.length, b = joins ? f.branch(j) : 0;
+  return { name: f.reads[b], n: joins ? j - f.first[b] : j };
 }
 
 /** The other end of the strongest link. */
@@ -53,16 +67,16 @@ function strongest(values, links) {
   return best;
 }
 
-/** To another layer: on the way down j becomes the next k, on the way up k becomes the next j. */
+/** To another layer: on the way down j becomes the next k, on the way up k becomes the next j, where they are one. */
 function toLayer(l, s = 0) {
   const from = state.l;
   if (l < 0 || l >= trace().frames.length) return;
-  const next = trace().frames[l];
-  if (l === from + 1) {
-    const k = clamp(state.j, next.K);
+  const next = trace().frames[l], below = elementBelow(frame(), state.j), branch = next.reads.indexOf(frame().layer);
+  if (l === from + 1 && below.name === next.layer) {
+    const k = clamp(below.n, next.K);
     go({ l, s, k, j: strongest(next.strengths(), next.window(k)) });
-  } else if (l === from - 1) {
-    const j = clamp(state.k, next.J);
+  } else if (l === from - 1 && branch >= 0) {
+    const j = clamp(state.k + (next.first[branch] || 0), next.J);
     go({ l, s, j, k: strongest(next.array(next.above), next.fed(j)) });
   } else {
     go({ l, s, ...onPath(l, state.m) });

@@ -1,6 +1,5 @@
 """Recording a walk: the method runs as it always does, and every layer's numbers are kept with their formulas."""
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,17 +7,19 @@ import numpy as np
 from ..decision_based.inputs import check_network
 from ..decision_based.lrp import Rule, Step
 from ..decision_based.lrp.form import Prepared
-from ..decision_based.lrp.passing import PASSING, name_of, step_of
+from ..decision_based.lrp.ledger import carried
+from ..decision_based.lrp.passing import PASSING, Share, name_of, step_of
 from ..decision_based.registry import METHODS
 from ..decision_based.target import explained
-from ..layers import Dropout, Flatten, Identity, Mask, ReLU, Reshape
+from ..layers import Dropout, Flatten, Identity, Layer, Mask, ReLU, Reshape
 from ..layers.arguments import Shape
 from ..network import Network
-from ..walk import gradient_rule
-from .expressions import array_name, symbols
+from ..walk import LocalRule, gradient_rule
+from .deeplift_steps import bound
+from .expressions import add, array_name, sym, symbols
 from .geometry import Geometry, geometry
 from .sources import source
-from .trace import Books, Formula, Frame, Recorded, Trace
+from .trace import Books, Formula, Frame, Given, Recorded, Trace, behind_each_other
 from .walks import Finish, Walk, begin
 
 
@@ -55,47 +56,104 @@ def record(method: Any, network: Network, x: np.ndarray, target: Any = None) -> 
     if isinstance(x, np.ndarray) and x.ndim and len(x) != 1:
         raise ValueError(f"The stepper takes one input, (1, ...), got a batch of {len(x)}; choose one: x[:1].")
     walk = begin(method, network.astype(np.float64), x, target)
-    signals = walk.network.walk_back(walk.a, walk.R, walk.rules)
-    frames = [_frame(name, walk, signals, l) for l, name in reversed(list(enumerate(walk.network.names)))]
+    given: list[Any] = [None] * len(walk.rules)
+    signals = walk.network.walk_back(walk.a, walk.R, [_kept(rule, l, given) for l, rule in enumerate(walk.rules)])
+    frames = [_frame(l, walk, given, signals) for l in reversed(range(len(walk.network)))]
     R = signals[0]
-    if walk.finish is not None:
-        finish = walk.finish(R)
-        frames.append(_last(finish, R, walk, method))
-        R = finish.R
+    if walk.finish is not None or len(_readers(walk, 0)) > 1:
+        finish = None if walk.finish is None else walk.finish(R)
+        frames.append(_last(finish, R, walk, given, method))
+        R = R if finish is None else finish.R
     name, formula = _named(method)
     explaining, score, predicted = _explained(walk, network, x)
     return Trace(name, formula, x, R, explaining, score, predicted, tuple(frames))
 
 
-def _recorded(walk: Walk, signals: list[np.ndarray], l: int) -> Recorded:
-    """What one rule was given and what it gave; LRP's rules give their whole step."""
-    layer, rule = walk.network.layers[l], walk.rules[l]
-    a_j, a_k, R_j, R_k = walk.a[l], walk.a[l + 1], signals[l], signals[l + 1]
-    step = step_of(rule, layer, a_j, a_k, R_k) if isinstance(rule, (Rule, Prepared)) or rule in PASSING else None
-    shapes = geometry(layer, a_j.shape[1:], a_k.shape[1:])
-    return Recorded(layer, rule, a_j[0], a_k[0], R_k[0], R_j[0], step, shapes)
+def _kept(rule: LocalRule, l: int, given: list[Any]) -> LocalRule:
+    """The rule, which keeps what it gives in given[l]."""
+
+    def kept(layer: Layer, a_j: Any, a_k: np.ndarray, R_k: Any) -> Any:
+        given[l] = rule(layer, a_j, a_k, R_k)
+        return given[l]
+
+    return kept
 
 
-def _frame(name: str, walk: Walk, signals: list[np.ndarray], l: int) -> Frame:
+def _frame(l: int, walk: Walk, given: list[Any], signals: list[Any]) -> Frame:
+    name = walk.network.names[l]
     try:
-        of = _recorded(walk, signals, l)
+        of = _recorded(l, walk, given[l], signals[l + 1])
         arrays, steps = walk.steps(of)
     except ValueError as error:
         raise ValueError(f"layer {name}: {error}") from None
+    summed, first = _sum(l + 1, "k", walk, given)
     above, below = f"{walk.letter}_k", f"{walk.letter}_j"
     books = None if of.step is None else _books(of.step)
-    used = _used(arrays, steps, {above} if books else {above, "a_j"})
-    kind, layout = repr(of.layer), _layout(walk, name)
-    return Frame(name, kind, _rule(of), of.geometry, used, tuple(steps), above, below, layout, books)
+    used = _used(arrays | summed, [*first, *steps], {above, below} if books else {above, below, "a_j"})
+    reads = tuple(("input", *walk.network.names)[i] for i in walk.network.wires[l])
+    frame = (name, repr(of.layer), _rule(of), of.geometry, used, (*first, *steps), above, below, _layout(l, walk, of))
+    return Frame(*frame, reads, books, _given(l, walk, of))
 
 
-def _last(finish: Finish, signal: np.ndarray, walk: Walk, method: str) -> Frame:
-    """The step at the input of the methods that have one."""
-    shape = signal.shape[1:]
-    name = f"{walk.letter}_j"
-    arrays = {name: signal[0], "R_j": finish.R[0], **{key: value[0] for key, value in finish.arrays.items()}}
-    step = Formula("R", "j", finish.tree, finish.vector, finish.words, (source(METHODS[method].compute),))
-    return Frame("input", "the input", "", Geometry("same", shape, shape), arrays, (step,), name, "R_j", shape)
+def _given(l: int, walk: Walk, of: Recorded) -> tuple[Given, ...]:
+    """What each branch that meets in layer l was given."""
+    if not of.geometry.branches:
+        return ()
+    if of.step is None:
+        names, parts = ("input", *walk.network.names), of.geometry.split(of.R_j)
+        return tuple(Given(names[i], float(R.sum()), None) for i, R in zip(walk.network.wires[l], parts, strict=True))
+    branches = carried(walk.network, l, walk.network.read(l, walk.a), walk.a[l + 1], of.step)
+    return tuple(
+        Given(each.layer, float(each.R[0]), None if each.largest is None else float(each.largest[0]))
+        for each in branches
+    )
+
+
+def _recorded(l: int, walk: Walk, R_j: Any, R_k: np.ndarray) -> Recorded:
+    """What one rule was given and what it gave; LRP's rules give their whole step."""
+    layer, rule, a_j, a_k = walk.network.layers[l], walk.rules[l], walk.network.read(l, walk.a), walk.a[l + 1]
+    booked = isinstance(rule, (Rule, Prepared, Share)) or rule in PASSING
+    step = step_of(rule, layer, a_j, a_k, R_k) if booked else None
+    read = () if layer.reads == 0 else a_j
+    below = tuple(a.shape[1:] for a in read) if isinstance(read, tuple) else read.shape[1:]
+    shapes = geometry(layer, below, a_k.shape[1:])
+    return Recorded(layer, rule, behind_each_other(read), a_k[0], R_k[0], behind_each_other(R_j), step, shapes)
+
+
+def _readers(walk: Walk, i: int) -> list[tuple[int, int]]:
+    """Who reads activation i: the layer and which of its wires, from the top down, as the walk adds their signals."""
+    wires = walk.network.wires
+    return [(l, b) for l in reversed(range(len(wires))) for b, each in enumerate(wires[l]) if each == i]
+
+
+def _sum(i: int, index: str, walk: Walk, given: list[Any]) -> tuple[dict[str, np.ndarray], list[Formula]]:
+    """Where several layers read activation i, their signals add: the step, and what each of them gave."""
+    by = _readers(walk, i)
+    if len(by) < 2:
+        return {}, []
+    letter, names = walk.letter, [f"{walk.letter}({n})" for n in range(1, len(by) + 1)]
+    parts = [given[l] if walk.network[l].reads == 1 else given[l][b] for l, b in by]
+    words = "several layers read this: their signals add, " + ", ".join(
+        f"{name} from {walk.network.names[l]}" for name, (l, _) in zip(names, by, strict=True)
+    )
+    step = Formula(
+        letter, index, add(*(sym(name, index) for name in names)), f"{letter} ← {' + '.join(names)}", words,
+        (source(Network.walk_back, "signals[i] + r"),),
+    )  # fmt: skip
+    return {f"{name}_{index}": part[0] for name, part in zip(names, parts, strict=True)}, [step]
+
+
+def _last(finish: Finish | None, signal: np.ndarray, walk: Walk, given: list[Any], method: Any) -> Frame:
+    """What happens at the input: signals that add, and the step of the methods that have one."""
+    shape, name = signal.shape[1:], f"{walk.letter}_j"
+    summed, steps = _sum(0, "j", walk, given)
+    arrays = {name: signal[0], **summed}
+    if finish is not None:
+        arrays |= {"R_j": finish.R[0], **{key: value[0] for key, value in finish.arrays.items()}}
+        code = source(METHODS[method].compute)
+        steps.append(Formula("R", "j", finish.tree, finish.vector, finish.words, (code,)))
+    same = Geometry("same", shape, shape)
+    return Frame("input", "the input", "", same, arrays, tuple(steps), name, steps[-1].name, shape, ("input",))
 
 
 def _used(arrays: dict[str, np.ndarray], steps: list[Formula], also: set[str]) -> dict[str, np.ndarray]:
@@ -106,7 +164,7 @@ def _used(arrays: dict[str, np.ndarray], steps: list[Formula], also: set[str]) -
 
 
 def _books(step: Step) -> Books:
-    sums = (step.above.sum(), step.below.sum(), step.bias[0], step.stabilizer[0], step.dropped[0])
+    sums = (step.above.sum(), step.given[0], step.bias[0], step.stabilizer[0], step.dropped[0])
     return Books(*(float(value) for value in sums))
 
 
@@ -114,18 +172,22 @@ def _rule(of: Recorded) -> str:
     """The rule of a layer in one line."""
     if of.step is not None:
         return name_of(of.rule)
-    rule = of.rule.func if isinstance(of.rule, partial) else of.rule
+    rule, _ = bound(of.rule)
     return "exact backward pass" if rule is gradient_rule else rule.__name__.strip("_").replace("_", " ")
 
 
-def _layout(walk: Walk, name: str) -> Shape:
-    """The shape of the inputs of a layer before they were flattened."""
-    position = walk.network.index(name)
+def _layout(l: int, walk: Walk, of: Recorded) -> Shape:
+    """The shape of the inputs of a layer before they were flattened; of branches with maps of one size, all maps."""
+    if walk.network[l].reads != 1:
+        maps, sizes = sum(shape[0] for shape in of.geometry.branches), {shape[1:] for shape in of.geometry.branches}
+        return (maps, *next(iter(sizes))) if len(sizes) == 1 else of.a_j.shape
+    position = walk.network.wires[l][0]
     while position and isinstance(walk.network[position - 1], (Flatten, Reshape, Identity, Dropout, Mask, ReLU)):
-        position -= 1
-        if isinstance(walk.network[position], (Flatten, Reshape)) and walk.a[position].ndim == 4:
+        layer = walk.network[position - 1]
+        (position,) = walk.network.wires[position - 1]
+        if isinstance(layer, (Flatten, Reshape)) and walk.a[position].ndim == 4:
             return walk.a[position].shape[1:]
-    return walk.a[walk.network.index(name)].shape[1:]
+    return of.a_j.shape
 
 
 def _named(method: Any) -> tuple[str, str]:

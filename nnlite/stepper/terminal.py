@@ -2,7 +2,10 @@
 
 import textwrap
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
+
+import numpy as np
 
 from ..layers.arguments import count, is_integer
 from ..printed import plain
@@ -25,7 +28,8 @@ def choices(trace: Trace, j: int | None = None, k: int | None = None, only: str 
     """Where each layer is shown: along the path of the strongest signal, unless j or k is given.
 
     The path begins at the strongest output at the top; in each layer j is the strongest of the inputs that feed k
-    (`Frame.strongest_input`), and this j is the next layer's k.
+    (`Frame.strongest_input`), and this j is the next layer's k. Where branches meet, each goes on from its own j; where
+    several layers read one activation, the path comes from the one whose signal there is the strongest.
 
     Parameters
     ----------
@@ -42,14 +46,20 @@ def choices(trace: Trace, j: int | None = None, k: int | None = None, only: str 
     if only is not None:
         trace.frame(only)
     chosen: dict[str, Choice] = {}
-    path = int(abs(trace.frames[0].arrays[trace.frames[0].above]).argmax()) if trace.frames else 0
+    path: dict[str, tuple[int, float]] = {}  # of each layer the element that the path comes to, and how strong it is
     for frame in trace.frames:
         given = only is None or frame.layer == only
-        at_k = path if k is None or not given else _checked(frame, "k", k)
-        path = frame.strongest_input(path)
+        strongest_output = int(np.abs(frame.arrays[frame.above]).argmax())
+        place, _ = path.get(frame.layer, (strongest_output, 0))
+        at_k = place if k is None or not given else _checked(frame, "k", k)
+        for name, n, strength in frame.path_below(place):
+            if name not in path or strength > path[name][1]:
+                path[name] = n, strength
         at_j = _checked(frame, "j", j) if j is not None and given else frame.strongest_input(at_k)
         if frame.geometry.kind == "same":  # there j feeds k = j alone
             at_j = at_k = at_j if j is not None and given else at_k
+        elif frame.geometry.branches and j is not None and k is None and given:
+            at_k = frame.place("j", at_j)["k"]
         chosen[frame.layer] = Choice(at_j, at_k)
     return chosen if only is None else {only: chosen[only]}
 
@@ -160,6 +170,11 @@ def _legend(frame: Frame, at: Choice) -> Iterator[str]:
     """Where in the image j and k lie."""
     if frame.geometry.kind == "same":
         yield f"k = j: each input feeds one output; j = {_where(frame, 'j', at.j)}"
+    elif frame.geometry.branches:
+        for given, (first, end) in zip(frame.branches, pairwise(frame.geometry.first), strict=True):
+            most = "" if given.largest is None else f", |a_j / z_k| up to {number(given.largest)}"
+            yield f"from {given.layer}: j = {first} to {end - 1}, Σ {frame.below} = {number(given.signal)}{most}"
+        yield f"j = {_where(frame, 'j', at.j)}; k = {_where(frame, 'k', at.k)}"
     elif frame.geometry.kind == "windows":
         window, fed = len(frame.geometry.window(at.k)), len(frame.geometry.fed(at.j))
         yield f"k = {_where(frame, 'k', at.k)}, which {_counted(window, 'input')} feed{'s' if window == 1 else ''}"
@@ -171,13 +186,16 @@ def _counted(n: int, what: str) -> str:
 
 
 def _where(frame: Frame, index: str, n: int) -> str:
-    """An element by its number, and by channel, row and column."""
-    shape = frame.geometry.below if index == "j" else frame.geometry.above
-    if len(shape) != 3:
-        return str(n)
-    channel, place = divmod(n, shape[1] * shape[2])
-    row, column = divmod(place, shape[2])
-    return f"{n} (channel {channel}, row {row}, column {column})"
+    """An element by its number, by the branch that it lies in, and by channel, row and column."""
+    at, words = frame.geometry, []
+    shape, place = at.below if index == "j" else at.above, n
+    if index == "j" and at.branches:
+        b = at.branch(n)
+        words, shape, place = [frame.reads[b]], at.branches[b], n - at.first[b]
+    if len(shape) == 3:
+        channel, row, column = np.unravel_index(place, shape)
+        words.append(f"channel {channel}, row {row}, column {column}")
+    return f"{n} ({', '.join(words)})" if words else str(n)
 
 
 def _step(frame: Frame, step: Formula, n: int, at: Choice, top: int, width: int) -> Iterator[str]:

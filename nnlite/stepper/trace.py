@@ -1,11 +1,12 @@
 """A trace: every number of one walk, layer by layer, and the formula of each."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..layers.arguments import Shape
+from ..layers.arguments import Shape, is_one_of
 from .expressions import Place, Tree, array_name, evaluate, sym
 from .geometry import Geometry
 from .sources import Source
@@ -52,6 +53,17 @@ class Books(NamedTuple):
     dropped: float
 
 
+class Given(NamedTuple):
+    """What a branch that meets in a join was given: from which layer it comes, and Σ of its signal.
+
+    `largest` is max |x_b / z| at an Add under LRP, as in the ledger: far above 1 the branches cancel there.
+    """
+
+    layer: str
+    signal: float
+    largest: float | None
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """One layer of the walk.
@@ -72,8 +84,12 @@ class Frame:
         The names of the signal above and below.
     layout
         The shape in which the inputs are drawn: that of the image, where a Flatten lies directly below.
+    reads
+        The names of what it reads: one, at a join one for each branch; "input" is x.
     books
         Where the relevance went; None for a method that divides nothing.
+    branches
+        What each branch was given, at a join.
     """
 
     layer: str
@@ -85,25 +101,39 @@ class Frame:
     above: str
     below: str
     layout: Shape
+    reads: tuple[str, ...]
     books: Books | None = None
+    branches: tuple[Given, ...] = ()
 
     def place(self, index: str, n: int) -> Place:
-        """The place of element n of a step: on layers where j feeds k = j alone, both are n."""
-        if self.geometry.kind == "same":
-            return {"j": n, "k": n, "jk": n}
-        return {index: n}
+        """The place of element n of a step: see `Geometry.place`."""
+        return self.geometry.place(index, n)
 
     def value(self, step: Formula, n: int = 0) -> float:
         """What the formula of a step gives for its element n."""
         return evaluate(step.tree, self, self.place(step.index, n))[0]
 
-    def strongest_input(self, k: int) -> int:
-        """Of the inputs that feed k, the one that matters most: by |R_j| where the score is divided, else |a_j R_j|."""
+    @property
+    def strengths(self) -> np.ndarray:
+        """How much each input matters: |R_j| where the score is divided, else |a_j R_j|."""
         signal = self.arrays[self.below]
         if self.books is None and "a_j" in self.arrays:
             signal = signal * self.arrays["a_j"]
-        strength = np.abs(signal).ravel()
+        return np.abs(signal).ravel()
+
+    def strongest_input(self, k: int) -> int:
+        """Of the inputs that feed k, the one that matters most."""
+        strength = self.strengths
         return max((j for j, _ in self.geometry.window(k)), key=lambda j: strength[j], default=0)
+
+    def path_below(self, k: int) -> Iterator[tuple[str, int, float]]:
+        """Where a path through output k goes on: what is read, its strongest element there, and how strong that is."""
+        at, strength = self.geometry, self.strengths
+        for b, name in enumerate(self.reads):
+            feeding = [j for j, _ in at.window(k) if not at.branches or at.branch(j) == b]
+            if feeding:
+                j = max(feeding, key=lambda j: strength[j])
+                yield name, j - (at.first[b] if at.branches else 0), float(strength[j])
 
     def error(self) -> float:
         """The largest difference of a recorded number to its formula, as a part of Σ |terms|."""
@@ -152,7 +182,7 @@ class Trace:
 
     def frame(self, layer: str) -> Frame:
         """The frame of the layer with this name."""
-        if layer not in self.layers:
+        if not is_one_of(layer, self.layers):
             raise ValueError(f"There is no layer {layer!r} on this walk; the layers are {', '.join(self.layers)}.")
         return self.frames[self.layers.index(layer)]
 
@@ -162,7 +192,10 @@ class Trace:
 
 
 class Recorded(NamedTuple):
-    """One layer as the walk passed it: what the functions that write the steps are given."""
+    """One layer as the walk passed it: what the functions that write the steps are given.
+
+    At a join a_j and R_j are the branches' behind each other: see `behind_each_other`.
+    """
 
     layer: Any
     rule: Any
@@ -172,6 +205,17 @@ class Recorded(NamedTuple):
     R_j: np.ndarray
     step: Any
     geometry: Geometry
+
+
+def behind_each_other(values: Any) -> np.ndarray:
+    """What a batch of one holds; of a tuple, an array for each branch, all elements in a row.
+
+    >>> behind_each_other((np.array([[1.0, 2.0]]), np.array([[[3.0]]])))
+    array([1., 2., 3.])
+    """
+    if not isinstance(values, tuple):
+        return values[0]
+    return np.concatenate([np.zeros(0), *(each[0].ravel() for each in values)])
 
 
 class Written(NamedTuple):

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..decision_based.deconvnet import deconvnet_rule
 from ..decision_based.deeplift import deeplift_rules
+from ..decision_based.excitation_backpropagation import excitation_walk
 from ..decision_based.guided_backpropagation import guided_rule
 from ..decision_based.lrp import LRP, Composite, Rule
 from ..decision_based.registry import METHODS
@@ -79,12 +80,19 @@ def _deeplift(network: Network, x: np.ndarray, target: Any) -> Walk:
     return Walk(f.network, f.a, f.ones, rules, f.target, "m", deeplift_steps.steps, finish)
 
 
+def _excitation(network: Network, x: np.ndarray, target: Any) -> Walk:
+    f = explained(network, x, target)
+    walked, a, P, rules = excitation_walk(f)
+    return Walk(walked, a, P, rules, f.target, "R", lrp_steps.steps)
+
+
 BEGIN: dict[str, Callable[[Network, np.ndarray, Any], Walk]] = {
     "gradient": _gradient,
     "gradient-times-input": _gradient_times_input,
     "guided-backpropagation": partial(_backward, relu=guided_rule),
     "deconvnet": partial(_backward, relu=deconvnet_rule),
     "deeplift": _deeplift,
+    "excitation": _excitation,
     **{name: partial(_lrp, rules=method.rules) for name, method in METHODS.items() if method.rules is not None},
 }
 """The registered methods that are one walk; the others ask for many gradients, many scores, or carry two signals."""

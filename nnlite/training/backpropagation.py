@@ -7,6 +7,7 @@ import numpy as np
 from .. import kernels, wiring
 from ..batch import check_network
 from ..layers import Layer, MaxPool2d, ReLU
+from ..layers.arguments import kind_of
 from ..network import Network
 from ..walk import LocalRule, gradient_rule
 
@@ -32,10 +33,9 @@ def parameter_gradients(network: Network, a: Sequence[np.ndarray], dz: np.ndarra
            [0.]])}
     """
     check_network(network, "parameter_gradients")
-    if len(a) != len(network) + 1:
-        raise ValueError(
-            f"{len(network)} layers have {len(network) + 1} activations, got {len(a)}; give network.forward(x)."
-        )
+    got = len(a) if isinstance(a, (list, tuple)) else kind_of(a)
+    if got != len(network) + 1:
+        raise ValueError(f"{len(network)} layers have {len(network) + 1} activations, got {got}; give forward(x).")
     lowest = next((i for i, layer in enumerate(network) if layer.parameters), None)
     if lowest is None:
         return {}

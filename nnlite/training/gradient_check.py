@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..layers import Layer
-from ..layers.arguments import generator
+from ..layers.arguments import count, generator, number
 from ..network import Network
 from ..walk import gradient_rule
 from .backpropagation import parameter_gradients
@@ -58,10 +58,8 @@ def gradient_check(
     layer = layer_or_network
     network = layer if isinstance(layer, Network) else Network([layer])
     _check_float64(network, a)
-    if not (0 < step < np.inf and elements >= 1):
-        raise ValueError(
-            f"gradient_check takes a finite step above 0 and elements from 1, got step={step!r}, elements={elements!r}."
-        )
+    step, elements = number("gradient_check", "step", step, above=0), count("gradient_check", "elements", elements)
+    tolerance = number("gradient_check", "tolerance", tolerance, least=0)
     rng = generator("gradient_check", "rng", 0 if rng is None else rng)
     activations = network.forward(a)
     v = rng.standard_normal(activations[-1].shape)

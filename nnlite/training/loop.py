@@ -8,11 +8,11 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from ..disk import as_path
 from ..kernels.blas import one_blas_thread
 from . import checkpoint as checkpoints
 from .checkpoint import State
@@ -126,7 +126,7 @@ def run(
     FloatingPointError
         The task's steps met a number that is not finite.
     """
-    place = None if checkpoint is None else Path(checkpoint)
+    place = None if checkpoint is None else as_path(checkpoint)
     if place is not None:
         checkpoints.check(place)
     elif resume:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..layers import LogSoftmax
-from ..layers.arguments import is_floats, kind_of, unmasked
+from ..layers.arguments import as_array, is_floats, kind_of
 
 
 def log_softmax(scores: np.ndarray) -> np.ndarray:
@@ -61,7 +61,7 @@ def cross_entropy(scores: np.ndarray, labels: np.ndarray) -> tuple[float, np.nda
 
 def check_labels(labels: Any, samples: int, classes: int, what: str = "labels") -> np.ndarray:
     """The labels as an array, if they are `samples` integers from 0 to `classes` − 1; else a ValueError."""
-    labels = np.asarray(unmasked(what, labels))
+    labels = as_array(what, labels)
     if labels.shape != (samples,) or labels.dtype.kind not in "iu":
         advice = " One-hot rows become labels with .argmax(axis=1)." if labels.shape == (samples, classes) else ""
         raise ValueError(

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .. import kernels
+from ..layers.arguments import flag, is_number
 
 Memory = Mapping[str, np.ndarray]
 """What an optimizer remembers of one parameter, by name; empty before the first step."""
@@ -60,7 +61,7 @@ class SGD:
     def __post_init__(self) -> None:
         _check_range("SGD: momentum", self.momentum, 1)
         _check_range("SGD: weight_decay", self.weight_decay)
-        if self.nesterov and not self.momentum:
+        if flag("SGD", "nesterov", self.nesterov) and not self.momentum:
             raise ValueError("SGD: nesterov=True needs a momentum above 0, such as 0.9.")
 
     def update(self, w: np.ndarray, g: np.ndarray, memory: Memory, rate: float, t: int) -> Updated:
@@ -143,6 +144,6 @@ def check_optimizer(value: Any) -> None:
 
 def _check_range(what: str, value: float, below: float = np.inf) -> None:
     """ValueError unless 0 <= value < below."""
-    if not 0 <= value < below:
+    if not is_number(value) or not 0 <= value < below:
         expected = "a finite number from 0" if below == np.inf else f"a number from 0 up to, but not, {below}"
         raise ValueError(f"{what} takes {expected}, got {value!r}.")

@@ -5,7 +5,9 @@ A schedule is called with the step, 0, 1, ..., and the number of steps in all; a
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import cos, inf, pi
+from math import cos, pi
+
+from ..layers.arguments import is_number
 
 Schedule = Callable[[int, int], float]
 """schedule(step, total) -> rate, for step = 0 ... total − 1. A checkpoint tells one from another by its repr."""
@@ -51,7 +53,7 @@ class Cosine:
 
     def __post_init__(self) -> None:
         _check_positive("Cosine: rate", self.rate)
-        if not 0 <= self.final < inf:
+        if not is_number(self.final) or self.final < 0:
             raise ValueError(f"Cosine: final takes a finite number from 0, got {self.final!r}.")
 
     def __call__(self, step: int, total: int) -> float:
@@ -96,7 +98,7 @@ class OneCycle:
     def __post_init__(self) -> None:
         for name in ("rate", "start", "final"):
             _check_positive(f"OneCycle: {name}", getattr(self, name))
-        if not 0 <= self.warmup <= 1:
+        if not is_number(self.warmup) or not 0 <= self.warmup <= 1:
             raise ValueError(f"OneCycle: warmup takes a part of the steps, 0 to 1, got {self.warmup!r}.")
 
     def __call__(self, step: int, total: int) -> float:
@@ -116,7 +118,7 @@ def _between(first: float, last: float, part: float) -> float:
 
 
 def _check_positive(what: str, value: float) -> None:
-    if not 0 < value < inf:
+    if not is_number(value) or value <= 0:
         raise ValueError(f"{what} takes a finite number above 0, got {value!r}.")
 
 

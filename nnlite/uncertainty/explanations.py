@@ -15,7 +15,7 @@ import numpy as np
 
 from ..decision_based.inputs import check_input
 from ..decision_based.registry import METHODS, Explainer, one_a_sample
-from ..layers.arguments import is_floats, kind_of, number
+from ..layers.arguments import is_floats, is_one_of, kind_of, number
 from ..memory import claim
 from ..network import Network
 from .draws import Networks, family
@@ -157,7 +157,7 @@ def explanations(
 def _compute(method: Any, members: tuple[Network, ...]) -> Explainer:
     if callable(method):
         return method
-    if method not in METHODS:
+    if not is_one_of(method, METHODS):
         raise ValueError(f"There is no method {method!r}; the methods are {', '.join(METHODS)}, or a function.")
     misfit = next((network for network in members if not METHODS[method].fits(network)), None)
     if misfit is not None:

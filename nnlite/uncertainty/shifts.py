@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.arguments import count, generator, is_floats, kind_of, number, sizes, unmasked
+from ..layers.arguments import as_array, count, generator, is_floats, kind_of, number, sizes
 
 
 def rotated(x: np.ndarray, degrees: float) -> np.ndarray:
@@ -87,8 +87,8 @@ def auroc(usual: np.ndarray, strange: np.ndarray) -> float:
 
 
 def _measure(name: str, values: Any) -> np.ndarray:
-    values = np.asarray(unmasked(name, values), np.float64)
-    if values.ndim != 1 or not len(values) or np.isnan(values).any():
+    values = as_array(name, values)
+    if values.dtype.kind not in "iufb" or values.ndim != 1 or not len(values) or np.isnan(values).any():
         raise ValueError(f"{name} takes numbers (N,) without NaN, one or more, got the shape {values.shape}.")
     return values
 

@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,9 @@ TOLERANCES = {"torch": 1e-10, "zennit": 1e-10, "captum": 1e-6}
 
 TOLERANCE_FLOAT32 = 5e-3
 """The largest L2 difference in float32 that still agrees."""
+
+ROUNDING = 16
+"""What is within so many eps of the numbers that were subtracted is their rounding."""
 
 Compute = Callable[[], np.ndarray]
 
@@ -55,6 +59,8 @@ class Comparison:
         Why they differ, or why they cannot be compared (NOT_COMPARABLE: nothing is computed).
     tolerance
         Instead of the library's, with the reason in `convention`.
+    subtracted
+        How large the numbers are whose difference the maps are: what is below their rounding is no difference.
     """
 
     method: str
@@ -66,6 +72,7 @@ class Comparison:
     because: str = ""
     under: "Comparison | None" = None
     tolerance: float | None = None
+    subtracted: Compute | None = None
 
     @property
     def key(self) -> str:
@@ -127,7 +134,7 @@ def compare(comparisons: Iterable[Comparison], *, tell: Callable[[Row], None] | 
     TypeError for anything but Comparisons.
     """
     rows: list[Row] = []
-    for comparison in comparisons:
+    for comparison in comparisons if isinstance(comparisons, Iterable) else [comparisons]:
         if not isinstance(comparison, Comparison):
             raise TypeError(f"compare: expected Comparisons, got {comparison!r}; `comparisons(case)` gives them.")
         for row in _rows(comparison):
@@ -175,7 +182,7 @@ def compute(comparison: Comparison) -> Row:
         said = " ".join(str(error).split())
         because = f"{type(error).__name__} in {where.name}: {said}"
         return replace(blank, verdict=FAILED, because=because, expected=False)
-    absolute, relative, l2 = differences(ours, theirs)
+    absolute, relative, l2 = differences(ours, theirs, 0 if c.subtracted is None else c.subtracted())
     single = ours.dtype == np.float32
     tolerance = TOLERANCE_FLOAT32 if single else c.tolerance or TOLERANCES[c.library]
     agrees = (l2 if single else relative) <= tolerance
@@ -188,16 +195,19 @@ def compute(comparison: Comparison) -> Row:
     return replace(found, verdict=verdict, because=because, expected=agrees)
 
 
-def differences(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, float]:
+def differences(ours: np.ndarray, theirs: np.ndarray, subtracted: Any = 0) -> tuple[float, float, float]:
     """The absolute, the relative and the L2 difference; infinite where shapes differ or one of them is not finite.
+
+    Where the maps are differences of numbers as large as `subtracted`, what these round to is 0.
 
     >>> differences(np.array([[1.0, 2.5]]), np.array([[1.0, 2.0]]))[:2]
     (0.5, 0.25)
     """
     if ours.shape != theirs.shape or not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         return np.inf, np.inf, np.inf
-    ours, theirs = (np.reshape(R, (len(R), -1)).astype(np.float64) for R in (ours, theirs))
-    off = np.abs(ours - theirs)
+    off = np.abs(ours.astype(np.float64) - theirs)
+    off = np.where(off <= ROUNDING * np.finfo(ours.dtype).eps * subtracted, 0, off).reshape(len(off), -1)
+    theirs = theirs.reshape(off.shape).astype(np.float64)
     if not off.any():
         return 0.0, 0.0, 0.0
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -14,7 +14,7 @@ import numpy as np
 
 from nnlite.interop.torch import to_torch
 from nnlite.verify.case import Case
-from nnlite.verify.families.lrp_captum import _without_reshaping
+from nnlite.verify.families.lrp_captum import _of_captum
 from nnlite.verify.families.paths import _in_place_of
 from nnlite.verify.libraries import load
 
@@ -155,7 +155,8 @@ def captum_saliency(batch: int) -> Work:
 
 def captum_lrp(case: Case) -> Work:
     attr, rule = load("captum.attr"), load("captum.attr._utils.lrp_rules").EpsilonRule
-    module = _without_reshaping(case)
+    module, _ = _of_captum(case)
+    module.read = lambda a: a  # a row needs no copies
     weighted = [layer for layer in module.children() if hasattr(layer, "weight")]
     method, x, labels = attr.LRP(module), case.tensor().requires_grad_(), case.labels
 

@@ -4,12 +4,10 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import nnlite
 from nnlite import Network
 from nnlite.decision_based import gradient, gradient_times_input, guided_backpropagation, lrp, saliency, sensitivity
 from nnlite.engine import chunks
@@ -199,40 +197,3 @@ print(json.dumps([hashlib.sha256(method(net, x).tobytes()).hexdigest() for metho
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         found.add(tuple(json.loads(done.stdout)))
     assert len(found) == 1
-
-
-OVERLAPPING = """
-import threading
-import numpy as np
-from threadpoolctl import threadpool_info
-from nnlite import models
-from nnlite.decision_based.gradient import saliency
-
-def blas():
-    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
-
-network, x = models.load("lenet").compile(), np.random.default_rng(0).random((320, 1, 28, 28), np.float32)
-saliency(network, x)
-before = blas()
-
-def explain(n):
-    for _ in range(6):
-        saliency(network, x[:n])
-
-threads = [threading.Thread(target=explain, args=(n,)) for n in (320, 200, 120, 64)]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
-print(before, blas())
-assert before == blas() and 2 in before
-"""
-
-
-def test_after_overlapping_calls_blas_has_as_many_threads_as_before() -> None:
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2", "NNLITE_THREADS": "2"}
-    environment["PYTHONPATH"] = str(Path(nnlite.__file__).parents[1])
-    done = subprocess.run(
-        [sys.executable, "-c", OVERLAPPING], env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stdout + done.stderr

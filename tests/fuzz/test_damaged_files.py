@@ -374,6 +374,8 @@ def read_or_refused(read, path):
     """What a reader makes of a file; None where it is refused as documented."""
     try:
         return read(path)
+    except FloatingPointError:  # a run went on from numbers that are not finite: `fit` says so
+        return None
     except (ValueError, FileNotFoundError) as error:
         refusal = error
     assert type(refusal) in (ValueError, TooLarge, FileNotFoundError), f"{type(refusal).__name__}: not for people"

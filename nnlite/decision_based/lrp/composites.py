@@ -3,7 +3,7 @@
 A rule that suits the pixels does not suit the scores. presets.py holds those that have a name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from types import FunctionType
 from typing import Any, Union
@@ -88,41 +88,33 @@ class Composite:
             A layer has no rule: no field fits it, or LRP has none for its kind.
         """
         weighted = _weighted(network)
-        numbers = {i: number for number, i in enumerate(weighted)}
-        first = (
-            _lowest(network, weighted),
-            _lowest(network, [i for i in weighted if isinstance(network[i], CONVOLUTIONS)]),
-        )
-        return [
-            self._of_weighted(network, i, numbers[i], len(weighted), *(i in lowest for lowest in first))
-            if layer.weighted
-            else self.of_others(network, i)
-            for i, layer in enumerate(network)
+        convolutions = [i for i in weighted if isinstance(network.layers[i], CONVOLUTIONS)]
+        first, last, half = _lowest(network, weighted), set(weighted[-1:]), len(weighted) // 2
+        by_kind = self.dense, self.convolution
+        rules: list[Any] = [
+            by_kind[i in convolutions] if layer.weighted else self.of_others(network, i)
+            for i, layer in enumerate(network.layers)
         ]
-
-    def _of_weighted(
-        self, network: Network, i: int, number: int, count: int, first: bool, first_convolution: bool
-    ) -> LocalRule:
-        """The rule of layer i, `number` among the `count` layers with weights; ValueError if it has no rule."""
-        layer, in_lower_half, last = network[i], number - 1 < (count - 2) // 2, number == count - 1
-        fitting = [
-            self.first if first and not (last and self.last is not None) else None,
-            self.first_convolution if first_convolution else None,
-            self.last if last else None,
-            (self.lower if in_lower_half else self.upper) if not (first or last) else None,
-            self.convolution if isinstance(layer, CONVOLUTIONS) else self.dense,
-        ]
-        rule = next((rule for rule in fitting if rule is not None), None)
-        if rule is None:
+        for rule, places in (  # the last that fits decides
+            (self.lower, set(weighted[:half]) - first - last),
+            (self.upper, set(weighted[half:]) - first - last),
+            (self.last, last),
+            (self.first_convolution, _lowest(network, convolutions)),
+            (self.first, first if self.last is None else first - last),
+        ):
+            rules = rules if rule is None else [rule if i in places else other for i, other in enumerate(rules)]
+        missing = [i for i, rule in enumerate(rules) if rule is None]
+        if missing:
+            i = missing[0]
             raise ValueError(
-                f"The composite has no rule for layer {network.names[i]} ({layer!r}); its fields are "
+                f"The composite has no rule for layer {network.names[i]} ({network[i]!r}); its fields are "
                 f"{', '.join(field.name for field in fields(self))}."
             )
-        return rule
+        return rules
 
     def of_others(self, network: Network, i: int) -> LocalRule:
         """The rule of layer i, which has no weights; ValueError if it has no rule."""
-        layer = network[i]
+        layer = network.layers[i]
         if isinstance(layer, BatchNorm):
             return self.batchnorm
         if isinstance(layer, Add):
@@ -190,19 +182,33 @@ def without_weights(layer: Layer) -> LocalRule | None:
 
 
 def rules_for(network: Network, rules: Rules) -> list[LocalRule]:
-    """One rule for each layer of the network, bottom to top, from whatever `relevance` takes as `rules`."""
-    return [_checked(rule) for rule in _chosen(network, rules)]
+    """One rule for each layer of the network, bottom to top, from whatever `relevance` takes as `rules`.
+
+    Raises
+    ------
+    TypeError
+        One of them cannot be called as a rule (`epsilon` makes rules; `epsilon()` is one).
+    """
+    chosen = list(_chosen(network, rules))
+    for rule in chosen:
+        if not callable(rule):
+            raise TypeError(f"A rule is one of nnlite.decision_based.lrp or a function, got {rule!r}.")
+        if isinstance(rule, FunctionType) and (rule.__module__ or "").startswith(__package__) and rule not in PASSING:
+            name = f"lrp.{rule.__name__}"
+            raise TypeError(f"{name} makes a rule and is not one itself; call it: {name}().")
+    return chosen
 
 
 def _weighted(network: Network) -> list[int]:
     return [i for i, layer in enumerate(network) if layer.weighted]
 
 
-def _lowest(network: Network, layers: Sequence[int]) -> set[int]:
+def _lowest(network: Network, layers: Collection[int]) -> set[int]:
     """Those of some layers that have none of them below."""
+    layers = set(layers)
     above, lowest = [False], set()  # for each activation whether one of them is below it
     for l, wires in enumerate(network.wires):
-        reached = any(above[i] for i in wires)
+        reached = any(map(above.__getitem__, wires))
         if l in layers and not reached:
             lowest.add(l)
         above.append(reached or l in layers)
@@ -232,12 +238,3 @@ def _chosen(network: Network, rules: Rules) -> Sequence[Any]:
         raise ValueError(f"The layers {', '.join(missing)} have weights and need a rule; got None.")
     usual = everywhere(epsilon())
     return [usual.of_others(network, i) if rule is None else rule for i, rule in enumerate(rules)]
-
-
-def _checked(rule: Any) -> LocalRule:
-    """The rule; TypeError where it cannot be called as one (`epsilon` makes rules; `epsilon()` is one)."""
-    if not callable(rule):
-        raise TypeError(f"A rule is one of nnlite.decision_based.lrp or a function, got {rule!r}.")
-    if isinstance(rule, FunctionType) and rule.__module__.startswith(__package__) and rule not in PASSING:
-        raise TypeError(f"lrp.{rule.__name__} makes a rule and is not one itself; call it: lrp.{rule.__name__}().")
-    return rule

@@ -19,9 +19,10 @@ Source: slides, "LRP Calculation"; Montavon et al. 2019, sec. 10.2.2 (the four s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial, reduce
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -55,9 +56,10 @@ class Part(NamedTuple):
     lost: np.ndarray
 
     @property
-    def c(self) -> list[np.ndarray]:
-        """The slides' c, one array for each term, for those who look at it: R has it in it."""
-        return [layer.backward(self.a.astype(self.s.dtype, copy=False), self.s) for layer in self.layers]
+    def c(self) -> list[Any]:
+        """The slides' c, one array for each term (at a join a tuple of arrays), for those who look at it."""
+        a = each(partial(np.asarray, dtype=self.s.dtype), self.a)
+        return [layer.backward(a, self.s) for layer in self.layers]
 
     @property
     def stabilizer(self) -> np.ndarray:
@@ -78,11 +80,11 @@ def four_steps(
     z is given where it is known: a layer on its own input has been computed already, on the way up.
     """
     if z is None:
-        z = total(layer.forward(a) for a, layer in fed)  # step 1
+        z = total([layer.forward(a) for a, layer in fed])  # step 1
     size = stabilizer(z) if callable(stabilizer) else z.dtype.type(stabilizer)
     s, lost = divide(R, z, size)  # step 2: s = R / (z + size · sgn z), and 0 where nothing can be divided
     c = [layer.backward(a, s) for a, layer in fed]  # step 3
-    R_j = total(each(np.multiply, a, c_a) for (a, _), c_a in zip(fed, c, strict=True))  # step 4
+    R_j = total([each(np.multiply, a, c_a) for (a, _), c_a in zip(fed, c, strict=True)])  # step 4
     return z, s, R_j, size, lost
 
 
@@ -143,71 +145,62 @@ class Prepared:
         if layer.reads != 1 and not (layer.linear and layer.reads is None and rule.fits_joins):
             raise TypeError(f"{rule!r} does not fit {layer!r}; the rules of joins are in lrp.joins.")
         self.rule, self.layer = rule, layer
-        self.changed = [in_range([changed(layer, term) for term in group.terms]) for group in rule.groups]
+        self.changed = [changed(layer, group.terms) for group in rule.groups]
 
-    def parts(self, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> list[Part]:
-        """Every group worked out."""
+    def step(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> Step:
+        """R_j with the shares of bias, stabilizer and what was dropped."""
         if self.rule.needs is not None:
             self.rule.needs(a, self.rule, self.layer)
         parts = []
         for group, layers in zip(self.rule.groups, self.changed, strict=True):
             kappa = group.kappa(z) if callable(group.kappa) else group.kappa
-            inputs = [term.input(a) for term in group.terms]  # None: all zeros, which bring nothing
-            fed = [(given, layer) for given, layer in zip(inputs, layers, strict=True) if given is not None]
+            fed = []
+            for term, made in zip(group.terms, layers, strict=True):
+                given = term.input(a)
+                if given is not None:  # None: all zeros, which bring nothing
+                    fed.append((given, made))
             fed = fed or [(each(np.zeros_like, a), layers[0])]
-            if layers[0].dtype is not None and layers[0].dtype != a.dtype:  # float32 could not hold the weights
-                fed = [(given.astype(layer.dtype), layer) for given, layer in fed]
+            wide = layers[0].dtype is not None and layers[0].dtype != a.dtype  # float32 could not hold the weights
+            if wide:
+                fed = [(given.astype(made.dtype), made) for given, made in fed]
             known = z if len(fed) == 1 and fed[0][0] is a and fed[0][1] is self.layer else None
-            share = R if group.kappa == 1 else kappa * R
+            share = R if group.kappa == 1 else np.asarray(kappa * R, R.dtype)
             z_group, s, R_j, size, lost = four_steps(fed, share, self.rule.stabilizer, known)
             if len(group.terms) > 1:
-                R_j = each(
-                    partial(np.add, 0.0), R_j
-                )  # −0 becomes 0: no bit shows that a⁻ is left out where there is none
-            R_j = each(partial(np.asarray, dtype=R.dtype), R_j)
-            parts.append(Part(a, layers, kappa, z_group, s, R_j, size, lost))
-        return parts
-
-    def step(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> Step:
-        """R_j with the shares of bias, stabilizer and what was dropped."""
-        parts = self.parts(a, z, R)
-        return Step(R, total(part.R for part in parts), parts)
+                R_j = each(partial(np.add, 0.0), R_j)  # −0 becomes 0: no bit shows where a⁻ is left out
+            parts.append(Part(a, layers, kappa, z_group, s, R_j.astype(R.dtype) if wide else R_j, size, lost))
+        return Step(R, total(map(attrgetter("R"), parts)), parts)
 
     def __call__(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
-        return total(part.R for part in self.parts(a, z, R))
+        return self.step(layer, a, z, R).below
 
     def __repr__(self) -> str:
         return repr(self.rule)
 
 
-def changed(layer: Any, term: Term) -> Layer:
-    """layer′: the layer with the weights and the bias of a term; itself where nothing changes.
+def changed(layer: Any, terms: Sequence[Term]) -> list[Layer]:
+    """layer′ of each term: the layer with its weights and its bias; itself where nothing changes.
 
-    In float64 where float32 would lose them: the share of an input is a number even where its w² overflows.
+    All are in float64 where float32 would lose one: they share a denominator, and the share of an input is a number
+    even where its w² overflows.
     """
-    if term.keeps_weights:
-        return layer
     with np.errstate(all="ignore"):
-        made = _made(layer, term)
-        if layer.dtype != np.float32 or SAFE[0] < _largest(made) < SAFE[1]:
-            return made
-    wide = _made(layer.astype(np.float64), term)
-    return wide if _largest(wide) else made
-
-
-def in_range(layers: list[Layer]) -> list[Layer]:
-    """The layers, all in float64 where some are: they share a denominator."""
-    mixed = len({layer.dtype for layer in layers}) > 1
-    return [layer.astype(np.float64) for layer in layers] if mixed else layers
+        layers = [layer if term.keeps_weights else _made(layer, term) for term in terms]
+    mixed = len(set(map(attrgetter("dtype"), layers))) > 1
+    return [made.astype(np.float64) for made in layers] if mixed else layers
 
 
 def _made(layer: Any, term: Term) -> Layer:
     b = None if term.b is None or layer.b is None else frozen(term.b(layer.b))
-    return replace(layer, W=frozen(term.W(layer.W)), b=b)
+    made = replace(layer, W=frozen(term.W(layer.W)), b=b)
+    if layer.dtype == np.float32 and not SAFE[0] < _largest(made) < SAFE[1]:
+        wide = _made(layer.astype(np.float64), term)
+        return wide if _largest(wide) else made
+    return made
 
 
-def _largest(layer: Layer) -> float:
-    return max(float(np.abs(values).max(initial=0)) for values in layer.arrays.values())
+def _largest(layer: Any) -> float:
+    return max(np.abs(layer.W).max(initial=0), 0 if layer.b is None else np.abs(layer.b).max(initial=0))
 
 
 def per_sample(values: np.ndarray) -> np.ndarray:
@@ -220,6 +213,5 @@ def each(function: Callable[..., Any], *values: Any) -> Any:
     return tuple(map(function, *values)) if isinstance(values[0], tuple) else function(*values)
 
 
-def total(arrays: Iterable[Any]) -> Any:
-    """Their sum, elementwise, with no pass over a single one."""
-    return reduce(partial(each, np.add), arrays)
+total = partial(reduce, partial(each, np.add))
+"""total(arrays): their sum, elementwise, with no pass over a single one."""

@@ -33,7 +33,7 @@ def proportional(stabilizer: float | Relative = 0.0) -> Rule:
 
 
 def positive(stabilizer: float | Relative = 0.0) -> Rule:
-    """R_b = x_b⁺ / Σ_b x_b⁺ · R: what is positive divides, as in αβ(1, 0); nothing else keeps R ≥ 0 everywhere.
+    """R_b = x_b⁺ / Σ_b x_b⁺ · R: what is positive divides, as in αβ(1, 0): a branch that took away gets nothing.
 
     Where no branch is positive, R is dropped.
 

@@ -118,7 +118,7 @@ class Ledger:
 
     def total(self, column: str) -> np.ndarray:
         """A column ("bias", "stabilizer" or "dropped") summed over the layers: (N,)."""
-        return np.sum([getattr(entry, column) for entry in self.entries], axis=0)
+        return sum((getattr(entry, column) for entry in self.entries), np.zeros(len(self.relevances[0])))
 
     def table(self, sample: int = 0) -> str:
         """The ledger of one sample as text, from the scores down to the pixels; below it, the lines that are open."""
@@ -133,7 +133,7 @@ class Ledger:
                 share = f"{100 * branch.R[sample] / entry.above[sample]:.1f} %" if entry.above[sample] else ""
                 most = "" if branch.largest is None else f", |x/z| up to {branch.largest[sample]:.3g}"
                 rows.append((f"  {branch.layer}", share + most, "", _six_digits(branch.R[sample]), "", "", ""))
-        ends = self.entries[-1].above[sample], per_sample(self.relevances[0])[sample]
+        ends = (per_sample(self.relevances[end])[sample] for end in (-1, 0))
         totals = (_six_digits(number) for number in (*ends, *(self.total(column)[sample] for column in columns[2:])))
         rows.append(("score", "to pixels", *totals))  # type: ignore[arg-type]
         return "\n".join(filter(None, [printed.columns(rows, left=(0, 1)), self.open(sample)]))

@@ -1,5 +1,6 @@
 """The rules of layers that divide nothing: relevance passes, goes back, or stays; and the books of any rule."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,11 +25,13 @@ class Share:
     options: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def __call__(self, layer: Layer, a: Any, z: np.ndarray, R: np.ndarray) -> tuple[np.ndarray, ...]:
+        return tuple(summed_to(R * R.dtype.type(share), x.shape) for x, share in zip(a, self.of(a, z), strict=True))
+
+    def of(self, a: Any, z: np.ndarray) -> Sequence[float]:
+        """The share of each branch."""
         spread = [x.shape != z.shape for x in a]
-        shares = self.shares or (
-            [0.0 if gate else 1.0 for gate in spread] if sum(spread) == 1 else [1 / len(a)] * len(a)
-        )
-        return tuple(summed_to(R * R.dtype.type(share), x.shape) for x, share in zip(a, shares, strict=True))
+        found = [0.0 if gate else 1.0 for gate in spread] if sum(spread) == 1 else [1 / len(a)] * len(a)
+        return self.shares or found
 
     def __repr__(self) -> str:
         return f"{self.name}({', '.join(f'{key}={value}' for key, value in self.options.items())})"

@@ -19,8 +19,9 @@ from ...printed import columns
 from ...walk import LocalRule
 from ..inputs import walked
 from ..method import method
-from ..target import Target, aimed, explained_class, is_neuron
+from ..target import AtClass, Target, aimed, explained_class, is_neuron
 from .composites import Rules, rules_for
+from .form import Prepared
 from .ledger import Ledger, carried, entry
 from .passing import PASSING, Share, name_of, step_of
 from .rule import Rule
@@ -99,17 +100,18 @@ class LRP:
     def _walk(self, target: Any) -> tuple[Network, Any, list[Any]]:
         """What is walked: the network, the signal at its top, and its rules, which are those of the whole network."""
         if not is_neuron(target):
-            return self.network, aimed(self.network, target, self.start)[1], self._on_layers
+            return self.network, AtClass(target, self.start), self._on_layers
         part, top = aimed(self._given, target, self.start)
         if target[0] not in self.network.names:
             raise ValueError(
                 f"LRP divides scores, not probabilities; {target!r} is above the scores. Choose a layer below."
             )
         part = part.merged()  # a BatchNorm above the neuron is not merged into it
-        places = [self.network.index(name) for name in part.names]
+        places = {name: l for l, name in enumerate(self.network.names)}
         same = [
             self._on_layers[l] if layer is self.network[l] else _on(self.rules[l], layer, name)
-            for l, layer, name in zip(places, part, part.names, strict=True)
+            for layer, name in zip(part, part.names, strict=True)
+            for l in [places[name]]
         ]
         return part, top, same
 
@@ -117,7 +119,7 @@ class LRP:
 def _on(rule: LocalRule, layer: Layer, name: str) -> Any:
     """The rule ready for its layer; one of the user's own must give R_j in the shape and the dtype of a_j."""
     if isinstance(rule, Rule):
-        return rule.on(layer)
+        return Prepared(rule, layer)
     return rule if isinstance(rule, Share) or rule in PASSING else _Checked(rule, name)
 
 

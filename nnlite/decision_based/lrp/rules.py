@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...layers.arguments import frozen, unmasked
+from ...layers.arguments import as_array, frozen
 from .rule import (
     A_MINUS,
     A_PLUS,
@@ -177,7 +177,7 @@ def z_bounds(low: Any = 0.0, high: Any = 1.0, stabilizer: float = 0.0) -> Rule:
     >>> z_bounds(0, 1)(layer, a, layer.forward(a), np.array([[1.0]]))
     array([[0.5, 0.5]])
     """
-    bounds = (np.asarray(unmasked(name, bound)) for name, bound in (("low", low), ("high", high)))
+    bounds = (as_array(name, bound) for name, bound in (("low", low), ("high", high)))
     if not all(bound.dtype.kind in "iuf" and np.isfinite(bound).all() for bound in bounds):
         raise ValueError(f"z_bounds: expected finite bounds, got low = {low!r}, high = {high!r}.")
     if not np.all(np.asarray(low) < np.asarray(high)):

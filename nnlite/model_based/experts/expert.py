@@ -118,7 +118,7 @@ class Expert(ABC):
         for name in positive:
             object.__setattr__(self, name, above_zero(who, name, getattr(self, name)))
         D = shapes["mean"][-1]
-        shape = (D,) if self.shape == () else sizes(who, "shape", self.shape)
+        shape = (D,) if isinstance(self.shape, tuple) and not self.shape else sizes(who, "shape", self.shape)
         if prod(shape) != D:
             raise ValueError(f"{who}: shape takes one with {D} numbers, as the mean has, got {shape}.")
         object.__setattr__(self, "shape", shape)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...datasets import CLEAN_HAND, data_folder, strokes
 from ...kernels.blas import one_blas_thread
+from ...layers.arguments import is_one_of
 from . import rbm
 from .expert import Expert
 from .files import read
@@ -51,7 +52,7 @@ def fitted(name: str, *, folder: str | os.PathLike | None = None, progress: bool
 
     Raises ValueError: there is no expert of that name: "gaussian", "ppca", "mixture" or "rbm".
     """
-    if name not in NAMES:
+    if not is_one_of(name, NAMES):
         raise ValueError(f"There is no expert {name!r}; the names are {', '.join(NAMES)}.")
     place = data_folder(folder) / "experts" / f"{name}.npz"
     recipe = {"version": VERSION, "digits": DIGITS, "seed": SEED, "hand": repr(CLEAN_HAND), "options": OPTIONS[name]}

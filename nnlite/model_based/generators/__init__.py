@@ -17,9 +17,10 @@ Source: slides, "Activation maximization in code space"; Montavon et al. 2018, s
 """
 
 import os
-from pathlib import Path
 
 from ...datasets.folders import package_file
+from ...disk import as_path
+from ...layers.arguments import is_one_of
 from .generator import Generator, load_file
 
 NAMES = ("vae", "gan", "dcgan")
@@ -36,9 +37,9 @@ def load(name: str | os.PathLike) -> Generator:
     >>> load("vae").sample(2).shape
     (2, 1, 28, 28)
     """
-    if name in NAMES:
+    if is_one_of(name, NAMES):
         return load_file(package_file(f"weights/{name}.npz"))
-    if not Path(name).is_file():
+    if not as_path(name).is_file():
         raise ValueError(f"There is no generator {str(name)!r}, nor such a file; the names are {', '.join(NAMES)}.")
     return load_file(name)
 

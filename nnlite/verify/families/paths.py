@@ -118,6 +118,8 @@ def noise_of(case: Case, copies: int = NOISES) -> np.ndarray:
 
 def _noisy(case: Case) -> list[Comparison]:
     rows = []
+    given = case.network, case.x, case.target
+    squares = partial(smoothgrad_squared, *given, noise=noise_of(case))  # the variance is their mean, less a square
     for method, kind, compute in (
         ("smoothgrad", "smoothgrad", smoothgrad),
         ("smoothgrad-squared", "smoothgrad_sq", smoothgrad_squared),
@@ -126,7 +128,8 @@ def _noisy(case: Case) -> list[Comparison]:
         rows.append(
             Comparison(
                 method, "captum", f"NoiseTunnel {kind}, the same {NOISES} noises",
-                partial(_tunnel, case, kind), partial(compute, case.network, case.x, case.target, noise=noise_of(case)),
+                partial(_tunnel, case, kind), partial(compute, *given, noise=noise_of(case)),
+                subtracted=squares if method == "vargrad" else None,
             )
         )  # fmt: skip
     silence = np.zeros_like(case.x)[None]
