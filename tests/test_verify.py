@@ -14,7 +14,7 @@ import nnlite.models
 from nnlite import Network
 from nnlite.datasets import strokes, uci
 from nnlite.interop.torch import from_torch, to_torch
-from nnlite.layers import Add, BatchNorm, Conv2d, Dense, Flatten, MaxPool2d, ReLU
+from nnlite.layers import Add, BatchNorm, Branches, Concat, Conv2d, Dense, Flatten, MaxPool2d, ReLU
 from nnlite.verify import Case, Comparison, compare, comparisons, verify, vgg16
 from nnlite.verify.architectures import ARCHITECTURES, architecture
 from nnlite.verify.examples import EXAMPLES, example
@@ -88,6 +88,14 @@ def test_every_architecture_gives_the_scores_of_its_module(name: str) -> None:
         assert np.abs(theirs - network.output(x)).max() <= 1e-12 * np.abs(theirs).max()
 
 
+def test_captum_keeps_apart_what_a_concat_and_a_layer_read() -> None:
+    rng = np.random.default_rng(0)
+    branches = Branches([[], [Dense(rng.normal(size=(4, 3)))]], Concat())
+    network = Network([Dense(rng.normal(size=(4, 4))), ReLU(), branches, Dense(rng.normal(size=(7, 2)))])
+    rows = verify(Case.of("concat", network, rng.random((2, 4))), "lrp-epsilon").rows
+    assert not unexpected(row for row in rows if row.library == "captum")
+
+
 def test_zennit_merges_what_stands_before_a_batchnorm_whatever_it_reads() -> None:
     rng = np.random.default_rng(0)
     W = [rng.normal(size=(4, 4)) for _ in range(3)]
@@ -96,10 +104,14 @@ def test_zennit_merges_what_stands_before_a_batchnorm_whatever_it_reads() -> Non
         [Dense(W[0]), ReLU(), Dense(W[1]), norm, Add(), Dense(W[2])], input_shape=(4,),
         wires=((0,), (1,), (2,), (2,), (3, 4), (5,)),
     )  # fmt: skip
+    shared = Network(network.layers, input_shape=(4,), wires=((0,), (1,), (2,), (3,), (3, 4), (5,)))
+    rows = verify(Case.of("shared", shared, rng.random((2, 4)))).rows
+    assert not unexpected(rows)
+    assert any("the scores change" in row.because and row.verdict == BUG for row in rows)
     rows = verify(Case.of("apart", network, rng.random((2, 4)))).rows
     assert not unexpected(rows)
     assert [row.because for row in rows if row.verdict == NOT_COMPARABLE and row.library == "zennit"] == [
-        "zennit merges a BatchNorm into the layer that stands before it, which here is not all that it reads."
+        "zennit merges a BatchNorm into the layer that stands before it, and here it reads another."
     ]
 
 

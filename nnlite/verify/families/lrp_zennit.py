@@ -38,12 +38,16 @@ def comparisons(case: Case) -> list[Comparison]:
     if any(isinstance(a, ConvTranspose2d) and a.groups > 1 and isinstance(b, BatchNorm) for a, b in pairs):
         because = "zennit cannot merge a BatchNorm into a transposed convolution with groups."
         return [impossible("lrp", "zennit", "", because)]
-    reads, by = case.network.wires, wiring.readers(case.network.wires)
-    touching = (l for l, (a, b) in enumerate(pairs, 1) if isinstance(a, LINEAR) and isinstance(b, BatchNorm))
-    if any(reads[l] != (l,) or len(by[l]) > 1 for l in touching):
-        because = "zennit merges a BatchNorm into the layer that stands before it, which here is not all that it reads."
+    if any(case.network.wires[l] != (l,) for l in _touching(case)):
+        because = "zennit merges a BatchNorm into the layer that stands before it, and here it reads another."
         return [impossible("lrp", "zennit", "", because)]
     return [*_rules(case), *_pixel_rules(case), *_composites(case), *_excitation(case)]
+
+
+def _touching(case: Case) -> list[int]:
+    """The BatchNorms that stand behind a linear layer."""
+    pairs = enumerate(zip(case.network, case.network.layers[1:], strict=False), 1)
+    return [l for l, (a, b) in pairs if isinstance(a, LINEAR) and isinstance(b, BatchNorm)]
 
 
 # ------------------------------------------------------------------------------------------ one rule everywhere
@@ -258,6 +262,7 @@ def _excitation(case: Case) -> list[Comparison]:
 
 INEXACT = "zennit's merge leaves a BatchNorm that divides by √(1 + eps) where it should be an identity."
 FIRST_ONLY = "Of several BatchNorms in a row zennit merges the first, and passes on the others."
+SHARED = "zennit merges a BatchNorm into the layer before it although others read that, too: the scores change."
 PRODUCT = "zennit has no rule for a product: its gradient multiplies the signal, and Σ R is not that above."
 MERGED = ", on zennit's merged network"
 
@@ -279,6 +284,8 @@ def _otherwise(case: Case) -> dict[str, str]:
     ours, exactly, theirs = (sum(isinstance(layer, BatchNorm) for layer in network) for network in networks)
     found = {INEXACT: MERGED} if theirs > exactly else {}
     found |= {FIRST_ONLY: MERGED} if exactly > ours else {}
+    readers = wiring.readers(case.network.wires)
+    found |= {SHARED: MERGED} if any(len(readers[l]) > 1 for l in _touching(case)) else {}
     return found | ({PRODUCT: ", the gradient at products"} if case.has(Multiply) else {})
 
 
@@ -296,7 +303,7 @@ def _merging(case: Case, row: Comparison, rules: Any, start: str = "score") -> C
     if not what:
         return row
     convention = f"{row.convention}; nnlite{_on(case)[1:]}"
-    differs = BUG if INEXACT in what else CONVENTION
+    differs = BUG if {INEXACT, SHARED} & what.keys() else CONVENTION
     return row.otherwise(differs, " ".join(what), convention, lambda: _theirs_here(case, rules, start))
 
 
