@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
 
 import numpy as np
@@ -292,6 +293,7 @@ def test_compiled_it_is_the_same_network(network, dtype):
     np.testing.assert_allclose(occlusion(fast, x, size=3, stride=3).map, R, atol=close * np.abs(R).max())
 
 
+@pytest.mark.skipif(os.environ.get("NNLITE_BACKEND") == "numpy", reason="rows are of the Numba backend")
 def test_a_row_ends_at_a_fork_and_at_a_join():
     network = Network([conv(2, 1), ReLU(), Residual([conv(2, 2), ReLU(), conv(2, 2)]), ReLU(), Flatten(), dense(72, 2)])
     lines = network.compile().plan(X.shape).splitlines()
