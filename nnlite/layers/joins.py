@@ -70,7 +70,7 @@ class Concat(Join):
     """
 
     axis: int = 1
-    linear = True
+    linear = moves = True
 
     def __post_init__(self) -> None:
         if not is_integer(self.axis) or self.axis < 1:

@@ -11,7 +11,6 @@ from typing import Any, Union
 from ...layers import (
     Add,
     BatchNorm,
-    Concat,
     Conv2d,
     ConvTranspose2d,
     Hardsigmoid,
@@ -24,7 +23,7 @@ from ...layers import (
 from ...network import Network
 from ...walk import LocalRule
 from .joins import by_gate, proportional, signal
-from .passing import PASSING, absorbs, gives_back, moves, name_of, passes, reshapes, winner_takes_all
+from .passing import PASSING, absorbs, moves, name_of, passes, reshapes, winner_takes_all
 from .rule import Rule
 from .rules import epsilon, zero
 
@@ -172,8 +171,6 @@ def without_weights(layer: Layer) -> LocalRule | None:
     """
     if isinstance(layer, MaxPool2d):
         return winner_takes_all
-    if isinstance(layer, Concat):
-        return gives_back
     if layer.reads == 0:
         return absorbs
     if layer.reshapes or layer.moves:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...layers import Layer
 from ...layers.joins import summed_to
-from .form import Prepared, Step, per_sample
+from .form import Prepared, Step, each, per_sample
 from .rule import Rule
 
 
@@ -47,18 +47,16 @@ def reshapes(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.nd
     return R.reshape(a.shape)
 
 
-def moves(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
-    """R_j = Σ R_k over the places k that a_j was put in. What stands where none was put, on padding, is dropped."""
+def moves(layer: Layer, a: Any, z: np.ndarray, R: np.ndarray) -> Any:
+    """R_j = Σ R_k over the places k that a_j was put in; at a Concat each branch gets its slice.
+
+    What stands where nothing was put, on padding, is dropped.
+    """
     return layer.backward(a, R)
 
 
 def winner_takes_all(layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
     """Max-pooling: the winner of each window gets what the window got."""
-    return layer.backward(a, R)
-
-
-def gives_back(layer: Layer, a: Any, z: np.ndarray, R: np.ndarray) -> Any:
-    """A Concat: each branch gets its slice."""
     return layer.backward(a, R)
 
 
@@ -68,7 +66,7 @@ def absorbs(layer: Layer, a: Any, z: np.ndarray, R: np.ndarray) -> tuple[()]:
 
 
 PASSING: dict[Any, str] = {
-    passes: "passes", reshapes: "passes", moves: "passes", winner_takes_all: "winner takes all", gives_back: "passes",
+    passes: "passes", reshapes: "passes", moves: "passes", winner_takes_all: "winner takes all",
     absorbs: "absorbs",
 }  # fmt: skip
 """The rules of layers that divide nothing, and how the ledger calls them."""
@@ -91,7 +89,7 @@ def step_of(rule: Any, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray
     if isinstance(rule, (Rule, Prepared)):
         return rule.step(layer, a, z, R)
     if rule is moves:
-        on_padding = per_sample(np.where(layer.forward(np.ones_like(a)) == 0, R, 0))
+        on_padding = per_sample(np.where(layer.forward(each(np.ones_like, a)) == 0, R, 0))
         return Step(R, rule(layer, a, z, R), on_padding=on_padding)
     if rule in PASSING or isinstance(rule, Share):
         return Step(R, rule(layer, a, z, R))

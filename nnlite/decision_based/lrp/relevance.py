@@ -107,11 +107,10 @@ class LRP:
                 f"LRP divides scores, not probabilities; {target!r} is above the scores. Choose a layer below."
             )
         part = part.merged()  # a BatchNorm above the neuron is not merged into it
-        places = {name: l for l, name in enumerate(self.network.names)}
+        known = dict(zip(self.network.names, zip(self.network, self.rules, self._on_layers, strict=True), strict=True))
         same = [
-            self._on_layers[l] if layer is self.network[l] else _on(self.rules[l], layer, name)
-            for layer, name in zip(part, part.names, strict=True)
-            for l in [places[name]]
+            ready if layer is own else _on(rule, layer, name)
+            for layer, name, (own, rule, ready) in zip(part, part.names, [known[n] for n in part.names], strict=True)
         ]
         return part, top, same
 
