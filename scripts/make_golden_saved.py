@@ -1,7 +1,7 @@
 """Make tests/golden/saved/*.npz: one small file of each kind, as version 0.1 wrote them, and what they give.
 
-    git archive 0967a2b | tar -x -C /tmp/nnlite-0.1
-    PYTHONPATH=/tmp/nnlite-0.1 python scripts/make_golden_saved.py
+    mkdir ../nnlite-0.1 && git archive 0967a2b | tar -x -C ../nnlite-0.1
+    PYTHONPATH=../nnlite-0.1 python scripts/make_golden_saved.py
 
 It runs on version 0.1 only: its files must load for as long as there is an nnlite. numbers.npz holds the inputs, and
 what the network, the half network, the finished training run, the expert and the generator make of them.

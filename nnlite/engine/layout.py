@@ -83,6 +83,7 @@ def starts_of(kinds: Sequence[Kind], sizes: Sequence[int]) -> tuple[list[int], i
 
 
 def sizes_of(layers: Sequence[Layer], shapes: Sequence[Shape], dtype: np.dtype) -> list[Sizes]:
+    """What the loops of each layer are told: its shapes, its windows, and where its weights lie."""
     found, weights = [], 0
     for layer, below, above in zip(layers, shapes, shapes[1:], strict=False):
         of = Sizes(_three(below), _three(above))
@@ -104,6 +105,7 @@ def _three(shape: Shape) -> tuple[int, int, int]:
 
 
 def weights_of(layer: Layer, dtype: np.dtype) -> list[np.ndarray]:
+    """The weights of a layer, flat, and its bias, zeros where it has none; nothing of a layer without weights."""
     if not isinstance(layer, (Conv2d, Dense)):
         return []
     filters = len(layer.W) if isinstance(layer, Conv2d) else layer.W.shape[1]
@@ -111,4 +113,5 @@ def weights_of(layer: Layer, dtype: np.dtype) -> list[np.ndarray]:
 
 
 def behind_each_other(pieces: Sequence[np.ndarray], dtype: np.dtype) -> np.ndarray:
+    """All pieces in one array."""
     return np.concatenate(pieces) if pieces else np.zeros(0, dtype)

@@ -47,6 +47,7 @@ def _warn(happened: str) -> None:
 
 
 def warn_that_nothing_is_kept(why: str) -> None:
+    """One warning in a process that compiled code cannot be kept, and what to do."""
     _warn(f"{why}; every process compiles again. Set NUMBA_CACHE_DIR to a folder that can be written.")
 
 
