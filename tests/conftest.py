@@ -30,6 +30,15 @@ def form(request):
 
 
 @pytest.fixture(autouse=True)
+def the_backend_stays():
+    """A test may change the backend: kernels.use("numpy")."""
+    from nnlite import kernels
+
+    with kernels.use(kernels.backend()):
+        yield
+
+
+@pytest.fixture(autouse=True)
 def said_on_a_warm_cache(monkeypatch):
     """Commands say nothing of how long compiling took, which depends on what ran before."""
     monkeypatch.setattr("nnlite.commands.compiling.WORTH_A_LINE", float("inf"))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnlite import Network, cli, models
+from nnlite import Network, cli, kernels, models
 from nnlite.commands import compiling, dream, maximize, train_classifier, visualize
 
 COMMANDS = {
@@ -55,7 +55,7 @@ def test_long_compiling_is_told_in_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("numba")
-    monkeypatch.setenv("NNLITE_BACKEND", "numba")
+    kernels.use("numba")
     monkeypatch.setattr(compiling, "WORTH_A_LINE", 0)
     from numba import njit
 

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from nnlite import Network, evaluation, model_based, models, stepper, uncertainty
+from nnlite import Network, evaluation, kernels, model_based, models, stepper, uncertainty
 from nnlite.decision_based import (
     building_blocks,
     deeplift,
@@ -55,8 +55,8 @@ def test_a_square_that_overflows_is_named(dtype):
 @BACKENDS
 @DTYPES
 @pytest.mark.parametrize("name", registry.METHODS)
-def test_every_method_gives_finite_numbers_or_names_itself_and_a_layer(name, dtype, backend, monkeypatch):
-    monkeypatch.setenv("NNLITE_BACKEND", backend)
+def test_every_method_gives_finite_numbers_or_names_itself_and_a_layer(name, dtype, backend):
+    kernels.use(backend)
     net, x = steep(dtype)
     net = net.with_parameters({"conv2.W": net.parameters["conv2.W"] * dtype(1e5)})
     assert np.isfinite(net.scores(x)).all()
@@ -79,16 +79,16 @@ def test_every_method_gives_finite_numbers_or_names_itself_and_a_layer(name, dty
         ("guided-backpropagation", "guided_backpropagation"), ("gradient-times-input", "gradient_times_input"),
     ],
 )  # fmt: skip
-def test_the_first_layer_on_the_way_down_is_named(name, who, backend, monkeypatch):
-    monkeypatch.setenv("NNLITE_BACKEND", backend)
+def test_the_first_layer_on_the_way_down_is_named(name, who, backend):
+    kernels.use(backend)
     net, x = steep(np.float32)
     with pytest.raises(ValueError, match=rf"^{who}: the signals below layer conv1 hold .* float32 overflows there"):
         registry.explain(net, x, name)
 
 
 @BACKENDS
-def test_the_first_layer_on_the_way_up_is_named(backend, monkeypatch):
-    monkeypatch.setenv("NNLITE_BACKEND", backend)
+def test_the_first_layer_on_the_way_up_is_named(backend):
+    kernels.use(backend)
     net, x = steep(np.float32)
     for method in (gradient, lrp.relevance, lrp.ledger):
         with pytest.raises(ValueError, match=rf"^{method.__name__}: the activations of layer conv2 hold"):
@@ -155,8 +155,8 @@ def test_an_objective_and_its_search_name_the_layer():
 
 
 @BACKENDS
-def test_w_squared_gives_the_share_where_the_square_overflows(backend, monkeypatch):
-    monkeypatch.setenv("NNLITE_BACKEND", backend)
+def test_w_squared_gives_the_share_where_the_square_overflows(backend):
+    kernels.use(backend)
     net = Network([Dense(np.array([[2e20], [2e20]], np.float32))])
     R = lrp.relevance(net, np.array([[1.0, 0.0]], np.float32), rules=lrp.w_squared())
     assert R.dtype == np.float32
@@ -175,8 +175,8 @@ def test_w_squared_gives_the_share_where_the_square_vanishes():
     [lrp.gamma(1e30), lrp.gamma(3e38), lrp.generalized_gamma(1e38), lrp.gamma(1e38, stabilizer=0.5)],
     ids=repr,
 )
-def test_a_large_gamma_gives_in_float32_what_it_gives_in_float64(rule, backend, monkeypatch):
-    monkeypatch.setenv("NNLITE_BACKEND", backend)
+def test_a_large_gamma_gives_in_float32_what_it_gives_in_float64(rule, backend):
+    kernels.use(backend)
     net, x = models.load("tiny"), rng().random((2, 1, 8, 8)).astype(np.float32)
     R = lrp.relevance(net, x, rules=rule)
     expected = lrp.relevance(net.astype("float64"), x.astype("float64"), rules=rule)
@@ -196,9 +196,9 @@ def test_options_that_float32_cannot_hold_are_errors_that_name_the_overflow():
 
 
 @BACKENDS
-def test_a_relevance_that_overflowed_above_is_not_dropped_below(backend, monkeypatch):
+def test_a_relevance_that_overflowed_above_is_not_dropped_below(backend):
     """The z of dense1 is infinite; tanh makes 1 of it, and nothing above shows it."""
-    monkeypatch.setenv("NNLITE_BACKEND", backend)
+    kernels.use(backend)
     one = np.full((1, 1), 1e30, np.float32)
     net = Network([Dense(one), Dense(one), Tanh(), Dense(np.ones((1, 1), np.float32))])
     with pytest.raises(ValueError, match=r"^relevance: the activations of layer dense2 hold"):
@@ -281,8 +281,8 @@ def test_to_torch_takes_a_network_alone():
 
 @BACKENDS
 @pytest.mark.parametrize("run", ["forward", "output", "scores", "predict"])
-def test_a_network_checks_the_batch_as_the_methods_do(run, backend, monkeypatch):
-    monkeypatch.setenv("NNLITE_BACKEND", backend)
+def test_a_network_checks_the_batch_as_the_methods_do(run, backend):
+    kernels.use(backend)
     run = getattr(TINY.astype("float64"), run)
     for x, error, match in (
         (X, ValueError, "computes in float64, and x is float32"),
@@ -315,8 +315,8 @@ def test_the_stepper_takes_small_numpy_integers():
     assert stepper.page(trace, **{**at, "k": np.int8(100)}) == stepper.page(trace, **at)
 
 
-def test_infinite_weights_are_said_once_and_without_a_warning(monkeypatch, recwarn):
-    monkeypatch.setenv("NNLITE_BACKEND", "numpy")
+def test_infinite_weights_are_said_once_and_without_a_warning(recwarn):
+    kernels.use("numpy")
     broken = Network([Dense(np.full((3, 4), np.inf)), Dense(np.ones((4, 2)))])
     x = np.zeros((1, 3))
     for explain in (

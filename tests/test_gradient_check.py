@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnlite import Network
+from nnlite import Network, kernels
 from nnlite.layers import (
     BatchNorm,
     BatchNormInTraining,
@@ -53,8 +53,8 @@ def test_right_layers_pass(layer: Layer) -> None:
 
 
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
-def test_a_whole_network_passes(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NNLITE_BACKEND", backend)
+def test_a_whole_network_passes(backend: str) -> None:
+    kernels.use(backend)
     draw = np.random.default_rng(0)
     network = Network(
         [

@@ -34,7 +34,7 @@ def with_both(function):
     """What `function` gives under the NumPy and under the Numba backend."""
     results = []
     for name in ("numpy", "numba"):
-        with mock.patch.dict(os.environ, NNLITE_BACKEND=name), np.errstate(all="ignore"):
+        with kernels.use(name), np.errstate(all="ignore"):
             results.append(function())
     return results
 
@@ -244,42 +244,56 @@ def test_means_are_the_same_in_both_forms(at, array, n, c, count_include_pad):
 # ----------------------------------------------------------------------------------------------- which form runs
 
 
-def test_the_variable_chooses_the_backend(monkeypatch):
-    for name in ("numpy", "numba"):
-        monkeypatch.setenv("NNLITE_BACKEND", name)
-        assert kernels.backend() == name
-    monkeypatch.delenv("NNLITE_BACKEND")
-    assert kernels.backend() == "numba"
-    monkeypatch.setenv("NNLITE_BACKEND", "")
+@pytest.fixture
+def variable(monkeypatch):
+    """variable(value): a process that begins with this value of NNLITE_BACKEND; None where it is not set."""
+
+    def begin(value):
+        monkeypatch.setattr(backends, "_in_force", None)
+        if value is None:
+            monkeypatch.delenv("NNLITE_BACKEND", raising=False)
+        else:
+            monkeypatch.setenv("NNLITE_BACKEND", value)
+
+    return begin
+
+
+def test_the_variable_chooses_the_backend_once(variable, monkeypatch):
+    for value, chosen in (("numpy", "numpy"), ("numba", "numba"), ("", "numba"), (None, "numba")):
+        variable(value)
+        assert kernels.backend() == chosen
+    monkeypatch.setenv("NNLITE_BACKEND", "numpy")
     assert kernels.backend() == "numba"
 
 
 @pytest.mark.parametrize("garbage", ["Numba", "cuda", "numpy ", "0"])
-def test_another_backend_is_refused_at_the_call(monkeypatch, garbage):
-    monkeypatch.setenv("NNLITE_BACKEND", garbage)
-    with pytest.raises(ValueError, match=f"NNLITE_BACKEND is {garbage!r}; set it to numpy or numba, or unset it"):
+def test_another_backend_is_refused(variable, garbage):
+    refused = pytest.raises(ValueError, match=f"The backend is numpy or numba, got {garbage!r}; set NNLITE_BACKEND")
+    with refused:
+        kernels.use(garbage)
+    variable(garbage)
+    with refused:
         kernels.backend()
-    with pytest.raises(ValueError, match="NNLITE_BACKEND"):
+    with refused:
         Conv2d(np.ones((1, 1, 2, 2))).forward(np.ones((1, 1, 3, 3)))
 
 
-def test_without_numba_numpy_runs_and_asking_for_numba_is_an_error(monkeypatch):
+def test_without_numba_numpy_runs_and_asking_for_numba_is_an_error(variable, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(backends, "_chosen", backends._chosen.__wrapped__)  # what was found is kept
-    monkeypatch.delenv("NNLITE_BACKEND", raising=False)
+    variable(None)
     assert kernels.backend() == "numpy"
     assert MaxPool2d(2).forward(np.ones((1, 1, 2, 2))).tolist() == [[[[1.0]]]]
-    monkeypatch.setenv("NNLITE_BACKEND", "numba")
-    with pytest.raises(ValueError, match="numba is not installed; install it or unset the variable"):
-        kernels.backend()
+    with pytest.raises(ValueError, match="Numba is not installed; install it, or unset NNLITE_BACKEND"):
+        kernels.use("numba")
 
 
-def test_each_form_runs_under_its_own_backend(monkeypatch):
+def test_each_form_runs_under_its_own_backend():
     kernel = backends.either(lambda: "plain", lambda: "fast")
-    monkeypatch.setenv("NNLITE_BACKEND", "numpy")
+    kernels.use("numpy")
     assert kernel() == "plain"
-    monkeypatch.setenv("NNLITE_BACKEND", "numba")
-    assert kernel() == "fast"
+    with kernels.use("numba"):
+        assert kernel() == "fast"
+    assert kernel() == "plain"
 
 
 # ------------------------------------------------------------------------------------------------------ compilation
@@ -374,9 +388,9 @@ def test_how_many_windows_fit(size, window, stride, padding, floor, ceil):
 
 
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
-def test_after_overlapping_calls_blas_has_as_many_threads_as_before(backend, monkeypatch):
+def test_after_overlapping_calls_blas_has_as_many_threads_as_before(backend):
     """Who comes first leaves first; whoever leaves last restores what the first one found."""
-    monkeypatch.setenv("NNLITE_BACKEND", backend)
+    kernels.use(backend)
 
     def threads():
         return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}

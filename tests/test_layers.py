@@ -8,16 +8,15 @@ the layers must agree with them. The way back is tied to the way forward twice: 
 import copy
 import itertools
 import math
-import os
 import pickle
 from dataclasses import FrozenInstanceError, replace
-from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from nnlite import kernels
 from nnlite.layers import (
     ELU,
     GELU,
@@ -603,7 +602,7 @@ def test_layers_of_images_satisfy_the_adjoint_identity(n, channels, size, seed):
 @both_backends
 def test_a_tie_goes_to_the_first_in_row_major_order(backend):
     a = np.array([[[[0.0, 7.0, 7.0], [7.0, 7.0, 0.0]]]])
-    with mock.patch.dict(os.environ, NNLITE_BACKEND=backend):
+    with kernels.use(backend):
         assert MaxPool2d((2, 2), 1).winners(a).tolist() == [[[[1, 1]]]]
         back = MaxPool2d((2, 3)).backward(a, np.array([[[[5.0]]]]))
         assert back.tolist() == [[[[0, 5, 0], [0, 0, 0]]]]
@@ -613,7 +612,7 @@ def test_a_tie_goes_to_the_first_in_row_major_order(backend):
 @both_backends
 def test_the_first_nan_wins_its_window(backend):
     a = np.array([[[[np.inf, 1.0], [np.nan, np.nan]]]])
-    with mock.patch.dict(os.environ, NNLITE_BACKEND=backend):
+    with kernels.use(backend):
         assert MaxPool2d(2).winners(a).tolist() == [[[[2]]]]
         assert np.isnan(MaxPool2d(2).forward(a)).all()
 
@@ -621,7 +620,7 @@ def test_the_first_nan_wins_its_window(backend):
 @both_backends
 def test_an_image_of_minus_infinity_keeps_its_winners_inside_the_image(backend):
     a = np.full((1, 1, 3, 3), -np.inf)
-    with mock.patch.dict(os.environ, NNLITE_BACKEND=backend):
+    with kernels.use(backend):
         assert MaxPool2d(2, 2, 1).winners(a).tolist() == [[[[0, 1], [3, 4]]]]
         assert np.all(MaxPool2d(2, 2, 1).forward(a) == -np.inf)
 
@@ -629,7 +628,7 @@ def test_an_image_of_minus_infinity_keeps_its_winners_inside_the_image(backend):
 @both_backends
 def test_what_reaches_overlapping_windows_adds_at_their_common_winner(backend):
     a = np.array([[[[0.0, 9.0, 0.0]]]])
-    with mock.patch.dict(os.environ, NNLITE_BACKEND=backend):
+    with kernels.use(backend):
         back = MaxPool2d((1, 2), 1).backward(a, np.array([[[[2.0, 3.0]]]]))
     assert back.tolist() == [[[[0.0, 5.0, 0.0]]]]
 
@@ -703,7 +702,7 @@ def test_an_empty_batch_goes_up_and_down(layer, shape, backend):
         with pytest.raises(ValueError, match="two numbers or more in each channel"):
             layer.forward(a)
         return
-    with mock.patch.dict(os.environ, NNLITE_BACKEND=backend):
+    with kernels.use(backend):
         z = layer.forward(a)
         assert z.shape == (0, *layer.output_shape(shape)[1:])
         assert layer.backward(a, z).shape == a.shape
@@ -728,7 +727,7 @@ def test_views_and_read_only_arrays_give_the_same_and_are_never_written(layer, s
         return view
 
     before = a.copy(), dz.copy()
-    with mock.patch.dict(os.environ, NNLITE_BACKEND=backend):
+    with kernels.use(backend):
         expected = layer.forward(a), layer.backward(a, dz), layer.gradients(a, dz)
         got = (
             layer.forward(awkward(a)),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nnlite import Network, datasets, load, memory, pictures
+from nnlite import Network, datasets, kernels, load, memory, pictures
 from nnlite.datasets.letters import letters
 from nnlite.decision_based import saliency, upsampled
 from nnlite.layers import Conv2d, ConvTranspose2d, Dense, Flatten, GlobalAvgPool, ReLU
@@ -191,8 +191,8 @@ def test_a_file_of_such_a_network_is_refused_too(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
 @pytest.mark.parametrize("ask", ["forward", "output", "scores", "predict", "saliency"])
-def test_an_input_is_refused_before_its_activations_are_made(monkeypatch, ask, backend):
-    monkeypatch.setenv("NNLITE_BACKEND", backend)
+def test_an_input_is_refused_before_its_activations_are_made(ask, backend):
+    kernels.use(backend)
     net, x = enlarging(), np.zeros((1, 1, 14, 14), np.float32)
     with pytest.raises(
         ValueError, match=r"layer convtranspose1: The output \(1, 1, 33003, 33003\) of .* needs 4.1G of memory"

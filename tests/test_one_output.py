@@ -1,12 +1,9 @@
 """Networks with one output: before a Sigmoid it is the logit of two classes; else it is explained, without classes."""
 
-import os
-from unittest import mock
-
 import numpy as np
 import pytest
 
-from nnlite import Network
+from nnlite import Network, kernels
 from nnlite.cli import main
 from nnlite.decision_based import lrp
 from nnlite.decision_based.gradient import gradient, gradient_times_input
@@ -152,7 +149,7 @@ def test_accuracy_and_training_take_both_classes():
 
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
 def test_log_p_of_both_classes_and_its_gradient(backend):
-    with mock.patch.dict(os.environ, NNLITE_BACKEND=backend):
+    with kernels.use(backend):
         network, x = deep()
         z = network.scores(x)
         for c, p in ((0, 1 - sigmoid(z)), (1, sigmoid(z))):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from nnlite import Network
+from nnlite import Network, kernels
 from nnlite.layers import Conv2d, Dense, Dropout, Flatten, MaxPool2d, ReLU, Softmax
 from nnlite.training import SGD, Adam, AdamW, Constant, OneCycle, cross_entropy, fit
 
@@ -84,8 +84,8 @@ def test_it_learns_two_moons(optimizer: Any, rate: float, dtype: Any) -> None:
 
 
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
-def test_it_learns_images_and_keeps_the_softmax(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NNLITE_BACKEND", backend)
+def test_it_learns_images_and_keeps_the_softmax(backend: str) -> None:
+    kernels.use(backend)
     network, x, labels = images(200, np.float32)
     result = fit(network, x, labels, epochs=5, batch_size=32, schedule=OneCycle(0.02), progress=False)
     assert result.history[-1].accuracy > 0.95
@@ -102,10 +102,10 @@ def test_the_loss_is_that_of_the_scores() -> None:
     assert with_softmax.history[0].loss == without.history[0].loss
 
 
-def test_the_backends_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_backends_agree() -> None:
     trained = []
     for backend in ("numpy", "numba"):
-        monkeypatch.setenv("NNLITE_BACKEND", backend)
+        kernels.use(backend)
         trained.append(fit(*images(50, np.float64), epochs=2, progress=False).network.parameters)
     for name, value in trained[0].items():
         np.testing.assert_allclose(value, trained[1][name], rtol=1e-9, atol=1e-12)

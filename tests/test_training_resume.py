@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnlite import Network, load, storage
+from nnlite import Network, kernels, load, storage
 from nnlite.layers import Dense, Dropout, ReLU
 from nnlite.training import SGD, Adam, AdamW, Constant, Fit, OneCycle, cross_entropy, fit
 
@@ -106,8 +106,8 @@ def child(place: Path, network: Path, when: str = "") -> subprocess.Popen:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
-def test_killed_at_every_kind_of_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NNLITE_BACKEND", "numpy")
+def test_killed_at_every_kind_of_moment(tmp_path: Path) -> None:
+    kernels.use("numpy")
     place, network = tmp_path / "run.npz", tmp_path / "network.npz"
     for when in ("half written", "written, not in place", "in a step", "just in place", "in a step", "half written"):
         assert child(place, network, when).wait(60) == -signal.SIGKILL
@@ -121,8 +121,8 @@ def test_killed_at_every_kind_of_moment(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
-def test_killed_at_random_moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NNLITE_BACKEND", "numpy")
+def test_killed_at_random_moments(tmp_path: Path) -> None:
+    kernels.use("numpy")
     place, network = tmp_path / "run.npz", tmp_path / "network.npz"
     rng = np.random.default_rng()
     kills = 0
@@ -225,11 +225,11 @@ def test_other_settings_are_refused(changes: dict[str, Any], message: str, tmp_p
     assert place.read_bytes() == content
 
 
-def test_every_setting_that_differs_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_setting_that_differs_is_listed(tmp_path: Path) -> None:
     place = tmp_path / "run.npz"
-    monkeypatch.setenv("NNLITE_BACKEND", "numpy")
+    kernels.use("numpy")
     train(place)
-    monkeypatch.setenv("NNLITE_BACKEND", "numba")
+    kernels.use("numba")
     with pytest.raises(ValueError, match="backend: expected numba, found numpy") as caught:
         train(place, resume=True, seed=1, schedule=OneCycle(1e-3))
     assert str(caught.value).count(": expected ") == 3

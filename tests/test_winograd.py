@@ -1,7 +1,6 @@
 """Winograd's convolution is the convolution: both forms, there and back, also where a tile would spoil its numbers."""
 
 import gc
-import os
 from unittest import mock
 
 import numpy as np
@@ -22,13 +21,13 @@ ONE = (1, 1)
 
 def directly(a, W, padding):
     """The convolution as NumPy's backend has it."""
-    with mock.patch.dict(os.environ, NNLITE_BACKEND="numpy"), np.errstate(all="ignore"):
+    with kernels.use("numpy"), np.errstate(all="ignore"):
         return kernels.forward(a, W, None, ONE, padding, ONE, 1)
 
 
 def back_directly(dz, W, padding):
     size = tuple(n + 2 - 2 * p for n, p in zip(dz.shape[2:], padding, strict=True))
-    with mock.patch.dict(os.environ, NNLITE_BACKEND="numpy"), np.errstate(all="ignore"):
+    with kernels.use("numpy"), np.errstate(all="ignore"):
         return kernels.backward_input(dz, W, size, ONE, padding, ONE, 1)
 
 
@@ -236,16 +235,16 @@ def test_where_the_memory_is_full_nothing_more_is_kept(monkeypatch):
         ({"shape": (1, 16, 28, 1025)}, False),
     ],
 )
-def test_which_convolutions_go_this_way(monkeypatch, change, fits):
+def test_which_convolutions_go_this_way(change, fits):
     case = {"shape": (1, 16, 28, 28), "W": (16, 16, 3, 3), "stride": ONE, "padding": ONE, "dilation": ONE, "groups": 1}
-    monkeypatch.setenv("NNLITE_BACKEND", "numba")
+    kernels.use("numba")
     assert winograd.fits(*{**case, **change}.values()) is fits
-    monkeypatch.setenv("NNLITE_BACKEND", "numpy")
+    kernels.use("numpy")
     assert winograd.fits(*{**case, **change}.values()) is False
 
 
-def test_the_way_back_is_for_paddings_up_to_two(monkeypatch):
-    monkeypatch.setenv("NNLITE_BACKEND", "numba")
+def test_the_way_back_is_for_paddings_up_to_two():
+    kernels.use("numba")
     shapes = (1, 16, 28, 28), (16, 16, 3, 3)
     found = [winograd.fits_back(*shapes, ONE, (p, 1), ONE, 1) for p in range(4)]
     assert found == [True, True, True, False]
@@ -257,9 +256,9 @@ def test_a_layer_goes_this_way_there_and_back(monkeypatch):
     a, dz = rng.normal(size=(2, 16, 15, 30)), rng.normal(size=(2, 24, 15, 30))
     down, up = Conv2d(W, b, padding=1), ConvTranspose2d(W, padding=1)
     calls = (lambda: down.forward(a), lambda: down.backward(a, dz), lambda: up.forward(dz), lambda: up.backward(dz, a))
-    monkeypatch.setenv("NNLITE_BACKEND", "numpy")
+    kernels.use("numpy")
     expected = [call() for call in calls]
-    monkeypatch.setenv("NNLITE_BACKEND", "numba")
+    kernels.use("numba")
     taken = []
     for name in ("forward", "backward_input"):
         real = getattr(winograd, name)
@@ -280,15 +279,15 @@ def test_outside_a_sum_of_zeros_is_zero():
     assert not (winograd.forward_numba(a, W, (0, 0))[0, 0, 14:] == 0).all()
 
 
-def test_occlusion_goes_this_way_and_a_cover_that_changes_nothing_takes_nothing(monkeypatch):
+def test_occlusion_goes_this_way_and_a_cover_that_changes_nothing_takes_nothing():
     rng = np.random.default_rng(11)
     W = rng.normal(size=(48, 48, 3, 3)) / 12
     network = Network([Conv2d(W, padding=1), ReLU(), Flatten(), Dense(rng.normal(size=(48 * 28 * 28, 3)))])
     x = rng.normal(size=(2, 48, 28, 28))
     x[:, :, :14, :14] = 0
-    monkeypatch.setenv("NNLITE_BACKEND", "numpy")
+    kernels.use("numpy")
     expected = occlusion(network, x, 1, size=14, stride=14).drops
-    monkeypatch.setenv("NNLITE_BACKEND", "numba")
+    kernels.use("numba")
     with mock.patch.object(winograd, "forward", wraps=winograd.forward) as taken:
         found = occlusion(network, x, 1, size=14, stride=14).drops
     assert taken.called

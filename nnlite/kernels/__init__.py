@@ -1,6 +1,6 @@
 """The hot loops, each twice under one signature: a plain NumPy form to read and a Numba form to run.
 
-`backend()` says which form runs. The two are tested equal, ties and zeros included.
+`backend()` says which form runs, `use` changes it. The two are tested equal, ties and zeros included.
 
     windows.py       where the windows lie
     convolution.py   gather the windows, one matrix product, scatter back
@@ -20,7 +20,7 @@
 from .adam import adam
 from .batchnorm import blend, moments, products
 from .convolution import backward_input, backward_weights, forward
-from .dispatch import backend
+from .dispatch import backend, use
 from .pooling import max_backward, max_forward, mean_backward, mean_forward, route, winners
 from .relu import relu_backward
 from .winograd import free_rounding
@@ -41,5 +41,6 @@ __all__ = [
     "products",
     "relu_backward",
     "route",
+    "use",
     "winners",
 ]

@@ -1,7 +1,7 @@
 """Which form of a kernel runs, and how the Numba form is compiled.
 
-NNLITE_BACKEND=numpy|numba chooses; without it, Numba runs where it is installed. The variable is read at every
-call, so a test or a reader can change it half-way.
+NNLITE_BACKEND=numpy|numba chooses; without it, Numba runs where it is installed. The variable is read once, when the
+first kernel runs; `use` changes the backend half-way.
 """
 
 import contextlib
@@ -16,6 +16,9 @@ from typing import Any
 BACKENDS = ("numpy", "numba")
 
 
+_in_force: str | None = None
+
+
 def backend() -> str:
     """The backend in force: the value of NNLITE_BACKEND, or "numba" where it is installed, or "numpy".
 
@@ -27,18 +30,43 @@ def backend() -> str:
     >>> backend() in ("numpy", "numba")
     True
     """
-    return _chosen(os.environ.get("NNLITE_BACKEND", ""))
+    global _in_force
+    _in_force = _in_force or _checked(os.environ.get("NNLITE_BACKEND", ""))
+    return _in_force
 
 
-@functools.cache
-def _chosen(by: str) -> str:
-    """The backend that a value of the variable chooses."""
+class use:
+    """The hot loops in this form from now on, or within a `with`; "" is what is usual: Numba where it is installed.
+
+    Raises
+    ------
+    ValueError
+        It is neither "numpy" nor "numba", or Numba is not installed.
+
+    >>> with use("numpy"):
+    ...     backend()
+    'numpy'
+    """
+
+    def __init__(self, backend: str) -> None:
+        global _in_force
+        self.before, _in_force = _in_force, _checked(backend)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        global _in_force
+        _in_force = self.before
+
+
+def _checked(chosen: str) -> str:
     installed = importlib.util.find_spec("numba") is not None
-    if by not in ("", *BACKENDS):
-        raise ValueError(f"NNLITE_BACKEND is {by!r}; set it to numpy or numba, or unset it.")
-    if by == "numba" and not installed:
-        raise ValueError("NNLITE_BACKEND is numba, but numba is not installed; install it or unset the variable.")
-    return by or ("numba" if installed else "numpy")
+    if chosen not in ("", *BACKENDS):
+        raise ValueError(f"The backend is numpy or numba, got {chosen!r}; set NNLITE_BACKEND to one, or unset it.")
+    if chosen == "numba" and not installed:
+        raise ValueError("The backend is numba, and Numba is not installed; install it, or unset NNLITE_BACKEND.")
+    return chosen or ("numba" if installed else "numpy")
 
 
 @functools.cache  # each of them once in a process, not once for every kernel
@@ -129,6 +157,6 @@ def either(plain: Callable, fast: Callable) -> Callable:
 
     @functools.wraps(plain)
     def kernel(*arguments: Any) -> Any:
-        return (fast if _chosen(os.environ.get("NNLITE_BACKEND", "")) == "numba" else plain)(*arguments)
+        return (fast if (_in_force or backend()) == "numba" else plain)(*arguments)
 
     return kernel

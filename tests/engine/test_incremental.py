@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnlite import Network, models
+from nnlite import Network, kernels, models
 from nnlite.decision_based.occlusion import filling, occlusion
 from nnlite.engine import patch_steps, patches
 from nnlite.layers import (
@@ -53,10 +53,10 @@ FILLS: list[Any] = [0.0, 0.5, "mean", "blur", "noise", "flip", "array"]
 
 
 @pytest.fixture(params=BACKENDS)
-def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def backend(request: pytest.FixtureRequest) -> str:
     if request.param == "numba":
         pytest.importorskip("numba")
-    monkeypatch.setenv("NNLITE_BACKEND", request.param)
+    kernels.use(request.param)
     return request.param
 
 
@@ -244,8 +244,7 @@ def test_pooled_before_it_is_written(case: dict[str, Any]) -> None:
 @settings(deadline=None, derandomize=True, max_examples=40)
 @given(case=cases())
 def test_equal_to_the_plain_form_on_the_numpy_backend(case: dict[str, Any]) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NNLITE_BACKEND", "numpy")
+    with kernels.use("numpy"):
         check(**case)
 
 
@@ -451,7 +450,7 @@ class TestExtremes:
         x[:, :, 5, 5] = 1e8
         check(network, x, 0.0, (3, 3), (1, 1))
 
-    def test_infinities_on_the_way(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_infinities_on_the_way(self) -> None:
         W = rng.normal(size=(4, 2, 3, 3))
         W[0, 0] = 1.7e308
         network = Network([Conv2d(W, padding=1), Tanh(), *LOCAL[2:], *END])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnlite import Network, models
+from nnlite import Network, kernels, models
 from nnlite.decision_based import gradient, lrp
 from nnlite.decision_based.deconvnet import deconvnet_rule
 from nnlite.decision_based.guided_backpropagation import guided_rule
@@ -59,7 +59,7 @@ RULES = {
 
 def in_numpy(compute):
     """What it gives in NumPy."""
-    with mock.patch.dict(os.environ, NNLITE_BACKEND="numpy"), np.errstate(all="ignore"):
+    with kernels.use("numpy"), np.errstate(all="ignore"):
         return compute()
 
 
@@ -390,7 +390,7 @@ def test_the_plan_of_lenet_is_one_row():
     assert all("row 1" in line for line in lines)
     assert "strips, and a matrix product" in lines[0]
     assert "2 × 2 side by side" in lines[2]
-    with mock.patch.dict(os.environ, NNLITE_BACKEND="numpy"):
+    with kernels.use("numpy"):
         assert all(line.endswith("alone  NumPy") for line in fast.plan((1, 1, 28, 28)).splitlines())
 
 
