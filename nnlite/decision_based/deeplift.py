@@ -16,14 +16,14 @@ Every rule divides all of m_k Δa_k, so that Σ R = f(x) − f(x′), overlappin
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..layers import Add, BatchNorm, Concat, Constant, Layer, MaxPool2d, Multiply
-from ..layers.arguments import frozen, is_one_of
+from ..layers.arguments import is_one_of
 from ..network import Network
 from ..walk import LocalRule, gradient_rule
 from .inputs import activations, several_like_input
@@ -212,7 +212,7 @@ def _by_sign(layer: Any) -> list[Layer]:
     """The layer with its positive weights, then with its negative ones (without a W it has none); without bias."""
     if not layer.weighted:
         return [layer]
-    return [replace(layer, W=frozen(clipped(layer.W, 0)), b=None) for clipped in (np.maximum, np.minimum)]
+    return [layer.with_arrays(W=clipped(layer.W, 0), b=None) for clipped in (np.maximum, np.minimum)]
 
 
 def _one_to_one(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, m: np.ndarray | Pair) -> np.ndarray | Pair:
@@ -227,8 +227,8 @@ def _one_to_one(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, m: np.ndarray | 
 def _passed_on(layer: Layer, parts: Pair) -> Pair:
     """Δ⁺ and Δ⁻ above a layer that adds nothing."""
     if isinstance(layer, BatchNorm):
-        nothing = frozen(np.zeros_like(layer.beta))
-        layer = replace(layer, beta=nothing, mean=nothing)
+        nothing = np.zeros_like(layer.beta)
+        layer = layer.with_arrays(beta=nothing, mean=nothing)
     one, other = layer.forward(parts.plus), layer.forward(parts.minus)
     return Pair(np.maximum(one, other), np.minimum(one, other))
 

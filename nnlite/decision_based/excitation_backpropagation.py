@@ -8,13 +8,11 @@ is a step to its winner, average pooling one in proportion to the activations. I
 score: it says where the evidence lies, not how much there is.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..layers import Layer
-from ..layers.arguments import frozen
 from ..network import Network
 from . import lrp
 from .lrp.composites import without_weights
@@ -104,7 +102,7 @@ def excitation_walk(f: Explained) -> tuple[Network, list[np.ndarray], np.ndarray
 
 def _dual(layer: Any) -> Layer:
     """The layer of the dual units: its weights negated."""
-    return replace(layer, W=frozen(-layer.W), b=None if layer.b is None else frozen(-layer.b))
+    return layer.with_arrays(W=-layer.W, b=None if layer.b is None else -layer.b)
 
 
 def _top(network: Network, rules: list[Any]) -> int:

@@ -26,7 +26,7 @@ class ReLU(Layer):
         return np.maximum(a, 0)
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         return kernels.relu_backward(a, dz)
 
 
@@ -49,7 +49,7 @@ class Softmax(Layer):
         return _softmax(a)
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         z = _softmax(a)
         return z * (dz - (z * dz).sum(axis=1, keepdims=True))
 
@@ -79,7 +79,7 @@ class LogSoftmax(Softmax):
         return below - np.log(np.exp(below).sum(axis=1, keepdims=True))
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         return dz - _softmax(a) * dz.sum(axis=1, keepdims=True)
 
 

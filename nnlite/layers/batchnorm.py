@@ -67,11 +67,11 @@ class BatchNorm(Layer):
         return z
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         return dz * _along_channels(self.scale, a)
 
     def gradients(self, a: np.ndarray, dz: np.ndarray) -> dict[str, np.ndarray]:
-        self.check_above(a, dz)
+        self.check(a, dz)
         others = _all_but_channels(a)
         return {"gamma": (dz * self.normalized(a)).sum(axis=others), "beta": dz.sum(axis=others)}
 
@@ -160,7 +160,7 @@ class BatchNormInTraining(Layer):
         return self.of(a).forward(a)
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         (mean, sigma, sums, products), m = self._sums(a, dz), a.size // a.shape[1]
         scale = self.gamma / sigma
         below = kernels.blend(
@@ -169,7 +169,7 @@ class BatchNormInTraining(Layer):
         return below.reshape(a.shape)
 
     def gradients(self, a: np.ndarray, dz: np.ndarray) -> dict[str, np.ndarray]:
-        self.check_above(a, dz)
+        self.check(a, dz)
         _, _, sums, products = self._sums(a, dz)
         return {"gamma": products.astype(a.dtype), "beta": sums.astype(a.dtype)}
 

@@ -107,11 +107,11 @@ class Conv2d(_Convolution):
         return kernels.forward(a, self.W, self.b, *self._at)
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         return kernels.backward_input(dz, self.W, a.shape[2:], *self._at)
 
     def gradients(self, a: np.ndarray, dz: np.ndarray) -> dict[str, np.ndarray]:
-        self.check_above(a, dz)
+        self.check(a, dz)
         return {"W": kernels.backward_weights(a, dz, self.W.shape[2:], *self._at), **self._bias_gradient(dz)}
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -165,11 +165,11 @@ class ConvTranspose2d(_Convolution):
         return self._with_bias(kernels.backward_input(a, self.W, (size[0], size[1]), *self._at))
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         return self._crop(kernels.forward(dz, self.W, None, *self._at), a.shape)
 
     def gradients(self, a: np.ndarray, dz: np.ndarray) -> dict[str, np.ndarray]:
-        self.check_above(a, dz)
+        self.check(a, dz)
         return {"W": kernels.backward_weights(dz, a, self.W.shape[2:], *self._at), **self._bias_gradient(dz)}
 
     def output_shape(self, shape: Shape) -> Shape:

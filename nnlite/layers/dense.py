@@ -41,11 +41,11 @@ class Dense(Layer):
         return z if self.b is None else z + self.b
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         return dz @ self.W.T  # da_j = Σ_k w_jk dz_k
 
     def gradients(self, a: np.ndarray, dz: np.ndarray) -> dict[str, np.ndarray]:
-        self.check_above(a, dz)
+        self.check(a, dz)
         if a.ndim > 2:  # each place counts as a sample
             a, dz = a.reshape(-1, a.shape[-1]), dz.reshape(-1, dz.shape[-1])
         dW = {"W": a.T @ dz}

@@ -75,7 +75,7 @@ class Mask(Layer):
         return a * self.m
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         return dz * self.m
 
     def output_shape(self, shape: Shape) -> Shape:

@@ -38,14 +38,14 @@ class _Normalization(Layer):
         return (n * self._by_group(self.gamma) + self._by_group(self.beta)).reshape(a.shape)
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         n, sigma = self._normalized(a)
         dn = dz.reshape(n.shape) * self._by_group(self.gamma)
         da = (dn - _mean(dn) - n * _mean(dn * n)) / sigma
         return da.reshape(a.shape)
 
     def gradients(self, a: np.ndarray, dz: np.ndarray) -> dict[str, np.ndarray]:
-        self.check_above(a, dz)
+        self.check(a, dz)
         n, _ = self._normalized(a)
         dz = dz.reshape(n.shape)
         sums = {"gamma": (dz * n).sum(axis=(0, 3)), "beta": dz.sum(axis=(0, 3))}

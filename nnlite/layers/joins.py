@@ -20,7 +20,7 @@ class Join(Layer):
 
     reads: ClassVar[int | None] = None
 
-    def check(self, a: Any) -> Shape:
+    def _above(self, a: Any) -> Shape:
         if not isinstance(a, tuple) or not all(isinstance(x, np.ndarray) and x.dtype in DTYPES for x in a):
             got = ", ".join(map(kind_of, a)) if isinstance(a, tuple) else kind_of(a)
             raise TypeError(f"{self!r} takes a tuple of arrays, one for each branch that meets in it, got {got}.")
@@ -48,7 +48,7 @@ class Add(Join):
         return reduce(np.add, a)
 
     def backward(self, a: Any, dz: np.ndarray) -> Any:
-        self.check_above(a, dz)
+        self.check(a, dz)
         return (dz,) * len(a)
 
     def output_shape(self, shape: Any) -> Shape:
@@ -81,7 +81,7 @@ class Concat(Join):
         return np.concatenate(a, axis=self.axis)
 
     def backward(self, a: Any, dz: np.ndarray) -> Any:
-        self.check_above(a, dz)
+        self.check(a, dz)
         ends = np.cumsum([x.shape[self.axis] for x in a])[:-1]
         return tuple(map(np.ascontiguousarray, np.split(dz, ends, axis=self.axis)))
 
@@ -112,7 +112,7 @@ class Multiply(Join):
         return a[0] * a[1]
 
     def backward(self, a: Any, dz: np.ndarray) -> Any:
-        self.check_above(a, dz)
+        self.check(a, dz)
         x, g = a
         return summed_to(dz * g, x.shape), summed_to(dz * x, g.shape)
 
@@ -153,7 +153,7 @@ class Constant(Layer):
     def batch(self) -> int:
         return len(self.value)
 
-    def check(self, a: Any) -> Shape:
+    def _above(self, a: Any) -> Shape:
         if not is_integer(a):
             raise TypeError(f"{self!r} reads nothing and takes the number of samples, got {kind_of(a)}.")
         return self.output_shape(a)
@@ -162,11 +162,11 @@ class Constant(Layer):
         return np.broadcast_to(self.value, self.check(a))
 
     def backward(self, a: Any, dz: np.ndarray) -> Any:
-        self.check_above(a, dz)
+        self.check(a, dz)
         return ()
 
     def gradients(self, a: Any, dz: np.ndarray) -> dict[str, np.ndarray]:
-        self.check_above(a, dz)
+        self.check(a, dz)
         return {"value": dz.sum(axis=0, keepdims=True) if len(self.value) == 1 else dz}
 
     def bias_like(self, z: np.ndarray) -> np.ndarray | float:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..memory import claim
-from .arguments import DTYPES, Shape, conversion, float_dtype, frozen, unmasked
+from .arguments import DTYPES, Shape, conversion, float_dtype, frozen, kind_of, unmasked
 
 LARGE = 2**24
 """Numbers: a layer that makes more asks for memory first."""
@@ -54,7 +54,7 @@ class Layer:
     any number, and `a` is a tuple of arrays."""
 
     _last: ClassVar[tuple[Any, Shape]] = None, ()
-    """What `check` saw last, and the shape above it."""
+    """What `check` saw last, and the shape above it: a walk comes by several times, with the same shapes."""
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         """The activations above, from the activations `a` below."""
@@ -66,7 +66,7 @@ class Layer:
 
     def gradients(self, a: np.ndarray, dz: np.ndarray) -> dict[str, np.ndarray]:
         """The gradient of Σ z · dz in every trained parameter, by name."""
-        self.check_above(a, dz)
+        self.check(a, dz)
         return {}
 
     def bias_like(self, z: np.ndarray) -> np.ndarray | float:
@@ -121,15 +121,52 @@ class Layer:
         arrays = {name: frozen(value.astype(dtype)) for name, value in self.arrays.items()}
         return replace(self, **arrays) if arrays else self
 
-    def check(self, a: np.ndarray) -> Shape:
-        """The shape above `a`; ValueError unless it has a dtype and a shape that this layer takes.
+    def with_arrays(self, **arrays: np.ndarray | None) -> "Layer":
+        """The same layer with other arrays that are made for it: each in the shape and dtype of its own, or None.
 
-        (Like the last one, it needs no second look: a walk comes by several times.)
+        So nothing else is looked at again. (`dataclasses.replace` checks, and copies what somebody may still write to.)
+
+        Raises ValueError: an array has another shape or dtype.
         """
-        last, above = self._last
-        if type(a) is np.ndarray and last == (a.shape, a.dtype):
-            return above
-        if type(a) is not np.ndarray and not isinstance(unmasked("a", a), np.ndarray):
+        for name, array in arrays.items():
+            if array is not None:
+                own = getattr(self, name)
+                if (array.shape, array.dtype) != (own.shape, own.dtype):
+                    raise ValueError(f"{self!r}: {name} takes {kind_of(own)}, got {kind_of(array)}.")
+                array.flags.writeable = False
+        other = object.__new__(type(self))
+        kept = (*_fields(type(self)), "_last")  # type: ignore[arg-type]  # a class can be hashed
+        other.__dict__.update({name: self.__dict__[name] for name in kept if name in self.__dict__}, **arrays)
+        return other
+
+    def check(self, a: Any, dz: np.ndarray | None = None) -> Shape:
+        """The shape above `a`. An error unless the layer takes `a`, and `dz`, where given, fits what it makes of it.
+
+        Raises
+        ------
+        TypeError
+            One of them is no NumPy array, or is a masked one.
+        ValueError
+            One of them has a dtype or a shape that the layer does not take, or more memory is needed than there is.
+        """
+        seen, above = self._last
+        if type(a) is not np.ndarray or seen != (a.shape, a.dtype):
+            above = self._above(a)
+        if dz is not None:
+            if type(dz) is not np.ndarray and not isinstance(unmasked("dz", dz), np.ndarray):
+                raise TypeError(f"{self!r}: the signal above must be a NumPy array, got {type(dz).__name__}.")
+            dtype = self.dtype or (a[0] if isinstance(a, tuple) else a).dtype
+            if dz.shape != above or dz.dtype != dtype:
+                below = tuple(x.shape for x in a) if isinstance(a, tuple) else getattr(a, "shape", f"{a} samples")
+                raise ValueError(
+                    f"{self!r} turns {below} into {above}: the signal above must be {above} {dtype}, "
+                    f"got {dz.shape} {dz.dtype}."
+                )
+        return above
+
+    def _above(self, a: np.ndarray) -> Shape:
+        """The shape above `a`, which is looked at."""
+        if not isinstance(unmasked("a", a), np.ndarray):
             raise TypeError(f"{self!r} takes a NumPy array, got {type(a).__name__}; use np.asarray.")
         if a.dtype not in DTYPES or a.dtype != (self.dtype or a.dtype):
             expected = self.dtype or "float32 or float64"
@@ -137,10 +174,9 @@ class Layer:
             if a.dtype not in DTYPES:
                 advice = conversion(a.dtype, self.dtype or "float32")
             raise ValueError(f"{self!r} takes {expected}, got {a.dtype}; {advice}.")
-        above = self.output_shape(a.shape)
-        if prod(above) > LARGE:
-            return self.with_room(above, a.dtype)
-        self.__dict__["_last"] = (a.shape, a.dtype), above
+        above = self.with_room(self.output_shape(a.shape), a.dtype)
+        if prod(above) <= LARGE:  # more is asked for each time
+            self.__dict__["_last"] = (a.shape, a.dtype), above
         return above
 
     def with_room(self, above: Shape, dtype: np.dtype) -> Shape:
@@ -148,19 +184,6 @@ class Layer:
         if prod(above) > LARGE:
             claim(prod(above) * dtype.itemsize, f"The output {above} of {self!r}")
         return above
-
-    def check_above(self, a: np.ndarray, dz: np.ndarray) -> None:
-        """ValueError unless `dz` has the shape and dtype of what the layer makes of `a`."""
-        expected = self.check(a)
-        if type(dz) is not np.ndarray and not isinstance(unmasked("dz", dz), np.ndarray):
-            raise TypeError(f"{self!r}: the signal above must be a NumPy array, got {type(dz).__name__}.")
-        dtype = self.dtype or (a[0] if isinstance(a, tuple) else a).dtype
-        if dz.shape != expected or dz.dtype != dtype:
-            below = tuple(x.shape for x in a) if isinstance(a, tuple) else getattr(a, "shape", f"{a} samples")
-            raise ValueError(
-                f"{self!r} turns {below} into {expected}: the signal above must be {expected} {dtype}, "
-                f"got {dz.shape} {dz.dtype}."
-            )
 
     def refuse(self, shape: Shape, expected: str, advice: str = "") -> ValueError:
         """The error for a shape that this layer cannot take, to be raised."""

@@ -29,7 +29,7 @@ class Pointwise(Layer):
         return self.f(a)
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         return dz * self.slope_at(a).astype(a.dtype, copy=False)
 
 
@@ -85,7 +85,7 @@ class PReLU(Pointwise):
         return np.where(a > 0, 1, self._along(a))
 
     def gradients(self, a: np.ndarray, dz: np.ndarray) -> dict[str, np.ndarray]:
-        self.check_above(a, dz)
+        self.check(a, dz)
         axes = tuple(axis for axis in range(a.ndim) if axis != 1 or len(self.slope) == 1)
         return {"slope": (dz * np.minimum(a, 0)).sum(axis=axes).reshape(self.slope.shape)}
 

@@ -66,7 +66,7 @@ class MaxPool2d(_Pooling):
         return kernels.max_forward(a, self.windows(a.shape))
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         return kernels.max_backward(a, dz, self.windows(a.shape))
 
 
@@ -107,7 +107,7 @@ class AvgPool2d(_Pooling):
         return kernels.mean_forward(a, self.counts(at, a.dtype), at)
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         at = self.windows(a.shape)
         return kernels.mean_backward(dz, self.counts(at, a.dtype), at)
 
@@ -131,7 +131,7 @@ class GlobalAvgPool(Layer):
         return a.mean(axis=(2, 3), keepdims=True)
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         return np.broadcast_to(dz / prod(a.shape[2:]), a.shape).copy()
 
     def output_shape(self, shape: Shape) -> Shape:

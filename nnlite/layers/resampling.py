@@ -31,7 +31,7 @@ class _Resampling(Layer):
         return a
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         for axis, n in enumerate(a.shape[1:], 1):
             terms = [_collected(dz * _along(axis, weight, dz), axis, index, n) for index, weight in self.taps(axis, n)]
             dz = reduce(np.add, terms) if terms else dz

@@ -20,7 +20,7 @@ class _Reshaping(Layer):
         return a.reshape(above)
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         return dz.reshape(a.shape)
 
 
@@ -84,7 +84,7 @@ class Permute(Layer):
         return np.ascontiguousarray(a.transpose(0, *self.axes))
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         return np.ascontiguousarray(dz.transpose(np.argsort((0, *self.axes))))
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -126,7 +126,7 @@ class Slice(Layer):
         return a[self._where].copy()
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         da = np.zeros_like(a)
         da[self._where] = dz
         return da
@@ -155,5 +155,5 @@ class Identity(Layer):
         return a
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         return dz

@@ -65,7 +65,7 @@ class Fourier(Layer):
         return np.fft.irfft2(c, s=self.size, norm="ortho").astype(a.dtype)
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         s, m = _gains(*self.size, self.decay)
         return _real(np.fft.rfft2(dz, norm="ortho") * (np.sqrt(m) * s), dz.dtype)
 

@@ -72,7 +72,7 @@ class HighPass(ImageLayer):
         return np.fft.irfft2(np.fft.rfft2(a) * passed, s=a.shape[2:]).astype(a.dtype)
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         return self.forward(dz)
 
 

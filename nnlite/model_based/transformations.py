@@ -56,7 +56,7 @@ class Shift(ImageLayer):
         return np.roll(a, (self.rows, self.columns), axis=(2, 3))
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         return np.roll(dz, (-self.rows, -self.columns), axis=(2, 3))
 
 

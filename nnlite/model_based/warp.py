@@ -48,7 +48,7 @@ class Warp(ImageLayer):
         return _times(M, a)
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         M = _interpolation(*a.shape[2:], self.degrees, self.factor, a.dtype)
         return _times(M.T, dz)
 

@@ -63,7 +63,7 @@ def _rules(network: Network) -> list[LocalRule]:
 
 
 def _gated(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, R_k: np.ndarray) -> np.ndarray:
-    layer.check_above(a_j, R_k)
+    layer.check(a_j, R_k)
     return layer.backward(a_j, kernels.relu_backward(a_k, R_k))
 
 

@@ -20,7 +20,7 @@ Source: slides, "LRP Calculation"; Montavon et al. 2019, sec. 10.2.2 (the four s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial, reduce
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,7 +29,6 @@ import numpy as np
 
 from ...kernels.division import divide, signed
 from ...layers import Layer
-from ...layers.arguments import frozen
 
 if TYPE_CHECKING:
     from .rule import Rule, Term
@@ -186,14 +185,13 @@ def changed(layer: Any, terms: Sequence[Term]) -> list[Layer]:
     """
     with np.errstate(all="ignore"):
         layers = [layer if term.keeps_weights else _made(layer, term) for term in terms]
-    mixed = len(set(map(attrgetter("dtype"), layers))) > 1
+    mixed = len(layers) > 1 and len(set(map(attrgetter("dtype"), layers))) > 1
     return [made.astype(np.float64) for made in layers] if mixed else layers
 
 
 def _made(layer: Any, term: Term) -> Layer:
-    b = None if term.b is None or layer.b is None else frozen(term.b(layer.b))
-    made = replace(layer, W=frozen(term.W(layer.W)), b=b)
-    if layer.dtype == np.float32 and not SAFE[0] < _largest(made) < SAFE[1]:
+    made = layer.with_arrays(W=term.W(layer.W), b=None if term.b is None or layer.b is None else term.b(layer.b))
+    if layer.W.dtype == np.float32 and not SAFE[0] < _largest(made) < SAFE[1]:
         wide = _made(layer.astype(np.float64), term)
         return wide if _largest(wide) else made
     return made

@@ -103,7 +103,7 @@ class Reparameterisation(Layer):
         return mean + np.exp(log_variance / 2) * self.noise
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
-        self.check_above(a, dz)
+        self.check(a, dz)
         sigma = np.exp(halves(a)[1] / 2)
         return np.concatenate([dz, dz * sigma * self.noise / 2], axis=1)
 
