@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..batch import check_batch, check_network
+from ..batch import check_batch
 from ..finite import check, is_finite
 from ..layers.arguments import unmasked
 from ..network import Network
@@ -19,12 +19,11 @@ def check_input(network: Network, x: np.ndarray) -> np.ndarray:
     Raises
     ------
     TypeError
-        The network is not a Network, or x is not a NumPy array, or is a masked one.
+        x is not a NumPy array, or is a masked one.
     ValueError
         x is not floating-point, not in the dtype of the network, lacks the batch axis, does not fit the layers,
         or holds a NaN or an infinity.
     """
-    check_network(network)
     check_batch(network, x)
     if not is_finite(x):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])

@@ -12,8 +12,8 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from ..batch import check_network
 from ..finite import WATCHED, NotFinite, check, is_finite, watching
-from .inputs import check_network
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

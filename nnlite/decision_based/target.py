@@ -6,10 +6,11 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from ..batch import check_network
 from ..layers.arguments import Shape, as_array, is_integer
 from ..network import Network
 from ..walk import LocalRule, gradient_rule
-from .inputs import activations, check_network, walked
+from .inputs import activations, walked
 
 STARTS = ("one", "score")
 

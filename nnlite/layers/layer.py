@@ -135,8 +135,9 @@ class Layer:
                     raise ValueError(f"{self!r}: {name} takes {kind_of(own)}, got {kind_of(array)}.")
                 array.flags.writeable = False
         other = object.__new__(type(self))
-        kept = (*_fields(type(self)), "_last")  # type: ignore[arg-type]  # a class can be hashed
-        other.__dict__.update({name: self.__dict__[name] for name in kept if name in self.__dict__}, **arrays)
+        for name in (*_fields(type(self)), "_last", "dtype"):  # type: ignore[arg-type]  # a class can be hashed
+            if name in self.__dict__:
+                other.__dict__[name] = arrays.get(name, self.__dict__[name])
         return other
 
     def check(self, a: Any, dz: np.ndarray | None = None) -> Shape:

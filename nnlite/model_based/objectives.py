@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from ..decision_based.inputs import check_network, like_input, walked
+from ..batch import check_network
+from ..decision_based.inputs import like_input, walked
 from ..decision_based.method import finite
 from ..decision_based.relu_rules import leaking_rule, with_relu_rule
 from ..decision_based.target import aimed, explained_class

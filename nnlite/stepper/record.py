@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..decision_based.inputs import check_network
+from ..batch import check_network
 from ..decision_based.lrp import Rule, Step
 from ..decision_based.lrp.form import Prepared
 from ..decision_based.lrp.ledger import carried

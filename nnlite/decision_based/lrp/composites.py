@@ -197,7 +197,7 @@ def rules_for(network: Network, rules: Rules) -> list[LocalRule]:
 
 
 def _weighted(network: Network) -> list[int]:
-    return [i for i, layer in enumerate(network) if layer.weighted]
+    return [i for i, layer in enumerate(network.layers) if layer.weighted]
 
 
 def _lowest(network: Network, layers: Collection[int]) -> set[int]:

@@ -54,7 +54,7 @@ class LRP:
         self._given, self.start = network, start
         self.network = network.to_scores().merged()
         self.rules: list[LocalRule] = rules_for(self.network, rules)
-        self._on_layers = [_on(*each) for each in zip(self.rules, self.network, self.network.names, strict=True)]
+        self._on_layers = list(map(_on, self.rules, self.network.layers, self.network.names))
 
     def __call__(self, x: np.ndarray, target: Target = None) -> np.ndarray:
         """The relevance of the pixels, in the shape of x."""

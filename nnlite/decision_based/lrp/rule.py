@@ -12,7 +12,7 @@ booked, stepped through, pickled and compared like those of rules.py. (One file,
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ import numpy as np
 from ...layers import Layer
 from ...layers.arguments import kind_of, number
 from .form import Prepared, Step
+
+finfo = cache(np.finfo)
 
 # ------------------------------------------------------------------------------------------ what becomes of weights
 
@@ -35,7 +37,7 @@ class Change:
     def __call__(self, p: np.ndarray) -> np.ndarray:
         if self.gamma is None:
             return self.part(p)
-        if self.gamma > np.finfo(p.dtype).max:
+        if self.gamma > finfo(p.dtype).max:
             raise ValueError(
                 f"gamma = {self.gamma:g} overflows {p.dtype}; take less, or compute in float64 "
                 '(network.astype("float64"), x.astype("float64")).'
@@ -83,15 +85,17 @@ def favour(gamma: float, change: Change = POSITIVE) -> Change:
 
 @dataclass(frozen=True)
 class Input:
-    """a′, made of the activations a below; None where a′ is known to be zero everywhere.
+    """a′, made of the activations a below by `make`, or a itself; None where a′ is known to be zero everywhere.
 
     At a join it is made of each branch x_b.
     """
 
     symbol: str
-    make: Callable[[np.ndarray], np.ndarray | None]
+    make: Callable[[np.ndarray], np.ndarray | None] | None = None
 
     def __call__(self, a: Any) -> Any:
+        if self.make is None:
+            return a
         if not isinstance(a, tuple):
             return self.make(a)
         made = [self.make(x) for x in a]
@@ -108,7 +112,7 @@ def falling(a: np.ndarray) -> np.ndarray | None:
     return None if a.size and a.min() >= 0 else np.minimum(a, 0)
 
 
-A, A_PLUS, A_MINUS, ONE = Input("a", same), Input("a⁺", rising), Input("a⁻", falling), Input("1", np.ones_like)
+A, A_PLUS, A_MINUS, ONE = Input("a"), Input("a⁺", rising), Input("a⁻", falling), Input("1", np.ones_like)
 ABSOLUTE = Input("|a|", np.abs)
 
 
@@ -215,7 +219,7 @@ class Box:
     def __call__(self, a: np.ndarray, rule: "Rule", layer: Layer) -> None:
         l, h = bound_like(self.low, a, "low"), bound_like(self.high, a, "high")
         outside = np.maximum(l - a, a - h)
-        if np.any(outside > 0) and np.any(outside > 4 * np.finfo(a.dtype).eps * np.maximum(np.abs(l), np.abs(h))):
+        if np.any(outside > 0) and np.any(outside > 4 * finfo(a.dtype).eps * np.maximum(np.abs(l), np.abs(h))):
             raise ValueError(
                 f"{rule.name} takes inputs in [{np.min(self.low)}, {np.max(self.high)}], got {a.min()} to {a.max()} at "
                 f"{layer!r}; give the bounds of your pixels, or use w_squared, which needs none."
@@ -239,7 +243,7 @@ class Term:
     W: Change = SAME
     b: Change | None = SAME
 
-    @property
+    @cached_property
     def keeps_weights(self) -> bool:
         """Whether layer′ is the layer itself."""
         return self.W == SAME and self.b == SAME

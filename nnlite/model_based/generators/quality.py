@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ...decision_based.inputs import check_input, check_network
+from ...batch import check_network
+from ...decision_based.inputs import check_input
 from ...decision_based.method import takes_network
 from ...kernels.blas import one_blas_thread
 from ...layers.arguments import count, generator, number
