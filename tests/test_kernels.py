@@ -17,16 +17,15 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from nnlite import kernels
-from nnlite.kernels import dispatch as backends
-from nnlite.kernels import filters, flat
+from nnlite.kernels import convolution, division, filters, flat
 from nnlite.kernels.blas import one_blas_thread
-from nnlite.kernels.convolution import gather, scatter
-from nnlite.kernels.division import divide
 from nnlite.kernels.windows import Windows, output_size
 from nnlite.layers import AvgPool2d, Conv2d, MaxPool2d
 
 pytestmark = pytest.mark.once  # see setup.cfg
 
+GATHER = convolution.gather_numpy, convolution.gather_numba
+SCATTER = convolution.scatter_numpy, convolution.scatter_numba
 often = settings(max_examples=40, deadline=None, derandomize=True)
 
 
@@ -100,14 +99,14 @@ counts = st.integers(1, 3)
 @given(geometries(), arrays(), counts, counts)
 def test_gather_is_the_same_in_both_forms(at, array, n, c):
     a = array(n, c, *at.input)
-    np.testing.assert_array_equal(*with_both(lambda: gather(a, at)))
+    np.testing.assert_array_equal(*[form(a, at) for form in GATHER])
 
 
 @often
 @given(geometries(), arrays(), counts, counts)
 def test_scatter_is_the_same_in_both_forms(at, array, n, c):
     columns = array(n, c, *at.size, *at.output)
-    assert_same(*with_both(lambda: scatter(columns, at)))
+    assert_same(*[form(columns, at) for form in SCATTER])
 
 
 @often
@@ -115,7 +114,7 @@ def test_scatter_is_the_same_in_both_forms(at, array, n, c):
 def test_scatter_is_the_transpose_of_gather(at, seed):
     rng = np.random.default_rng(seed)
     a, columns = rng.normal(size=(2, 2, *at.input)), rng.normal(size=(2, 2, *at.size, *at.output))
-    for up, down in zip(with_both(lambda: gather(a, at)), with_both(lambda: scatter(columns, at)), strict=True):
+    for up, down in zip([form(a, at) for form in GATHER], [form(columns, at) for form in SCATTER], strict=True):
         assert abs((up * columns).sum() - (a * down).sum()) <= 1e-12 * np.abs(up * columns).sum() + 1e-12
 
 
@@ -211,7 +210,7 @@ def test_pairs_side_by_side_have_the_winners_that_all_windows_have(array, n, c, 
 def test_the_division_of_lrp_is_the_same_in_both_forms(array, n, k, size, each_sample):
     R, z = array(n, k, 2), array(n, k, 2)
     size = np.full((n, 1, 1), size, z.dtype) if each_sample else z.dtype.type(size)
-    (s, lost), fast = with_both(lambda: divide(R, z, size))
+    (s, lost), fast = with_both(lambda: kernels.divide(R, z, size))
     np.testing.assert_array_equal(fast[0], s)
     np.testing.assert_array_equal(fast[1], lost)
     told = np.isfinite(R) & np.isfinite(z)
@@ -224,10 +223,10 @@ def test_the_division_of_lrp_is_the_same_in_both_forms(array, n, k, size, each_s
 def test_a_denominator_that_is_zero_or_almost_divides_nothing(dtype):
     tiny = np.finfo(dtype).tiny
     R, z = np.array([[6, 6, 6, 0, -6]], dtype), np.array([[-3, 0, tiny, -0.0, np.nan]], dtype)
-    for s, lost in with_both(lambda: divide(R, z, dtype(0))):
+    for s, lost in with_both(lambda: kernels.divide(R, z, dtype(0))):
         np.testing.assert_array_equal(s, [[-2, 0, 0, 0, np.nan]])  # NaN stays, so that the end shows it
         assert lost.tolist() == [[False, True, True, True, True]]
-    for s, _ in with_both(lambda: divide(R, z, dtype(2))):
+    for s, _ in with_both(lambda: kernels.divide(R, z, dtype(2))):
         np.testing.assert_allclose(s, [[-1.2, 3, 3, 0, np.nan]], rtol=1e-6)
 
 
@@ -244,56 +243,42 @@ def test_means_are_the_same_in_both_forms(at, array, n, c, count_include_pad):
 # ----------------------------------------------------------------------------------------------- which form runs
 
 
-@pytest.fixture
-def variable(monkeypatch):
-    """variable(value): a process that begins with this value of NNLITE_BACKEND; None where it is not set."""
-
-    def begin(value):
-        monkeypatch.setattr(backends, "_in_force", None)
-        if value is None:
-            monkeypatch.delenv("NNLITE_BACKEND", raising=False)
-        else:
-            monkeypatch.setenv("NNLITE_BACKEND", value)
-
-    return begin
-
-
-def test_the_variable_chooses_the_backend_once(variable, monkeypatch):
-    for value, chosen in (("numpy", "numpy"), ("numba", "numba"), ("", "numba"), (None, "numba")):
-        variable(value)
-        assert kernels.backend() == chosen
-    monkeypatch.setenv("NNLITE_BACKEND", "numpy")
-    assert kernels.backend() == "numba"
+@pytest.mark.parametrize(("value", "chosen"), [("numpy", "numpy"), ("numba", "numba"), ("", "numba"), (None, "numba")])
+def test_the_variable_chooses_the_backend_when_nnlite_is_imported(monkeypatch, value, chosen):
+    if value is None:
+        monkeypatch.delenv("NNLITE_BACKEND", raising=False)
+    else:
+        monkeypatch.setenv("NNLITE_BACKEND", value)
+    importlib.reload(kernels)
+    assert kernels.backend() == chosen
 
 
 @pytest.mark.parametrize("garbage", ["Numba", "cuda", "numpy ", "0"])
-def test_another_backend_is_refused(variable, garbage):
-    refused = pytest.raises(ValueError, match=f"The backend is numpy or numba, got {garbage!r}; set NNLITE_BACKEND")
-    with refused:
-        kernels.use(garbage)
-    variable(garbage)
-    with refused:
-        kernels.backend()
-    with refused:
-        Conv2d(np.ones((1, 1, 2, 2))).forward(np.ones((1, 1, 3, 3)))
+def test_another_backend_is_refused(monkeypatch, garbage):
+    monkeypatch.setenv("NNLITE_BACKEND", garbage)
+    with pytest.raises(ValueError, match=f"The backend is numpy or numba, got {garbage!r}; set NNLITE_BACKEND to one"):
+        importlib.reload(kernels)
 
 
-def test_without_numba_numpy_runs_and_asking_for_numba_is_an_error(variable, monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    variable(None)
-    assert kernels.backend() == "numpy"
-    assert MaxPool2d(2).forward(np.ones((1, 1, 2, 2))).tolist() == [[[[1.0]]]]
-    with pytest.raises(ValueError, match="Numba is not installed; install it, or unset NNLITE_BACKEND"):
-        kernels.use("numba")
+def test_without_numba_numpy_runs_and_asking_for_numba_is_an_error(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib.util, "find_spec", lambda name: None)
+        kernels.use("")
+        assert kernels.backend() == "numpy"
+        assert MaxPool2d(2).forward(np.ones((1, 1, 2, 2))).tolist() == [[[[1.0]]]]
+        with pytest.raises(ValueError, match="Numba is not installed; install it, or unset NNLITE_BACKEND"):
+            kernels.use("numba")
 
 
 def test_each_form_runs_under_its_own_backend():
-    kernel = backends.either(lambda: "plain", lambda: "fast")
     kernels.use("numpy")
-    assert kernel() == "plain"
+    assert kernels.divide is division.divide_numpy
     with kernels.use("numba"):
-        assert kernel() == "fast"
-    assert kernel() == "plain"
+        assert kernels.divide is division.divide_numba
+        with pytest.raises(ValueError, match="got 'cuda'"):
+            kernels.use("cuda")
+        assert kernels.backend() == "numba"
+    assert kernels.divide is division.divide_numpy
 
 
 # ------------------------------------------------------------------------------------------------------ compilation

@@ -12,7 +12,7 @@
     loops/          the parts, and the functions that write them into a program; one idea a file
     cache.py        compiled code is kept on disk, and made again when a file of this folder has changed
     chunks.py       a large batch in chunks of samples, on NNLITE_THREADS threads
-    incremental.py  occlusion that runs again only what a window can reach; patch_steps.py, patches.py
+    incremental.py  occlusion that runs again only what a window can reach; patch_steps.py
 
 A line says which **part** runs, and on which numbers. Up through Conv2d and ReLU, and down again by LRP-ε, it reads
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from ..kernels.windows import Pair
 from ..layers import (
     AvgPool2d,
@@ -35,7 +36,6 @@ from ..layers import (
 from ..network import Network
 from ..wiring import in_a_row
 from .lowering import why_not
-from .patches import changed_convolution, crop, paste
 
 LOCAL = (Conv2d, ConvTranspose2d, MaxPool2d, AvgPool2d)
 """Layers whose output at a place depends on a window of the input. Not their subclasses."""
@@ -62,13 +62,13 @@ class Patches:
 
     def crop(self, a: np.ndarray, fill: float = 0.0) -> np.ndarray:
         """These parts of the maps (N, C, H, W): (P, C, *size), `fill` where they stick out."""
-        return crop(a, self.sample, self.corner, self.size, fill)
+        return kernels.crop(a, self.sample, self.corner, self.size, fill)
 
     def of_changed(self, a: np.ndarray, patch: np.ndarray, at: "Patches", fill: float = 0.0) -> np.ndarray:
         """As `crop`, from maps that hold `patch` in the places `at`."""
         if at.size == self.size and np.array_equal(at.corner, self.corner):
             return patch
-        return paste(self.crop(a, fill), patch, at.corner - self.corner)
+        return kernels.paste(self.crop(a, fill), patch, at.corner - self.corner)
 
 
 Step = Callable[[np.ndarray, slice], np.ndarray]
@@ -248,8 +248,8 @@ class _Changes:
 
     def __call__(self, patch: np.ndarray, now: slice) -> np.ndarray:
         a, z = self.at[now], self.reached[now]
-        return changed_convolution(
-            self.below, self.above, self.layer.W, self.layer.padding,
+        return kernels.changed_convolution(
+            self.below, self.above, self.layer.W, self.layer.padding,  # type: ignore[arg-type]
             patch, a.sample, a.corner, z.corner, z.size, self.pool, self.least,
         )  # fmt: skip
 
@@ -289,6 +289,6 @@ def _transposed(
 
     def step(patch: np.ndarray, now: slice) -> np.ndarray:
         z = bare.forward(needed[now].of_changed(below, patch, at[now]))
-        return crop(z, np.arange(len(z)), before[:, now], reached.size, 0.0)
+        return kernels.crop(z, np.arange(len(z)), before[:, now], reached.size, 0.0)
 
     return step, reached, needed.size

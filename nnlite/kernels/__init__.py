@@ -1,6 +1,8 @@
 """The hot loops, each twice under one signature: a plain NumPy form to read and a Numba form to run.
 
-`backend()` says which form runs, `use` changes it. The two are tested equal, ties and zeros included.
+`kernels.forward` is convolution.forward_numba or forward_numpy, and so are all: settled when nnlite is imported.
+NNLITE_BACKEND=numpy|numba chooses; without it, Numba runs where it is installed. `backend()` says which, `use` changes
+it. The two are tested equal, ties and zeros included.
 
     windows.py       where the windows lie
     convolution.py   gather the windows, one matrix product, scatter back
@@ -14,15 +16,32 @@
     division.py      the division of LRP, where a denominator may be zero
     patches.py       parts of images cut out and laid back in, and a convolution of what has changed
     blas.py          BLAS on one thread, for the same bits
-    dispatch.py      which form runs; workspace.py  memory that is used again; settled.py  what cannot change
+    dispatch.py      the backend in force, and how Numba compiles
+    workspace.py     memory that is used again; settled.py  what cannot change
 """
 
-from .adam import adam
-from .batchnorm import blend, moments, products
-from .convolution import backward_input, backward_weights, forward
-from .dispatch import backend, use
-from .pooling import max_backward, max_forward, mean_backward, mean_forward, route, winners
-from .relu import relu_backward
+import os
+
+from . import dispatch
+from .adam import adam_numpy as adam
+from .batchnorm import blend_numpy as blend
+from .batchnorm import moments_numpy as moments
+from .batchnorm import products_numpy as products
+from .convolution import backward_input_numpy as backward_input
+from .convolution import backward_weights_numpy as backward_weights
+from .convolution import forward_numpy as forward
+from .dispatch import backend
+from .division import divide_numpy as divide
+from .patches import changed_convolution_numpy as changed_convolution
+from .patches import crop_numpy as crop
+from .patches import paste_numpy as paste
+from .pooling import max_backward_numpy as max_backward
+from .pooling import max_forward_numpy as max_forward
+from .pooling import mean_backward_numpy as mean_backward
+from .pooling import mean_forward_numpy as mean_forward
+from .pooling import route_numpy as route
+from .pooling import winners_numpy as winners
+from .relu import relu_backward_numpy as relu_backward
 from .winograd import free_rounding
 
 __all__ = [
@@ -31,6 +50,9 @@ __all__ = [
     "backward_input",
     "backward_weights",
     "blend",
+    "changed_convolution",
+    "crop",
+    "divide",
     "forward",
     "free_rounding",
     "max_backward",
@@ -38,9 +60,39 @@ __all__ = [
     "mean_backward",
     "mean_forward",
     "moments",
+    "paste",
     "products",
     "relu_backward",
     "route",
     "use",
     "winners",
 ]
+
+_FILES = {
+    name: form.__globals__ for name, form in list(globals().items()) if getattr(form, "__name__", "") == f"{name}_numpy"
+}
+"""Where both forms of each kernel stand."""
+
+
+class use:
+    """The kernels in their NumPy or their Numba form from now on, or within a `with`; "": Numba where it is installed.
+
+    Raises ValueError: it is neither "numpy" nor "numba", or Numba is not installed.
+
+    >>> with use("numpy"):
+    ...     forward.__name__
+    'forward_numpy'
+    """
+
+    def __init__(self, backend: str) -> None:
+        self.before = dispatch.choose(backend)
+        globals().update({name: file[f"{name}_{dispatch.backend()}"] for name, file in _FILES.items()})
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        use(self.before)
+
+
+use(os.environ.get("NNLITE_BACKEND", ""))

@@ -10,7 +10,7 @@ and their order are the same, and so are the bits.
 
 import numpy as np
 
-from .dispatch import compiled, either
+from .dispatch import compiled
 
 
 def adam_numpy(
@@ -53,6 +53,3 @@ def adam_numba(
         beta1, 1 - beta1, beta2, 1 - beta2, eps, length, root,
     )  # fmt: skip
     return new[0], new[1], new[2]
-
-
-adam = either(adam_numpy, adam_numba)

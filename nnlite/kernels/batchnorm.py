@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .dispatch import compiled, either
+from .dispatch import compiled
 
 
 def moments_numpy(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -82,8 +82,3 @@ def blend_numba(
     out = np.empty_like(a)
     _blend_loop(a, dz, mean, of_dz, of_a, shift, out)
     return out
-
-
-moments = either(moments_numpy, moments_numba)
-products = either(products_numpy, products_numba)
-blend = either(blend_numpy, blend_numba)

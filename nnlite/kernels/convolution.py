@@ -16,14 +16,16 @@ Shapes: a (N, C, H, W), W (K, C / groups, kh, kw), z (N, K, oh, ow).
 Source: Chellapilla et al. 2006, "High performance convolutional neural networks for document processing", sec. 3.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from . import filters, flat, winograd
-from .dispatch import compiled, either
+from .dispatch import compiled
 from .windows import Pair, Windows, windows
+
+Gather = Callable[[np.ndarray, Windows], np.ndarray]
 
 BLOCK_BYTES = 8 * 2**20  # columns of one block of samples: small enough to stay near the processor
 
@@ -99,16 +101,13 @@ def scatter_numba(columns: np.ndarray, at: Windows) -> np.ndarray:
     return a
 
 
-gather = either(gather_numpy, gather_numba)
-scatter = either(scatter_numpy, scatter_numba)
-
-
 # -------------------------------------------------------------------------- the three products of a convolution
 
 
 def forward_numpy(
-    a: np.ndarray, W: np.ndarray, b: np.ndarray | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> np.ndarray:
+    a: np.ndarray, W: np.ndarray, b: np.ndarray | None, stride: Pair, padding: Pair, dilation: Pair, groups: int,
+    gather: Gather = gather_numpy,
+) -> np.ndarray:  # fmt: skip
     """z[n, k, y, x] = Σ_{c i j} W[k, c, i, j] a[n, c, y s − p + i d, x s − p + j d] + b[k]."""
     at = windows(a.shape[2:], W.shape[2:], stride, padding, dilation)
     matrix = W.reshape(groups, len(W) // groups, -1)  # one a group
@@ -120,8 +119,9 @@ def forward_numpy(
 
 
 def backward_input_numpy(
-    dz: np.ndarray, W: np.ndarray, input_size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> np.ndarray:
+    dz: np.ndarray, W: np.ndarray, input_size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int,
+    scatter: Gather = scatter_numpy,
+) -> np.ndarray:  # fmt: skip
     """da[n, c, y s − p + i d, x s − p + j d] += W[k, c, i, j] dz[n, k, y, x]: the transpose of `forward` in a."""
     at = windows(input_size, W.shape[2:], stride, padding, dilation)._replace(output=dz.shape[2:])
     matrix = W.reshape(groups, len(W) // groups, -1).swapaxes(1, 2)
@@ -142,7 +142,7 @@ def backward_weights_numpy(
     outputs, channels = dz.shape[1], a.shape[1]
     dW = np.zeros((groups, outputs // groups, channels // groups * size[0] * size[1]), a.dtype)
     for block in _blocks(a.shape, at, a.itemsize):
-        columns = _columns(gather(a[block], at), groups)
+        columns = _columns(gather_numpy(a[block], at), groups)
         part = dz[block].reshape(len(columns), groups, outputs // groups, -1)
         dW += (part @ columns.swapaxes(2, 3)).sum(axis=0)
     return dW.reshape(outputs, channels // groups, *size)
@@ -156,14 +156,14 @@ def forward_numba(
 ) -> np.ndarray:
     """As `forward_numpy`: by Winograd's filtering where it was asked for, by shifts (flat.py) where they fit."""
     if winograd.FREE.get() and winograd.fits(a.shape, W.shape, stride, padding, dilation, groups):
-        z = winograd.forward(a, W, padding)
+        z = winograd.forward_numba(a, W, padding)
         if b is not None:
             z += b[:, None, None]
         return z
     at = windows(a.shape[2:], W.shape[2:], stride, padding, dilation)
     if flat.fits(at):
         return flat.forward(a, W, b, at, groups)
-    return forward_numpy(a, W, b, stride, padding, dilation, groups)
+    return forward_numpy(a, W, b, stride, padding, dilation, groups, gather_numba)
 
 
 def backward_input_numba(
@@ -171,10 +171,12 @@ def backward_input_numba(
 ) -> np.ndarray:
     """As `backward_input_numpy`: by Winograd's filtering where it was asked for, by shifts where they fit."""
     if winograd.FREE.get() and winograd.fits_back(dz.shape, W.shape, stride, padding, dilation, groups):
-        return winograd.backward_input(dz, W, padding)
+        return winograd.backward_input_numba(dz, W, padding)
     at = windows(input_size, W.shape[2:], stride, padding, dilation)
     da = flat.backward_input(dz, W, at, groups) if flat.fits(at) and at.output == dz.shape[2:] else None
-    return backward_input_numpy(dz, W, input_size, stride, padding, dilation, groups) if da is None else da
+    if da is None:
+        da = backward_input_numpy(dz, W, input_size, stride, padding, dilation, groups, scatter_numba)
+    return da
 
 
 def backward_weights_numba(
@@ -183,11 +185,6 @@ def backward_weights_numba(
     """As `backward_weights_numpy`, compiled: one sample at a time (filters.py)."""
     at = windows(a.shape[2:], size, stride, padding, dilation)._replace(output=dz.shape[2:])
     return filters.backward_weights(a, dz, at, groups)
-
-
-forward = either(forward_numpy, forward_numba)
-backward_input = either(backward_input_numpy, backward_input_numba)
-backward_weights = either(backward_weights_numpy, backward_weights_numba)
 
 
 def _columns(gathered: np.ndarray, groups: int) -> np.ndarray:

@@ -1,13 +1,8 @@
-"""Which form of a kernel runs, and how the Numba form is compiled.
-
-NNLITE_BACKEND=numpy|numba chooses; without it, Numba runs where it is installed. The variable is read once, when the
-first kernel runs; `use` changes the backend half-way.
-"""
+"""Which backend is in force, and how the Numba form of a kernel is compiled."""
 
 import contextlib
 import functools
 import importlib.util
-import os
 import warnings
 from collections.abc import Callable
 from types import FunctionType
@@ -16,57 +11,31 @@ from typing import Any
 BACKENDS = ("numpy", "numba")
 
 
-_in_force: str | None = None
+_in_force = ""
 
 
 def backend() -> str:
-    """The backend in force: the value of NNLITE_BACKEND, or "numba" where it is installed, or "numpy".
+    """The backend in force.
 
-    Raises
-    ------
-    ValueError
-        NNLITE_BACKEND is neither "numpy" nor "numba", or asks for Numba where it is not installed.
-
-    >>> backend() in ("numpy", "numba")
+    >>> backend() in BACKENDS
     True
     """
-    global _in_force
-    _in_force = _in_force or _checked(os.environ.get("NNLITE_BACKEND", ""))
     return _in_force
 
 
-class use:
-    """The hot loops in this form from now on, or within a `with`; "" is what is usual: Numba where it is installed.
+def choose(name: str) -> str:
+    """The backend from now on: "numpy", "numba", or "" for Numba where it is installed. Returns the one before.
 
-    Raises
-    ------
-    ValueError
-        It is neither "numpy" nor "numba", or Numba is not installed.
-
-    >>> with use("numpy"):
-    ...     backend()
-    'numpy'
+    Raises ValueError: it is neither, or Numba is not installed.
     """
-
-    def __init__(self, backend: str) -> None:
-        global _in_force
-        self.before, _in_force = _in_force, _checked(backend)
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        global _in_force
-        _in_force = self.before
-
-
-def _checked(chosen: str) -> str:
+    global _in_force
     installed = importlib.util.find_spec("numba") is not None
-    if chosen not in ("", *BACKENDS):
-        raise ValueError(f"The backend is numpy or numba, got {chosen!r}; set NNLITE_BACKEND to one, or unset it.")
-    if chosen == "numba" and not installed:
+    if name not in ("", *BACKENDS):
+        raise ValueError(f"The backend is numpy or numba, got {name!r}; set NNLITE_BACKEND to one, or unset it.")
+    if name == "numba" and not installed:
         raise ValueError("The backend is numba, and Numba is not installed; install it, or unset NNLITE_BACKEND.")
-    return chosen or ("numba" if installed else "numpy")
+    before, _in_force = _in_force, name or ("numba" if installed else "numpy")
+    return before
 
 
 @functools.cache  # each of them once in a process, not once for every kernel
@@ -150,13 +119,3 @@ def _with_compiled_parts(loops: Callable) -> Callable:
         return loops
     own = FunctionType(loops.__code__, {**loops.__globals__, **parts}, loops.__name__)
     return functools.update_wrapper(own, loops)
-
-
-def either(plain: Callable, fast: Callable) -> Callable:
-    """One function from a kernel's two forms: it runs `fast` under the Numba backend, else `plain`."""
-
-    @functools.wraps(plain)
-    def kernel(*arguments: Any) -> Any:
-        return (fast if (_in_force or backend()) == "numba" else plain)(*arguments)
-
-    return kernel

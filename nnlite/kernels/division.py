@@ -8,7 +8,7 @@ s     2  -2    0   3       s = 0 where nothing can be divided: that R is lost
 
 import numpy as np
 
-from .dispatch import compiled, either
+from .dispatch import compiled
 
 LARGEST = {np.dtype(dtype): dtype(np.finfo(dtype).max * 2.0**-20) for dtype in (np.float32, np.float64)}
 """Of an s: the products and sums with it could overflow from a larger one."""
@@ -53,6 +53,3 @@ def divide_numba(R: np.ndarray, z: np.ndarray, size: np.ndarray) -> tuple[np.nda
     R, z = np.ascontiguousarray(R).reshape(rows), np.ascontiguousarray(z).reshape(rows)
     _divide_loop(R, z, size.reshape(-1), LARGEST[z.dtype], s.reshape(rows), lost.reshape(rows))
     return s, lost
-
-
-divide = either(divide_numpy, divide_numba)

@@ -17,7 +17,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from .dispatch import compiled, either, part
+from .dispatch import compiled, part
 from .windows import Windows
 
 # ---------------------------------------------------------------------------------------------- the plain form
@@ -266,11 +266,3 @@ def mean_backward_numba(dz: np.ndarray, counts: np.ndarray, at: Windows) -> np.n
     da = np.zeros((*dz.shape[:2], *at.input), dz.dtype)
     _mean_backward_loops(np.ascontiguousarray(dz), counts, da, *at.size, *at.stride, *at.padding)
     return da
-
-
-winners = either(winners_numpy, winners_numba)
-route = either(route_numpy, route_numba)
-max_forward = either(max_forward_numpy, max_forward_numba)
-max_backward = either(max_backward_numpy, max_backward_numba)
-mean_forward = either(mean_forward_numpy, mean_forward_numba)
-mean_backward = either(mean_backward_numpy, mean_backward_numba)

@@ -7,7 +7,7 @@ da    0   6   0   8
 
 import numpy as np
 
-from .dispatch import compiled, either
+from .dispatch import compiled
 
 
 def relu_backward_numpy(a: np.ndarray, dz: np.ndarray) -> np.ndarray:
@@ -26,6 +26,3 @@ def relu_backward_numba(a: np.ndarray, dz: np.ndarray) -> np.ndarray:
     da = np.empty(a.shape, dz.dtype)
     _relu_backward_loop(a.reshape(-1), dz.reshape(-1), da.reshape(-1), dz.dtype.type(0))
     return da
-
-
-relu_backward = either(relu_backward_numpy, relu_backward_numba)

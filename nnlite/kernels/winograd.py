@@ -37,7 +37,7 @@ from contextvars import ContextVar
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .dispatch import backend, compiled, either
+from .dispatch import compiled
 from .settled import is_settled
 from .windows import Pair
 
@@ -84,7 +84,7 @@ def fits(shape: tuple[int, ...], W: tuple[int, ...], stride: Pair, padding: Pair
     (oh, ow), least = (_reach(shape[i + 2], padding[i]) for i in (0, 1)), min(W[:2])
     known = W[2:] == (3, 3) and stride == (1, 1) and dilation == (1, 1) and groups == 1
     pays = least >= LEAST_CHANNELS and min(oh, ow) >= LEAST_SIZE and ow <= 4 * BLOCK_TILES
-    return known and pays and backend() == "numba"
+    return known and pays
 
 
 def fits_back(
@@ -334,5 +334,3 @@ def _tile(shape: tuple[int, ...], padding: Pair) -> int:
 
 forward_numpy, forward_numba = _whole(_plain, False), _whole(_fast, False)
 backward_input_numpy, backward_input_numba = _whole(_plain, True), _whole(_fast, True)
-forward = either(forward_numpy, forward_numba)
-backward_input = either(backward_input_numpy, backward_input_numba)

@@ -164,7 +164,7 @@ class BatchNormInTraining(Layer):
         (mean, sigma, sums, products), m = self._sums(a, dz), a.size // a.shape[1]
         scale = self.gamma / sigma
         below = kernels.blend(
-            *map(_by_channel, (a, dz)), mean, scale, -scale * products / (sigma * m), -scale * sums / m
+            _by_channel(a), _by_channel(dz), mean, scale, -scale * products / (sigma * m), -scale * sums / m
         )
         return below.reshape(a.shape)
 
@@ -177,7 +177,7 @@ class BatchNormInTraining(Layer):
         """μ, √(σ² + eps), Σ dz and Σ n dz of each channel, in float64."""
         mean, var = kernels.moments(_by_channel(a))
         sigma = np.sqrt(var + self.eps)
-        return mean, sigma, *kernels.products(*map(_by_channel, (a, dz)), mean, 1 / sigma)
+        return mean, sigma, *kernels.products(_by_channel(a), _by_channel(dz), mean, 1 / sigma)
 
     def output_shape(self, shape: Shape) -> Shape:
         _check_channels(self, shape)

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from nnlite import Network, kernels, models
 from nnlite.decision_based.occlusion import filling, occlusion
-from nnlite.engine import patch_steps, patches
+from nnlite.engine import patch_steps
+from nnlite.kernels import patches
 from nnlite.layers import (
     GELU,
     AvgPool2d,

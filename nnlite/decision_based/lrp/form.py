@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...kernels.division import divide, signed
+from ... import kernels
+from ...kernels.division import signed
 from ...layers import Layer
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def four_steps(
     if z is None:
         z = total([layer.forward(a) for a, layer in fed])  # step 1
     size = stabilizer(z) if callable(stabilizer) else z.dtype.type(stabilizer)
-    s, lost = divide(R, z, size)  # step 2: s = R / (z + size · sgn z), and 0 where nothing can be divided
+    s, lost = kernels.divide(R, z, size)  # step 2: s = R / (z + size · sgn z), and 0 where nothing can be divided
     c = [layer.backward(a, s) for a, layer in fed]  # step 3
     R_j = total([each(np.multiply, a, c_a) for (a, _), c_a in zip(fed, c, strict=True)])  # step 4
     return z, s, R_j, size, lost

@@ -19,9 +19,9 @@ explanations", sec. 3.
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..kernels import convolution
-from ..kernels.dispatch import compiled, either, part
-from ..kernels.windows import Pair
+from . import convolution
+from .dispatch import compiled, part
+from .windows import Pair
 
 # ---------------------------------------------------------------------------------------------- the plain form
 
@@ -59,7 +59,7 @@ def changed_convolution_numpy(
     """
     change = patch - crop_numpy(a, sample, corner, patch.shape[2:], 0.0)
     margin = np.array(W.shape[2:]) - 1  # how far a window reaches before the patch, and behind it
-    reached = convolution.forward(change, W, None, (1, 1), tuple(margin), (1, 1), 1)
+    reached = convolution.forward_numpy(change, W, None, (1, 1), tuple(margin), (1, 1), 1)
     first = corner + (np.array(padding) - margin)[:, None]
     unchanged = crop_numpy(z, sample, above, size, 0.0)
     changed = unchanged + crop_numpy(reached, np.arange(len(patch)), above - first, size, 0.0)
@@ -204,8 +204,3 @@ def changed_convolution_numba(
         a, rows, runs, kw, *padding, patch, sample, corner, above, *size, total, pool, z.dtype.type(least), out
     )
     return out
-
-
-crop = either(crop_numpy, crop_numba)
-paste = either(paste_numpy, paste_numba)
-changed_convolution = either(changed_convolution_numpy, changed_convolution_numba)
