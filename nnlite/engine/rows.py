@@ -171,26 +171,17 @@ class Row:
         if dz.base != OUT:
             program.add(fill.copy, [self.size], dz, Place(OUT, 0, self.size))
 
-    def _up(self) -> Program:
-        return self._written(self._programs, "up", self._write_up)
+    def _write_through(self, program: Program, ways: Ways, start: Start) -> None:
+        (z, dz), classes = self._places[-1], Place(CLASSES, 0, 1)
+        self._write_up(program)
+        program.add(top.choose, [self.size_above], z, classes)
+        program.add(AT_TOP[start], [self.size_above], z, classes, dz)
+        self._write_down(program, ways, keep=False)
 
-    def _down(self, ways: Ways, keep: bool) -> Program:
-        return self._written(ways.programs, ("down", keep), lambda program: self._write_down(program, ways, keep))
-
-    def _through(self, ways: Ways, start: Start) -> Program:
-        def write(program: Program) -> None:
-            (z, dz), classes = self._places[-1], Place(CLASSES, 0, 1)
-            self._write_up(program)
-            program.add(top.choose, [self.size_above], z, classes)
-            program.add(AT_TOP[start], [self.size_above], z, classes, dz)
-            self._write_down(program, ways, keep=False)
-
-        return self._written(ways.programs, ("through", start), write)
-
-    def _written(self, known: dict[Any, Program], key: Any, write: Callable[[Program], None]) -> Program:
+    def _program(self, known: dict[Any, Program], key: Any, write: Callable[..., None], *given: Any) -> Program:
         if key not in known:
             program = Program(self.dtype)
-            write(program)
+            write(program, *given)
             known[key] = program  # whole, for other threads
         return known[key]
 
@@ -199,13 +190,15 @@ class Row:
     def output(self, x: np.ndarray) -> np.ndarray:
         """The activation at the top; nothing else is kept."""
         out = np.empty((len(x), *self.shapes[-1]), self.dtype)
-        self._up().run(len(x), {INPUT: self._flat(x, self.size), ABOVE: out}, self._shared(ACTIVATIONS))
+        self._program(self._programs, "up", self._write_up).run(
+            len(x), {INPUT: self._flat(x, self.size), ABOVE: out}, self._shared(ACTIVATIONS)
+        )
         return out
 
     def up(self, x: np.ndarray) -> "Run":
         """All activations above x, one for each layer."""
         run = Run(self, x, aligned((self.numbers * len(x),), self.dtype))
-        self._up().run(len(x), run.own(), self._shared())
+        self._program(self._programs, "up", self._write_up).run(len(x), run.own(), self._shared())
         return run
 
     def down(self, a: "Run", R: np.ndarray, ways: Ways, keep: bool) -> list[np.ndarray]:
@@ -217,7 +210,7 @@ class Row:
         if keep:
             own[SIGNALS] = memory = aligned((self.numbers * n,), self.dtype)
             memory[self.inner * n :] = R.reshape(-1) if self.starts[-1] >= 0 else 0  # for layers that only reshape it
-        self._down(ways, keep).run(n, own, shared)
+        self._program(ways.programs, ("down", keep), self._write_down, ways, keep).run(n, own, shared)
         return [out, *self.views(out, memory)[:-1]] if keep else [out]
 
     def through(self, x: np.ndarray, classes: np.ndarray, start: Start, ways: Ways) -> tuple[np.ndarray, np.ndarray]:
@@ -229,7 +222,7 @@ class Row:
         own = {INPUT: self._flat(x, self.size), ABOVE: scores, OUT: out, CLASSES: classes}
         shared = self._shared(ACTIVATIONS, SIGNALS)
         shared[TOP], shared[CHANGED] = shared[SIGNALS][self.inner :], ways.changed
-        self._through(ways, start).run(len(x), own, shared)
+        self._program(ways.programs, start, self._write_through, ways, start).run(len(x), own, shared)
         return out, scores
 
     def views(self, x: np.ndarray, memory: np.ndarray) -> list[np.ndarray]:

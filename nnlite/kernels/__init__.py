@@ -20,6 +20,7 @@ it. The two are tested equal, ties and zeros included.
     workspace.py     memory that is used again; settled.py  what cannot change
 """
 
+# ruff: noqa: F401 (what others take from here)
 import os
 
 from . import dispatch
@@ -44,30 +45,6 @@ from .pooling import winners_numpy as winners
 from .relu import relu_backward_numpy as relu_backward
 from .winograd import free_rounding
 
-__all__ = [
-    "adam",
-    "backend",
-    "backward_input",
-    "backward_weights",
-    "blend",
-    "changed_convolution",
-    "crop",
-    "divide",
-    "forward",
-    "free_rounding",
-    "max_backward",
-    "max_forward",
-    "mean_backward",
-    "mean_forward",
-    "moments",
-    "paste",
-    "products",
-    "relu_backward",
-    "route",
-    "use",
-    "winners",
-]
-
 _FILES = {
     name: form.__globals__ for name, form in list(globals().items()) if getattr(form, "__name__", "") == f"{name}_numpy"
 }
@@ -84,9 +61,9 @@ class use:
     'forward_numpy'
     """
 
-    def __init__(self, backend: str) -> None:
-        self.before = dispatch.choose(backend)
-        globals().update({name: file[f"{name}_{dispatch.backend()}"] for name, file in _FILES.items()})
+    def __init__(self, name: str) -> None:
+        self.before = dispatch.choose(name)
+        globals().update({kernel: file[f"{kernel}_{backend()}"] for kernel, file in _FILES.items()})
 
     def __enter__(self) -> None:
         pass

@@ -122,9 +122,7 @@ class Layer:
         return replace(self, **arrays) if arrays else self
 
     def with_arrays(self, **arrays: np.ndarray | None) -> "Layer":
-        """The same layer with other arrays that are made for it: each in the shape and dtype of its own, or None.
-
-        So nothing else is looked at again. (`dataclasses.replace` checks, and copies what somebody may still write to.)
+        """The same layer with arrays that were made for it, or None: `dataclasses.replace` without checks and copies.
 
         Raises ValueError: an array has another shape or dtype.
         """
@@ -141,14 +139,9 @@ class Layer:
         return other
 
     def check(self, a: Any, dz: np.ndarray | None = None) -> Shape:
-        """The shape above `a`. An error unless the layer takes `a`, and `dz`, where given, fits what it makes of it.
+        """The shape above `a`.
 
-        Raises
-        ------
-        TypeError
-            One of them is no NumPy array, or is a masked one.
-        ValueError
-            One of them has a dtype or a shape that the layer does not take, or more memory is needed than there is.
+        Raises TypeError or ValueError: `a` is no array that the layer takes, or `dz` none of what it makes of it.
         """
         seen, above = self._last
         if type(a) is not np.ndarray or seen != (a.shape, a.dtype):

@@ -8,6 +8,7 @@ shortcut. ledger.py walks the same way and also tells, layer by layer, where the
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -50,9 +51,8 @@ class LRP:
     """
 
     def __init__(self, network: Network, rules: Rules = epsilon(), start: str = "score") -> None:
-        aimed(network, None, start)
         self._given, self.start = network, start
-        self.network = network.to_scores().merged()
+        self.network = aimed(network, None, start)[0].merged()
         self.rules: list[LocalRule] = rules_for(self.network, rules)
         self._on_layers = list(map(_on, self.rules, self.network.layers, self.network.names))
 
@@ -246,4 +246,4 @@ def ledger(
 
 def prepare(network: Network, rules: Rules, start: str) -> LRP:
     """LRP(network, rules, start); a compiled network makes it once."""
-    return network.prepared((LRP, rules, start), lambda: LRP(network, rules, start))
+    return network.prepared((LRP, rules, start), partial(LRP, network, rules, start))
