@@ -784,6 +784,26 @@ def test_a_read_only_array_is_taken_as_it_is():
     assert replace(Dense(W), b=np.zeros(2)).W is W
 
 
+def test_no_signal_is_no_signal_of_the_right_shape():
+    for call in (Dense(np.ones((2, 3))).backward, ReLU().gradients):
+        with pytest.raises(TypeError, match="the signal above must be a NumPy array, got NoneType"):
+            call(np.ones((1, 2)), None)
+
+
+def test_arrays_made_for_a_layer_take_the_place_of_its_own():
+    layer, a, W = Dense(np.ones((2, 3)), np.ones(3)), np.ones((1, 2)), np.full((2, 3), 2.0)
+    layer.forward(a)
+    other = layer.with_arrays(W=W, b=None)
+    assert other.W is W
+    assert not W.flags.writeable
+    assert np.array_equal(other.forward(a), replace(layer, W=W, b=None).forward(a))
+    assert np.array_equal(pickle.loads(pickle.dumps(other)).forward(a), other.forward(a))
+    assert layer.W.max() == 1
+    for wrong in (np.ones((3, 2)), np.ones((2, 3), np.float32)):
+        with pytest.raises(ValueError, match=r"W takes \(2, 3\) float64, got \("):
+            layer.with_arrays(W=wrong)
+
+
 def test_astype_gives_a_new_layer_and_leaves_the_old():
     layer = Dense(np.ones((2, 2)), np.ones(2))
     narrow = layer.astype(np.float32)

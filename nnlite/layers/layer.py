@@ -138,15 +138,15 @@ class Layer:
                 other.__dict__[name] = arrays.get(name, self.__dict__[name])
         return other
 
-    def check(self, a: Any, dz: np.ndarray | None = None) -> Shape:
+    def check(self, a: Any, *signals: np.ndarray) -> Shape:
         """The shape above `a`.
 
-        Raises TypeError or ValueError: `a` is no array that the layer takes, or `dz` none of what it makes of it.
+        Raises TypeError or ValueError: the layer cannot take `a`, or a signal has not the shape and dtype of its output.
         """
         seen, above = self._last
         if type(a) is not np.ndarray or seen != (a.shape, a.dtype):
             above = self._above(a)
-        if dz is not None:
+        for dz in signals:
             if type(dz) is not np.ndarray and not isinstance(unmasked("dz", dz), np.ndarray):
                 raise TypeError(f"{self!r}: the signal above must be a NumPy array, got {type(dz).__name__}.")
             dtype = self.dtype or (a[0] if isinstance(a, tuple) else a).dtype
