@@ -141,7 +141,7 @@ class Layer:
     def check(self, a: Any, *signals: np.ndarray) -> Shape:
         """The shape above `a`.
 
-        Raises TypeError or ValueError: the layer cannot take `a`, or a signal has not the shape and dtype of its output.
+        Raises TypeError or ValueError: the layer cannot take `a`, or a signal is not in the shape and the dtype above.
         """
         seen, above = self._last
         if type(a) is not np.ndarray or seen != (a.shape, a.dtype):
