@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import Layer
+from ..layers import BatchNorm, Layer
 from ..network import Network
 from . import lrp
-from .lrp.composites import without_weights
-from .lrp.passing import passes, winner_takes_all
+from .lrp.passing import moves, passes, reshapes
 from .method import method
 from .target import Explained, Target, explained
 
@@ -119,7 +118,7 @@ def _top(network: Network, rules: list[Any]) -> int:
 
 
 def _only_passes(layer: Layer, rule: Any) -> bool:
-    return layer.reads == 1 and without_weights(layer) is not None and rule is not winner_takes_all
+    return layer.reads == 1 and not isinstance(layer, BatchNorm) and rule in (passes, reshapes, moves)
 
 
 def _need_nonnegative(network: Network, a: list[np.ndarray]) -> None:

@@ -14,7 +14,6 @@ from ...layers import (
     Conv2d,
     ConvTranspose2d,
     Hardsigmoid,
-    Layer,
     MaxPool2d,
     Multiply,
     Sigmoid,
@@ -122,11 +121,14 @@ class Composite:
             gates = [w > 0 and isinstance(network[w - 1], (Sigmoid, Hardsigmoid)) for w in network.wires[i]]
             found = signal(gates.index(False)) if sum(gates) == 1 else by_gate()
             return found if self.multiply is None else self.multiply
-        rule = without_weights(layer)
-        if rule is not None:
-            return rule
-        if layer.linear:
-            return self.pooling
+        if isinstance(layer, MaxPool2d):
+            return winner_takes_all
+        if layer.reads == 0:
+            return absorbs
+        if layer.reshapes or layer.moves:
+            return reshapes if layer.reshapes else moves
+        if layer.pointwise or layer.linear:
+            return passes if layer.pointwise else self.pooling
         advice = (
             "a Softmax is left out only at the end of a network"
             if isinstance(layer, Softmax)
@@ -160,22 +162,6 @@ def everywhere(rule: Rule) -> Composite:
         pooling=zero(rule.options.get("stabilizer", 0.0)),
         add=proportional(rule.stabilizer),
     )
-
-
-def without_weights(layer: Layer) -> LocalRule | None:
-    """What every composite does on a layer that divides nothing; None on all others.
-
-    >>> from nnlite.layers import ReLU
-    >>> without_weights(ReLU()).__name__
-    'passes'
-    """
-    if isinstance(layer, MaxPool2d):
-        return winner_takes_all
-    if layer.reads == 0:
-        return absorbs
-    if layer.reshapes or layer.moves:
-        return reshapes if layer.reshapes else moves
-    return passes if layer.pointwise and not isinstance(layer, BatchNorm) else None
 
 
 def rules_for(network: Network, rules: Rules) -> list[LocalRule]:
