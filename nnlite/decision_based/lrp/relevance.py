@@ -33,7 +33,7 @@ class LRP:
 
     Parameters
     ----------
-    network, rules, start
+    network, rules, start, gradient_form
         As for `relevance`.
 
     Attributes
@@ -49,17 +49,21 @@ class LRP:
     (array([[ 6., -1.]]), array([[5.]]))
     """
 
-    def __init__(self, network: Network, rules: Rules = epsilon(), start: str = "score") -> None:
+    def __init__(
+        self, network: Network, rules: Rules = epsilon(), start: str = "score", gradient_form: bool = False
+    ) -> None:
         aimed(network, None, start)
-        self._given, self.start = network, start
+        self._given, self.start, self.gradient_form = network, start, gradient_form
         self.network = network.to_scores().merged()
         self.rules: list[LocalRule] = rules_for(self.network, rules)
-        self._on_layers = [_on(*each) for each in zip(self.rules, self.network, self.network.names, strict=True)]
+        self._on = as_gradient if gradient_form else _on
+        self._on_layers = [self._on(*each) for each in zip(self.rules, self.network, self.network.names, strict=True)]
 
     def __call__(self, x: np.ndarray, target: Target = None) -> np.ndarray:
         """The relevance of the pixels, in the shape of x."""
         network, top, rules = self._walk(target)
-        return walked(network, x, top, rules)[1][0]
+        R = walked(network, x, top, rules)[1][0]
+        return x * R if self.gradient_form else R
 
     def layers(self, x: np.ndarray, target: Target = None) -> list[np.ndarray]:
         """The relevance of every layer: from the pixels, [0], to the scores."""
@@ -70,7 +74,8 @@ class LRP:
     ) -> tuple[Network, list[np.ndarray], list[np.ndarray], list[Any]]:
         """The network that was walked, every activation, every relevance, and the rule of each layer."""
         network, top, rules = self._walk(target)
-        return (network, *walked(network, x, top, rules, keep=True), rules)
+        a, R = walked(network, x, top, rules, keep=True)
+        return network, a, list(map(np.multiply, a, R)) if self.gradient_form else R, rules
 
     def plan(self) -> str:
         """The rule of each layer, a line each: which branch of a product is its gate, too.
@@ -86,6 +91,8 @@ class LRP:
 
     def ledger(self, x: np.ndarray, target: Target = None) -> Ledger:
         """Where the score went, layer by layer: see `ledger`."""
+        if self.gradient_form:
+            raise TypeError("A ledger needs each layer's division; leave gradient_form out.")
         strangers = [rule for rule in self.rules if not isinstance(rule, (Rule, Share)) and rule not in PASSING]
         if strangers:
             raise TypeError(f"A ledger needs rules in the words of lrp.Rule, got {strangers[0]!r}.")
@@ -99,9 +106,10 @@ class LRP:
 
     def _walk(self, target: Any) -> tuple[Network, Any, list[Any]]:
         """What is walked: the network, the signal at its top, and its rules, which are those of the whole network."""
+        start = {"score": "one", "one": "inverse"}[self.start] if self.gradient_form else self.start
         if not is_neuron(target):
-            return self.network, AtClass(target, self.start), self._on_layers
-        part, top = aimed(self._given, target, self.start)
+            return self.network, AtClass(target, start), self._on_layers
+        part, top = aimed(self._given, target, start)
         if target[0] not in self.network.names:
             raise ValueError(
                 f"LRP divides scores, not probabilities; {target!r} is above the scores. Choose a layer below."
@@ -109,7 +117,7 @@ class LRP:
         part = part.merged()  # a BatchNorm above the neuron is not merged into it
         known = dict(zip(self.network.names, zip(self.network, self.rules, self._on_layers, strict=True), strict=True))
         same = [
-            ready if layer is own else _on(rule, layer, name)
+            ready if layer is own else self._on(rule, layer, name)
             for layer, name, (own, rule, ready) in zip(part, part.names, [known[n] for n in part.names], strict=True)
         ]
         return part, top, same
