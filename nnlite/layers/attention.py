@@ -178,7 +178,7 @@ class AttentionMask(Layer):
 
     def _where(self, shape: Shape) -> np.ndarray:
         where = np.array(True) if self.allowed is None else self.allowed != 0
-        return where & np.tri(*shape[-2:], k=shape[-1] - shape[-2], dtype=bool) if self.causal else where
+        return where & np.tri(shape[-2], shape[-1], shape[-1] - shape[-2], bool) if self.causal else where
 
     def output_shape(self, shape: Shape) -> Shape:
         fits = self.allowed is None or all(

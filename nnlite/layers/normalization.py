@@ -14,6 +14,7 @@ class _Normalization(Layer):
     """z = γ n + β, n = (a − μ) / σ: what all of them share. `rows` says over which numbers μ and σ go."""
 
     gamma: np.ndarray
+    beta: np.ndarray
     eps: float
     trained: ClassVar[tuple[str, ...]] = ("gamma", "beta")
     axes: ClassVar[int | None] = 1

@@ -96,7 +96,7 @@ class Composite:
     norm: LocalRule = epsilon(1e-6)
     add: LocalRule = proportional(1e-6)
     multiply: LocalRule | None = None
-    softmax: LocalRule = softmax
+    softmax: LocalRule | None = softmax
 
     def rules_for(self, network: Network) -> list[LocalRule]:
         """One rule for each layer, bottom to top.
@@ -142,7 +142,7 @@ class Composite:
             return self.add
         if isinstance(layer, (Multiply, MatMul)):
             return self.of_product(network, i) if self.multiply is None else self.multiply
-        if isinstance(layer, Softmax) and not isinstance(layer, LogSoftmax):
+        if self.softmax is not None and isinstance(layer, Softmax) and not isinstance(layer, LogSoftmax):
             return self.softmax
         rule = without_weights(layer)
         if rule is not None:

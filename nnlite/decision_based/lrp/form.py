@@ -51,7 +51,7 @@ class Part(NamedTuple):
     kappa: Any
     z: np.ndarray
     s: np.ndarray
-    R: np.ndarray
+    R: Any
     size: np.ndarray
     lost: np.ndarray
 
@@ -152,7 +152,7 @@ class Prepared:
         """R_j with the shares of bias, stabilizer and what was dropped."""
         if self.rule.needs is not None:
             self.rule.needs(a, self.rule, self.layer)
-        parts, held = [], self.layer.held(a)
+        parts, held = [], self.layer if self.layer.linear else self.layer.held(a)
         for group, layers in zip(self.rule.groups, self.changed, strict=True):
             layers = layers if held is self.layer else [held] * len(layers)
             kappa = group.kappa(z) if callable(group.kappa) else group.kappa

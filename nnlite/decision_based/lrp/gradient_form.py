@@ -10,8 +10,8 @@ a product), LRP-0 is the gradient of that held network times the input: R_k = z_
 
 The numbers are those of the rules with stabilizer 0 wherever no z is 0. It holds at every layer: R[l] = a[l] ⊙ g[l].
 
-Source: Achtibat et al. 2024, "AttnLRP", sec. 3.4; Arras et al. 2025, "A close look at decomposition-based XAI methods for
-transformer language models".
+Source: Arras et al. 2025, "A close look at decomposition-based XAI methods for transformer language models"; Achtibat
+et al. 2024, "AttnLRP: attention-aware layer-wise relevance propagation for transformers", sec. 3.
 """
 
 from collections.abc import Callable

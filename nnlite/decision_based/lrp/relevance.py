@@ -22,6 +22,7 @@ from ..method import method
 from ..target import AtClass, Target, aimed, explained_class, is_neuron
 from .composites import Rules, rules_for
 from .form import Prepared
+from .gradient_form import gradient_form as as_gradient
 from .ledger import Ledger, carried, entry
 from .passing import PASSING, Share, name_of, step_of
 from .rule import Rule
@@ -53,7 +54,11 @@ class LRP:
         self, network: Network, rules: Rules = epsilon(), start: str = "score", gradient_form: bool = False
     ) -> None:
         aimed(network, None, start)
+        if gradient_form and start != "score":
+            raise ValueError(f'The gradient form starts with the score, got start={start!r}; use start="score".')
         self._given, self.start, self.gradient_form = network, start, gradient_form
+        if network.takes_tokens:
+            raise TypeError("LRP(network) prepares what is above an Embedding; give it network[1:] and embeddings.")
         self.network = network.to_scores().merged()
         self.rules: list[LocalRule] = rules_for(self.network, rules)
         self._on = as_gradient if gradient_form else _on
@@ -92,7 +97,7 @@ class LRP:
     def ledger(self, x: np.ndarray, target: Target = None) -> Ledger:
         """Where the score went, layer by layer: see `ledger`."""
         if self.gradient_form:
-            raise TypeError("A ledger needs each layer's division; leave gradient_form out.")
+            raise TypeError("A ledger tells what each layer divides, and the gradient form divides nothing.")
         strangers = [rule for rule in self.rules if not isinstance(rule, (Rule, Share)) and rule not in PASSING]
         if strangers:
             raise TypeError(f"A ledger needs rules in the words of lrp.Rule, got {strangers[0]!r}.")
@@ -106,7 +111,7 @@ class LRP:
 
     def _walk(self, target: Any) -> tuple[Network, Any, list[Any]]:
         """What is walked: the network, the signal at its top, and its rules, which are those of the whole network."""
-        start = {"score": "one", "one": "inverse"}[self.start] if self.gradient_form else self.start
+        start = "one" if self.gradient_form else self.start  # R = z g
         if not is_neuron(target):
             return self.network, AtClass(target, start), self._on_layers
         part, top = aimed(self._given, target, start)
@@ -156,6 +161,7 @@ def relevance(
     rules: Rules = epsilon(),
     start: str = "score",
     all_layers: Literal[False] = False,
+    gradient_form: bool = False,
 ) -> np.ndarray: ...
 
 
@@ -168,6 +174,7 @@ def relevance(
     rules: Rules = epsilon(),
     start: str = "score",
     all_layers: Literal[True],
+    gradient_form: bool = False,
 ) -> list[np.ndarray]: ...
 
 
@@ -180,6 +187,7 @@ def relevance(
     rules: Rules = epsilon(),
     start: str = "score",
     all_layers: bool = False,
+    gradient_form: bool = False,
 ) -> np.ndarray | list[np.ndarray]:
     """R_j = Σ_k (share of j in k) · R_k, from the explained score down to the pixels.
 
@@ -201,6 +209,9 @@ def relevance(
         "score": R = f_c at the top. "one": R = 1 there.
     all_layers
         Also give the relevance of the hidden layers.
+    gradient_form
+        Walk a gradient g instead and give a ⊙ g: the same numbers where no z is 0 and no stabilizer is large, for rules
+        that change neither inputs nor weights. See gradient_form.py.
 
     Returns
     -------
@@ -222,7 +233,7 @@ def relevance(
     >>> relevance(net, np.array([[2.0, 1.0]]), rules=epsilon(0))
     array([[7., 1.]])
     """
-    prepared = prepare(network, rules, start)
+    prepared = prepare(network, rules, start, gradient_form)
     return prepared.layers(x, target) if all_layers else prepared(x, target)
 
 
@@ -252,6 +263,6 @@ def ledger(
     return prepare(network, rules, start).ledger(x, target)
 
 
-def prepare(network: Network, rules: Rules, start: str) -> LRP:
-    """LRP(network, rules, start); a compiled network makes it once."""
-    return network.prepared((LRP, rules, start), lambda: LRP(network, rules, start))
+def prepare(network: Network, *how: Any) -> LRP:
+    """LRP(network, rules, start, gradient_form); a compiled network makes it once."""
+    return network.prepared((LRP, *how), lambda: LRP(network, *how))
