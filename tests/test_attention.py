@@ -7,7 +7,9 @@ import pytest
 
 import nnlite
 from nnlite import Network
-from nnlite.decision_based import lrp
+from nnlite.decision_based import METHODS, attention, attention_rollout, chefer_gradient, chefer_lrp, lrp
+from nnlite.decision_based.attention_maps import CHEFER
+from nnlite.decision_based.deeplift import deeplift
 from nnlite.decision_based.gradient import gradient, gradient_times_input, saliency, sensitivity
 from nnlite.decision_based.integrated_gradients import integrated_gradients
 from nnlite.decision_based.smoothgrad import smoothgrad
@@ -19,6 +21,7 @@ from nnlite.layers import (
     Constant,
     Dense,
     Embedding,
+    Flatten,
     LayerNorm,
     MatMul,
     Multiply,
@@ -28,6 +31,7 @@ from nnlite.layers import (
     Sigmoid,
     SiLU,
     Softmax,
+    SplitHeads,
     Take,
     TransformerBlock,
 )
@@ -41,7 +45,7 @@ def weights(seed):
     return lambda *shape, scale=0.6: r.normal(scale=scale, size=shape)
 
 
-def attention(seed=0, biases=True, width=D, **options):
+def self_attention(seed=0, biases=True, width=D, **options):
     w = weights(seed)
     kv = width // options.get("heads", 2) * options.get("key_heads", options.get("heads", 2))
     dense = [Dense(w(width, k), w(k) if biases else None) for k in (width, kv, kv, width)]
@@ -64,8 +68,8 @@ def transformer(seed=0, end=-1, biases=True, **options):
     norm = LayerNorm(w(D) + 1, w(D) if biases else np.zeros(D), 1e-3)
     return Network(
         [
-            TransformerBlock(attention(seed, biases, **options), mlp(seed + 1, biases), norms=(norm, norm)),
-            TransformerBlock(attention(seed + 2, biases, **options), mlp(seed + 3, biases)),
+            TransformerBlock(self_attention(seed, biases, **options), mlp(seed + 1, biases), norms=(norm, norm)),
+            TransformerBlock(self_attention(seed + 2, biases, **options), mlp(seed + 3, biases)),
             norm,
             Take(end),
             Dense(w(D, 3), w(3) if biases else None),
@@ -79,11 +83,13 @@ VARIANTS = {
     "grouped keys": transformer(2, heads=4, key_heads=2),
     "rotary": transformer(3, rotary=Rotary(), mask=AttentionMask(np.tri(T))),
     "norm last": Network(
-        [TransformerBlock(attention(4), mlp(5), norm_first=False), Take(0), Dense(weights(6)(D, 3), weights(7)(3))]
+        [TransformerBlock(self_attention(4), mlp(5), norm_first=False), Take(0), Dense(weights(6)(D, 3), weights(7)(3))]
     ),
     "RMSNorm and a gated MLP": Network(
         [
-            TransformerBlock(attention(8, False), gated(9), norms=[RMSNorm(weights(s)(D) + 1, 1e-3) for s in (10, 11)]),
+            TransformerBlock(
+                self_attention(8, False), gated(9), norms=[RMSNorm(weights(s)(D) + 1, 1e-3) for s in (10, 11)]
+            ),
             Take(-1),
             Dense(weights(12)(D, 3)),
         ]
@@ -132,7 +138,7 @@ def test_self_attention_is_its_definition_in_loops(mask, allowed):
 
 
 def test_queries_that_share_keys_are_as_if_the_keys_stood_there_twice():
-    shared = attention(heads=4, key_heads=2)
+    shared = self_attention(heads=4, key_heads=2)
     twice = [Dense(np.repeat(d.W.reshape(D, 2, 2), 2, axis=1).reshape(D, D), np.repeat(d.b.reshape(2, 2), 2, 0).ravel())
              for d in (shared.W_k, shared.W_v)]  # fmt: skip
     whole = SelfAttention(shared.W_q, *twice, shared.W_o, heads=4)
@@ -173,7 +179,7 @@ def test_a_transformer_has_exact_gradients_and_comes_back_from_a_file(name, tmp_
 
 
 BAD = {
-    "heads that do not divide": (lambda: Network([attention(heads=3)]), "heads=3 must divide the 8 features"),
+    "heads that do not divide": (lambda: Network([self_attention(heads=3)]), "heads=3 must divide the 8 features"),
     "key heads that do not divide": (
         lambda: Network([SelfAttention(*[np.eye(8)] * 4, heads=4, key_heads=3)]), "key_heads=3 the heads"),
     "no norms": (lambda: Network([TransformerBlock([Dense(np.eye(2))], [])]), "give `norms`, two layers"),
@@ -340,8 +346,8 @@ def test_a_token_that_nobody_may_look_at_gets_exactly_nothing(rules):
 
 
 def test_cp_lrp_is_lrp_0_with_the_probabilities_as_a_fixed_dense():
-    network, x = Network([attention(), Take(2), Dense(weights(5)(D, 2))]), sequence(n=1)
-    W = attention()
+    network, x = Network([self_attention(), Take(2), Dense(weights(5)(D, 2))]), sequence(n=1)
+    W = self_attention()
     P = network.forward(x)[network.index("attention1.probabilities") + 1][0]
     held = Branches([[W.W_v, *(_fixed(P[h, 2], h) for h in (0,))], [W.W_v, _fixed(P[1, 2], 1)]], Add())
     by_hand = Network([held, W.W_o, Dense(weights(5)(D, 2))])
@@ -356,7 +362,7 @@ def _fixed(p, head):
     for t in range(T):
         for d in range(head * D // 2, (head + 1) * D // 2):
             W[t, d, d] = p[t]
-    return Network([nnlite.layers.Flatten(), Dense(W.reshape(T * D, D))])
+    return Network([Flatten(), Dense(W.reshape(T * D, D))])
 
 
 def test_gates_are_found_by_what_they_leave():
@@ -440,3 +446,97 @@ def test_tokens_that_do_not_fit_are_one_clear_error(x, message):
     for call in (lrp.relevance, gradient, lambda network, x: network(x)):
         with pytest.raises((ValueError, TypeError), match=message):
             call(on_tokens(), x)
+
+
+# ---------------------------------------------------------------------------------------------- maps of attention
+
+
+def probabilities(network, x):
+    a = network.forward(x)
+    return [a[l + 1] for l, name in enumerate(network.names) if name.endswith("probabilities")]
+
+
+def test_attention_and_rollout_by_hand():
+    network, x = VARIANTS["causal"], sequence(n=1)
+    first, last = (P[0].mean(axis=0) for P in probabilities(network, x))
+    np.testing.assert_allclose(attention(network, x)[0], last[-1])
+    np.testing.assert_allclose(attention(network, x, layer="block1.attention.probabilities")[0], first[-1])
+    np.testing.assert_allclose(
+        attention_rollout(network, x)[0], ((last + np.eye(T)) / 2 @ ((first + np.eye(T)) / 2))[-1]
+    )
+    np.testing.assert_allclose(attention(network, x, position=1)[0], last[1])
+    np.testing.assert_allclose(attention_rollout(VARIANTS["plain"], x).sum(), 1)
+
+
+def test_chefer_with_gradients_by_hand():
+    network, x = VARIANTS["plain"], sequence(n=1)
+    names = [f"block{b}.attention.probabilities" for b in (1, 2)]
+    R = np.eye(T)
+    for name, P in zip(names, probabilities(network, x), strict=True):
+        above = network.index(name) + 1
+        slope = np.zeros_like(P)
+        for place in np.ndindex(P.shape):  # ∂f / ∂P by differences, everything below held
+            h = np.zeros_like(P)
+            h[place] = 1e-6
+            slope[place] = (_with(network, x, above, P + h) - _with(network, x, above, P - h)) / 2e-6
+        R = R + np.maximum(slope * P, 0)[0].mean(axis=0) @ R
+    np.testing.assert_allclose(chefer_gradient(network, x, 1)[0], R[-1], rtol=1e-5)
+
+
+def _with(network, x, i, value):
+    """The score of class 1 with activation i set to a value."""
+    a = [x]
+    for l, layer in enumerate(network):
+        a.append(layer.forward(network.read(l, a)))
+        if l + 1 == i:
+            a[-1] = value
+    return a[-1][0, 1]
+
+
+def test_chefer_with_lrp_by_hand_on_one_head():
+    """∂P = (4, −8), R_P = ½ P v = (1.5, −1) for query 0: their products are (6, 8)."""
+    both = np.eye(2) + np.array([[6, 8], [0, 0]])
+    np.testing.assert_allclose(chefer_lrp(ONE_HEAD, TOKENS, 0)[0], both[0])
+
+
+def test_a_sum_in_chefers_rules_is_rescaled_by_totals_of_its_sample():
+    """x_1 = (2, 1), x_2 = (−1, 3), R = (1, −4): the sign of the skip has flipped."""
+    x, z = (np.array([[2.0, 1.0]]), np.array([[-1.0, 3.0]])), np.array([[1.0, 4.0]])
+    given = CHEFER.add(Add(), x, z, np.array([[1.0, -4.0]]))
+    np.testing.assert_allclose(given, [[[-1.2, 0.6]], [[-0.6, -1.8]]])
+
+
+@each_variant
+def test_maps_of_attention_are_in_the_registry_and_alone_as_in_a_batch(name):
+    network, x = VARIANTS[name], sequence(n=3)
+    for method in ("attention", "attention-rollout", "chefer-lrp", "chefer-gradient"):
+        R = nnlite.explain(network, x, method, 1)
+        assert R.shape == (3, T)
+        assert np.isfinite(R).all()
+        np.testing.assert_allclose(nnlite.explain(network, x[1:2], method, 1), R[1:2], atol=1e-12)
+    assert METHODS["lrp-attn"].fits(network)
+    assert not METHODS["attention"].fits(Network([Dense(np.eye(2))]))
+    assert nnlite.explain(on_tokens(), IDS, "attention-rollout").shape == IDS.shape
+
+
+def test_maps_of_attention_say_what_is_missing():
+    with pytest.raises(ValueError, match="needs a layer with attention probabilities"):
+        attention(Network([Dense(np.eye(2))]), np.ones((1, 2)))
+    with pytest.raises(ValueError, match="position takes a token from 0 to 4, got 5"):
+        attention_rollout(VARIANTS["plain"], sequence(), position=5)
+    with pytest.raises(ValueError, match="layer takes one with attention probabilities, got 'take1'"):
+        attention(VARIANTS["plain"], sequence(), layer="take1")
+
+
+def test_deeplift_takes_products_and_refuses_a_softmax_with_the_reason():
+    softmax = Network([self_attention(), Take(0), Dense(np.eye(D))])
+    with pytest.raises(ValueError, match=r"layer attention1.probabilities, a Softmax.*: each of its outputs"):
+        deeplift(softmax, sequence())
+    with pytest.raises(ValueError, match=r"layer block1.norm1, a LayerNorm.*: each of its outputs"):
+        deeplift(VARIANTS["plain"], sequence())
+    w = weights(3)
+    products = Network([Branches([[Dense(w(D, 6)), SplitHeads(2)], [Dense(w(D, 6)), SplitHeads(2)]],
+                                 MatMul(transposed=True)), Flatten(), Dense(w(2 * T * T, 2))])  # fmt: skip
+    x = sequence()
+    R = deeplift(products, x, 1, reference=0.5)
+    np.testing.assert_allclose(total(R), (products(x) - products(np.full_like(x, 0.5)))[:, 1], atol=1e-12)

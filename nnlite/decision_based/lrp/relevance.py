@@ -144,7 +144,7 @@ class _Checked:
 
     def __call__(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
         R_j = self.rule(layer, a, z, R)
-        given, wanted = (each if isinstance(each, tuple) else (each,) for each in (R_j, a if layer.reads else ()))
+        given, wanted = (each if isinstance(each, tuple) else (each,) for each in (R_j, a if layer.reads != 0 else ()))
         if (layer.reads != 1 and not isinstance(R_j, tuple)) or list(map(kind_of, given)) != list(map(kind_of, wanted)):
             expected = ", ".join(map(kind_of, wanted)) or "an empty tuple"
             got = ", ".join(map(kind_of, given))
