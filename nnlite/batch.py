@@ -30,13 +30,16 @@ def check_batch(network: "Network", x: Any) -> None:
     TypeError
         x is not a NumPy array, or a masked one.
     ValueError
-        x is not floating-point, not in the dtype of the network, lacks the batch axis, or does not fit the layers.
+        x is not floating-point, not in the dtype of the network, lacks the batch axis, or does not fit the layers; or
+        an Embedding is first, and x holds no tokens of its vocabulary.
     """
     if type(x) is not np.ndarray and not isinstance(unmasked("x", x), np.ndarray):
         raise TypeError(f"x takes a NumPy array of shape (N, ...), got {type(x).__name__}; use np.asarray.")
-    if x.dtype not in DTYPES:
+    if network.takes_tokens:
+        network[0].check(x)
+    elif x.dtype not in DTYPES:
         raise ValueError(f"x takes {network.dtype} values, got {x.dtype}; {conversion(x.dtype, network.dtype)}.")
-    if x.dtype != network.dtype and any(layer.dtype for layer in network):  # without arrays it takes both
+    elif x.dtype != network.dtype and any(layer.dtype for layer in network):  # without arrays it takes both
         raise ValueError(
             f"The network computes in {network.dtype}, and x is {x.dtype}; use x.astype(np.{network.dtype}) "
             f"or network.astype(np.{x.dtype})."

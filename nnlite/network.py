@@ -10,7 +10,7 @@ import numpy as np
 
 from . import architecture, classes, finite, surgery, wiring
 from .batch import check_batch
-from .layers import Layer
+from .layers import Embedding, Layer
 from .layers.arguments import Shape, is_one_of, sizes
 from .layers.blocks import Block, Row
 from .memory import claim
@@ -149,6 +149,7 @@ class Network:
         return classes.predicted(self.class_scores(self.scores(x)))
 
     is_binary = cached_property(classes.is_binary)
+    takes_tokens = cached_property(lambda self: bool(self.layers) and isinstance(self.layers[0], Embedding))
 
     # ------------------------------------------------------------------------------------ networks from this one
 

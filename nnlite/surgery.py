@@ -82,7 +82,8 @@ def _of(network: Network, kept: Sequence[int], start: int) -> Network:
 
 def to_scores(network: Network) -> Network:
     """The network without the Softmax or LogSoftmax at its end, or the Sigmoid after its one output."""
-    ends = network.is_binary or (bool(network.layers) and isinstance(network.layers[-1], Softmax))
+    last = network.layers[-1] if network.layers else None
+    ends = network.is_binary or (isinstance(last, Softmax) and last.axis in (1, -1))
     return network[:-1] if ends else network
 
 

@@ -571,6 +571,11 @@ def test_excitation_at_an_add_is_divided_by_what_is_positive():
     network = Network([Residual([Dense(np.array([[-0.25, 0.0], [0.0, 2.0]]))]), Dense(np.array([[1.0], [1.0]]))])
     P = excitation_backpropagation(network, np.array([[4.0, 1.0]]))
     np.testing.assert_allclose(P, [[0.5, 0.5]])  # of (3, 3): 4⁺ and (−1)⁺ share the first half, 1⁺ and 2⁺ the second
+    network = Network([Residual([Dense(np.array([[0.0, -0.25], [0.0, 2.0]]))]), Dense(np.array([[1.0], [1.0]]))])
+    P = [excitation_backpropagation(network, np.array([[4.0, 1.0]]), sum=how) for how in ("positive", "norm")]
+    np.testing.assert_allclose(P, [[[2 / 3, 1 / 3]], [[2 / 3, 1 / 3]]])  # x⁺ alone: nothing is negative at z = (4, 2)
+    with pytest.raises(ValueError, match="sum takes one of 'positive', 'norm', got 'proportional'"):
+        excitation_backpropagation(network, np.array([[4.0, 1.0]]), sum="proportional")
 
 
 def test_a_rule_without_a_module_takes_part():

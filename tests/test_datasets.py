@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nnlite.datasets
-from nnlite.datasets import CLEAN_HAND, Hand, strokes, uci
+from nnlite.datasets import CLEAN_HAND, Hand, sequences, strokes, uci
 from nnlite.datasets.folders import PACKAGE_DATA, data_folder, package_file
 from nnlite.datasets.raster import depth
 from nnlite.datasets.splines import catmull_rom, smooth
@@ -330,3 +330,18 @@ class TestFolders:
 
     def test_the_package_exports_what_it_says(self) -> None:
         assert all(hasattr(nnlite.datasets, name) for name in nnlite.datasets.__all__)
+
+
+def test_sequences_have_one_reason_and_depend_on_seed_and_index_alone():
+    tokens, labels, position = sequences(200, seed=3)
+    assert (tokens.shape, labels.shape, position.shape) == ((200, 16), (200,), (200,))
+    for row, label, at in zip(tokens.tolist(), labels, position, strict=True):
+        assert row.count(row[-1]) == 2
+        assert all(row.count(token) == 1 for token in row[:-1] if token != row[-1])
+        assert (row[at - 1], row[at]) == (row[-1], label)
+    assert set(position) == set(range(1, 15))
+    later = sequences(5, seed=3, start=100)
+    assert all(np.array_equal(a[100:105], b) for a, b in zip((tokens, labels, position), later, strict=True))
+    assert not np.array_equal(sequences(5).tokens, tokens[:5])
+    with pytest.raises(ValueError, match="vocabulary ≥ length − 1, got length=16 and vocabulary=14"):
+        sequences(1, vocabulary=14)

@@ -28,6 +28,10 @@ def test_uncertainty_explain_is_explanations(warned):
     assert nnlite.uncertainty.explain is nnlite.uncertainty.explanations
 
 
+def test_a_schedule_is_no_layer_of_the_same_name(warned):
+    assert nnlite.training.Constant is nnlite.training.ConstantRate
+
+
 def test_plots_is_pictures(warned):
     from nnlite.plots import heatmap
 

@@ -14,7 +14,7 @@ from scipy import integrate, stats
 
 from nnlite import Network, datasets, models, storage
 from nnlite.layers import Dense, Identity, Softmax
-from nnlite.training import AdamW, Constant, fit
+from nnlite.training import AdamW, ConstantRate, fit
 from nnlite.uncertainty import Evidence, EvidentialLoss, evidence, evidential_loss
 
 GOLDEN = Path(__file__).parent / "golden" / "evidential" / "loss.npz"
@@ -228,7 +228,7 @@ def test_a_network_trained_with_it_knows_what_it_has_not_seen() -> None:
     labels = rng.integers(0, 2, 400)
     x = np.stack([rng.normal(8 * labels - 4, 0.5), np.ones(400)], axis=1)
     start = Network([Dense(np.array([[-0.1, 0.1], [1.0, 1.0]]))])
-    trained = fit(start, x, labels, epochs=20, optimizer=AdamW(weight_decay=0.0), schedule=Constant(0.05),
+    trained = fit(start, x, labels, epochs=20, optimizer=AdamW(weight_decay=0.0), schedule=ConstantRate(0.05),
                   loss=EvidentialLoss(5), progress=False)  # fmt: skip
     assert trained.history[-1].accuracy == 1
     assert trained.history[-1].loss < trained.history[0].loss

@@ -24,14 +24,20 @@ from nnlite.decision_based import (
 )
 from nnlite.decision_based.registry import METHODS
 from nnlite.layers import (
+    GELU,
     AdaptiveAvgPool2d,
+    Add,
     AvgPool2d,
     BatchNorm,
+    Branches,
+    Concat,
+    Constant,
     Conv2d,
     ConvTranspose2d,
     Dense,
     Flatten,
     GlobalAvgPool,
+    LayerNorm,
     LeakyReLU,
     MaxPool2d,
     Pad,
@@ -39,9 +45,12 @@ from nnlite.layers import (
     ReLU,
     ReLU6,
     Reshape,
+    SelfAttention,
     Slice,
     Softmax,
     Softplus,
+    Take,
+    TransformerBlock,
     Upsample,
 )
 
@@ -71,7 +80,20 @@ def other_grids(r: Callable[..., np.ndarray]) -> Network:
     )  # fmt: skip
 
 
+def seeing(r: Callable[..., np.ndarray]) -> Network:
+    """A transformer on patches of 2 × 2 and a class token."""
+    return Network(
+        [Conv2d(r(size=(4, 1, 2, 2)), r(size=4), stride=2), Reshape((4, 4)), Permute((2, 1)),
+         Branches([[Constant(r(size=(1, 1, 4)))], []], Concat()), Branches([[], [Constant(r(size=(1, 5, 4)))]], Add()),
+         TransformerBlock(SelfAttention(*r(size=(4, 4, 4)), heads=2),
+                          [Dense(r(size=(4, 6))), GELU(), Dense(r(size=(6, 4)))]),
+         LayerNorm(r(size=4), r(size=4)), Take(0), Dense(r(size=(4, 3)), r(size=3))],
+        input_shape=(1, 4, 4),
+    )  # fmt: skip
+
+
 NETWORKS: dict[str, Network] = {
+    "attention": seeing(np.random.default_rng(5).normal),
     "padding": Network(
         [Conv2d(w(3, 2, 3, 3), w(3), padding=2), ReLU(), MaxPool2d(3, stride=2, padding=1), Flatten(),
          Dense(w(48, 3), w(3))],
@@ -141,9 +163,12 @@ REFUSED = {
 }
 """What a method refuses although it may fit: the network, the method, and the reason that it gives."""
 
-EVERY = [(case, name) for case in NETWORKS for name in METHODS]
+OF_ATTENTION = "lrp-attn", "lrp-cp"  # they fit where there is attention; elsewhere they are lrp-epsilon
+EVERY = [(case, name) for case in NETWORKS for name in METHODS if name not in OF_ATTENTION or case == "attention"]
 PAIRS = [(case, name) for case, name in EVERY if METHODS[name].fits(NETWORKS[case]) and (case, name) not in REFUSED]
-REASONS = r"≥ 0|takes images|needs a convolution|ends GlobalAvgPool"
+REASONS = (
+    r"≥ 0|takes images|needs a convolution|ends GlobalAvgPool|needs a layer with attention|quotient of differences"
+)
 """What does not fit: activations below 0 where a rule divides by Σ a w⁺, and layers or images that are not there."""
 
 
@@ -175,6 +200,13 @@ def test_what_does_not_fit_is_refused_for_one_of_these_reasons(
 ) -> None:
     with pytest.raises(ValueError, match=REFUSED.get((case, name), REASONS)):
         METHODS[name].compute(form(NETWORKS[case]), pixels(NETWORKS[case]), None)
+
+
+@pytest.mark.parametrize("name", OF_ATTENTION)
+def test_without_attention_the_rules_for_it_are_lrp_epsilon(name: str) -> None:
+    network = NETWORKS["average pooling"]
+    expected = METHODS["lrp-epsilon"].compute(network, pixels(network), None)
+    np.testing.assert_allclose(METHODS[name].compute(network, pixels(network), None), expected, atol=1e-12)
 
 
 def test_every_method_has_a_network() -> None:

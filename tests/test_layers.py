@@ -22,6 +22,7 @@ from nnlite.layers import (
     GELU,
     KINDS,
     AdaptiveAvgPool2d,
+    AttentionMask,
     AvgPool2d,
     BatchNorm,
     BatchNormInTraining,
@@ -38,21 +39,29 @@ from nnlite.layers import (
     Identity,
     InstanceNorm,
     Layer,
+    LayerNorm,
     LeakyReLU,
     LogSoftmax,
     Mask,
     MaxPool2d,
+    MergeHeads,
     Pad,
     Permute,
     PReLU,
     ReLU,
     ReLU6,
+    RepeatHeads,
     Reshape,
+    RMSNorm,
+    Rotary,
+    Scale,
     Sigmoid,
     SiLU,
     Slice,
     Softmax,
     Softplus,
+    SplitHeads,
+    Take,
     Tanh,
     Upsample,
 )
@@ -217,6 +226,19 @@ def one_of_every_kind():
         "GroupNorm of vectors": (GroupNorm(2, r(size=6), r(size=6), 1e-3), (3, 6)),
         "InstanceNorm": (InstanceNorm(r(size=3), r(size=3)), (2, 3, 2, 3)),
         "InstanceNorm of sequences": (InstanceNorm(r(size=3), r(size=3), 0.1), (2, 3, 4)),
+        "LayerNorm": (LayerNorm(r(size=4), r(size=4)), (2, 3, 4)),
+        "LayerNorm of images": (LayerNorm(r(size=(2, 3)), r(size=(2, 3)), 0.1), (2, 2, 3)),
+        "RMSNorm": (RMSNorm(r(size=4), 0.1), (2, 3, 4)),
+        "Softmax of keys": (Softmax(-1), (2, 2, 3, 4)),
+        "SplitHeads": (SplitHeads(2), (2, 3, 4)),
+        "MergeHeads": (MergeHeads(), (2, 2, 3, 2)),
+        "RepeatHeads": (RepeatHeads(3), (2, 2, 3, 2)),
+        "Scale": (Scale(-0.5), (3, 4)),
+        "AttentionMask": (AttentionMask(np.array([[1.0, 0, 1], [0, 1, 1], [1, 1, 1]]), causal=True), (2, 2, 3, 3)),
+        "AttentionMask of padding": (AttentionMask(np.ones((2, 1, 1, 3))), (2, 2, 3, 3)),
+        "Rotary": (Rotary(10.0), (2, 2, 3, 4)),
+        "Rotary of halves": (Rotary(10.0, 4, halves=True), (2, 2, 3, 6)),
+        "Take": (Take(-2), (2, 3, 4)),
         "BatchNormInTraining": (BatchNormInTraining(r(size=3), r(size=3)), (2, 3, 2, 2)),
         "BatchNormInTraining of vectors": (BatchNormInTraining(r(size=3), r(size=3), 1e-3), (4, 3)),
         "MaxPool2d": (MaxPool2d(2), (2, 2, 4, 4)),
@@ -267,8 +289,8 @@ def input_and_signal(layer, shape, dtype=np.float64):
 
 
 def test_the_list_above_has_every_kind_of_layer_that_reads_one_activation():
-    """Joins and constants are those of tests/test_branches.py."""
-    kinds = {name for name, kind in KINDS.items() if kind.reads == 1}
+    """Joins and constants are those of tests/test_branches.py, an Embedding of tests/test_attention.py."""
+    kinds = {name for name, kind in KINDS.items() if kind.reads == 1 and name != "Embedding"}
     assert {type(layer).__name__ for layer, _ in EVERY.values()} == {*kinds, "BatchNormInTraining"}
 
 
@@ -697,6 +719,8 @@ def test_the_dtype_that_comes_in_goes_out_in_the_promised_shape(layer, shape, dt
 def test_an_empty_batch_goes_up_and_down(layer, shape, backend):
     if isinstance(layer, Mask):
         layer = Mask(layer.m[:1])
+    if isinstance(layer, AttentionMask):
+        layer = AttentionMask(causal=True)
     a = np.zeros((0, *shape[1:]))
     if isinstance(layer, BatchNormInTraining):  # which has no mean of nothing
         with pytest.raises(ValueError, match="two numbers or more in each channel"):
@@ -899,7 +923,8 @@ WRONG_INPUTS = {
     "AvgPool2d of vectors": (AvgPool2d(2), (3, 5), r"\(N, C, H, W\), got \(3, 5\)"),
     "GlobalAvgPool of vectors": (GlobalAvgPool(), (3, 5), r"\(N, C, H, W\), got \(3, 5\)"),
     "GlobalAvgPool of no pixels": (GlobalAvgPool(), (3, 5, 0, 2), r"\(3, 5, 0, 2\)"),
-    "Softmax of one vector": (Softmax(), (5,), r"\(N, K\) or \(N, K, H, W\), got \(5,\)"),
+    "Softmax of one vector": (Softmax(), (5,), r"\(N, ...\) with an axis 1, got \(5,\)"),
+    "Softmax of an axis that is not there": (Softmax(-2), (2, 5), r"\(N, ...\) with an axis -2, got \(2, 5\)"),
     "Flatten of one vector": (Flatten(), (5,), r"\(N, ...\), got \(5,\)"),
     "Reshape of other lengths": (Reshape((2, 2)), (1, 5), r"4 numbers a sample, got \(1, 5\)"),
     "Mask of another shape": (Mask(np.ones((1, 3))), (2, 4), r"\(N, 3\), got \(2, 4\)"),

@@ -23,6 +23,9 @@ from nnlite.layers import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
     LeakyReLU,
     MaxPool2d,
     Pad,
@@ -31,6 +34,7 @@ from nnlite.layers import (
     ReLU,
     ReLU6,
     Reshape,
+    RMSNorm,
     Sigmoid,
     SiLU,
     Slice,
@@ -99,6 +103,14 @@ SIGNED: dict[str, tuple[Network, tuple[int, ...]]] = {
         Network(
             [batchnorm(2), Conv2d(w(4, 2, 3, 3), w(4)), LeakyReLU(), batchnorm(4), AvgPool2d(2), Flatten(),
              Dense(w(16, 4), w(4)), batchnorm(4), batchnorm(4), Tanh(), Dense(w(4, 3), w(3))]
+        ),
+        (2, 6, 6),
+    ),
+    "norms of each sample": (
+        Network(
+            [GroupNorm(1, w(2), w(2)), Conv2d(w(4, 2, 3, 3), w(4)), InstanceNorm(w(4), w(4), 0.1), AvgPool2d(2),
+             Permute((2, 3, 1)), LayerNorm(w(4), w(4)), Dense(w(4, 3), w(3)), RMSNorm(w(3), 0.1), Flatten(),
+             Dense(w(12, 3), w(3))]
         ),
         (2, 6, 6),
     ),

@@ -20,6 +20,7 @@ from nnlite.layers import (
     Dropout,
     Flatten,
     Layer,
+    LogSoftmax,
     MaxPool2d,
     Pad,
     Permute,
@@ -243,7 +244,7 @@ class TestALayerOfOnesOwn:
                 lrp.relevance(WITH_A_DOUBLE, X, rules=rules)
 
 
-IN_THE_MIDDLE = Network([Dense(np.eye(6)), Softmax(), Dense(np.eye(6))])
+IN_THE_MIDDLE = Network([Dense(np.eye(6)), LogSoftmax(), Dense(np.eye(6))])
 NAN_WEIGHTS = DENSE.with_parameters({"dense2.b": np.array([0, np.nan, 0, 0])})
 BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "wrong shape": (
@@ -382,10 +383,10 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         ValueError,
         r"z_bounds takes inputs in \[0\.0, 1\.0\], .* give the bounds of your pixels",
     ),
-    "a Softmax in the middle": (
+    "a LogSoftmax in the middle": (
         lambda: lrp.relevance(IN_THE_MIDDLE, X),
         ValueError,
-        r"LRP has no rule for layer softmax1 .* left out only at the end",
+        r"LRP has no rule for layer logsoftmax1 .* give it one of your own",
     ),
 }
 

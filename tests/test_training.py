@@ -19,7 +19,7 @@ from nnlite.training import (
     SGD,
     Adam,
     AdamW,
-    Constant,
+    ConstantRate,
     Cosine,
     OneCycle,
     accuracy,
@@ -244,7 +244,7 @@ def test_one_cycle_stays_between_its_ends(warmup: float, total: int) -> None:
 
 
 def test_a_schedule_refuses_a_step_that_is_not_one() -> None:
-    for schedule in (Constant(0.1), Cosine(0.1), OneCycle(0.1)):
+    for schedule in (ConstantRate(0.1), Cosine(0.1), OneCycle(0.1)):
         for step in (-1, 10):
             with pytest.raises(ValueError, match=f"got step {step}"):
                 schedule(step, 10)
@@ -261,8 +261,8 @@ def test_a_schedule_refuses_a_step_that_is_not_one() -> None:
         (lambda: AdamW(beta2=math.nan), "AdamW: beta2"),
         (lambda: Adam(eps=-1e-8), "eps"),
         (lambda: AdamW(weight_decay=math.inf), "weight_decay"),
-        (lambda: Constant(0.0), "above 0, got 0.0"),
-        (lambda: Constant(math.nan), "rate"),
+        (lambda: ConstantRate(0.0), "above 0, got 0.0"),
+        (lambda: ConstantRate(math.nan), "rate"),
         (lambda: Cosine(-1.0), "Cosine: rate"),
         (lambda: Cosine(1.0, final=-1.0), "final"),
         (lambda: OneCycle(math.inf), "OneCycle: rate"),

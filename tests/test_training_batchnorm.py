@@ -10,7 +10,7 @@ import pytest
 
 from nnlite import Network, load, storage
 from nnlite.layers import BatchNorm, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool, MaxPool2d, ReLU, Residual
-from nnlite.training import SGD, AdamW, Constant, Fit, OneCycle, accuracy, fit, gradient_check
+from nnlite.training import SGD, AdamW, ConstantRate, Fit, OneCycle, accuracy, fit, gradient_check
 from nnlite.training.batchnorm import in_training
 
 numbers = np.random.default_rng(0)
@@ -57,7 +57,7 @@ def test_the_steps_are_those_of_torch(optimizer: SGD) -> None:
         descent.zero_grad()
         torch.nn.functional.cross_entropy(module(torch.from_numpy(x)), torch.from_numpy(labels)).backward()
         descent.step()
-    result = train(start, x, labels, optimizer=optimizer, schedule=Constant(0.1), batch_size=70)
+    result = train(start, x, labels, optimizer=optimizer, schedule=ConstantRate(0.1), batch_size=70)
     theirs = [p.detach().numpy() for p in module.parameters()]
     ours = [layer.arrays[name] for layer in result.network for name in layer.parameters]
     assert len(theirs) == len(ours)

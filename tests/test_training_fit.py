@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from nnlite import Network, kernels
 from nnlite.layers import Conv2d, Dense, Dropout, Flatten, MaxPool2d, ReLU, Softmax
-from nnlite.training import SGD, Adam, AdamW, Constant, OneCycle, cross_entropy, fit
+from nnlite.training import SGD, Adam, AdamW, ConstantRate, OneCycle, cross_entropy, fit
 
 
 def moons(n: int, seed: int, dtype: Any = np.float64) -> tuple[np.ndarray, np.ndarray]:
@@ -122,7 +122,7 @@ def test_one_step_is_the_formula() -> None:
         epochs=1,
         batch_size=16,
         optimizer=SGD(),
-        schedule=Constant(0.5),
+        schedule=ConstantRate(0.5),
         progress=False,
     )
     p = np.exp(x @ W) / np.exp(x @ W).sum(axis=1, keepdims=True)
@@ -223,7 +223,7 @@ def test_divergence_is_named_without_warnings(dtype: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(FloatingPointError, match=r"epoch \d+, step \d of 4: .*dense.*Lower the rate"):
-            fit(dense(dtype=dtype), x, labels, optimizer=SGD(), schedule=Constant(1e30), epochs=50, progress=False)
+            fit(dense(dtype=dtype), x, labels, optimizer=SGD(), schedule=ConstantRate(1e30), epochs=50, progress=False)
 
 
 def test_divergence_names_the_first_layer_whose_output_overflows() -> None:

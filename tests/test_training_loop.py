@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nnlite.training import SGD, Constant, loop
+from nnlite.training import SGD, ConstantRate, loop
 from nnlite.training.loop import Moment
 
 
@@ -22,7 +22,7 @@ class Means:
         gradients = {"x": parameters["x"] - batch, "y": parameters["y"] + batch}
         loss = float((gradients["x"] ** 2).sum())
         changed, remembered = loop.updated(
-            SGD(momentum=0.5), parameters, gradients, memories, at.rate(Constant(0.1)), at
+            SGD(momentum=0.5), parameters, gradients, memories, at.rate(ConstantRate(0.1)), at
         )
         return changed, remembered, {"loss": loss * len(rows), "ones": float(len(rows))}
 

@@ -16,7 +16,7 @@ import pytest
 
 from nnlite import Network, kernels, load, storage
 from nnlite.layers import Dense, Dropout, ReLU
-from nnlite.training import SGD, Adam, AdamW, Constant, Fit, OneCycle, cross_entropy, fit
+from nnlite.training import SGD, Adam, AdamW, ConstantRate, Fit, OneCycle, cross_entropy, fit
 
 EPOCHS = 12
 
@@ -205,7 +205,10 @@ def own_loss(scores: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]
         ({"batch_size": 31}, "batch_size: expected 31, found 32"),
         ({"optimizer": AdamW()}, r"optimizer: expected AdamW\(.*weight_decay=0.01\), found AdamW\(.*=0.05\)"),
         ({"optimizer": Adam(weight_decay=0.05)}, r"optimizer: expected Adam\(.*found AdamW\("),
-        ({"schedule": Constant(2e-3)}, r"schedule: expected Constant\(rate=0.002\), found OneCycle\(rate=0.002"),
+        (
+            {"schedule": ConstantRate(2e-3)},
+            r"schedule: expected ConstantRate\(rate=0.002\), found OneCycle\(rate=0.002",
+        ),
         ({"loss": own_loss}, r"loss: expected .*own_loss, found nnlite.training.losses.cross_entropy"),
         ({"x": other_x}, r"data: expected [0-9a-f]{12}\.\.\., found"),
         ({"labels": other_labels}, "data: expected"),

@@ -10,18 +10,19 @@ integrated_gradients.py         the gradient along a path
 deconvnet.py                    what has lit a feature map
 guided_backpropagation.py       the gradient without what is negative on its way
 occlusion.py                    cover a part, and see how far the score drops
-incremental.py                  of a covered image, only what the cover can reach is run again
-patch_steps.py                  layer by layer: what is reached, and what is needed for it
 cam.py                          CAM, Grad-CAM, guided Grad-CAM
 taylor.py                       simple and deep Taylor decomposition
 lrp/                            layer-wise relevance propagation: every rule, the composites, the ledger
 excitation_backpropagation.py   probabilities of winning, from the top down
 deeplift.py                     differences to a reference: Linear, Rescale, RevealCancel
+attention_maps.py               attention, rollout, and both of Chefer's maps
+tokens.py                       integers in: the embeddings are explained, a number for each token comes out
 masking.py                      LRP with occlusion: erase by relevance, run again
 building_blocks.py              the shares of channels and positions, and factors of a layer
 """
 
 from . import lrp
+from .attention_maps import attention, attention_rollout, chefer_gradient, chefer_lrp
 from .building_blocks import Factors, channel_shares, factors, layer_shares, position_shares
 from .cam import cam, grad_cam, guided_grad_cam, upsampled
 from .deconvnet import all_filters, deconvnet, filters_grid
@@ -41,8 +42,12 @@ __all__ = [
     "Factors",
     "Occlusion",
     "all_filters",
+    "attention",
+    "attention_rollout",
     "cam",
     "channel_shares",
+    "chefer_gradient",
+    "chefer_lrp",
     "completeness_gap",
     "deconvnet",
     "deep_taylor",

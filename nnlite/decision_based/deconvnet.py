@@ -23,6 +23,7 @@ from .inputs import activations
 from .method import method
 from .relu_rules import with_relu_rule
 from .target import Target, explanation
+from .tokens import slopes
 
 BLOCK = 2**24
 """How many activations `all_filters` holds at once (64 MB in float32), or those of one sample where that is more."""
@@ -34,6 +35,7 @@ def deconvnet_rule(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, R_k: np.ndarr
 
 
 @method
+@slopes
 def deconvnet(
     network: Network,
     x: np.ndarray,

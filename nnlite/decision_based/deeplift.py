@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..layers import Add, BatchNorm, Concat, Constant, Layer, MaxPool2d, Multiply
+from ..layers import Add, BatchNorm, Concat, Constant, Layer, MatMul, MaxPool2d, Multiply
 from ..layers.arguments import is_one_of
 from ..network import Network
 from ..walk import LocalRule, gradient_rule
@@ -132,14 +132,22 @@ def deeplift_rules(
             rules.append(_one_to_one)
             below = parts[wires[0]]
             above = None if below is None else _passed_on(layer, below)
-        elif layer.pointwise or layer.linear or isinstance(layer, (MaxPool2d, Multiply)):
+        elif has_rule(layer) and not isinstance(layer, Constant):
             rules.append(_nonlinear(layer, r_j, r[l + 1], parts[wires[0]]))
         elif isinstance(layer, Constant):
             rules.append(lambda *_: ())
         else:
-            raise ValueError(f"DeepLIFT has no rule for layer {name}, a {layer!r}.")
+            raise ValueError(
+                f"DeepLIFT has no rule for layer {name}, a {layer!r}: each of its outputs depends on several inputs at "
+                "once, among which no quotient of differences divides; take lrp or integrated_gradients."
+            )
         parts.append(above)
     return rules
+
+
+def has_rule(layer: Layer) -> bool:
+    """Whether DeepLIFT can divide a difference among the inputs of the layer."""
+    return layer.pointwise or layer.linear or isinstance(layer, (MaxPool2d, Multiply, MatMul, Constant))
 
 
 def _nonlinear(layer: Layer, r_j: Any, r_k: np.ndarray, parts: Pair | None) -> LocalRule:
@@ -147,7 +155,7 @@ def _nonlinear(layer: Layer, r_j: Any, r_k: np.ndarray, parts: Pair | None) -> L
     found: Callable[..., Any]
     if isinstance(layer, MaxPool2d):
         found = partial(_max_pooling, r_j=r_j, r_k=r_k)
-    elif isinstance(layer, Multiply):
+    elif isinstance(layer, (Multiply, MatMul)):
         found = partial(_multiply, r_j=r_j)
     elif layer.linear:  # a join of the user's own
         found = gradient_rule

@@ -8,25 +8,34 @@ is a step to its winner, average pooling one in proportion to the activations. I
 score: it says where the evidence lies, not how much there is.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ..layers import BatchNorm, Layer
+from ..layers.arguments import is_one_of
 from ..network import Network
 from . import lrp
 from .lrp.passing import moves, passes, reshapes
 from .method import method
 from .target import Explained, Target, explained
 
-RULES = lrp.Composite(convolution=lrp.z_plus(), dense=lrp.z_plus(), batchnorm=passes, add=lrp.positive())
+RULES = {
+    name: lrp.Composite(convolution=lrp.z_plus(), dense=lrp.z_plus(), batchnorm=passes, add=add, softmax=None)
+    for name, add in (("positive", lrp.positive()), ("norm", lrp.proportional()))
+}
 """As in LRP, but a BatchNorm on its own passes (its neurons have one input each, which gets all), and an Add is
-a neuron with the weights 1."""
+a neuron with the weights 1, or shares in proportion."""
 
 
 @method
 def excitation_backpropagation(
-    network: Network, x: np.ndarray, target: Target = None, *, contrastive: bool = False
+    network: Network,
+    x: np.ndarray,
+    target: Target = None,
+    *,
+    contrastive: bool = False,
+    sum: Literal["positive", "norm"] = "positive",
 ) -> np.ndarray:
     """P(a_j) = Σ_k (a_j w⁺_jk / Σ_j a_j w⁺_jk) P(a_k), from P = 1 at the class c. Σ P = 1.
 
@@ -54,6 +63,9 @@ def excitation_backpropagation(
         probability.
     contrastive
         Subtract the map of the dual unit.
+    sum
+        At an Add, where x_b are its branches: "positive" gives P_b = x_b⁺ / Σ x_b⁺ · P, the paper's neuron with the
+        weights 1; "norm" gives x_b / Σ x_b · P, as zennit does, which has signs where a branch has.
 
     Returns
     -------
@@ -73,7 +85,7 @@ def excitation_backpropagation(
     >>> excitation_backpropagation(net, x, contrastive=True)
     array([[ 0.75,  0.25, -1.  ]])
     """
-    part, a, P, rules = excitation_walk(explained(network, x, target))
+    part, a, P, rules = excitation_walk(explained(network, x, target), sum)
     if contrastive:
         top = _top(part, rules)
         P, read = part.walk_back(a, P, rules, down_to=top + 1)[top + 1], part.read(top, a)
@@ -86,17 +98,19 @@ def excitation_backpropagation(
     return part.walk_back(a, P, rules)[0]
 
 
-def excitation_walk(f: Explained) -> tuple[Network, list[np.ndarray], np.ndarray, list[Any]]:
+def excitation_walk(f: Explained, sum: str = "positive") -> tuple[Network, list[np.ndarray], np.ndarray, list[Any]]:
     """The network that is walked, its activations, P at the top, and a rule for each layer.
 
-    Raises ValueError: an activation below a layer with weights or an average pooling is negative, or there is no rule
-    for a layer.
+    Raises ValueError: an activation below a layer with weights or an average pooling is negative, there is no rule for
+    a layer, or `sum` is none of these.
     """
+    if not is_one_of(sum, RULES):
+        raise ValueError(f"sum takes one of {', '.join(map(repr, RULES))}, got {sum!r}.")
     part = f.network.merged()
     a = f.a if part is f.network else part.forward(f.a[0])
     _need_nonnegative(part, a)
     P = f.ones / f.ones.sum(axis=tuple(range(1, f.ones.ndim)), keepdims=True)
-    return part, a, P, RULES.rules_for(part)
+    return part, a, P, RULES[sum].rules_for(part)
 
 
 def _dual(layer: Any) -> Layer:

@@ -13,9 +13,11 @@ from ..network import Network
 from ..walk import gradient_rule
 from .method import method, takes_network
 from .target import Target, explanation
+from .tokens import slopes
 
 
 @method
+@slopes
 def gradient(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:
     """g_i = ∂f_c / ∂x_i, exactly.
 

@@ -14,6 +14,7 @@ from ..network import Network
 from .method import method
 from .relu_rules import with_relu_rule
 from .target import Target, explanation
+from .tokens import slopes
 
 
 def guided_rule(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, R_k: np.ndarray) -> np.ndarray:
@@ -22,6 +23,7 @@ def guided_rule(layer: Layer, a_j: np.ndarray, a_k: np.ndarray, R_k: np.ndarray)
 
 
 @method
+@slopes
 def guided_backpropagation(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:
     """R_j = Σ_k w_jk R_k on linear layers, R_j = [a_j > 0] max(0, R_k) on ReLUs, from 1 at f_c.
 

@@ -25,7 +25,7 @@ def check_input(network: Network, x: np.ndarray) -> np.ndarray:
         or holds a NaN or an infinity.
     """
     check_batch(network, x)
-    if not is_finite(x):
+    if x.dtype.kind == "f" and not is_finite(x):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
         raise ValueError(f"x must be finite, and x[{', '.join(map(str, where))}] is {x[where]}.")
     return x

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..batch import check_network
 from ..finite import WATCHED, NotFinite, check, is_finite, watching
+from .tokens import embedded, per_token
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -59,7 +60,12 @@ def _checked(function: Function, network: bool) -> Function:
     @wraps(function)
     def checked(*given: Any, **options: Any) -> Any:
         if network:
-            check_network(given[0] if given else options.get("network"), name)
+            of: Any = given[0] if given else options.get("network")
+            check_network(of, name)
+            if of.takes_tokens and (len(given) > 1 or "x" in options):
+                given, options = given[1:], {key: value for key, value in options.items() if key != "network"}
+                above, e = embedded(of, given[0] if given else options.pop("x"))
+                return per_token(checked(above, e, *given[1:], **options), e, getattr(function, "slopes", False))
         if WATCHED.get():  # within another one, which names itself
             return function(*given, **options)
         drawn = [(rng, rng.bit_generator.state) for rng in options.values() if isinstance(rng, np.random.Generator)]

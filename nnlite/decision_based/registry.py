@@ -21,9 +21,17 @@ from ..layers.arguments import is_one_of, unmasked
 from ..network import Network
 from ..surgery import above
 from . import lrp
+from .attention_maps import (
+    attention,
+    attention_rollout,
+    chefer_gradient,
+    chefer_lrp,
+    has_attention,
+    on_picture,
+)
 from .cam import cam, grad_cam, guided_grad_cam, upsampled, why_zero
 from .deconvnet import deconvnet
-from .deeplift import deeplift
+from .deeplift import deeplift, has_rule
 from .excitation_backpropagation import excitation_backpropagation
 from .gradient import gradient, gradient_times_input, saliency, sensitivity
 from .guided_backpropagation import guided_backpropagation
@@ -132,6 +140,10 @@ def _is_rectified(network: Network) -> bool:
     return all(layer.nonnegative or layer.linear or not layer.pointwise for layer in network)
 
 
+def _deeplift_fits(network: Network) -> bool:
+    return all(map(has_rule, network.to_scores()))
+
+
 def _cam(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:
     return upsampled(cam(network, x, target), x.shape[2:])
 
@@ -187,8 +199,16 @@ METHODS: dict[str, Method] = {
         Method("occlusion-flip", "the same, window flipped: v → 1 − v", "evidence", _flip, fits=_takes_images),
         Method("gradient-times-input", "x · ∂f_c / ∂x", "expansion", gradient_times_input),
         Method("integrated-gradients", "x · ∫₀¹ ∂f_c / ∂x (t x) dt", "difference", integrated_gradients),
-        Method("deeplift", "m (x − x′), Σ R = f(x) − f(x′);  Rescale, x′ = 0", "difference", deeplift),
-        Method("deeplift-reveal-cancel", "the same, Δ⁺ and Δ⁻ apart at nonlinearities", "difference", _reveal_cancel),
+        Method(
+            "deeplift", "m (x − x′), Σ R = f(x) − f(x′);  Rescale, x′ = 0", "difference", deeplift, fits=_deeplift_fits
+        ),
+        Method(
+            "deeplift-reveal-cancel",
+            "the same, Δ⁺ and Δ⁻ apart at nonlinearities",
+            "difference",
+            _reveal_cancel,
+            fits=_deeplift_fits,
+        ),
         Method(
             "excitation",
             "P_j = Σ_k a_j w⁺_jk / Σ_j … · P_k, from 1",
@@ -234,6 +254,12 @@ METHODS: dict[str, Method] = {
             "z^B on the pixels: (a_j w_jk − l w⁺_jk − h w⁻_jk) / Σ_j …;  z⁺ above",
             _is_rectified,
         ),
+        _lrp("lrp-attn", lrp.attn_lrp(), "ε; halves at products;  softmax: a_j (R_j − z_j Σ_k R_k)", has_attention),
+        _lrp("lrp-cp", lrp.cp_lrp(), "ε; attention probabilities and gates held, which get nothing", has_attention),
+        Method("attention", "mean_h P, last layer", "size", on_picture(attention), fits=has_attention),
+        Method("attention-rollout", "Π ½ (mean_h P + 1)", "size", on_picture(attention_rollout), fits=has_attention),
+        Method("chefer-lrp", "Π (1 + mean_h (∂P ⊙ R_P)⁺)", "size", on_picture(chefer_lrp), fits=has_attention),
+        Method("chefer-gradient", "R + mean_h (∂P ⊙ P)⁺ R", "size", on_picture(chefer_gradient), fits=has_attention),
         _lrp("deep-taylor-unbounded", lrp.deep_taylor(None, None), "w² on the pixels, z⁺ above", _is_rectified),
     )
 }

@@ -19,12 +19,14 @@ from .copies import blocks_of_copies, given_copies, target_of_copies
 from .gradient import gradient
 from .method import method
 from .target import Target, explained
+from .tokens import slopes
 
 GradientLike = Callable[[Network, np.ndarray, Any], np.ndarray]
 """method(network, x, target) -> a map for each sample."""
 
 
 @method
+@slopes
 def smoothgrad(
     network: Network,
     x: np.ndarray,

@@ -110,7 +110,7 @@ def plan(network: Network, a: Sequence[np.ndarray], at: Patches) -> tuple[list[S
 
 def _place_by_place(layer: Layer) -> bool:
     """Whether its output at a place of the map depends on the input at that place alone, whatever the place."""
-    return isinstance(layer, Softmax) or (layer.pointwise and not isinstance(layer, Mask))
+    return (isinstance(layer, Softmax) and layer.axis == 1) or (layer.pointwise and not isinstance(layer, Mask))
 
 
 def _products(layer: Layer, below: np.ndarray, above: np.ndarray) -> int:

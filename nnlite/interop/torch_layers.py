@@ -417,7 +417,7 @@ def _to_pooling(nn: Any, layer: Any, axes: Any) -> Any:
 
 
 def _to_groupnorm(nn: Any, layer: Any, axes: Any) -> Any:
-    norm = nn.GroupNorm(layer.groups_of(), len(layer.gamma), eps=layer.eps)
+    norm = nn.GroupNorm(layer.in_groups, len(layer.gamma), eps=layer.eps)
     return _filled(norm, weight=layer.gamma, bias=layer.beta)
 
 

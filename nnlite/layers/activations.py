@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import kernels
-from .arguments import Shape
+from .arguments import Shape, is_integer
 from .layer import Layer
 
 
@@ -32,11 +32,12 @@ class ReLU(Layer):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Softmax(Layer):
-    """z_k = e^(a_k) / Σ_i e^(a_i) over axis 1; da_k = z_k (dz_k − Σ_i z_i dz_i).
+    """z_k = e^(a_k) / Σ_i e^(a_i) over one axis; da_k = z_k (dz_k − Σ_i z_i dz_i).
 
-    At the end of a network it turns scores into probabilities; explanations start below it, at the scores.
+    At the end of a network it turns scores into probabilities; explanations start below it, at the scores. In attention
+    it goes over the keys, the last axis: Softmax(-1).
 
-    Shapes: a and z (N, K) or (N, K, H, W).
+    Shapes: a and z (N, K) or (N, K, H, W), the classes on axis 1; any with such an axis.
 
     Source: Bishop 2006, "Pattern recognition and machine learning", eq. 4.104 and 4.106.
 
@@ -44,28 +45,34 @@ class Softmax(Layer):
     array([[0.5, 0.5]])
     """
 
+    axis: int = 1
+
+    def __post_init__(self) -> None:
+        if not is_integer(self.axis) or self.axis == 0:
+            raise ValueError(f"{type(self).__name__}: axis takes an integer, not 0 (the batch), got {self.axis!r}.")
+
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)
-        return _softmax(a)
+        return _softmax(a, self.axis)
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
         self.check(a, dz)
-        z = _softmax(a)
-        return z * (dz - (z * dz).sum(axis=1, keepdims=True))
+        z = _softmax(a, self.axis)
+        return z * (dz - (z * dz).sum(axis=self.axis, keepdims=True))
 
     def output_shape(self, shape: Shape) -> Shape:
-        if len(shape) < 2:
-            raise self.refuse(shape, "(N, K) or (N, K, H, W)")
+        if len(shape) < 2 or not -len(shape) < self.axis < len(shape):
+            raise self.refuse(shape, f"(N, ...) with an axis {self.axis}")
         return shape
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LogSoftmax(Softmax):
-    """z_k = a_k − log Σ_i e^(a_i) over axis 1, the logarithm of a Softmax; da_k = dz_k − e^(z_k) Σ_i dz_i.
+    """z_k = a_k − log Σ_i e^(a_i) over one axis, the logarithm of a Softmax; da_k = dz_k − e^(z_k) Σ_i dz_i.
 
     It is computed from a − max a, so that nothing overflows. At the end of a network it is left out as a Softmax is.
 
-    Shapes: a and z (N, K) or (N, K, H, W).
+    Shapes: as for Softmax.
 
     Source: Goodfellow et al. 2016, "Deep learning", eq. 6.30 and 6.33.
 
@@ -75,15 +82,15 @@ class LogSoftmax(Softmax):
 
     def forward(self, a: np.ndarray) -> np.ndarray:
         self.check(a)
-        below = a - a.max(axis=1, keepdims=True)
-        return below - np.log(np.exp(below).sum(axis=1, keepdims=True))
+        below = a - a.max(axis=self.axis, keepdims=True)
+        return below - np.log(np.exp(below).sum(axis=self.axis, keepdims=True))
 
     def backward(self, a: np.ndarray, dz: np.ndarray) -> np.ndarray:
         self.check(a, dz)
-        return dz - _softmax(a) * dz.sum(axis=1, keepdims=True)
+        return dz - _softmax(a, self.axis) * dz.sum(axis=self.axis, keepdims=True)
 
 
-def _softmax(a: np.ndarray) -> np.ndarray:
-    """e^(a_k) / Σ_i e^(a_i) over axis 1, from a − max a, so that nothing overflows."""
-    e = np.exp(a - a.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
+def _softmax(a: np.ndarray, axis: int) -> np.ndarray:
+    """e^(a_k) / Σ_i e^(a_i) over an axis, from a − max a, so that nothing overflows."""
+    e = np.exp(a - a.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)

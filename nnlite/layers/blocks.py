@@ -17,6 +17,7 @@ from .layer import Layer
 SHORT = {
     "Conv2d": "conv", "ConvTranspose2d": "convtranspose", "MaxPool2d": "pool", "AvgPool2d": "pool",
     "AdaptiveAvgPool2d": "pool", "Dropout2d": "dropout", "ReLU6": "relu6_", "Residual": "block",
+    "TransformerBlock": "block", "SelfAttention": "attention",
 }  # fmt: skip
 """What kinds are called in names, where that is not the kind itself."""
 

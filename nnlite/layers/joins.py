@@ -123,6 +123,45 @@ class Multiply(Join):
         return tuple(n if m == 1 else m for m, n in zip(x, g, strict=True))
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class MatMul(Join):
+    """z = x y, or x yᵀ with `transposed`: the product of two branches over their last two axes.
+
+    Attention's scores are queries times keys, transposed; its context is probabilities times values.
+
+    Shapes: x (N, ..., T, J), y (N, ..., J, K), transposed (N, ..., K, J); z (N, ..., T, K). dx = dz yᵀ and dy = xᵀ dz;
+    transposed dx = dz y and dy = dzᵀ x.
+
+    Source: Vaswani et al. 2017, "Attention is all you need", eq. 1.
+
+    >>> MatMul(transposed=True).forward((np.array([[[1.0, 2.0]]]), np.array([[[3.0, 4.0]]])))
+    array([[[11.]]])
+    """
+
+    transposed: bool = False
+    reads: ClassVar[int | None] = 2
+
+    def forward(self, a: Any) -> np.ndarray:
+        self.check(a)
+        x, y = a
+        return x @ (y.swapaxes(-1, -2) if self.transposed else y)
+
+    def backward(self, a: Any, dz: np.ndarray) -> Any:
+        self.check(a, dz)
+        x, y = a
+        if self.transposed:
+            return dz @ y, dz.swapaxes(-1, -2) @ x
+        return dz @ y.swapaxes(-1, -2), x.swapaxes(-1, -2) @ dz
+
+    def output_shape(self, shape: Any) -> Shape:
+        x, y = shape if len(shape) == 2 else ((), ())
+        j, k = (y[-1:], y[-2:-1]) if self.transposed else (y[-2:-1], y[-1:])
+        if not 3 <= len(x) == len(y) or x[:-2] != y[:-2] or x[-1:] != j:
+            expected = "(N, ..., T, J) and " + ("(N, ..., K, J)" if self.transposed else "(N, ..., J, K)")
+            raise self.refuse(shape, expected)
+        return *x[:-1], *k
+
+
 def summed_to(values: np.ndarray, shape: Shape) -> np.ndarray:
     """The sum over the axes along which an array of this shape was spread: the adjoint of broadcasting."""
     spread = tuple(i for i, (m, n) in enumerate(zip(values.shape, shape, strict=True)) if m != n)

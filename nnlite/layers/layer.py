@@ -73,6 +73,10 @@ class Layer:
         """What `forward` adds to the weighted inputs, in a shape that broadcasts over z; 0 without a bias."""
         return 0.0
 
+    def held(self, a: np.ndarray) -> "Layer":
+        """This layer with what makes it non-linear held at `a`, such as the σ of a normalization; else itself."""
+        return self
+
     def output_shape(self, shape: Shape) -> Shape:
         """The shape above (N, ...) for a shape below (N, ...); ValueError where the layer cannot take it."""
         return shape

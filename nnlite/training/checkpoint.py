@@ -5,6 +5,7 @@ need no state: they are drawn anew from (seed, epoch, step). The file is replace
 moment leaves the checkpoint of an epoch that was finished.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,7 @@ def read(path: Path, settings: Mapping[str, Any], start: Mapping[str, np.ndarray
     if not (isinstance(found, dict) and isinstance(history, list) and all(isinstance(one, dict) for one in history)):
         raise _damaged(path, "the settings and the history of a run")
     found = {"compiled": settings.get("compiled"), **found}  # version 0.1 did not say
+    found["schedule"] = re.sub(r"^Constant\(", "ConstantRate(", str(found.get("schedule")))  # and called it so
     different = [
         f"  {name}: expected {_short(settings.get(name))}, found {_short(found.get(name))}"
         for name in sorted({*settings, *found})

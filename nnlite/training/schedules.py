@@ -14,19 +14,19 @@ Schedule = Callable[[int, int], float]
 
 
 @dataclass(frozen=True)
-class Constant:
+class ConstantRate:
     """rate(step) = rate.
 
     Raises ValueError: the rate is not above 0, or not finite.
 
-    >>> Constant(0.1)(step=5, total=10)
+    >>> ConstantRate(0.1)(step=5, total=10)
     0.1
     """
 
     rate: float
 
     def __post_init__(self) -> None:
-        _check_positive("Constant: rate", self.rate)
+        _check_positive("ConstantRate: rate", self.rate)
 
     def __call__(self, step: int, total: int) -> float:
         _check_step(step, total)

@@ -17,7 +17,7 @@ from nnlite.model_based.activation_maximization import general
 from nnlite.network import Network
 from nnlite.training.fit import fit
 from nnlite.training.optimizers import Adam
-from nnlite.training.schedules import Constant
+from nnlite.training.schedules import ConstantRate
 from nnlite.verify.case import Case
 from nnlite.walk import gradient_rule
 
@@ -85,7 +85,7 @@ def activation_maximization(images: int, steps: int, fast: bool = False) -> Work
 
 def training(batch: int, steps: int, epochs: int = 1, fast: bool = False) -> Work:
     network, x, labels, _ = w.training(batch, steps, epochs)
-    schedule = Constant(w.TRAINING_RATE)
+    schedule = ConstantRate(w.TRAINING_RATE)
 
     def call() -> tuple[np.ndarray, ...]:
         trained = fit(

@@ -24,6 +24,8 @@ from .presets import (
     EpsilonGammaBox,
     EpsilonPlus,
     EpsilonPlusFlat,
+    attn_lrp,
+    cp_lrp,
     deep_taylor,
     montavon2019,
 )
@@ -101,7 +103,9 @@ __all__ = [
     "Term",
     "absolute",
     "alpha_beta",
+    "attn_lrp",
     "by_gate",
+    "cp_lrp",
     "deep_taylor",
     "elementwise",
     "epsilon",

@@ -9,20 +9,32 @@ from types import FunctionType
 from typing import Any, Union
 
 from ...layers import (
+    GELU,
     Add,
     BatchNorm,
     Conv2d,
     ConvTranspose2d,
+    Dropout,
+    GroupNorm,
     Hardsigmoid,
+    Identity,
+    InstanceNorm,
+    Layer,
+    LayerNorm,
+    LogSoftmax,
+    Mask,
+    MatMul,
     MaxPool2d,
     Multiply,
+    RMSNorm,
     Sigmoid,
+    SiLU,
     Softmax,
 )
 from ...network import Network
 from ...walk import LocalRule
 from .joins import by_gate, proportional, signal
-from .passing import PASSING, absorbs, moves, name_of, passes, reshapes, winner_takes_all
+from .passing import PASSING, absorbs, moves, name_of, passes, reshapes, softmax, winner_takes_all
 from .rule import Rule
 from .rules import epsilon, zero
 
@@ -30,6 +42,8 @@ Rules = Union[LocalRule, "Composite", Sequence[LocalRule | None]]
 """What may be given as `rules`: one for every layer with weights, a Composite, or a list."""
 
 CONVOLUTIONS = (Conv2d, ConvTranspose2d)
+GATES = (Sigmoid, Hardsigmoid, SiLU, GELU, Softmax)
+NORMALIZATIONS = (GroupNorm, InstanceNorm, LayerNorm, RMSNorm)
 
 
 @dataclass(frozen=True)
@@ -53,11 +67,16 @@ class Composite:
         Average pooling of every kind and Upsample: R_j = a_j / Σ a · R_k, which is `zero` on them.
     batchnorm
         A BatchNorm that no linear layer before it could take in.
+    norm
+        GroupNorm, InstanceNorm, LayerNorm, RMSNorm: linear where their σ is held at the input's.
     add
         Where branches are added: see `lrp.joins`.
     multiply
-        Where two branches are multiplied; None: all for the signal and nothing for its gate, the one that leaves a
-        Sigmoid or Hardsigmoid or was spread over the other, and halves where none or both are gates.
+        Where two branches are multiplied, by a Multiply or a MatMul; None: all for the signal and nothing for its gate,
+        and halves where none or both are gates. A gate leaves a Sigmoid, Hardsigmoid, SiLU or GELU, as attention
+        probabilities a Softmax, or was spread over the other.
+    softmax
+        A Softmax below the scores, as in attention.
 
     Everything else divides nothing: max-pooling gives all to its winner, activations, dropout and reshaping pass.
 
@@ -74,8 +93,10 @@ class Composite:
     dense: LocalRule | None = None
     pooling: LocalRule = zero()
     batchnorm: LocalRule = epsilon(1e-6)
+    norm: LocalRule = epsilon(1e-6)
     add: LocalRule = proportional(1e-6)
     multiply: LocalRule | None = None
+    softmax: LocalRule | None = softmax
 
     def rules_for(self, network: Network) -> list[LocalRule]:
         """One rule for each layer, bottom to top.
@@ -115,12 +136,14 @@ class Composite:
         layer = network.layers[i]
         if isinstance(layer, BatchNorm):
             return self.batchnorm
+        if isinstance(layer, NORMALIZATIONS):
+            return self.norm
         if isinstance(layer, Add):
             return self.add
-        if isinstance(layer, Multiply):
-            gates = [w > 0 and isinstance(network[w - 1], (Sigmoid, Hardsigmoid)) for w in network.wires[i]]
-            found = signal(gates.index(False)) if sum(gates) == 1 else by_gate()
-            return found if self.multiply is None else self.multiply
+        if isinstance(layer, (Multiply, MatMul)):
+            return self.of_product(network, i) if self.multiply is None else self.multiply
+        if self.softmax is not None and isinstance(layer, Softmax) and not isinstance(layer, LogSoftmax):
+            return self.softmax
         if isinstance(layer, MaxPool2d):
             return winner_takes_all
         if layer.reads == 0:
@@ -129,12 +152,16 @@ class Composite:
             return reshapes if layer.reshapes else moves
         if layer.pointwise or layer.linear:
             return passes if layer.pointwise else self.pooling
-        advice = (
-            "a Softmax is left out only at the end of a network"
-            if isinstance(layer, Softmax)
-            else "give it one of your own, in a list with a rule for each layer"
+        raise ValueError(
+            f"LRP has no rule for layer {network.names[i]} ({layer!r}); give it one of your own, in a list with a rule "
+            "for each layer."
         )
-        raise ValueError(f"LRP has no rule for layer {network.names[i]} ({layer!r}); {advice}.")
+
+    def of_product(self, network: Network, i: int) -> LocalRule:
+        """All for the signal, the branch that leaves no gate, where there is one alone; with the ε of `add`."""
+        stabilizer = getattr(self.add, "options", {}).get("stabilizer", 0.0) if isinstance(network[i], MatMul) else 0.0
+        gates = [isinstance(_origin(network, w), GATES) for w in network.wires[i]]
+        return signal(gates.index(False), stabilizer) if sum(gates) == 1 else by_gate(stabilizer)
 
     def __repr__(self) -> str:
         given = [
@@ -160,6 +187,7 @@ def everywhere(rule: Rule) -> Composite:
         convolution=rule,
         dense=rule,
         pooling=zero(rule.options.get("stabilizer", 0.0)),
+        norm=epsilon(rule.stabilizer),
         add=proportional(rule.stabilizer),
     )
 
@@ -180,6 +208,13 @@ def rules_for(network: Network, rules: Rules) -> list[LocalRule]:
             name = f"lrp.{rule.__name__}"
             raise TypeError(f"{name} makes a rule and is not one itself; call it: {name}().")
     return chosen
+
+
+def _origin(network: Network, i: int) -> Layer | None:
+    """The layer that activation i leaves, below whatever passes it on as it is."""
+    while i and isinstance(network[i - 1], (Dropout, Identity, Mask)):
+        i = network.wires[i - 1][0]
+    return network[i - 1] if i else None
 
 
 def _weighted(network: Network) -> list[int]:

@@ -51,7 +51,7 @@ class Part(NamedTuple):
     kappa: Any
     z: np.ndarray
     s: np.ndarray
-    R: np.ndarray
+    R: Any
     size: np.ndarray
     lost: np.ndarray
 
@@ -99,6 +99,7 @@ class Step:
     below: Any
     parts: Sequence[Part] = ()
     on_padding: np.ndarray | float = 0.0
+    constant: np.ndarray | float = 0.0
 
     @property
     def given(self) -> np.ndarray:
@@ -109,10 +110,10 @@ class Step:
 
     @property
     def bias(self) -> np.ndarray:
-        """What the bias absorbed; all of it at a Constant, which reads nothing and gives nothing on."""
+        """What the bias absorbed, or what is constant in a Softmax; all at a Constant, which gives nothing on."""
         if isinstance(self.below, tuple) and not self.below:
             return per_sample(self.above)
-        return sum((part.bias for part in self.parts), start=self._nothing)
+        return sum((part.bias for part in self.parts), start=self._nothing + self.constant)
 
     @property
     def stabilizer(self) -> np.ndarray:
@@ -151,8 +152,9 @@ class Prepared:
         """R_j with the shares of bias, stabilizer and what was dropped."""
         if self.rule.needs is not None:
             self.rule.needs(a, self.rule, self.layer)
-        parts = []
+        parts, held = [], self.layer if self.layer.linear else self.layer.held(a)
         for group, layers in zip(self.rule.groups, self.changed, strict=True):
+            layers = layers if held is self.layer else [held] * len(layers)
             kappa = group.kappa(z) if callable(group.kappa) else group.kappa
             fed = []
             for term, made in zip(group.terms, layers, strict=True):
@@ -163,7 +165,7 @@ class Prepared:
             wide = layers[0].dtype is not None and layers[0].dtype != a.dtype  # float32 could not hold the weights
             if wide:
                 fed = [(given.astype(made.dtype), made) for given, made in fed]
-            known = z if len(fed) == 1 and fed[0][0] is a and fed[0][1] is self.layer else None
+            known = z if len(fed) == 1 and fed[0][0] is a and fed[0][1] is held else None
             share = R if group.kappa == 1 else np.asarray(kappa * R, R.dtype)
             z_group, s, R_j, size, lost = four_steps(fed, share, self.rule.stabilizer, known)
             if len(group.terms) > 1:

@@ -1,7 +1,7 @@
 """The rules where branches meet: an Add divides as a linear layer whose weights are 1, a Multiply by fixed shares.
 
     proportional, positive, absolute, equal, only     at an Add: x_b are the branches, z = Σ_b x_b
-    signal, uniform                                   at a Multiply: z = x ⊙ g
+    signal, uniform                                   at a Multiply: z = x ⊙ g, and at a MatMul: z = x g
 
 A Concat gives each branch back its slice. Where several layers read one activation, their relevances add: the exact way
 back of a copy, which needs no rule.
@@ -89,13 +89,16 @@ def _of(input: Any, name: str, stabilizer: float | Relative) -> Rule:
     return Rule(name, [Group([Term(input)])], size, options={"stabilizer": stabilizer} if stabilizer else {})
 
 
-# --------------------------------------------------------------------------------------------------- at a Multiply
+# ---------------------------------------------------------------------------------------- at a Multiply or a MatMul
 
 
-def signal(b: int = 0) -> Share:
+def signal(b: int = 0, stabilizer: float | Relative = 0.0) -> Share:
     """R_b = R for the signal, branch b of the two, and 0 for its gate: signal takes all.
 
-    Source: Arras et al. 2019, "Explaining and interpreting LSTMs", sec. 11.4 (LRP-all).
+    At a MatMul it is LRP-ε of a linear layer whose weights are the gate; the stabilizer has a part there alone.
+
+    Source: Arras et al. 2019, "Explaining and interpreting LSTMs", sec. 11.4 (LRP-all); Ali et al. 2022, "XAI for
+    transformers: better explanations through conservative propagation", sec. 4 (attention).
 
     >>> import numpy as np
     >>> from nnlite.layers import Multiply
@@ -104,31 +107,40 @@ def signal(b: int = 0) -> Share:
     """
     b = _position("signal", b)
     if b > 1:
-        raise ValueError(f"signal: a Multiply has the branches 0 and 1, got b = {b}.")
-    return Share("signal", (1.0 - b, 0.0 + b), {"b": b})
+        raise ValueError(f"signal: a product has the branches 0 and 1, got b = {b}.")
+    return _share("signal", (1.0 - b, 0.0 + b), stabilizer, b=b)
 
 
-def uniform() -> Share:
-    """R_x = R_g = R / 2: both factors alike.
+def uniform(stabilizer: float | Relative = 0.0) -> Share:
+    """R_x = R_g = R / 2: both factors alike; the stabilizer has a part at a MatMul alone.
 
     Source: Achtibat et al. 2024, "AttnLRP: attention-aware layer-wise relevance propagation for transformers",
-    prop. 3.2.
+    prop. 3.2 and 3.3.
 
     >>> import numpy as np
-    >>> from nnlite.layers import Multiply
+    >>> from nnlite.layers import MatMul, Multiply
     >>> uniform()(Multiply(), (np.array([[2.0]]), np.array([[0.5]])), np.array([[1.0]]), np.array([[1.0]]))
     (array([[0.5]]), array([[0.5]]))
+    >>> P, V = np.array([[[0.75, 0.25]]]), np.array([[[4.0], [-8.0]]])
+    >>> uniform()(MatMul(), (P, V), P @ V, np.array([[[1.0]]]))
+    (array([[[ 1.5, -1. ]]]), array([[[ 1.5],
+            [-1. ]]]))
     """
-    return Share("uniform", (0.5, 0.5))
+    return _share("uniform", (0.5, 0.5), stabilizer)
 
 
-def by_gate() -> Share:
+def by_gate(stabilizer: float | Relative = 0.0) -> Share:
     """`signal` where one branch was spread over the other, as a gate (N, C, 1, 1) is over its maps; else `uniform`.
 
     >>> by_gate()
     by_gate()
     """
-    return Share("by_gate")
+    return _share("by_gate", None, stabilizer)
+
+
+def _share(name: str, shares: Any, stabilizer: float | Relative, **options: Any) -> Share:
+    size = epsilon(stabilizer).stabilizer  # checked
+    return Share(name, shares, options | ({"stabilizer": stabilizer} if stabilizer else {}), size)
 
 
 def _position(name: str, b: Any) -> int:

@@ -1,8 +1,10 @@
 """Composites by name: that of Montavon et al. 2019, and the five of zennit with its stabilizer of 1e-6 everywhere."""
 
+from dataclasses import replace
 from typing import Any
 
-from .composites import Composite
+from .composites import Composite, everywhere
+from .joins import uniform
 from .passing import passes
 from .rule import Rule
 from .rules import alpha_beta, epsilon, flat, gamma, generalized_gamma, relative, w_squared, z_bounds, z_plus, zero
@@ -81,6 +83,34 @@ def EpsilonAlpha2Beta1Flat(epsilon: float = 1e-6, stabilizer: float = 1e-6) -> C
     flat(stabilizer=1e-06)
     """
     return _zennit(alpha_beta(2, 1, stabilizer), epsilon, stabilizer, first=flat(stabilizer))
+
+
+def attn_lrp(stabilizer: float = 1e-6) -> Composite:
+    """ε on every layer that adds up, halves at every product, the Softmax expanded at its input: for transformers.
+
+    Inside attention half of the relevance goes to the values, and of the other half again half each to the queries and
+    the keys, less what is constant in the Softmax. Norms are linear with their σ held, activations pass.
+
+    Source: Achtibat et al. 2024, "AttnLRP: attention-aware layer-wise relevance propagation for transformers", sec. 3.
+
+    >>> attn_lrp().multiply
+    uniform(stabilizer=1e-06)
+    """
+    return replace(everywhere(epsilon(stabilizer)), multiply=uniform(stabilizer))
+
+
+def cp_lrp(stabilizer: float = 1e-6) -> Composite:
+    """ε on every layer that adds up; attention probabilities and gates are held, and get nothing: for transformers.
+
+    With its probabilities held, attention is linear in the values, which get all: what any composite does. Norms are
+    linear with their σ held, activations pass.
+
+    Source: Ali et al. 2022, "XAI for transformers: better explanations through conservative propagation", sec. 4.
+
+    >>> cp_lrp().dense
+    epsilon(epsilon=1e-06)
+    """
+    return everywhere(epsilon(stabilizer))
 
 
 def _zennit(convolution: Rule, epsilon_of_dense: float, stabilizer: float, **others: Rule) -> Composite:

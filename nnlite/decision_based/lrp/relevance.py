@@ -23,6 +23,7 @@ from ..method import method
 from ..target import AtClass, Target, aimed, explained_class, is_neuron
 from .composites import Rules, rules_for
 from .form import Prepared
+from .gradient_form import gradient_form as as_gradient
 from .ledger import Ledger, carried, entry
 from .passing import PASSING, Share, name_of, step_of
 from .rule import Rule
@@ -34,7 +35,7 @@ class LRP:
 
     Parameters
     ----------
-    network, rules, start
+    network, rules, start, gradient_form
         As for `relevance`.
 
     Attributes
@@ -50,16 +51,24 @@ class LRP:
     (array([[ 6., -1.]]), array([[5.]]))
     """
 
-    def __init__(self, network: Network, rules: Rules = epsilon(), start: str = "score") -> None:
-        self._given, self.start = network, start
+    def __init__(
+        self, network: Network, rules: Rules = epsilon(), start: str = "score", gradient_form: bool = False
+    ) -> None:
+        if gradient_form and start != "score":
+            raise ValueError(f'The gradient form starts with the score, got start={start!r}; use start="score".')
+        self._given, self.start, self.gradient_form = network, start, gradient_form
+        if network.takes_tokens:
+            raise TypeError("LRP(network) prepares what is above an Embedding; give it network[1:] and embeddings.")
         self.network = aimed(network, None, start)[0].merged()
         self.rules: list[LocalRule] = rules_for(self.network, rules)
-        self._on_layers = list(map(_on, self.rules, self.network.layers, self.network.names))
+        self._on = as_gradient if gradient_form else _on
+        self._on_layers = list(map(self._on, self.rules, self.network.layers, self.network.names))
 
     def __call__(self, x: np.ndarray, target: Target = None) -> np.ndarray:
         """The relevance of the pixels, in the shape of x."""
         network, top, rules = self._walk(target)
-        return walked(network, x, top, rules)[1][0]
+        R = walked(network, x, top, rules)[1][0]
+        return x * R if self.gradient_form else R
 
     def layers(self, x: np.ndarray, target: Target = None) -> list[np.ndarray]:
         """The relevance of every layer: from the pixels, [0], to the scores."""
@@ -70,7 +79,8 @@ class LRP:
     ) -> tuple[Network, list[np.ndarray], list[np.ndarray], list[Any]]:
         """The network that was walked, every activation, every relevance, and the rule of each layer."""
         network, top, rules = self._walk(target)
-        return (network, *walked(network, x, top, rules, keep=True), rules)
+        a, R = walked(network, x, top, rules, keep=True)
+        return network, a, list(map(np.multiply, a, R)) if self.gradient_form else R, rules
 
     def plan(self) -> str:
         """The rule of each layer, a line each: which branch of a product is its gate, too.
@@ -86,6 +96,8 @@ class LRP:
 
     def ledger(self, x: np.ndarray, target: Target = None) -> Ledger:
         """Where the score went, layer by layer: see `ledger`."""
+        if self.gradient_form:
+            raise TypeError("A ledger tells what each layer divides, and the gradient form divides nothing.")
         strangers = [rule for rule in self.rules if not isinstance(rule, (Rule, Share)) and rule not in PASSING]
         if strangers:
             raise TypeError(f"A ledger needs rules in the words of lrp.Rule, got {strangers[0]!r}.")
@@ -99,9 +111,10 @@ class LRP:
 
     def _walk(self, target: Any) -> tuple[Network, Any, list[Any]]:
         """What is walked: the network, the signal at its top, and its rules, which are those of the whole network."""
+        start = "one" if self.gradient_form else self.start  # R = z g
         if not is_neuron(target):
-            return self.network, AtClass(target, self.start), self._on_layers
-        part, top = aimed(self._given, target, self.start)
+            return self.network, AtClass(target, start), self._on_layers
+        part, top = aimed(self._given, target, start)
         if target[0] not in self.network.names:
             raise ValueError(
                 f"LRP divides scores, not probabilities; {target!r} is above the scores. Choose a layer below."
@@ -109,7 +122,7 @@ class LRP:
         part = part.merged()  # a BatchNorm above the neuron is not merged into it
         known = dict(zip(self.network.names, zip(self.network, self.rules, self._on_layers, strict=True), strict=True))
         same = [
-            ready if layer is own else _on(rule, layer, name)
+            ready if layer is own else self._on(rule, layer, name)
             for layer, name, (own, rule, ready) in zip(part, part.names, [known[n] for n in part.names], strict=True)
         ]
         return part, top, same
@@ -131,7 +144,7 @@ class _Checked:
 
     def __call__(self, layer: Layer, a: np.ndarray, z: np.ndarray, R: np.ndarray) -> np.ndarray:
         R_j = self.rule(layer, a, z, R)
-        given, wanted = (each if isinstance(each, tuple) else (each,) for each in (R_j, a if layer.reads else ()))
+        given, wanted = (each if isinstance(each, tuple) else (each,) for each in (R_j, a if layer.reads != 0 else ()))
         if (layer.reads != 1 and not isinstance(R_j, tuple)) or list(map(kind_of, given)) != list(map(kind_of, wanted)):
             expected = ", ".join(map(kind_of, wanted)) or "an empty tuple"
             got = ", ".join(map(kind_of, given))
@@ -148,6 +161,7 @@ def relevance(
     rules: Rules = epsilon(),
     start: str = "score",
     all_layers: Literal[False] = False,
+    gradient_form: bool = False,
 ) -> np.ndarray: ...
 
 
@@ -160,6 +174,7 @@ def relevance(
     rules: Rules = epsilon(),
     start: str = "score",
     all_layers: Literal[True],
+    gradient_form: bool = False,
 ) -> list[np.ndarray]: ...
 
 
@@ -172,6 +187,7 @@ def relevance(
     rules: Rules = epsilon(),
     start: str = "score",
     all_layers: bool = False,
+    gradient_form: bool = False,
 ) -> np.ndarray | list[np.ndarray]:
     """R_j = Σ_k (share of j in k) · R_k, from the explained score down to the pixels.
 
@@ -193,6 +209,9 @@ def relevance(
         "score": R = f_c at the top. "one": R = 1 there.
     all_layers
         Also give the relevance of the hidden layers.
+    gradient_form
+        Walk a gradient g instead and give a ⊙ g: the same numbers where no z is 0 and no stabilizer is large, for rules
+        that change neither inputs nor weights. See gradient_form.py.
 
     Returns
     -------
@@ -214,7 +233,7 @@ def relevance(
     >>> relevance(net, np.array([[2.0, 1.0]]), rules=epsilon(0))
     array([[7., 1.]])
     """
-    prepared = prepare(network, rules, start)
+    prepared = prepare(network, rules, start, gradient_form)
     return prepared.layers(x, target) if all_layers else prepared(x, target)
 
 
@@ -244,6 +263,6 @@ def ledger(
     return prepare(network, rules, start).ledger(x, target)
 
 
-def prepare(network: Network, rules: Rules, start: str) -> LRP:
-    """LRP(network, rules, start); a compiled network makes it once."""
-    return network.prepared((LRP, rules, start), partial(LRP, network, rules, start))
+def prepare(network: Network, *how: Any) -> LRP:
+    """LRP(network, rules, start, gradient_form); a compiled network makes it once."""
+    return network.prepared((LRP, *how), partial(LRP, network, *how))
