@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,33 @@ def test_long_commands_compile_unless_told_not_to(
 def test_explain_tour_and_step_do_not_compile() -> None:
     for line in ("explain strokes:4 --method saliency --out x.png", "tour", "step strokes:4 --layer dense1"):
         assert not hasattr(cli.parser().parse_args(line.split()), "compile")
+
+
+@pytest.mark.parametrize("set_by_user", ["numba", "numpy", None])
+@pytest.mark.parametrize(
+    ("line", "chosen"),
+    [
+        ("explain 4 --method lrp-gamma --out R.npy", "numpy"),
+        ("step gradient", "numpy"),
+        ("explain 4 --method occlusion --out R.npy", None),
+    ],
+)
+def test_one_walk_runs_in_numpy_unless_the_user_says_otherwise(
+    line: str, chosen: str | None, set_by_user: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NNLITE_BACKEND", raising=False)
+    if set_by_user:
+        monkeypatch.setenv("NNLITE_BACKEND", set_by_user)
+    seen: list[str | None] = []
+
+    def ask(*_: Any) -> None:
+        seen.append(os.environ.get("NNLITE_BACKEND"))
+        raise Seen
+
+    monkeypatch.setattr("nnlite.commands.checks.network", ask)
+    assert cli.main(line.split()) == 2
+    assert seen == [set_by_user or chosen]
+    assert os.environ.get("NNLITE_BACKEND") == set_by_user
 
 
 def test_long_compiling_is_told_in_one_line(

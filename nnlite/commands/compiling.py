@@ -1,6 +1,8 @@
-"""Commands that ask a network thousands of times compile it by themselves, and say how long that took."""
+"""Commands that ask a network thousands of times compile it by themselves, and say how long that took; those that walk
+it once run in NumPy."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,19 @@ WORTH_A_LINE = 1.0
 def prepared(network: Network, options: argparse.Namespace) -> Network:
     """The network, compiled unless --no-compile is given."""
     return network.compile() if options.compile else network
+
+
+@contextmanager
+def in_numpy(one_walk: bool = True) -> Iterator[None]:
+    """Within, NumPy runs unless NNLITE_BACKEND is set: one walk is done before Numba has been imported."""
+    if not one_walk or "NNLITE_BACKEND" in os.environ:
+        yield
+        return
+    os.environ["NNLITE_BACKEND"] = "numpy"
+    try:
+        yield
+    finally:
+        del os.environ["NNLITE_BACKEND"]
 
 
 @contextmanager
