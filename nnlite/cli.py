@@ -1,37 +1,38 @@
 """The command line: `nnlite tour`, `nnlite explain`, and so on. A mistake is one line and exit code 2."""
 
 import argparse
+import importlib
 import io
 import os
 import sys
 import textwrap
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import redirect_stdout
 from typing import Any, TextIO
 
 from ._version import __version__
-from .commands import (
-    compiling,
-    dream,
-    explain,
-    fetch,
-    gallery,
-    maximize,
-    step,
-    tour,
-    train,
-    uncertainty,
-    verify,
-    visualize,
-)
+from .commands import compiling
 from .printed import plain, plain_lines
 
-COMMANDS = (tour, explain, step, maximize, gallery, visualize, dream, uncertainty, verify, train, fetch)
+COMMANDS = {
+    "tour": "the main job: explain twenty digits with every method",
+    "explain": "explain the network's decision on one digit",
+    "step": "step through a method, one formula and one number at a time",
+    "maximize": "search an image that the network is sure of, for one class or for all",
+    "gallery": "ten classes, every form of activation maximization, one page",
+    "visualize": "search images that excite a neuron, a channel, a layer or a class",
+    "dream": "let a network dream into a picture: make strong what a layer faintly finds in it",
+    "uncertainty": "how sure is the network of one digit, and how sure is the explanation?",
+    "verify": "set nnlite beside PyTorch, captum and zennit, number by number",
+    "train": "train one of the lessons' networks, a generator or an expert",
+    "fetch": "download a data set that does not come with nnlite",
+}
+"""What each command does; the rest of its help is the docstring of its file."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of the whole command, each subcommand from its own file."""
+def parser(only: Container[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The parser of the whole command, each subcommand from its own file; `only` these are imported."""
     top = _Parser(
         prog="nnlite",
         description="Neural-network interpretability in plain NumPy: why did the network decide so?",
@@ -40,30 +41,26 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"nnlite {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
-    for command in COMMANDS:
-        name = command.__name__.rpartition(".")[2]
-        summary, _, details = (command.__doc__ or "").partition("\n")
-        sub = commands.add_parser(
-            name,
-            help=summary,
-            description=summary,
-            epilog=details.strip("\n"),
-            formatter_class=_Help,
-        )
-        command.arguments(sub)
-        sub.set_defaults(run=command.run)
+    for name, summary in COMMANDS.items():
+        sub = commands.add_parser(name, help=summary, description=summary, formatter_class=_Help)
+        if name in only:
+            command = importlib.import_module(f".commands.{name}", __package__)
+            command.arguments(sub)
+            sub.epilog = command.__doc__
+            sub.set_defaults(run=command.run)
     return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code is 0, or 2 where the user must change something, or 130 after Ctrl-C."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     if hasattr(sys.stdout, "reconfigure"):  # a terminal without Σ and ε shows ? in their place
         sys.stdout.reconfigure(errors="replace")
     try:
         with redirect_stdout(_Output(sys.stdout)) as out, warnings.catch_warnings():
             warnings.showwarning = _warned
             try:
-                options = parser().parse_args(arguments)
+                options = parser(arguments).parse_args(arguments)
                 with compiling.told(options):
                     options.run(options)
             finally:

@@ -20,6 +20,7 @@ from nnlite import Network, cli, load, models
 from nnlite.datasets import strokes
 from nnlite.decision_based import explain, gradient, lrp
 from nnlite.decision_based.registry import MEANINGS, METHODS
+from nnlite.kernels import backend
 from nnlite.layers import Dense, Flatten
 from nnlite.training import checkpoint
 
@@ -31,6 +32,7 @@ import matplotlib.pyplot as plt
 def in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NNLITE_DATA", str(tmp_path / "no-mnist"))
+    monkeypatch.setenv("NNLITE_BACKEND", backend())  # of a command, and of what it is compared with
 
 
 @pytest.fixture
@@ -74,7 +76,7 @@ def dense(inputs, outputs=10, value=0.1):
 
 
 def examples():
-    for name in ("", *(command.__name__.rpartition(".")[2] for command in cli.COMMANDS)):
+    for name in ("", *cli.COMMANDS):
         text = cli.parser().epilog if name == "" else sys.modules[f"nnlite.commands.{name}"].__doc__
         lines = [line.strip() for line in text.splitlines() if line.strip().startswith("nnlite ")]
         yield name, [re.split(r"\s{3,}", line)[0] for line in lines]

@@ -51,6 +51,34 @@ def test_explain_tour_and_step_do_not_compile() -> None:
         assert not hasattr(cli.parser().parse_args(line.split()), "compile")
 
 
+@pytest.mark.parametrize("set_by_user", ["numba", "numpy", None])
+@pytest.mark.parametrize(
+    ("line", "chosen"),
+    [
+        ("explain 4 --method lrp-gamma --out R.npy", "numpy"),
+        ("step gradient", "numpy"),
+        ("explain 4 --method occlusion --out R.npy", None),
+    ],
+)
+def test_one_walk_runs_in_numpy_unless_the_user_says_otherwise(
+    line: str, chosen: str | None, set_by_user: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NNLITE_BACKEND", raising=False)
+    if set_by_user:
+        monkeypatch.setenv("NNLITE_BACKEND", set_by_user)
+    seen: list[str] = []
+    before = kernels.backend()
+
+    def ask(*_: Any) -> None:
+        seen.append(kernels.backend())
+        raise Seen
+
+    monkeypatch.setattr("nnlite.commands.checks.network", ask)
+    assert cli.main(line.split()) == 2
+    assert seen == [before if set_by_user else chosen or before]
+    assert kernels.backend() == before
+
+
 def test_long_compiling_is_told_in_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,7 +97,7 @@ EXAMPLES = [
     for text in (
         README,
         *(path.read_text() for path in sorted((ROOT / "lessons").glob("*.md"))),
-        *(command.__doc__ for command in cli.COMMANDS),
+        *((ROOT / f"nnlite/commands/{name}.py").read_text() for name in cli.COMMANDS),
     )
     for line in re.findall(r"nnlite \w+ [^`\n]*\b(?:strokes|uci|textures):\d+[^`\n]*", text)
 ]

@@ -22,7 +22,7 @@ ROOMS = set(nnlite.__all__) - {"Network", "__version__", "explain", "load"}
 def answers():
     """What each of the codes prints, in a process that has imported NumPy and nothing else yet: a copy of one process,
     which costs less than a new one."""
-    codes = [*map(imported, QUICK), *map(named, nnlite.__all__)]
+    codes = [*map(imported, QUICK), *map(named, nnlite.__all__), *map(answered, COMMANDS)]
     return dict(zip(codes, in_a_fresh_process(COPIES, *codes).splitlines(), strict=True))
 
 
@@ -44,6 +44,21 @@ def imported(name):
     return f"import sys, nnlite; nnlite.{name}; print(sorted({SLOW} & set(sys.modules)))"
 
 
+COMMANDS = ["--help", "explain 4 --method nope --out map.png", "step nope", "step lrp-epsilon"]
+
+
+def answered(line):
+    return f"""
+import contextlib, io, os, sys
+from nnlite import cli
+os.environ.pop("NNLITE_BACKEND", None)
+sys.stderr = io.StringIO()
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(sys.stderr):
+    cli.main({line.split()})
+print(sorted({SLOW | {"nnlite.model_based"}} & set(sys.modules)))
+"""
+
+
 def named(name):
     return f"import nnlite; first = nnlite.{name}; from nnlite import {name}; print({name} is first)"
 
@@ -57,6 +72,12 @@ def in_a_fresh_process(code, *arguments):
 @pytest.mark.parametrize("room", QUICK)
 def test_an_import_brings_nothing_that_is_slow(room, answers):
     assert answers[imported(room)] == "[]"
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_brings_only_what_it_needs(line, answers):
+    """Help and a mistake are answered at once, and one walk is done before Numba has been imported."""
+    assert answers[answered(line)] == "[]"
 
 
 def test_importing_nnlite_imports_no_room():

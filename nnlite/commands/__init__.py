@@ -1,1 +1,1 @@
-"""The subcommands of `nnlite`, one per file: its docstring is its help, `arguments` its options, `run` its work."""
+"""The subcommands of `nnlite`, one per file: `arguments` are its options, its docstring ends its help, `run` works."""

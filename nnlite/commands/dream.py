@@ -1,6 +1,4 @@
-"""let a network dream into a picture: make strong what a layer faintly finds in it
-
-DeepDream: the picture is climbed along the gradient of ‖a‖², the activations of one layer or channel, first in small
+"""DeepDream: the picture is climbed along the gradient of ‖a‖², the activations of one layer or channel, first in small
 copies and then in larger ones, so that a feature of a few pixels also finds large things.
 
 IMAGE is a PNG, JPEG or .npy, grey or in colour, of any size, or the number of a held-out one: textures:3, strokes:4,

@@ -1,9 +1,8 @@
-"""explain the network's decision on one digit
-
-IMAGE is a PNG, JPEG or .npy of any size, dark on light or light on dark, or the number of a held-out digit: uci:17,
-strokes:4, mnist-test:3. It is brought to the network's format the way MNIST was: the digit in its box, centred by
-mass. For a network in colour it is any picture, or textures:3: its middle is scaled to the network's size. The picture
-shows what the network saw beside the heatmap: red raised the score, blue lowered it.
+"""IMAGE is a PNG, JPEG or .npy of any size, dark on light or light on dark, or the number of a held-out digit: uci:17,
+strokes:4, mnist-test:3. It is brought to the network's format the way MNIST was: the digit in its box, centred by mass.
+For a network in colour it is any picture, or textures:3: its middle is scaled to the network's size. The picture shows
+what the network saw beside the heatmap: red raised the score, blue lowered it. A method that walks the network once,
+such as any LRP, runs in NumPy, which is quicker for one walk, unless NNLITE_BACKEND is set.
 
 examples:
   nnlite explain digit.png --out heat.png
@@ -21,10 +20,11 @@ import numpy as np
 
 from .. import pictures
 from ..decision_based import lrp
-from ..decision_based.registry import MEANINGS, METHODS, divided, explain
+from ..decision_based.registry import MEANINGS, METHODS, Method, divided, explain
 from ..decision_based.target import explained
+from ..stepper import WALKS
 from ..training import softmax
-from . import checks, outputs
+from . import checks, compiling, outputs
 from .options import check_method, declare
 
 
@@ -52,7 +52,11 @@ def run(options: argparse.Namespace) -> None:
     """Explain, print the decision and its books, write the picture."""
     checks.figure_output(options.out)
     check_method(options.method)
-    method = METHODS[options.method]
+    with compiling.in_numpy(options.method in WALKS):
+        _run(options, METHODS[options.method])
+
+
+def _run(options: argparse.Namespace, method: Method) -> None:
     network = checks.network(options.model)
     x, label = checks.picture(options.image, network, options.invert, options.folder)
     f = explained(network, x, options.target if options.neuron is None else checks.neuron(options.neuron))

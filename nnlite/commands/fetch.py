@@ -1,6 +1,4 @@
-"""download a data set that does not come with nnlite
-
-The four files of MNIST (12 MB) come from public mirrors; their SHA-256 is checked, and a download that was cut off
+"""The four files of MNIST (12 MB) come from public mirrors; their SHA-256 is checked, and a download that was cut off
 goes on where it stopped.
 
 example:

@@ -1,6 +1,4 @@
-"""ten classes, every form of activation maximization, one page
-
-What has the network learned of each digit? The general form, from three starts; with an expert; through a generator.
+"""What has the network learned of each digit? The general form, from three starts; with an expert; through a generator.
 The table is printed; gallery.html is one page that holds the pictures, each with its start, with how sure the network
 of the search is, and with what a second network says that had no part in it.
 

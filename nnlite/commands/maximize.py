@@ -1,8 +1,6 @@
-"""search an image that the network is sure of, for one class or for all
-
-Activation maximization in the slides' three forms. general: log p(class | x) − weight · ‖x‖², and the network becomes
-sure of what looks like nothing. expert: log p(class | x) + weight · log p(x), a density of stroke digits. code: the
-score of g(z) − weight · ‖z‖², with a generator g. The picture shows the start beside the result. A judge, a second
+"""Activation maximization in the slides' three forms. general: log p(class | x) − weight · ‖x‖², and the network
+becomes sure of what looks like nothing. expert: log p(class | x) + weight · log p(x), a density of stroke digits. code:
+the score of g(z) − weight · ‖z‖², with a generator g. The picture shows the start beside the result. A judge, a second
 network without a part in the search, says what it sees there.
 
 examples:

@@ -1,10 +1,9 @@
-"""step through a method, one formula and one number at a time
-
-METHOD is one that walks the network once, from the score to the pixels: LRP with any rule, gradient, guided
+"""METHOD is one that walks the network once, from the score to the pixels: LRP with any rule, gradient, guided
 backpropagation, DeConvNet, DeepLIFT, excitation backpropagation. For each layer, from the top: where the relevance
 went; where branches meet, what each was given; then each step with its formula, the numbers put in (the largest terms
 first, and what the others come to), and the line of code that computes it. Without --j and --k the path of the
-strongest signal is shown. --html writes the same as one page to click through.
+strongest signal is shown. --html writes the same as one page to click through. It runs in NumPy, which is quicker for
+one walk, unless NNLITE_BACKEND is set.
 
 examples:
   nnlite step lrp-gamma --model tiny --input uci:4 --target 4
@@ -22,7 +21,7 @@ import numpy as np
 from .. import storage
 from ..stepper import WALKS, comparison, page, record, text
 from ..stepper.terminal import WIDTH
-from . import checks
+from . import checks, compiling
 from .options import declare
 
 
@@ -41,6 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     declare(parser, "--folder")
 
 
+@compiling.in_numpy()
 def run(options: argparse.Namespace) -> None:
     """Record the walk, then print it or write the page."""
     if options.top < 1:

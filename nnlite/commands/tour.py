@@ -1,6 +1,4 @@
-"""the main job: explain twenty digits with every method
-
-Ten held-out stroke digits and ten real handwritten ones (UCI) are classified by the networks that come with nnlite,
+"""Ten held-out stroke digits and ten real handwritten ones (UCI) are classified by the networks that come with nnlite,
 and each decision is explained with every method there is. The table is printed; report.html is one page that holds
 everything: the heatmaps, the formulas, and for LRP the ledger that says where the score went.
 

@@ -1,7 +1,5 @@
-"""train one of the lessons' networks, a generator or an expert
-
-Without other options the model's own recipe is followed: `nnlite train --model lenet` trains as the weights that come
-with nnlite were trained, to their accuracy (not to their bits: data/README.md). After every epoch a checkpoint is
+"""Without other options the model's own recipe is followed: `nnlite train --model lenet` trains as the weights that
+come with nnlite were trained, to their accuracy (not to their bits: data/README.md). After every epoch a checkpoint is
 written beside the output; a run that was stopped goes on with --resume, to the very same weights. The generators (vae,
 gan, dcgan) and the rbm learn from strokes of a clean hand; gan and dcgan begin at the vae that comes with nnlite.
 

@@ -1,7 +1,5 @@
-"""how sure is the network of one digit, and how sure is the explanation?
-
-IMAGE is a picture or the number of a digit, as for `nnlite explain`; also letters:3, a letter that no network has been
-trained on. --model takes a network with dropout (its draws are a family of networks), "ensemble" (five networks of
+"""IMAGE is a picture or the number of a digit, as for `nnlite explain`; also letters:3, a letter that no network has
+been trained on. --model takes a network with dropout (its draws are a family of networks), "ensemble" (five networks of
 five seeds), or lenet_evidential (one network that says how much evidence it has). The picture shows where the
 explanations of the family agree: red raised the score in all, blue lowered it in all, grey they do not agree.
 

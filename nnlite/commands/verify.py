@@ -1,6 +1,4 @@
-"""set nnlite beside PyTorch, captum and zennit, number by number
-
-Every method that has a counterpart there, on every convention that both can express. Where a library differs by its
+"""Every method that has a counterpart there, on every convention that both can express. Where a library differs by its
 choice or by a bug the row says so, and the next row shows nnlite's number under the library's convention. The exit code
 is 0 if every verdict is as it should be, 1 if one is not, or if nothing was checked. A library that is not installed is
 left out: pip install torch==2.13.0, then captum; zennit with pip install --no-deps zennit.

@@ -1,10 +1,8 @@
-"""search images that excite a neuron, a channel, a layer or a class
-
-Feature visualization: an image is climbed along the gradient, by its Fourier coefficients, moved, enlarged and turned
-at random in every step. What it reaches is printed beside the highest that any of N held-out images causes: the network
-was trained on their like, and what lies far above them it has never met. Grey is what the search has left alone. Of a
-single neuron only the window that it sees is shown. Where a closed ReLU lets no gradient through, it leaks; an image
-that still does not move is named.
+"""Feature visualization: an image is climbed along the gradient, by its Fourier coefficients, moved, enlarged and
+turned at random in every step. What it reaches is printed beside the highest that any of N held-out images causes: the
+network was trained on their like, and what lies far above them it has never met. Grey is what the search has left
+alone. Of a single neuron only the window that it sees is shown. Where a closed ReLU lets no gradient through, it leaks;
+an image that still does not move is named.
 
 examples:
   nnlite visualize --layer conv2 --channel 7 --out seven.png

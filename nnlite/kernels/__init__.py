@@ -72,4 +72,17 @@ class use:
         use(self.before)
 
 
-use(os.environ.get("NNLITE_BACKEND", ""))
+def _settled(name: str) -> None:
+    """What NNLITE_BACKEND says is in force; where it says nothing that there is, every kernel says so when called."""
+    try:
+        use(name)
+    except ValueError as error:
+        why = str(error)
+
+        def refused(*_: object, **__: object) -> None:
+            raise ValueError(why)
+
+        globals().update(dict.fromkeys(_FILES, refused))
+
+
+_settled(os.environ.get("NNLITE_BACKEND", ""))

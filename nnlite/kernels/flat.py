@@ -17,6 +17,7 @@ Shapes: as in convolution.py; the padded image is (N, C, H' W').
 """
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,22 @@ from .workspace import workspace
 
 BLOCK_BYTES = 2**20  # of columns at a time: they stay in the processor's cache
 LEAST = 256  # columns in a product, where the image has so many: below, a product is slow
+
+NOTHING = {np.dtype(dtype): np.full(1, -0.0, dtype) for dtype in (np.float32, np.float64)}
+"""x + (-0) is x, for x = 0 and x = -0 too."""
+for _zero in NOTHING.values():
+    _zero.flags.writeable = False  # as a layer's bias is: the loops are compiled once for both
+
+
+class Block(NamedTuple):
+    """Some samples, and some rows of windows: how long a column is, and where in its plane each of these begins."""
+
+    samples: slice
+    length: int
+    shifted: np.ndarray  # of the image, for each element of a window
+    columns: np.ndarray  # of the columns, for each element of a window
+    full: np.ndarray  # of W @ columns, for each row of windows
+    rows: np.ndarray  # of z, for each row of windows
 
 
 @lru_cache(maxsize=256)
@@ -38,20 +55,21 @@ def forward(a: np.ndarray, W: np.ndarray, b: np.ndarray | None, at: Windows, gro
     """z = W @ columns + b: as `convolution.forward_numpy`."""
     padded = at.pad(a) if any(at.padding) else np.ascontiguousarray(a)
     n, channels, height, width = padded.shape
-    image, (kh, kw), ow = padded.reshape(n, channels, height * width), at.size, at.output[1]
-    matrix, bias = W.reshape(groups, len(W) // groups, -1), np.zeros(len(W), W.dtype) if b is None else b
-    z = np.empty((n, len(W), *at.output), a.dtype)
-    for samples, rows in _blocks(a.shape, at, a.itemsize):
-        n, first, f = len(z[samples]), rows.start * width, (rows.stop - rows.start - 1) * width + ow
-        if at.size == (1, 1):
-            columns = image[samples, :, first : first + f]
+    image, window, (oh, ow) = padded.reshape(n, channels, height * width), at.size[0] * at.size[1], at.output
+    matrix, nothing = W.reshape(groups, len(W) // groups, -1), NOTHING[a.dtype]
+    z = np.empty((n, len(W), oh * ow), a.dtype)
+    for samples, f, shifted, places, starts, rows in _blocks(a.shape, at, a.itemsize):
+        n = len(z[samples])
+        if window == 1:
+            columns = image[samples, :, shifted[0] : shifted[0] + f]
         else:
-            columns = workspace("columns", (n, channels * kh * kw, f), a.dtype)
-            _copy_shifted(image[samples], columns, kh, kw, *at.dilation, width, first)
+            columns = workspace("columns", (n * channels, window * f), a.dtype)
+            _copy_rows(image[samples].reshape(n * channels, -1), shifted, columns, places, f, nothing)
         full = workspace("full", (n, groups, len(W) // groups, f), a.dtype)
         np.matmul(matrix, columns.reshape(n, groups, -1, f), out=full)
-        _cut(full.reshape(n, len(W), f), bias, z[samples], rows.start, width)
-    return z
+        full, cut = full.reshape(n * len(W), f), z[samples].reshape(n * len(W), oh * ow)
+        _copy_rows(full, starts, cut, rows, ow, nothing if b is None else b)
+    return z.reshape(len(z), len(W), oh, ow)
 
 
 def backward_input(dz: np.ndarray, W: np.ndarray, at: Windows, groups: int) -> np.ndarray | None:
@@ -59,17 +77,18 @@ def backward_input(dz: np.ndarray, W: np.ndarray, at: Windows, groups: int) -> n
 
     (An infinite weight times a zero in a place that is cut off would give a NaN that is not there.)
     """
-    channels, (height, width), ow = W.shape[1] * groups, at.padded, at.output[1]
-    matrix = W.reshape(groups, len(W) // groups, -1).swapaxes(1, 2)
+    channels, (height, width), (oh, ow) = W.shape[1] * groups, at.padded, at.output
+    matrix, window = W.reshape(groups, len(W) // groups, -1).swapaxes(1, 2), at.size[0] * at.size[1]
     da = np.zeros((len(dz), channels, height * width), dz.dtype)
-    for samples, rows in _blocks(da.shape, at, dz.itemsize):
-        n, f = len(dz[samples]), (rows.stop - rows.start - 1) * width + ow
-        full = workspace("full", (n, len(W), f), dz.dtype)
-        _spread(dz[samples], full, rows.start, width)  # zeros in the places that were cut off
+    for samples, f, shifted, _, starts, rows in _blocks(da.shape, at, dz.itemsize):
+        n = len(dz[samples])
+        full = workspace("full", (n * len(W), f), dz.dtype)
+        full.fill(0)  # in the places that were cut off
+        _copy_rows(dz[samples].reshape(n * len(W), oh * ow), rows, full, starts, ow, NOTHING[dz.dtype])
         columns = workspace("columns", (n, groups, matrix.shape[1], f), dz.dtype)
         np.matmul(matrix, full.reshape(n, groups, -1, f), out=columns)
-        columns = columns.reshape(n, -1, f)
-        if not _add_shifted(columns, da[samples], *at.size, *at.dilation, width, rows.start, ow):
+        columns, image = columns.reshape(n * channels, window, f), da[samples].reshape(n * channels, -1)
+        if not _add_shifted(columns, shifted, image, ow):
             return None
     da = da.reshape(len(dz), channels, height, width)
     return at.crop(da) if any(at.padding) else da
@@ -79,74 +98,40 @@ def backward_input(dz: np.ndarray, W: np.ndarray, at: Windows, groups: int) -> n
 
 
 @compiled
-def _copy_shifted(image, columns, kh, kw, dh, dw, width, start):  # type: ignore[no-untyped-def]
-    n_samples, _, f = columns.shape
-    for n in range(n_samples):
-        for c in range(image.shape[1]):
-            for i in range(kh):
-                for j in range(kw):
-                    first = start + i * dh * width + j * dw
-                    source, column = image[n, c, first : first + f], columns[n, (c * kh + i) * kw + j]
-                    for q in range(f):
-                        column[q] = source[q]
+def _copy_rows(source, starts, target, places, f, added):  # type: ignore[no-untyped-def]
+    for n in range(len(source)):
+        b = added[n % len(added)]
+        for r in range(len(starts)):
+            row, into = source[n, starts[r] : starts[r] + f], target[n, places[r] : places[r] + f]
+            for q in range(f):
+                into[q] = row[q] + b
 
 
 @compiled
-def _add_shifted(columns, image, kh, kw, dh, dw, width, first_row, ow):  # type: ignore[no-untyped-def]
+def _add_shifted(columns, starts, image, ow):  # type: ignore[no-untyped-def]
     """Adds; or tells by False that a place that is cut off is no zero."""
-    n_samples, n_columns, f = columns.shape
-    if f > ow and n_samples > 0:
-        for t in range(n_columns):
-            if columns[0, t, ow] != 0:
+    f = columns.shape[2]
+    for n in range(len(columns)):
+        for r in range(len(starts)):
+            column, into = columns[n, r], image[n, starts[r] : starts[r] + f]
+            if f > ow and column[ow] != 0:
                 return False
-    for n in range(n_samples):
-        for c in range(image.shape[1]):
-            for i in range(kh):
-                for j in range(kw):
-                    first = (first_row + i * dh) * width + j * dw
-                    target = image[n, c, first : first + f]
-                    column = columns[n, (c * kh + i) * kw + j]
-                    for q in range(f):
-                        target[q] += column[q]
+            for q in range(f):
+                into[q] += column[q]
     return True
 
 
-@compiled
-def _cut(full, bias, z, first_row, width):  # type: ignore[no-untyped-def]
-    n_samples, n_filters, f = full.shape
-    ow = z.shape[3]
-    for n in range(n_samples):
-        for k in range(n_filters):
-            b = bias[k]
-            for y in range((f - ow) // width + 1):
-                row, source = z[n, k, first_row + y], full[n, k, y * width : y * width + ow]
-                for x in range(ow):
-                    row[x] = source[x] + b
-
-
-@compiled
-def _spread(dz, full, first_row, width):  # type: ignore[no-untyped-def]
-    n_samples, n_filters, f = full.shape
-    ow = dz.shape[3]
-    for n in range(n_samples):
-        for k in range(n_filters):
-            for y in range((f - ow) // width + 1):
-                row, target = dz[n, k, first_row + y], full[n, k, y * width : y * width + ow]
-                for x in range(ow):
-                    target[x] = row[x]
-                if (y + 1) * width < f:  # (the last row ends with its windows)
-                    full[n, k, y * width + ow : (y + 1) * width] = 0
-
-
 @lru_cache(maxsize=256)
-def _blocks(shape: tuple[int, ...], at: Windows, itemsize: int) -> list[tuple[slice, slice]]:
+def _blocks(shape: tuple[int, ...], at: Windows, itemsize: int) -> list[Block]:
     """Samples and rows of windows whose columns take about BLOCK_BYTES: it depends on the shapes alone."""
-    rows, width = at.output[0], at.padded[1]
-    one_row = shape[1] * at.size[0] * at.size[1] * width * itemsize
+    (kh, kw), (dh, dw), (rows, ow), width = at.size, at.dilation, at.output, at.padded[1]
+    one_row = shape[1] * kh * kw * width * itemsize
     high = min(rows, max(1, BLOCK_BYTES // one_row, LEAST // width))
     step = max(1, BLOCK_BYTES // (one_row * rows)) if high == rows else 1
-    return [
-        (slice(start, start + step), slice(top, min(rows, top + high)))
-        for start in range(0, shape[0], step)
-        for top in range(0, rows, high)
-    ]
+    shifts = (np.arange(kh)[:, None] * dh * width + np.arange(kw) * dw).ravel()
+    parts = []
+    for top in range(0, rows, high):
+        y = np.arange(top, min(rows, top + high))
+        f = (len(y) - 1) * width + ow
+        parts.append((f, shifts + top * width, np.arange(kh * kw) * f, (y - top) * width, y * ow))
+    return [Block(slice(n, n + step), *part) for n in range(0, shape[0], step) for part in parts]

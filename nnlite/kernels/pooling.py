@@ -163,22 +163,21 @@ def _max_forward_pairs(a, z):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _max_backward_pairs(a, dz, da, zero):  # type: ignore[no-untyped-def]
+def _max_backward_pairs(a, dz, da):  # type: ignore[no-untyped-def]
+    """The winner's place is counted, not chosen: choices between numbers would be compiled to branches."""
     n_samples, n_channels, oh, ow = dz.shape
     for n in range(n_samples):
         for c in range(n_channels):
+            plane, into, given = a[n, c], da[n, c], dz[n, c]
             for y in range(oh):
-                top, bottom, given = a[n, c, 2 * y], a[n, c, 2 * y + 1], dz[n, c, y]
-                into_top, into_bottom = da[n, c, 2 * y], da[n, c, 2 * y + 1]
                 for x in range(ow):
-                    p, q, r, s = top[2 * x], top[2 * x + 1], bottom[2 * x], bottom[2 * x + 1]
-                    left, lower_left = (p >= q) | (p != p), (r >= s) | (r != r)
-                    upper, lower = p if left else q, r if lower_left else s
-                    above, g = (upper >= lower) | (upper != upper), given[x]
-                    into_top[2 * x] = g if above & left else zero
-                    into_top[2 * x + 1] = g if above & (not left) else zero
-                    into_bottom[2 * x] = g if lower_left & (not above) else zero
-                    into_bottom[2 * x + 1] = g if not (above | lower_left) else zero
+                    i, j = 2 * x, 2 * x
+                    p, q, r, s = plane[2 * y, i], plane[2 * y, i + 1], plane[2 * y + 1, j], plane[2 * y + 1, j + 1]
+                    i += not ((p >= q) | (p != p))
+                    j += not ((r >= s) | (r != r))
+                    upper, lower = plane[2 * y, i], plane[2 * y + 1, j]
+                    below = 1 - ((upper >= lower) | (upper != upper))
+                    into[2 * y + below, i + below * (j - i)] = given[y, x]
 
 
 @compiled
@@ -236,13 +235,10 @@ def max_forward_numba(a: np.ndarray, at: Windows) -> np.ndarray:
 
 def max_backward_numba(a: np.ndarray, dz: np.ndarray, at: Windows) -> np.ndarray:
     """As `max_backward_numpy`, compiled."""
-    a, dz = np.ascontiguousarray(a), np.ascontiguousarray(dz)
+    a, dz, da = np.ascontiguousarray(a), np.ascontiguousarray(dz), np.zeros(a.shape, dz.dtype)
     if are_pairs(at):
-        covered = at.input == (2 * at.output[0], 2 * at.output[1])
-        da = (np.empty if covered else np.zeros)(a.shape, dz.dtype)
-        _max_backward_pairs(a, dz, da, dz.dtype.type(0))
+        _max_backward_pairs(a, dz, da)
     else:
-        da = np.zeros(a.shape, dz.dtype)
         _max_backward_loops(a, dz, da, *at.size, *at.stride, *at.padding)
     return da
 
