@@ -67,31 +67,16 @@ def fetch_mnist(
     A file that is there and correct stays. Any other is downloaded as name.part, checked, and only then given its
     name. A download that broke off is continued, by this call from the next mirror or by the next call.
 
-    Parameters
-    ----------
-    folder
-        By default $NNLITE_DATA, else ~/.cache/nnlite; it is made if need be.
-    mirrors
-        Addresses of folders that have the files, in the order to try them.
-    progress
-        Show a progress bar.
-    files
-        What to download, with sizes and SHA-256.
-    timeout
-        Seconds to wait for a mirror that says nothing.
+    folder: by default $NNLITE_DATA, else ~/.cache/nnlite; it is made if need be.
+    mirrors: addresses of folders that have the files, in the order to try them.
+    progress: show a progress bar.
+    files: what to download, with sizes and SHA-256.
+    timeout: seconds to wait for a mirror that says nothing.
 
-    Returns
-    -------
-    The folder that the files are in; mnist(split, folder) reads them from it, or from its parent.
+    Returns the folder that the files are in; mnist(split, folder) reads them from it, or from its parent.
 
-    Raises
-    ------
-    ConnectionError
-        No mirror gave a file; the message says why each did not.
-    OSError
-        The folder cannot be written to; nothing was downloaded.
-    ValueError
-        mirrors is empty.
+    Raises ConnectionError: no mirror gave a file; the message says why each did not; OSError: the folder cannot be
+    written to; nothing was downloaded; ValueError: mirrors is empty.
 
     >>> fetch_mnist(mirrors=[])
     Traceback (most recent call last):

@@ -26,16 +26,10 @@ from ..surgery import with_layers
 class Erased:
     """What is left of each digit without one of its pen strokes.
 
-    Attributes
-    ----------
-    present
-        (N, S): whether the digit has this stroke, and another beside it.
-    drops
-        (N, S): f_c(x) − f_c(x without the stroke); 0 where it is not present.
-    predicted
-        (N, S): the class of what is left; −1 where the stroke is not present.
-    target
-        (N,): the class c.
+    present: (N, S): whether the digit has this stroke, and another beside it.
+    drops: (N, S): f_c(x) − f_c(x without the stroke); 0 where it is not present.
+    predicted: (N, S): the class of what is left; −1 where the stroke is not present.
+    target: (N,): the class c.
     """
 
     present: np.ndarray

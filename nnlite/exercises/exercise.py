@@ -15,17 +15,12 @@ import numpy as np
 class Exercise:
     """One exercise.
 
-    Attributes
-    ----------
-    answer
-        The answer: a function of what `cases` hold, or of nothing where the learner gives a value. Its docstring is the
-        question (what a function is given and what it returns), and below it the hints by number: from a nudge to
+    answer: the answer: a function of what `cases` hold, or of nothing where the learner gives a value. Its docstring is
+        the question (what a function is given and what it returns), and below it the hints by number: from a nudge to
         nearly the answer. Its body is the solution that a learner may look at.
-    cases
-        The arguments to try, a tuple each.
-    mistakes
-        mistakes(answer, *case) -> three or more wrong results that are usually given, each by what is said to somebody
-        who gives it: what is wrong with it, in a sentence or two. `answer` is the right result.
+    cases: the arguments to try, a tuple each.
+    mistakes: mistakes(answer, *case) -> three or more wrong results that are usually given, each by what is said to
+        somebody who gives it: what is wrong with it, in a sentence or two. `answer` is the right result.
     """
 
     answer: Callable[..., Any]

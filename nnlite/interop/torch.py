@@ -28,34 +28,22 @@ from . import torch_graph, torch_layers, torch_modules
 def from_torch(module: Any, input_shape: Shape | None = None) -> Network:
     """The network that `module.eval()` computes, layer by layer.
 
-    Parameters
-    ----------
-    module
-        An nn.Sequential, nested ones too, or any nn.Module whose forward is a graph of the supported layers: a chain,
-        or with branches that are added, multiplied and concatenated. torch.fx traces it, with its hooks, and with
-        every argument after the first at its default. A module that is called several times becomes as many layers.
-        What torch.compile or DataParallel made is unwrapped, with a warning that says so. It may be in training mode:
-        what is converted is what it computes in evaluation mode. The module is left as it was.
-    input_shape
-        The shape of one input without the batch axis. Needed where the forward asks for sizes, cuts into chunks, or
-        adds a parameter. With it the layers are checked against each other, and the network against the module on one
-        random input: they may differ by 1e-4 of the largest output in float32, by 1e-10 in float64.
+    module: an nn.Sequential, nested ones too, or any nn.Module whose forward is a graph of the supported layers: a
+        chain, or with branches that are added, multiplied and concatenated. torch.fx traces it, with its hooks, and
+        with every argument after the first at its default. A module that is called several times becomes as many
+        layers. What torch.compile or DataParallel made is unwrapped, with a warning that says so. It may be in training
+        mode: what is converted is what it computes in evaluation mode. The module is left as it was.
+    input_shape: the shape of one input without the batch axis. Needed where the forward asks for sizes, cuts into
+        chunks, or adds a parameter. With it the layers are checked against each other, and the network against the
+        module on one random input: they may differ by 1e-4 of the largest output in float32, by 1e-10 in float64.
 
-    Returns
-    -------
-    A `Network` in the dtype of the module. Its names are the paths of the submodules, such as "layer1.0.conv1"; a
-    function is called by its kind beside them, "layer1.0.add". `info["torch"]` says what is behind each layer.
+    Returns a `Network` in the dtype of the module. Its names are the paths of the submodules, such as "layer1.0.conv1";
+    a function is called by its kind beside them, "layer1.0.add". `info["torch"]` says what is behind each layer.
 
-    Raises
-    ------
-    ImportError
-        PyTorch is not installed.
-    TypeError
-        `module` is not an nn.Module.
-    ValueError
-        An operation has no counterpart, the forward has several inputs or outputs, or a layer reads what was changed
-        in place; the message names it and lists what is supported. Or the network computes something else than the
-        module on the random input, or the module is on the meta device.
+    Raises ImportError: PyTorch is not installed; TypeError: `module` is not an nn.Module; ValueError: an operation has
+    no counterpart, the forward has several inputs or outputs, or a layer reads what was changed in place; the message
+    names it and lists what is supported. Or the network computes something else than the module on the random input, or
+    the module is on the meta device.
 
     Source: PyTorch's documentation of torch.nn; the correspondence is tested to 1e-10 in float64.
     """
@@ -117,23 +105,14 @@ def _compare(module: Any, network: Network) -> None:
 def to_torch(network: Network) -> Any:
     """The network as a module in evaluation mode, its layers under their names.
 
-    Parameters
-    ----------
-    network
-        Any network but a draw of a Dropout (PyTorch has no layer for a fixed mask).
+    network: any network but a draw of a Dropout (PyTorch has no layer for a fixed mask).
 
-    Returns
-    -------
-    An nn.Sequential in the dtype of the network; where the network branches, a module that knows the wires. Its
-    parameters are copies. In the names a dot becomes _, and one that
-    nn.Module needs itself, such as forward, gets a _ at its end.
+    Returns an nn.Sequential in the dtype of the network; where the network branches, a module that knows the wires. Its
+    parameters are copies. In the names a dot becomes _, and one that nn.Module needs itself, such as forward, gets a _
+    at its end.
 
-    Raises
-    ------
-    ImportError
-        PyTorch is not installed.
-    ValueError
-        A layer has no counterpart, or a BatchNorm stands where the number of axes is not known.
+    Raises ImportError: PyTorch is not installed; ValueError: a layer has no counterpart, or a BatchNorm stands where
+    the number of axes is not known.
 
     Source: as `from_torch`.
     """
@@ -145,23 +124,13 @@ def load_torch(path: str | os.PathLike, module: Any, input_shape: Shape | None =
 
     The file is read with weights_only=True: tensors and plain containers, never code.
 
-    Parameters
-    ----------
-    path
-        What `torch.save(module.state_dict(), path)` wrote; a dictionary with such a one under "state_dict" or
+    path: what `torch.save(module.state_dict(), path)` wrote; a dictionary with such a one under "state_dict" or
         "model_state_dict" will do.
-    module
-        The nn.Module that the weights belong to (it stays as it is), or a function that makes it.
-    input_shape
-        As in `from_torch`.
+    module: the nn.Module that the weights belong to (it stays as it is), or a function that makes it.
+    input_shape: as in `from_torch`.
 
-    Raises
-    ------
-    FileNotFoundError
-        There is no such file.
-    ValueError
-        The file holds more than weights or is damaged, its weights do not fit the module, or the module is not a
-        graph of supported layers.
+    Raises FileNotFoundError: there is no such file; ValueError: the file holds more than weights or is damaged, its
+    weights do not fit the module, or the module is not a graph of supported layers.
 
     Source: PyTorch's documentation of torch.load.
     """

@@ -84,12 +84,8 @@ def import_torch() -> Any:
 def layer_of(module: Any, shape: Shape | None, axes: int | None) -> list[Layer]:
     """The layers (one or two) that compute what `module` computes in evaluation mode.
 
-    Parameters
-    ----------
-    shape
-        Of the module's input, (1, ...), where it is known.
-    axes
-        The number of axes of the module's input, where it is known.
+    shape: of the module's input, (1, ...), where it is known.
+    axes: the number of axes of the module's input, where it is known.
     """
     kind = type(module).__name__
     if not is_of_layer(module) and (type(module).__module__.partition(".")[0] != "torch" or kind not in FROM_TORCH):

@@ -71,16 +71,10 @@ class OneCycle:
     PyTorch's `OneCycleLR` with `max_lr` = rate, `pct_start` = warmup, `div_factor` = 1 / start, `final_div_factor` =
     1 / final, and `cycle_momentum=False` (the momentum stays as it is).
 
-    Parameters
-    ----------
-    rate
-        The highest learning rate, above 0.
-    warmup
-        Which part of the steps goes up, from 0 to 1.
-    start
-        The first rate, as a part of the highest, above 0.
-    final
-        The last rate, as a part of the first, above 0.
+    rate: the highest learning rate, above 0.
+    warmup: which part of the steps goes up, from 0 to 1.
+    start: the first rate, as a part of the highest, above 0.
+    final: the last rate, as a part of the first, above 0.
 
     Raises ValueError: a number is out of its range.
 

@@ -20,14 +20,9 @@ from .prediction import check_probabilities
 class Reliability:
     """How often a network is right, for each level of its confidence. Empty bins hold zeros.
 
-    Attributes
-    ----------
-    counts
-        |B_m| (M,): the samples with confidence above (m − 1) / M and up to m / M, m = 1 ... M.
-    confidence
-        conf(B_m) (M,): the mean confidence of the bin.
-    accuracy
-        acc(B_m) (M,): the share of the bin that is right.
+    counts: |B_m| (M,): the samples with confidence above (m − 1) / M and up to m / M, m = 1 ... M.
+    confidence: conf(B_m) (M,): the mean confidence of the bin.
+    accuracy: acc(B_m) (M,): the share of the bin that is right.
     """
 
     counts: np.ndarray

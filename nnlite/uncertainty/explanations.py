@@ -26,12 +26,8 @@ from .prediction import predict
 class ExplanationDraws:
     """R_t(x_n) of T networks, and what follows from them.
 
-    Attributes
-    ----------
-    maps
-        R_t (T, N, ...): a map for each network and sample, in the shape that the method gives.
-    target
-        What was explained, the same in every network: the class of each sample (N,), or the neuron as it was given.
+    maps: R_t (T, N, ...): a map for each network and sample, in the shape that the method gives.
+    target: what was explained, the same in every network: the class of each sample (N,), or the neuron as it was given.
 
     Raises ValueError: the maps are not floating-point, there are none, or one holds a NaN or an infinity.
 
@@ -112,16 +108,11 @@ def explanations(
     Were each network asked about the class that it predicts itself, the maps would answer different questions, and
     their spread would mix the uncertainty of the class with that of the reasons for it. So c is fixed first.
 
-    Parameters
-    ----------
-    networks
-        f_1 ... f_T, such as `dropout_draws(network)` or `models.ensemble()`.
-    method
-        A name in `decision_based.registry.METHODS`, or any function (network, x, target) that gives a map for each
-        sample. A method that adds noise, such as SmoothGrad, adds the same noise for every network unless
-        it is given another generator.
-    target
-        A class, one for each sample (N,), or a neuron such as ("conv2", 7); None: the class that the mean of the
+    networks: f_1 ... f_T, such as `dropout_draws(network)` or `models.ensemble()`.
+    method: a name in `decision_based.registry.METHODS`, or any function (network, x, target) that gives a map for each
+        sample. A method that adds noise, such as SmoothGrad, adds the same noise for every network unless it is given
+        another generator.
+    target: a class, one for each sample (N,), or a neuron such as ("conv2", 7); None: the class that the mean of the
         networks' probabilities predicts; 0, the one output, of networks with one.
 
     All T · N maps are kept, because a quantile needs all: 50 draws of a 28 × 28 map in float32 are 157 kB.

@@ -36,22 +36,13 @@ ACTIVATIONS = tuple(kind for kind in KINDS.values() if kind.pointwise and not ki
 class Case:
     """A network with inputs.
 
-    Attributes
-    ----------
-    name
-        How the network is called in the table.
-    network
-        Without a Softmax (LogSoftmax, Sigmoid) at its end: scores are explained.
-    x
-        (N, ...) in the dtype of the network.
-    target
-        The classes explained (N,).
-    own
-        The user's own module, where the network came from one.
-    end
-        The kind of the layer that was at its end, "" for none.
-    whole
-        The network with it.
+    name: how the network is called in the table.
+    network: without a Softmax (LogSoftmax, Sigmoid) at its end: scores are explained.
+    x: (N, ...) in the dtype of the network.
+    target: the classes explained (N,).
+    own: the user's own module, where the network came from one.
+    end: the kind of the layer that was at its end, "" for none.
+    whole: the network with it.
     """
 
     name: str
@@ -66,10 +57,7 @@ class Case:
     def of(cls, name: str, network: Network, x: np.ndarray, target: Any = None, own: Any = None) -> "Case":
         """The case of a network and inputs; the target as everywhere, None for the predicted class.
 
-        Raises
-        ------
-        ValueError
-            There is no input, or it does not fit the network.
+        Raises ValueError: there is no input, or it does not fit the network.
         """
         if x.shape[:1] == (0,):
             raise ValueError(f"Expected at least one input to compare on, got x of shape {x.shape}.")

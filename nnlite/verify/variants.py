@@ -46,10 +46,7 @@ class Variant:
 def variants(case: Case, method: str) -> Iterator[Variant]:
     """Our own convention first, then those of others, then the other methods.
 
-    Raises
-    ------
-    ValueError
-        There is no such method.
+    Raises ValueError: there is no such method.
     """
     rules = METHODS[method].rules if method in METHODS else None
     if rules is not None:
