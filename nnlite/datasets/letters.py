@@ -17,12 +17,7 @@ LETTERS = "ACEFHKMNRTUWXY"
 
 
 def letters(
-    n: int,
-    seed: int = 0,
-    *,
-    start: int = 0,
-    labels: Any = None,
-    hand: Hand = Hand(),
+    n: int, seed: int = 0, *, start: int = 0, labels: Any = None, hand: Hand = Hand()
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw n capital letters.
 

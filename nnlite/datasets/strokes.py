@@ -14,13 +14,7 @@ from .writing import write
 
 
 def strokes(
-    n: int,
-    seed: int = 0,
-    *,
-    start: int = 0,
-    labels: Any = None,
-    with_strokes: bool = False,
-    hand: Hand = Hand(),
+    n: int, seed: int = 0, *, start: int = 0, labels: Any = None, with_strokes: bool = False, hand: Hand = Hand()
 ) -> tuple[np.ndarray, ...]:
     """Draw n digits.
 

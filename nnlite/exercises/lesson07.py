@@ -55,10 +55,9 @@ def z_bounds(x: np.ndarray, W: np.ndarray, R: np.ndarray, low: float, high: floa
 z_bounds.mistakes = lambda answer, x, W, R, low, high: {
     "You exchanged the bounds: x − low belongs to the positive weights.": z_bounds(x, W, R, high, low),
     "That is LRP-0: the bounds are missing.": x * (W @ (R / (x @ W))),
-    "Step 4 multiplies by x. Multiply each term by what went in: x − low, and x − high.": (
-        x * (W @ (R / ((x - low) @ np.maximum(W, 0) + (x - high) @ np.minimum(W, 0))))
-    ),
-}
+    "Step 4 multiplies by x. Multiply each term by what went in: x − low, and x − high.":
+        x * (W @ (R / ((x - low) @ np.maximum(W, 0) + (x - high) @ np.minimum(W, 0)))),
+}  # fmt: skip
 
 
 def _layers(*last: float) -> list[tuple]:
@@ -101,17 +100,14 @@ def _whole_bias(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, alph
 
 
 alpha_beta.mistakes = lambda answer, a, W, b, R, alpha, beta: {
-    "Both sums hold the whole bias. Its positive part belongs to Σ⁺, the other to Σ⁻.": (
-        _whole_bias(a, W, b, R, alpha, beta)
-    ),
+    "Both sums hold the whole bias. Its positive part belongs to Σ⁺, the other to Σ⁻.":
+        _whole_bias(a, W, b, R, alpha, beta),
     "The bias is missing in the sums. It gets no input, but it takes its share.": alpha_beta(a, W, 0, R, alpha, beta),
-    "The second part is subtracted: α − β = 1. (Bach's eq. 60 adds it, with a negative β.)": (
-        alpha_beta(a, W, b, R, alpha, -beta)
-    ),
-    "You cut the weights. A negative input times a negative weight is a positive product: cut those.": (
-        _weights_cut(a, W, b, R, alpha, beta)
-    ),
-}
+    "The second part is subtracted: α − β = 1. (Bach's eq. 60 adds it, with a negative β.)":
+        alpha_beta(a, W, b, R, alpha, -beta),
+    "You cut the weights. A negative input times a negative weight is a positive product: cut those.":
+        _weights_cut(a, W, b, R, alpha, beta),
+}  # fmt: skip
 
 
 @exercise(_layers(0.25))
@@ -143,18 +139,12 @@ def _share_of_z(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsi
 
 
 ledger_line.mistakes = lambda answer, a, W, b, R, epsilon: {
-    "ε takes a share as well: not all that the inputs lack went to the bias.": (
-        (
-            answer[0],
-            answer[1] + answer[2],
-            0.0,
-        )
-    ),
+    "ε takes a share as well: not all that the inputs lack went to the bias.":
+        (answer[0], answer[1] + answer[2], 0.0),
     "ε stands in the denominator with the sign of z. So does its share.": _unsigned(a, W, b, R, epsilon),
-    "The share of the bias is b / (z + ε sgn z) · R: the denominator is that of step 2.": (
-        _share_of_z(a, W, b, R, epsilon)
-    ),
-}
+    "The share of the bias is b / (z + ε sgn z) · R: the denominator is that of step 2.":
+        _share_of_z(a, W, b, R, epsilon),
+}  # fmt: skip
 
 
 def _blocks() -> list[tuple]:
@@ -199,12 +189,10 @@ def _branch(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon:
 
 lrp_residual.mistakes = lambda answer, a, W, b, R, epsilon: {
     "Both ways got all of R: the relevance doubles. Divide it between them.": R + _branch(a, W, b, R, epsilon),
-    "You gave a half to each way. Each gets in proportion to what it brought: a and ReLU(z).": (
-        R / 2 + _branch(a, W, b, R / 2, epsilon)
-    ),
+    "You gave a half to each way. Each gets in proportion to what it brought: a and ReLU(z).":
+        R / 2 + _branch(a, W, b, R / 2, epsilon),
     "The first way is missing: a itself is a part of out, and has a share.": _branch(a, W, b, R, epsilon),
-    "You took the block for one dense layer with W + 1. Between them is a ReLU.": (
-        lrp_epsilon(a, W + np.eye(len(a)), b, R, epsilon)
-    ),
+    "You took the block for one dense layer with W + 1. Between them is a ReLU.":
+        lrp_epsilon(a, W + np.eye(len(a)), b, R, epsilon),
     "Where out is 0 you divide by zero. Such a neuron distributes nothing.": _divided_by_zero(a, W, b, R, epsilon),
-}
+}  # fmt: skip

@@ -55,14 +55,12 @@ def deletion_curve(f: Function, x: np.ndarray, R: np.ndarray) -> np.ndarray:
 
 deletion_curve.mistakes = lambda answer, f, x, R: {
     "You began with the least relevant pixel: np.argsort(-R).": deletion_curve(f, x, -R),
-    "You sorted by |R|. A pixel that speaks against the class goes last, however loud it is.": (
-        deletion_curve(f, x, np.abs(R))
-    ),
+    "You sorted by |R|. A pixel that speaks against the class goes last, however loud it is.":
+        deletion_curve(f, x, np.abs(R)),
     "The first point is missing: the score of x itself.": answer[1:],
-    "You put each pixel back before the next one. What is flipped stays flipped.": (
-        np.array([f(x), *(f(np.where(r == R, 0, x)) for r in -np.sort(-R))])
-    ),
-}
+    "You put each pixel back before the next one. What is flipped stays flipped.":
+        np.array([f(x), *(f(np.where(r == R, 0, x)) for r in -np.sort(-R))]),
+}  # fmt: skip
 
 
 def _maps() -> list[tuple]:
@@ -89,11 +87,10 @@ def _not_centred(R: np.ndarray, S: np.ndarray) -> float:
 
 rank_agreement.mistakes = lambda answer, R, S: {
     "This is the correlation of the values. Rank them.": float(np.corrcoef(R, S)[0, 1]),
-    "np.argsort(R) says which pixel is at each place, and not the place of each pixel. Sort that again.": (
-        float(np.corrcoef(np.argsort(R), np.argsort(S))[0, 1])
-    ),
+    "np.argsort(R) says which pixel is at each place, and not the place of each pixel. Sort that again.":
+        float(np.corrcoef(np.argsort(R), np.argsort(S))[0, 1]),
     "Subtract the mean rank first: then the reverse order gives −1.": _not_centred(R, S),
-}
+}  # fmt: skip
 
 
 @exercise((R.reshape(-1, 1), S.reshape(-1, 1) > -0.1) for R, S in _maps())
@@ -128,11 +125,9 @@ def infidelity_of(f: Function, x: np.ndarray, R: np.ndarray, changes: np.ndarray
 
 
 infidelity_of.mistakes = lambda answer, f, x, R, changes: {
-    "The change is taken away: f(x) − f(x − I). With x + I the slope has the wrong sign.": (
-        np.mean([(I @ R - (f(x) - f(x + I))) ** 2 for I in changes])
-    ),
+    "The change is taken away: f(x) − f(x − I). With x + I the slope has the wrong sign.":
+        np.mean([(I @ R - (f(x) - f(x + I))) ** 2 for I in changes]),
     "This is the mean of the absolute errors. Square them.": np.mean([abs(I @ R - (f(x) - f(x - I))) for I in changes]),
-    "You multiplied R by x: that is a share. A slope times the change is what it predicts.": (
-        np.mean([(I @ (x * R) - (f(x) - f(x - I))) ** 2 for I in changes])
-    ),
-}
+    "You multiplied R by x: that is a share. A slope times the change is what it predicts.":
+        np.mean([(I @ (x * R) - (f(x) - f(x - I))) ** 2 for I in changes]),
+}  # fmt: skip

@@ -26,13 +26,9 @@ two_gammas.mistakes = lambda answer: {
     "The other way round: the larger denominator is nnlite's, 5.": [[20.0, -5.0], [16.0, -4.0]],
     "This is LRP-0: γ does not occur.": [[20.0, -10.0], [20.0, -10.0]],
     "You strengthened the negative weight too. γ is added to w⁺ alone.": [[20.0, -10.0], [80 / 3, -40 / 3]],
-    "The bias is missing in your denominators. It gets no pixel, but it takes its share.": (
-        [
-            [80 / 3, -20 / 3],
-            [80 / 3, -20 / 3],
-        ]
-    ),
-}
+    "The bias is missing in your denominators. It gets no pixel, but it takes its share.":
+        [[80 / 3, -20 / 3], [80 / 3, -20 / 3]],
+}  # fmt: skip
 
 
 def _smooth(x: np.ndarray) -> float:
@@ -96,14 +92,12 @@ def adjoint_gap(forward: Function, backward: Function, a: np.ndarray, s: np.ndar
 
 
 adjoint_gap.mistakes = lambda answer, forward, backward, a, s: {
-    "The bias is still in it, and the gap is not 0 for a layer that is right. Subtract forward(0).": (
-        (forward(a) * s).sum() - (a * backward(s)).sum()
-    ),
-    "forward takes a, which comes from below, and backward takes s, from above.": (
-        (forward(s) * a).sum() - (a * backward(s)).sum()
-    ),
+    "The bias is still in it, and the gap is not 0 for a layer that is right. Subtract forward(0).":
+        (forward(a) * s).sum() - (a * backward(s)).sum(),
+    "forward takes a, which comes from below, and backward takes s, from above.":
+        (forward(s) * a).sum() - (a * backward(s)).sum(),
     "The difference itself is asked for, with its sign.": np.abs(answer),
-}
+}  # fmt: skip
 
 
 def _walks() -> list[tuple]:
@@ -132,16 +126,13 @@ def first_to_part(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], to
 
 
 first_to_part.mistakes = lambda answer, ours, theirs, tolerance: {
-    "You came from the input. All below the first error differ; walk from the scores.": (
-        first_to_part(dict(reversed(ours.items())), theirs, tolerance)
-    ),
-    "Your tolerance is absolute. A map of small numbers always passes it.": (
-        next((name for name in ours if np.abs(ours[name] - theirs[name]).max() > tolerance), "none")
-    ),
-    "You asked for the same bits. Another order of summation changes the last digit.": (
-        next((name for name in ours if not np.array_equal(ours[name], theirs[name])), "none")
-    ),
-}
+    "You came from the input. All below the first error differ; walk from the scores.":
+        first_to_part(dict(reversed(ours.items())), theirs, tolerance),
+    "Your tolerance is absolute. A map of small numbers always passes it.":
+        next((name for name in ours if np.abs(ours[name] - theirs[name]).max() > tolerance), "none"),
+    "You asked for the same bits. Another order of summation changes the last digit.":
+        next((name for name in ours if not np.array_equal(ours[name], theirs[name])), "none"),
+}  # fmt: skip
 
 
 # Some z are negative.
@@ -167,12 +158,10 @@ def _s(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: floa
 
 
 lrp_skip.mistakes = lambda answer, a, W, b, R, epsilon: {
-    "The way past the layer is missing in step 3: each input also feeds its own output, c = s + W @ s.": (
-        a * (W @ _s(a, W, b, R, epsilon))
-    ),
+    "The way past the layer is missing in step 3: each input also feeds its own output, c = s + W @ s.":
+        a * (W @ _s(a, W, b, R, epsilon)),
     "Step 3 goes only past the layer. It goes through the weights as well: c = s + W @ s.": a * _s(a, W, b, R, epsilon),
     "This is the dense layer alone. z has a_k in it too, and so has step 3.": lrp_epsilon(a, W, b, R, epsilon),
-    "You gave R away twice, once past the layer and once through it. Both ways share one denominator.": (
-        R + lrp_epsilon(a, W, b, R, epsilon)
-    ),
-}
+    "You gave R away twice, once past the layer and once through it. Both ways share one denominator.":
+        R + lrp_epsilon(a, W, b, R, epsilon),
+}  # fmt: skip

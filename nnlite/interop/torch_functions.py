@@ -275,8 +275,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "adaptive_avg_pool2d": _like("AdaptiveAvgPool2d", lambda output_size: locals()),
     "linear": _like("Linear", lambda weight, bias=None: locals()),
     "conv2d": _like(
-        "Conv2d",
-        lambda weight, bias=None, stride=1, padding=0, dilation=1, groups=1, padding_mode="zeros": locals(),
+        "Conv2d", lambda weight, bias=None, stride=1, padding=0, dilation=1, groups=1, padding_mode="zeros": locals()
     ),
     "prelu": _like("PReLU", lambda weight: locals()),
     "batch_norm": _like("BatchNorm2d", _running),

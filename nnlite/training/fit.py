@@ -113,13 +113,7 @@ def fit(
     run = TrainingRun(network, x, labels, held_out, epochs, batch_size, optimizer, schedule, seed, loss, compile)
     task = _Classifier(run)
     state = loop.run(
-        task,
-        epochs=epochs,
-        batch_size=batch_size,
-        seed=seed,
-        checkpoint=checkpoint,
-        resume=resume,
-        progress=progress,
+        task, epochs=epochs, batch_size=batch_size, seed=seed, checkpoint=checkpoint, resume=resume, progress=progress
     )
     try:
         history = tuple(Epoch(**epoch) for epoch in state.history)
