@@ -61,7 +61,6 @@ def fetch_mnist(
     timeout: seconds to wait for a mirror that says nothing.
 
     Returns the folder that the files are in; mnist(split, folder) reads them from it, or from its parent.
-
     Raises ConnectionError: no mirror gave a file; the message says why each did not; OSError: the folder cannot be
     written to; nothing was downloaded; ValueError: mirrors is empty.
 

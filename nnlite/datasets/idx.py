@@ -32,10 +32,8 @@ def read_idx(path: str | os.PathLike[str], *, dtype: Any = None, ndim: int | Non
     dtype, ndim: the item type and the number of dimensions that the caller can use; None takes any.
 
     Returns an array of the file's shape and type, in this machine's byte order.
-
     Raises FileNotFoundError: there is no such file; ValueError: the file is not an IDX file, not of this dtype or ndim,
     cut short, or has bytes left over; the message names the file, the field, what was expected and what was found.
-
     Source: Y. LeCun, C. Cortes and C. Burges, The MNIST database of handwritten digits (there: "file formats").
 
     >>> import tempfile

@@ -28,10 +28,8 @@ def letters(
     labels: the letters to draw as indices into LETTERS, (n,), or one for all; by default sample i is letter i % 14.
 
     Returns images (n, 1, 28, 28) float32 in [0, 1]; labels (n,) int64, indices into LETTERS.
-
     Raises TypeError: n, seed, start or labels are not integers, or hand is not a Hand; ValueError: n, seed or start is
     negative, or labels have another shape or are not indices into LETTERS.
-
     Source: drawn for this project.
 
     >>> images, labels = letters(3, labels=LETTERS.index("K"))

@@ -24,10 +24,8 @@ def mnist(split: str, folder: str | os.PathLike[str] | None = None) -> tuple[np.
     folder: where the files are; by default $NNLITE_DATA, else ~/.cache/nnlite.
 
     Returns images (N, 1, 28, 28) float32 in [0, 1]; labels (N,) int64.
-
     Raises FileNotFoundError: a file is not there; the message says which, and what to do; ValueError: another split; a
     file is not a whole IDX file; images not 28 × 28 bytes, labels not digits, or not as many labels as images.
-
     Source: Y. LeCun, C. Cortes and C. Burges, The MNIST database of handwritten digits, 1998.
 
     >>> mnist("validation")

@@ -15,7 +15,6 @@ def catmull_rom(controls: np.ndarray) -> np.ndarray:
     Shapes: controls (N, K, 2) with K ≥ 2.
 
     Returns (N, 5 (K − 1) + 1, 2): five points from each control point towards the next, and the last control point.
-
     Source: Catmull and Rom, A class of local interpolating splines, 1974.
 
     >>> catmull_rom(np.array([[[0.0, 0.0], [1.0, 0.0]]]))[0, :, 0]

@@ -32,10 +32,8 @@ def strokes(
     Returns images (n, 1, 28, 28) float32 in [0, 1]; labels (n,) int64; with_strokes also the strokes (n, 28, 28) int8:
     the number of the pen stroke in which the pixel lies deepest, counted from 0 as the pen draws them, and -1 where
     the image is 0.
-
     Raises TypeError: n, seed, start or labels are not integers, or hand is not a Hand; ValueError: n, seed or start is
     negative, or labels have another shape or are not digits.
-
     Source: drawn for this project. No MNIST image was trained on; the stroke styles were designed while inspecting
     errors on half of the MNIST test set.
 

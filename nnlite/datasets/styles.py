@@ -61,7 +61,6 @@ def load_styles() -> tuple[tuple[Style, ...], ...]:
     """The styles of each digit, in the order of data/strokes.json.
 
     Returns ten tuples of styles, for the digits 0 to 9.
-
     Raises FileNotFoundError: data/strokes.json is not there.
 
     >>> [len(styles) for styles in load_styles()]

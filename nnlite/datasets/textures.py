@@ -34,10 +34,8 @@ def textures(
     size: height and width in pixels. A larger image shows more of the same pattern, around the same middle.
 
     Returns images (n, 3, size, size) float32 in [0, 1], the channels red, green, blue; labels (n,) int64.
-
     Raises TypeError: n, seed, start, size or labels are not integers; ValueError: n, seed, start or size is negative,
     size is 0, or labels have another shape or are not classes.
-
     Source: drawn for this project.
 
     >>> images, labels = textures(20, seed=1)

@@ -90,7 +90,6 @@ def pixel_flipping(
 
     Raises TypeError or ValueError: x or the target does not fit the network, R does not fit x or is not finite, or an
     option is none of those above.
-
     Source: Bach et al. 2015, "On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance
     propagation" (pixel flipping); Samek et al. 2017, "Evaluating the visualization of what a deep neural network has
     learned", sec. III (AOPC, MoRF); Petsiuk et al. 2018, "RISE: randomized input sampling for explanation of black-box

@@ -46,7 +46,6 @@ def mass_accuracy(R: np.ndarray, truth: np.ndarray) -> np.ndarray:
     Shapes: R (N, H, W) or (N, C, H, W), whose channels are summed; truth, T, (N, H, W) booleans.
 
     Raises ValueError: R and truth do not fit together, R is not finite, truth is not boolean or empty for a sample.
-
     Source: Arras et al. 2022, "CLEVR-XAI: a benchmark dataset for the ground truth evaluation of neural network
     explanations" (relevance mass accuracy).
 

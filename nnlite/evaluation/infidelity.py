@@ -53,7 +53,6 @@ def infidelity(
 
     Raises TypeError or ValueError: x or the target does not fit the network, R does not fit x or is not finite, or an
     option is none of those above.
-
     Source: Yeh et al. 2019, "On the (in)fidelity and sensitivity of explanations", sections on infidelity (the
     definition, noisy baseline, square removal, the optimal scaling).
 

@@ -92,7 +92,6 @@ def randomization(
 
     Raises TypeError or ValueError: there is no such method, it does not fit the network, x or the target does not, or
     no layer has parameters.
-
     Source: Adebayo et al. 2018, "Sanity checks for saliency maps", sec. 3 (cascading, independent). There the fresh
     weights are those of the training's start.
 

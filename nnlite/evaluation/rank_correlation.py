@@ -19,7 +19,6 @@ def rank_correlation(R: np.ndarray, S: np.ndarray, *, absolute: bool = False, wh
 
     Raises ValueError: the maps or `where` have different shapes, a map is not of real numbers or holds a NaN or an
     infinity, or `where` is not boolean.
-
     Source: Spearman 1904, "The proof and measurement of association between two things"; Adebayo et al. 2018, "Sanity
     checks for saliency maps", sec. 3 (of maps, with and without absolute values).
 

@@ -53,7 +53,6 @@ def continuity(
 
     Raises TypeError or ValueError: there is no such method, it does not fit the network, x or the target does not, an
     option is none of those above, x does not lie between low and high, or a neighbour is x itself.
-
     Source: Montavon et al. 2018, "Methods for interpreting and understanding deep neural networks", section
     "Explanation continuity".
 

@@ -37,7 +37,6 @@ def check(name: str, mine: Any) -> Verdict:
 
     Returns a Verdict, true if it is right. Printed, it says where the answer is wrong first, what nnlite has there, and
     which usual mistake it looks like.
-
     Raises ValueError: there is no exercise of that name.
 
     >>> check("z_of_one_neuron", 5)

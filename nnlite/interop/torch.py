@@ -39,12 +39,10 @@ def from_torch(module: Any, input_shape: Shape | None = None) -> Network:
 
     Returns a `Network` in the dtype of the module. Its names are the paths of the submodules, such as "layer1.0.conv1";
     a function is called by its kind beside them, "layer1.0.add". `info["torch"]` says what is behind each layer.
-
     Raises ImportError: PyTorch is not installed; TypeError: `module` is not an nn.Module; ValueError: an operation has
     no counterpart, the forward has several inputs or outputs, or a layer reads what was changed in place; the message
     names it and lists what is supported. Or the network computes something else than the module on the random input, or
     the module is on the meta device.
-
     Source: PyTorch's documentation of torch.nn; the correspondence is tested to 1e-10 in float64.
     """
     return _converted(module, input_shape)
@@ -110,10 +108,8 @@ def to_torch(network: Network) -> Any:
     Returns an nn.Sequential in the dtype of the network; where the network branches, a module that knows the wires. Its
     parameters are copies. In the names a dot becomes _, and one that nn.Module needs itself, such as forward, gets a _
     at its end.
-
     Raises ImportError: PyTorch is not installed; ValueError: a layer has no counterpart, or a BatchNorm stands where
     the number of axes is not known.
-
     Source: as `from_torch`.
     """
     return torch_modules.module(network)
@@ -131,7 +127,6 @@ def load_torch(path: str | os.PathLike, module: Any, input_shape: Shape | None =
 
     Raises FileNotFoundError: there is no such file; ValueError: the file holds more than weights or is damaged, its
     weights do not fit the module, or the module is not a graph of supported layers.
-
     Source: PyTorch's documentation of torch.load.
     """
     torch = torch_layers.import_torch()

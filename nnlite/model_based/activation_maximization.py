@@ -60,7 +60,6 @@ def general(
 
     Raises ValueError: an argument is not what is expected: an unknown class, λ below 0, images of another size;
     FloatingPointError: the search diverged.
-
     Source: Simonyan et al. 2013, "Deep inside convolutional networks", sec. 2 (on the score); Montavon et al. 2018,
     "Methods for interpreting and understanding deep neural networks", sec. 3.1; slides, "Activation maximization".
 
@@ -112,7 +111,6 @@ def with_expert(
 
     Raises TypeError or ValueError: as in `general`; or the expert is no function, or was fit to inputs of another size;
     FloatingPointError: the search diverged.
-
     Source: Montavon et al. 2018, sec. 3.2; slides, "Activation maximization with an expert".
 
     >>> from nnlite.layers import Dense, Flatten
@@ -162,7 +160,6 @@ def in_code_space(
 
     Raises TypeError or ValueError: as in `general`; or it is not a Generator, or g(z) does not fit the network;
     FloatingPointError: the search diverged.
-
     Source: Montavon et al. 2018, sec. 3.3; Nguyen et al. 2016, "Synthesizing the preferred inputs for neurons in neural
     networks via deep generator networks"; slides, "Activation maximization in code space".
     """

@@ -56,7 +56,6 @@ def ascend(
 
     Raises TypeError or ValueError: an argument is not what is expected, or x does not fit f; FloatingPointError: the
     search diverged: f, its gradient or x is no longer finite. The message names the step and the sample.
-
     Source: Montavon et al. 2018, sec. 3.1; Kingma and Ba 2015 (Adam).
 
     >>> from nnlite.model_based.objectives import SquaredDistance, weighted

@@ -93,7 +93,6 @@ def deepdream(
 
     Raises TypeError or ValueError: x is not an image for this network, or too small for the layer at some octave; there
     is no such layer or channel; a number is out of its range; FloatingPointError: the gradient is not finite.
-
     Source: Mordvintsev, Olah and Tyka 2015, "Inceptionism: going deeper into neural networks", and their notebook,
     whose objective is ½ ‖a_l‖²; as the gradient is divided by its mean, the steps are the same.
 

@@ -83,7 +83,6 @@ def visualize(
 
     Raises TypeError or ValueError: there is no such layer, channel or class; a weight is below 0; the network takes no
     images; an option is unknown; FloatingPointError: the search diverged.
-
     Source: Olah, Mordvintsev and Schubert 2017, "Feature visualization", Distill.
 
     >>> from nnlite import models

@@ -114,7 +114,6 @@ def invert(
 
     Raises TypeError or ValueError: x0 does not fit the network, is not finite or leaves the layer silent; there is no
     such layer; a λ is below 0; FloatingPointError: the search diverged.
-
     Source: Mahendran and Vedaldi 2015, "Understanding deep image representations by inverting them", sec. 2 and 3.
     There images are centred at 0 and descended with momentum.
 

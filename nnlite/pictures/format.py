@@ -72,7 +72,6 @@ def to_format(grey: np.ndarray, size: tuple[int, int], box: int, invert: bool | 
     invert: as `as_ink`.
 
     Returns (height, width), float32 in [0, 1], light on dark.
-
     Raises ValueError: the picture is blank, or no array of finite numbers (H, W); size or box are no positive integers.
     """
     ink, size = as_ink(grey, invert), pair("to_format", "size", size, 1)

@@ -47,7 +47,6 @@ def colours(R: np.ndarray, limit: float | None = None) -> np.ndarray:
         stronger, or infinite, has the strongest colour; a NaN is MISSING, a grey.
 
     Returns (H, W, 3) uint8.
-
     Raises ValueError: as `plane`; or the limit is not above 0.
 
     >>> colours(np.array([[-1.0, 0.0, 1.0]])).tolist()
@@ -67,7 +66,6 @@ def image(x: np.ndarray, ax: Any, *, title: str = "") -> Any:
     """Draw a picture on a Matplotlib axes: x is (1, H, W), grey, or (3, H, W), red, green and blue, in [0, 1].
 
     Returns the axes.
-
     Raises ValueError or TypeError: x is no such picture, or ax is no axes.
     """
     x = _picture("x", x)

@@ -16,7 +16,6 @@ def sheet(images: np.ndarray, columns: int | None = None, gap: float = 0.0) -> n
     gap: what stands between the images, and in the places after the last.
 
     Returns (C, rows · (H + 1) − 1, columns · (W + 1) − 1), in the dtype of the images.
-
     Raises ValueError: the images have another shape or there are no images, columns is not a positive integer, or
     images of integers have no such gap.
 

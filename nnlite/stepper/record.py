@@ -32,7 +32,6 @@ def record(method: Any, network: Network, x: np.ndarray, target: Any = None) -> 
     target: a class, None for the predicted class, or a neuron such as ("conv2", 7): see `target.explained`.
 
     Returns a `Trace`. Recording changes nothing: `trace.R` has the bits that the method itself gives in float64.
-
     Raises TypeError or ValueError: the method is not one walk, x is not a batch of one, or anything that the method
     itself refuses.
 

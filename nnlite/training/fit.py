@@ -93,12 +93,10 @@ def fit(
     compile: run the steps on `network.compile()`: faster after some seconds, and other bits (the same to rounding).
 
     Returns a Fit: the trained network (with its Softmax, if it had one), and the history.
-
     Raises ValueError or TypeError: the data, the network and the settings do not fit together, or the checkpoint is
     damaged, or of a run with other settings; the message says what was expected, what was given, and what to do;
     FloatingPointError: the loss or a parameter is no longer finite. The message names the epoch, the step and the
     layer.
-
     Source: Bottou, Curtis and Nocedal 2018, "Optimization methods for large-scale machine learning", algorithm 4.1.
 
     >>> from nnlite.layers import Dense

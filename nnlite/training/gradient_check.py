@@ -40,7 +40,6 @@ def gradient_check(
 
     Raises ValueError: a gradient is wrong (the message says where, and shows both sides), missing, or of the wrong
     shape; or something is not in float64, or a number is out of its range.
-
     Source: Bishop 2006, "Pattern recognition and machine learning", eq. 5.69.
 
     >>> from nnlite.layers import Dense

@@ -112,7 +112,6 @@ def run(
 
     Returns a State: the parameters and memories after the last epoch; the history: for each epoch the means of what the
     steps measured, what `after_epoch` measured, and the seconds.
-
     Raises ValueError: the checkpoint is damaged or of a run with other settings, or `resume` comes without one;
     FloatingPointError: the task's steps met a number that is not finite.
     """

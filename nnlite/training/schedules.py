@@ -41,7 +41,6 @@ class Cosine:
     after the last.
 
     Raises ValueError: rate, at step 0, is not above 0; final, where it goes, not from 0; or one is not finite.
-
     Source: Loshchilov and Hutter 2017, "SGDR", eq. 5, without restarts.
 
     >>> [round(Cosine(1.0)(step, 4), 3) for step in range(4)]
@@ -77,7 +76,6 @@ class OneCycle:
     final: the last rate, as a part of the first, above 0.
 
     Raises ValueError: a number is out of its range.
-
     Source: Smith and Topin 2018, "Super-convergence", sec. 3, with cosines instead of straight lines.
 
     >>> [round(OneCycle(1.0, warmup=0.5)(step, 6), 3) for step in range(6)]

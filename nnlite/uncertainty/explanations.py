@@ -30,7 +30,6 @@ class ExplanationDraws:
     target: what was explained, the same in every network: the class of each sample (N,), or the neuron as it was given.
 
     Raises ValueError: the maps are not floating-point, there are none, or one holds a NaN or an infinity.
-
     Source: Bykov et al. 2020, "How much can I trust you? Quantifying uncertainties in explaining neural networks"
     (a distribution of explanations and its percentiles); Bykov et al. 2021, "Explaining Bayesian neural networks"
     (their names, intersection and union).
@@ -120,7 +119,6 @@ def explanations(
     Raises TypeError or ValueError: there is no network or no such method, the method does not fit the networks, x or
     the target does not fit one of them, they do not know the same classes, or the method's maps have other shapes or
     are not finite.
-
     Source: Bykov et al. 2020, "How much can I trust you? Quantifying uncertainties in explaining neural networks".
 
     >>> from nnlite.layers import Dense

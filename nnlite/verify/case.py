@@ -1,5 +1,6 @@
 """What is compared: a network, inputs for it and the classes explained; and the same network as PyTorch's modules."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -202,12 +203,18 @@ class Case:
         ones[torch.arange(len(scores)), self.labels] = 1
         return ones * scores.detach() if start == "score" else ones
 
-    def torch_gradient(self, module: Any = None) -> np.ndarray:
-        """∂f_c / ∂x by autograd."""
-        torch = load("torch")
+    def torch_gradient(self, module: Any = None, start: str = "one") -> np.ndarray:
+        """∂f_c / ∂x by autograd, or what the module's hooks make of it; from 1 or from the score."""
         x = self.tensor().requires_grad_()
         scores = (self.module if module is None else module)(x)
-        return array(torch.autograd.grad(scores, x, self.chosen(scores))[0])
+        return array(load("torch").autograd.grad(scores, x, self.chosen(scores, start))[0])
+
+    def captum(self, name: str, *arguments: Any, module: Any = None, **options: Any) -> np.ndarray:
+        """The map of x by captum's method of this name, made of the module and these arguments."""
+        method = getattr(load("captum.attr"), name)(self.module if module is None else module, *arguments)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it sets hooks
+            return array(method.attribute(self.tensor().requires_grad_(), target=self.labels, **options))
 
 
 def array(tensor: Any) -> np.ndarray:

@@ -57,7 +57,6 @@ def train(
 
     Raises TypeError or ValueError: the data or the settings are not what is expected, or the checkpoint is damaged or
     of a run with others; FloatingPointError: a parameter is no longer finite.
-
     Source: Tieleman 2008, "Training restricted Boltzmann machines using approximations to the likelihood gradient";
     Hinton 2012, "A practical guide to training restricted Boltzmann machines".
 
