@@ -4,9 +4,9 @@ from_torch   an nn.Module whose forward is a graph of layers becomes a Network
 to_torch     a Network becomes an nn.Sequential, or a module with the same wires
 load_torch   the weights in a .pt file, put into a module, become a Network
 
-torch_graph.py finds the layers and their wires, torch_layers.py and torch_functions.py hold what corresponds to what,
-torch_modules.py is the way back. PyTorch is imported only when one of
-these functions is called: `pip install torch==2.13.0`.
+torch_graph.py finds the layers and their wires; torch_layers.py, torch_shapes.py and torch_functions.py hold what
+corresponds to what, torch_modules.py is the way back. PyTorch is imported only when one of these functions is called:
+`pip install torch==2.13.0`.
 """
 
 import copy
@@ -22,7 +22,7 @@ from ..decision_based.method import takes_network
 from ..disk import as_path
 from ..layers.arguments import Shape
 from ..network import Network
-from . import torch_graph, torch_layers, torch_modules
+from . import torch_graph, torch_modules, torch_shapes
 
 
 def from_torch(module: Any, input_shape: Shape | None = None) -> Network:
@@ -50,7 +50,7 @@ def from_torch(module: Any, input_shape: Shape | None = None) -> Network:
 
 def _converted(module: Any, input_shape: Shape | None) -> Network:
     """`from_torch`; whatever called the function that calls this one is warned."""
-    torch = torch_layers.import_torch()
+    torch = torch_shapes.import_torch()
     if not isinstance(module, torch.nn.Module):
         advice = "; call it first" if callable(module) else ""
         raise TypeError(f"from_torch expected an nn.Module, got {type(module).__name__}{advice}.")
@@ -81,7 +81,7 @@ TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
 
 def _compare(module: Any, network: Network) -> None:
     """ValueError unless both give the same output for one random input."""
-    torch = torch_layers.import_torch()
+    torch = torch_shapes.import_torch()
     x = np.random.default_rng(0).standard_normal((1, *(network.input_shape or ()))).astype(network.dtype)
     device = next((tensor.device for tensor in module.state_dict().values()), "cpu")
     with torch_graph.evaluating(module), torch.no_grad():
@@ -129,7 +129,7 @@ def load_torch(path: str | os.PathLike, module: Any, input_shape: Shape | None =
     weights do not fit the module, or the module is not a graph of supported layers.
     Source: PyTorch's documentation of torch.load.
     """
-    torch = torch_layers.import_torch()
+    torch = torch_shapes.import_torch()
     if not as_path(path).is_file():
         raise FileNotFoundError(f"{path}: there is no such file.")
     if isinstance(module, torch.nn.Module):
