@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .exercise import exercise, seeded
+from .exercise import edited, exercise, seeded
 
 
 @exercise()
@@ -46,14 +46,11 @@ def unpool(R: np.ndarray, switches: np.ndarray, shape: tuple[int, int]) -> np.nd
     return below
 
 
-def _assigned(R: np.ndarray, switches: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    below = np.zeros(shape)
-    below.reshape(-1)[switches.ravel()] = R.ravel()
-    return below
-
-
 unpool.mistakes = lambda answer, R, switches, shape: {
-    "Two windows have the same winner, and the second overwrote the first. Add them up.": _assigned(R, switches, shape),
+    "Two windows have the same winner, and the second overwrote the first. Add them up.":
+        edited(unpool, ("np.add.at(below.reshape(-1), switches.ravel(), R.ravel())", "below.flat[switches] = R"))(
+            R, switches, shape
+        ),
     "Rows and columns are exchanged: the row is switch // W, the column switch % W.":
         unpool(R, switches % shape[1] % shape[0] * shape[1] + switches // shape[1], shape),
     "You cut what is negative. A pooling passes any sign; the ReLU is a layer of its own.":
@@ -84,24 +81,14 @@ def guided(
     return W1 @ R1
 
 
-def _walk(case: tuple, on: bool, cut: bool) -> np.ndarray:
-    """The way down with either question asked at the ReLUs, or not."""
-    x, W1, b1, W2, b2, W3, c = case
-    z1 = x @ W1 + b1
-    z2 = np.maximum(0, z1) @ W2 + b2
-    R = W3[:, c]
-    for z, W in ((z2, W2), (z1, W1)):
-        R = np.maximum(0, R) if cut else R
-        R = W @ (np.where(z > 0, R, 0) if on else R)
-    return R
-
+GRADIENT = edited(guided, ("np.maximum(0, W3[:, c])", "W3[:, c]"), ("np.maximum(0, W2 @ R2)", "W2 @ R2"))
 
 guided.mistakes = lambda answer, x, W1, b1, W2, b2, W3, c: {
-    "This is the gradient: nothing negative is cut.": _walk((x, W1, b1, W2, b2, W3, c), on=True, cut=False),
+    "This is the gradient: nothing negative is cut.": GRADIENT(x, W1, b1, W2, b2, W3, c),
     "This is DeConvNet: you did not ask whether the ReLU was on, z > 0.":
-        _walk((x, W1, b1, W2, b2, W3, c), on=False, cut=True),
+        edited(guided, ("z1 > 0", "z1 < np.inf"), ("z2 > 0", "z2 < np.inf"))(x, W1, b1, W2, b2, W3, c),
     "This is the gradient, cut at the end. Cut at every ReLU on the way, before signals meet.":
-        np.maximum(0, _walk((x, W1, b1, W2, b2, W3, c), on=True, cut=False)),
+        np.maximum(0, GRADIENT(x, W1, b1, W2, b2, W3, c)),
     "You cut at the input too. There is no ReLU there: the map may be negative.": np.maximum(0, answer),
 }  # fmt: skip
 

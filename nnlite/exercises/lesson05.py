@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .exercise import exercise
+from .exercise import edited, exercise
 
 
 @exercise()
@@ -112,21 +112,13 @@ def on_pixels(drops: np.ndarray, shape: tuple[int, int], size: int, stride: int)
     return total / count
 
 
-def _counts(drops: np.ndarray, shape: tuple[int, int], size: int, stride: int) -> np.ndarray:
-    """How many windows cover each pixel."""
-    count = np.zeros(shape)
-    for r, q in np.ndindex(drops.shape):
-        count[r * stride : r * stride + size, q * stride : q * stride + size] += 1
-    return count
-
-
 on_pixels.mistakes = lambda answer, drops, shape, size, stride: {
     "You added the drops up (PAIR does). Divide each pixel by the number of windows that cover it.":
-        answer * _counts(drops, shape, size, stride),
+        edited(on_pixels, ("total / count", "total"))(drops, shape, size, stride),
     "You divided by the number of pixels in a window. Divide by the number of windows on the pixel: fewer lie on a "
-    "corner.": (answer * _counts(drops, shape, size, stride) / size**2),
+    "corner.": (edited(on_pixels, ("/ count", "/ size**2"))(drops, shape, size, stride)),
     "You divided all pixels by the same number. Fewer windows lie on the edge than in the middle.":
-        answer * _counts(drops, shape, size, stride) / _counts(drops, shape, size, stride).max(),
+        edited(on_pixels, ("/ count", "/ count.max()"))(drops, shape, size, stride),
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .exercise import exercise
+from .exercise import edited, exercise
 
 
 @exercise()
@@ -68,18 +68,14 @@ def enlarged(row: np.ndarray, n: int) -> np.ndarray:
     return np.interp(y, np.arange(m), row)
 
 
-def _placed(row: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.interp(y, np.arange(len(row)), row)
-
-
 enlarged.mistakes = lambda answer, row, n: {
     "You laid the outermost centres on each other (align_corners=True). Lay the edges on each other.":
-        _placed(row, np.linspace(0, len(row) - 1, n)),
+        edited(enlarged, ("(np.arange(n) + 0.5) * m / n - 0.5", "np.linspace(0, m - 1, n)"))(row, n),
     "This is the nearest place: steps. Mix the two places around each centre.": row[np.arange(n) * len(row) // n],
     "The two halves are missing: a centre lies half a pixel behind the edge, here and there.":
-        _placed(row, np.arange(n) * len(row) / n),
+        edited(enlarged, (" + 0.5", ""), (" - 0.5", ""))(row, n),
     "You measured from the edge of the row. Place j has its centre at j + ½: subtract ½.":
-        _placed(row, (np.arange(n) + 0.5) * len(row) / n),
+        edited(enlarged, (" - 0.5", ""))(row, n),
 }  # fmt: skip
 
 

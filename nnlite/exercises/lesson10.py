@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .exercise import exercise, seeded
+from .exercise import edited, exercise, seeded
 
 
 @exercise()
@@ -74,16 +74,12 @@ def climb(x: np.ndarray, W: np.ndarray, b: np.ndarray, c: int, weight: float, ra
     return x
 
 
-def _unboxed(x: np.ndarray, W: np.ndarray, b: np.ndarray, c: int, weight: float, rate: float, steps: int) -> np.ndarray:
-    for _ in range(steps):
-        x = x + rate * (logp_gradient(x, W, b, c) - weight * 2 * x)
-    return x
-
+UNBOXED = edited(climb, ("np.clip(x, 0, 1)", "x"))
 
 climb.mistakes = lambda answer, x, W, b, c, weight, rate, steps: {
     "You came back into the box once, at the end. Come back after every step: the next gradient is then that of an "
-    "image.": (np.clip(_unboxed(x, W, b, c, weight, rate, steps), 0, 1)),
-    "Some pixels leave the box [0, 1]: np.clip(x, 0, 1) after every step.": _unboxed(x, W, b, c, weight, rate, steps),
+    "image.": (np.clip(UNBOXED(x, W, b, c, weight, rate, steps), 0, 1)),
+    "Some pixels leave the box [0, 1]: np.clip(x, 0, 1) after every step.": UNBOXED(x, W, b, c, weight, rate, steps),
     "Your penalty pushes the pixels away from 0. It is subtracted: its gradient is −weight · 2 x.":
         climb(x, W, b, c, -weight, rate, steps),
     "The derivative of x² is 2 x: the penalty pulls with weight · 2 x.": climb(x, W, b, c, weight / 2, rate, steps),
@@ -137,15 +133,13 @@ def code_gradient(z: np.ndarray, G: np.ndarray, W: np.ndarray, b: np.ndarray, c:
     return on_z - weight * 2 * z
 
 
-def _image(z: np.ndarray, G: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-(z @ G)))
-
-
 code_gradient.mistakes = lambda answer, z, G, W, b, c, weight: {
     "You walked past the sigmoid: its derivative is x (1 − x).":
-        G @ logp_gradient(_image(z, G), W, b, c) - weight * 2 * z,
+        edited(code_gradient, ("x * (1 - x) * on_x", "on_x"))(z, G, W, b, c, weight),
     "Your penalty is on the image. In code space it is on the code: −weight · 2 z.":
-        code_gradient(z, G, W, b, c, 0) - 2 * weight * G @ (_image(z, G) ** 2 * (1 - _image(z, G))),
+        edited(
+            code_gradient, ("* on_x)", "* (on_x - weight * 2 * x))"), (" - weight * 2 * z", "")
+        )(z, G, W, b, c, weight),
     "The penalty is missing: −weight · 2 z.": code_gradient(z, G, W, b, c, 0.0),
     "The derivative of z² is 2 z: the penalty pulls with weight · 2 z.": code_gradient(z, G, W, b, c, weight / 2),
 }  # fmt: skip

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .exercise import exercise
+from .exercise import edited, exercise
 
 Function = Callable[[np.ndarray], float]
 
@@ -80,16 +80,12 @@ def rank_agreement(R: np.ndarray, S: np.ndarray) -> float:
     return r @ s / np.sqrt((r @ r) * (s @ s))
 
 
-def _not_centred(R: np.ndarray, S: np.ndarray) -> float:
-    r, s = (np.argsort(np.argsort(M)) for M in (R, S))
-    return float(r @ s / np.sqrt((r @ r) * (s @ s)))
-
-
 rank_agreement.mistakes = lambda answer, R, S: {
     "This is the correlation of the values. Rank them.": float(np.corrcoef(R, S)[0, 1]),
     "np.argsort(R) says which pixel is at each place, and not the place of each pixel. Sort that again.":
         float(np.corrcoef(np.argsort(R), np.argsort(S))[0, 1]),
-    "Subtract the mean rank first: then the reverse order gives −1.": _not_centred(R, S),
+    "Subtract the mean rank first: then the reverse order gives −1.":
+        edited(rank_agreement, ("r - r.mean(), s - s.mean()", "1.0 * r, 1.0 * s"))(R, S),
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .exercise import exercise, seeded
+from .exercise import edited, exercise, seeded
 from .lesson06 import lrp_epsilon
 
 Function = Callable[[np.ndarray], np.ndarray]
@@ -52,20 +52,12 @@ def finite_differences(f: Callable[[np.ndarray], float], x: np.ndarray, h: float
     return gradient
 
 
-def _one_sided(f: Callable[[np.ndarray], float], x: np.ndarray, h: float) -> np.ndarray:
-    gradient = np.zeros_like(x)
-    for j in np.ndindex(x.shape):
-        nudge = np.zeros_like(x)
-        nudge[j] = h
-        gradient[j] = (f(x + nudge) - f(x)) / h
-    return gradient
-
-
 finite_differences.mistakes = lambda answer, f, x, h: {
-    "You went one way only. Its error shrinks like h, that of both ways like h².": _one_sided(f, x, h),
+    "You went one way only. Its error shrinks like h, that of both ways like h².":
+        edited(finite_differences, ("f(x - nudge)", "f(x)"), ("(2 * h)", "h"))(f, x, h),
     "From x − h to x + h it is 2 h: divide by 2 h, not h.": 2 * answer,
     "The sign: f(x + h) comes first, then less f(x − h).": -answer,
-}
+}  # fmt: skip
 
 
 def _dense(W: np.ndarray, b: np.ndarray | float, back: np.ndarray) -> tuple[Function, Function]:
@@ -152,15 +144,11 @@ def lrp_skip(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon
     return a * (s + W @ s)
 
 
-def _s(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> np.ndarray:
-    z = a + a @ W + b
-    return R / (z + epsilon * np.where(z >= 0, 1, -1))
-
-
 lrp_skip.mistakes = lambda answer, a, W, b, R, epsilon: {
     "The way past the layer is missing in step 3: each input also feeds its own output, c = s + W @ s.":
-        a * (W @ _s(a, W, b, R, epsilon)),
-    "Step 3 goes only past the layer. It goes through the weights as well: c = s + W @ s.": a * _s(a, W, b, R, epsilon),
+        edited(lrp_skip, ("s + W @ s", "W @ s"))(a, W, b, R, epsilon),
+    "Step 3 goes only past the layer. It goes through the weights as well: c = s + W @ s.":
+        edited(lrp_skip, ("s + W @ s", "s"))(a, W, b, R, epsilon),
     "This is the dense layer alone. z has a_k in it too, and so has step 3.": lrp_epsilon(a, W, b, R, epsilon),
     "You gave R away twice, once past the layer and once through it. Both ways share one denominator.":
         R + lrp_epsilon(a, W, b, R, epsilon),
