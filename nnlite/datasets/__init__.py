@@ -14,15 +14,6 @@ from .textures import TEXTURE_NAMES, textures
 from .uci import uci
 
 __all__ = [
-    "CLEAN_HAND",
-    "LETTERS",
-    "TEXTURE_NAMES",
-    "Hand",
-    "data_folder",
-    "fetch_mnist",
-    "letters",
-    "mnist",
-    "strokes",
-    "textures",
-    "uci",
-]
+    "CLEAN_HAND", "LETTERS", "TEXTURE_NAMES", "Hand", "data_folder", "fetch_mnist", "letters", "mnist", "strokes",
+    "textures", "uci",
+]  # fmt: skip

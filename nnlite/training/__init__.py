@@ -23,21 +23,6 @@ from .optimizers import SGD, Adam, AdamW, Optimizer
 from .schedules import Constant, Cosine, OneCycle, Schedule
 
 __all__ = [
-    "SGD",
-    "Adam",
-    "AdamW",
-    "Constant",
-    "Cosine",
-    "Epoch",
-    "Fit",
-    "OneCycle",
-    "Optimizer",
-    "Schedule",
-    "accuracy",
-    "cross_entropy",
-    "fit",
-    "gradient_check",
-    "log_softmax",
-    "parameter_gradients",
-    "softmax",
-]
+    "SGD", "Adam", "AdamW", "Constant", "Cosine", "Epoch", "Fit", "OneCycle", "Optimizer", "Schedule", "accuracy",
+    "cross_entropy", "fit", "gradient_check", "log_softmax", "parameter_gradients", "softmax",
+]  # fmt: skip
