@@ -43,19 +43,29 @@ def excitation_backpropagation(
     at the neurons below the top layer. Positive is what speaks for c rather than against it. It sums to 0 (where both
     have some excitation), and is returned with its signs; the pictures in the paper show its positive part.
 
-    network: any network that LRP has rules for; a Softmax at its end is left out, and a BatchNorm directly after a
+    Parameters
+    ----------
+    network
+        Any network that LRP has rules for; a Softmax at its end is left out, and a BatchNorm directly after a
         linear layer merged into it. Every layer with weights and every average pooling needs inputs ≥ 0.
-    x: (N, ...) in the dtype of the network, ≥ 0. The map of a hidden layer l, as the paper mostly shows it, is that of
+    x
+        (N, ...) in the dtype of the network, ≥ 0. The map of a hidden layer l, as the paper mostly shows it, is that of
         the network above it: excitation_backpropagation(network[l:], network.forward(x)[l]). Then x may be anything.
-    target: the class c: one for all samples, one for each (N,), or None for the predicted class. Or a neuron, such as
+    target
+        The class c: one for all samples, one for each (N,), or None for the predicted class. Or a neuron, such as
         ("conv2", 7): see `target.explained`. A walk from a whole feature map begins at any place of it with the same
         probability.
-    contrastive: subtract the map of the dual unit.
+    contrastive
+        Subtract the map of the dual unit.
 
-    Returns P (N, ...), the shape of x.
+    Returns
+    -------
+    P (N, ...), the shape of x.
+
     Raises TypeError or ValueError: x does not fit the network, a target is not a class or a neuron, an activation below
     a layer with weights or an average pooling is negative, or (contrastive) the explained unit has no weights of its
     own.
+
     Source: Zhang et al. 2016, "Top-down neural attention by excitation backprop", eq. 1 and 2; sec. 3.3 (contrastive).
 
     >>> from nnlite.layers import Dense

@@ -16,9 +16,13 @@ from ..walk import LocalRule, Signal, activations_of, walk
 def check_input(network: Network, x: np.ndarray) -> np.ndarray:
     """`x`, if the network can take it as a batch.
 
-    Raises TypeError: the network is not a Network, or x is not a NumPy array, or is a masked one; ValueError: x is not
-    floating-point, not in the dtype of the network, lacks the batch axis, does not fit the layers, or holds a NaN or an
-    infinity.
+    Raises
+    ------
+    TypeError
+        The network is not a Network, or x is not a NumPy array, or is a masked one.
+    ValueError
+        x is not floating-point, not in the dtype of the network, lacks the batch axis, does not fit the layers,
+        or holds a NaN or an infinity.
     """
     check_network(network)
     check_batch(network, x)
@@ -61,11 +65,17 @@ def check_finite(network: Network, z: np.ndarray) -> None:
 def like_input(x: np.ndarray, value: Any, name: str, *, also: str = "") -> np.ndarray:
     """Something to put instead of x, such as a baseline, in the shape and dtype of x.
 
-    x: the batch (N, ...).
-    value: a number; an array in the dtype of x that broadcasts against one input, such as (C, 1, 1) or (C, H, W); or
-        one for each sample, (N, ...).
-    name: what the errors call it.
-    also: what else the option takes, for the error.
+    Parameters
+    ----------
+    x
+        The batch (N, ...).
+    value
+        A number; an array in the dtype of x that broadcasts against one input, such as (C, 1, 1) or (C, H, W); or one
+        for each sample, (N, ...).
+    name
+        What the errors call it.
+    also
+        What else the option takes, for the error.
 
     Raises ValueError: it is something else, or not finite.
 
