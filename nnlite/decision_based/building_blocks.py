@@ -26,10 +26,7 @@ def layer_shares(
 ) -> np.ndarray:
     """R = A ⊙ ∂f_c / ∂A, or the relevance of A by LRP: A the activations above the layer of that name.
 
-    network: any network; a Softmax at its end is left out.
-    x: (N, ...) in the dtype of the network.
-    target: the class c: one for all samples, one for each (N,), or None for the predicted class. Or a neuron, such as
-        ("dense1", 7): see `target.explained`.
+    network, x, target: as for `gradient`.
     layer: the name of a layer below the target.
     rules: for LRP: a rule or composite, as in `lrp.relevance`. None: gradient × activation.
 

@@ -72,10 +72,7 @@ def grad_cam(
 
     Where `cam` is defined, it is h w times the sum before ( )⁺.
 
-    network: any network with feature maps; a Softmax at its end is left out.
-    x: (N, ...) in the dtype of the network.
-    target: the class c: one for all samples, one for each (N,), or None for the predicted class. Or a neuron, such as
-        ("dense1", 7): see `target.explained`.
+    network, x, target: as for `gradient`, with feature maps.
     layer: the layer above which A lies, by name; by default the activation function (or the BatchNorm) that follows the
         last convolution, or that convolution itself.
     relu: whether to keep only what speaks for the class; False keeps Σ_k α_kc A_k.

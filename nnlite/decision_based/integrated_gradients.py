@@ -38,10 +38,7 @@ def integrated_gradients(
 ) -> np.ndarray:
     """R_i = (x_i − x'_i) Σ_t w_t ∂f_c / ∂x_i (x' + t (x − x')).
 
-    network: any network; a Softmax at its end is left out, scores are explained.
-    x: (N, ...) in the dtype of the network.
-    target: the class c: one for all samples, one for each (N,), or None for the class predicted on x, which stays c
-        along the path. Or a neuron, such as ("conv2", 7): see `target.explained`.
+    network, x, target: as for `gradient`. None is the class predicted on x, which stays c along the path.
     baseline: x': None for zero; a number; an array in the dtype of x that broadcasts against one input, such as (C, 1,
         1) or (C, H, W); or one for each sample (N, ...). A list of these: the mean of the results from each (expected
         gradients). A stack of references is a list too: `list(stack)`.

@@ -38,10 +38,8 @@ def smoothgrad(
 ) -> np.ndarray:
     """R = (1 / n) Σ_i method(x + ε^(i)), with ε^(i) ~ N(0, σ²) and σ = level · (max x − min x) of each sample.
 
-    network: any network that `method` takes.
-    x: (N, ...) in the dtype of the network.
-    target: the class c: one for all samples, one for each (N,), or None for the class predicted on x, which stays c
-        under the noise. Or a neuron, such as ("conv2", 7): see `target.explained`.
+    network, x, target: as for `gradient`, and as `method` takes them. None is the class predicted on x, which stays c
+        under the noise.
     method: what is averaged: the gradient, or any function (network, x, target) that gives a map for each sample.
     n: how many noisy copies.
     level: σ as a part of the range of each sample.

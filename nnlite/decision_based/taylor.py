@@ -53,10 +53,7 @@ def simple_taylor(
     smallest |f| (the nearest to x where several tie), and R the expansion there, which does not explain f(x) but
     f(x) − f(x̃); the two are far apart if f(x̃) is.
 
-    network: any network; a Softmax at its end is left out, scores are explained.
-    x: (N, ...) in the dtype of the network.
-    target: the class c: one for all samples, one for each (N,), or None for the predicted class (of x, all along the
-        segment). Or a neuron, such as ("conv2", 7): see `target.explained`.
+    network, x, target: as for `gradient`. None is the class predicted on x, all along the segment.
     toward: the other end of the segment: a number (0 is black), an array in the dtype of x that broadcasts against one
         input, such as (C, 1, 1) or (C, H, W), or one for each sample (N, ...).
     steps: how many steps the search takes.
