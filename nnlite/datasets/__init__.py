@@ -15,17 +15,6 @@ from .textures import TEXTURE_NAMES, textures
 from .uci import uci
 
 __all__ = [
-    "CLEAN_HAND",
-    "LETTERS",
-    "TEXTURE_NAMES",
-    "Hand",
-    "Sequences",
-    "data_folder",
-    "fetch_mnist",
-    "letters",
-    "mnist",
-    "sequences",
-    "strokes",
-    "textures",
-    "uci",
-]
+    "CLEAN_HAND", "LETTERS", "TEXTURE_NAMES", "Hand", "Sequences", "data_folder", "fetch_mnist", "letters", "mnist",
+    "sequences", "strokes", "textures", "uci",
+]  # fmt: skip

@@ -42,14 +42,9 @@ def draw(seed: int, start: int, n: int, points: int, care_shape: float) -> Draws
     Each sample has its own generator, keyed by (seed, index), and takes the same list of numbers whatever it is
     going to be: so no sample depends on which others are drawn with it.
 
-    Parameters
-    ----------
-    seed, start, n
-        Which samples, as above.
-    points
-        Control points of the longest style.
-    care_shape
-        Shape of the gamma distribution of `care`.
+    seed, start, n: which samples, as above.
+    points: control points of the longest style.
+    care_shape: shape of the gamma distribution of `care`.
 
     >>> all_of_them, one = draw(0, 0, 5, 13, 4.0), draw(0, 3, 1, 13, 4.0)
     >>> all(np.array_equal(a[3], b[0]) for a, b in zip(all_of_them, one, strict=True))

@@ -13,10 +13,7 @@ from .folders import data_folder
 if TYPE_CHECKING:
     from http.client import HTTPResponse
 
-MIRRORS = (
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-)
+MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
 TIMEOUT = 30.0  # seconds without any answer
 _BLOCK = 1 << 16  # bytes
 
@@ -32,25 +29,15 @@ class RemoteFile:
 
 MNIST_FILES = (
     RemoteFile(
-        "train-images-idx3-ubyte.gz",
-        9_912_422,
-        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        "train-images-idx3-ubyte.gz", 9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"
     ),
     RemoteFile(
-        "train-labels-idx1-ubyte.gz",
-        28_881,
-        "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        "train-labels-idx1-ubyte.gz", 28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"
     ),
     RemoteFile(
-        "t10k-images-idx3-ubyte.gz",
-        1_648_877,
-        "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        "t10k-images-idx3-ubyte.gz", 1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"
     ),
-    RemoteFile(
-        "t10k-labels-idx1-ubyte.gz",
-        4_542,
-        "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-    ),
+    RemoteFile("t10k-labels-idx1-ubyte.gz", 4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
 )
 
 
@@ -67,31 +54,15 @@ def fetch_mnist(
     A file that is there and correct stays. Any other is downloaded as name.part, checked, and only then given its
     name. A download that broke off is continued, by this call from the next mirror or by the next call.
 
-    Parameters
-    ----------
-    folder
-        By default $NNLITE_DATA, else ~/.cache/nnlite; it is made if need be.
-    mirrors
-        Addresses of folders that have the files, in the order to try them.
-    progress
-        Show a progress bar.
-    files
-        What to download, with sizes and SHA-256.
-    timeout
-        Seconds to wait for a mirror that says nothing.
+    folder: by default $NNLITE_DATA, else ~/.cache/nnlite; it is made if need be.
+    mirrors: addresses of folders that have the files, in the order to try them.
+    progress: show a progress bar.
+    files: what to download, with sizes and SHA-256.
+    timeout: seconds to wait for a mirror that says nothing.
 
-    Returns
-    -------
-    The folder that the files are in; mnist(split, folder) reads them from it, or from its parent.
-
-    Raises
-    ------
-    ConnectionError
-        No mirror gave a file; the message says why each did not.
-    OSError
-        The folder cannot be written to; nothing was downloaded.
-    ValueError
-        mirrors is empty.
+    Returns the folder that the files are in; mnist(split, folder) reads them from it, or from its parent.
+    Raises ConnectionError: no mirror gave a file; the message says why each did not; OSError: the folder cannot be
+    written to; nothing was downloaded; ValueError: mirrors is empty.
 
     >>> fetch_mnist(mirrors=[])
     Traceback (most recent call last):

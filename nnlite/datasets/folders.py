@@ -29,9 +29,7 @@ def package_file(name: str) -> Path:
 def data_folder(folder: str | os.PathLike[str] | None = None) -> Path:
     """The folder for downloaded data: the argument, else $NNLITE_DATA, else ~/.cache/nnlite.
 
-    Returns
-    -------
-    The path; it need not exist yet.
+    Returns the path; it need not exist yet.
 
     >>> data_folder("elsewhere").name
     'elsewhere'

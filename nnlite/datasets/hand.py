@@ -15,13 +15,9 @@ class Hand:
     Lengths are parts of the digit's own height, unless they are said to be in pixels of the 28 × 28 image.
     "Spread" is the standard deviation of a normal distribution.
 
-    Raises
-    ------
-    TypeError
-        A field is not a number (smoothing: not an integer).
-    ValueError
-        A field is negative (slant_mean may be) or not finite; a jitter_shape, pen or pen_max of 0; a size that is not
-        two numbers, the smaller first; or a digit too small for its widest pen.
+    Raises TypeError: a field is not a number (smoothing: not an integer); ValueError: a field is negative (slant_mean
+    may be) or not finite; a jitter_shape, pen or pen_max of 0; a size that is not two numbers, the smaller first; or a
+    digit too small for its widest pen.
 
     >>> Hand().jitter, CLEAN_HAND.jitter
     (0.05, 0.03)

@@ -28,25 +28,12 @@ _GZIP = b"\x1f\x8b"
 def read_idx(path: str | os.PathLike[str], *, dtype: Any = None, ndim: int | None = None) -> np.ndarray:
     """Read an IDX file, plain or compressed with gzip; which of the two is seen from its first bytes, not its name.
 
-    Parameters
-    ----------
-    path
-        The file.
-    dtype, ndim
-        The item type and the number of dimensions that the caller can use; None takes any.
+    path: the file.
+    dtype, ndim: the item type and the number of dimensions that the caller can use; None takes any.
 
-    Returns
-    -------
-    An array of the file's shape and type, in this machine's byte order.
-
-    Raises
-    ------
-    FileNotFoundError
-        There is no such file.
-    ValueError
-        The file is not an IDX file, not of this dtype or ndim, cut short, or has bytes left over; the message names
-        the file, the field, what was expected and what was found.
-
+    Returns an array of the file's shape and type, in this machine's byte order.
+    Raises FileNotFoundError: there is no such file; ValueError: the file is not an IDX file, not of this dtype or ndim,
+    cut short, or has bytes left over; the message names the file, the field, what was expected and what was found.
     Source: Y. LeCun, C. Cortes and C. Burges, The MNIST database of handwritten digits (there: "file formats").
 
     >>> import tempfile

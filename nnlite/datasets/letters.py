@@ -17,39 +17,19 @@ LETTERS = "ACEFHKMNRTUWXY"
 
 
 def letters(
-    n: int,
-    seed: int = 0,
-    *,
-    start: int = 0,
-    labels: Any = None,
-    hand: Hand = Hand(),
+    n: int, seed: int = 0, *, start: int = 0, labels: Any = None, hand: Hand = Hand()
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw n capital letters.
 
     Sample i depends on (seed, i), its label and the hand alone. It is written by the hand that writes sample i of
     `strokes` with that seed: the same slant, pen, pressure and care.
 
-    Parameters
-    ----------
-    n, seed, start, hand
-        As for `strokes`.
-    labels
-        The letters to draw as indices into LETTERS, (n,), or one for all; by default sample i is letter i % 14.
+    n, seed, start, hand: as for `strokes`.
+    labels: the letters to draw as indices into LETTERS, (n,), or one for all; by default sample i is letter i % 14.
 
-    Returns
-    -------
-    images
-        (n, 1, 28, 28) float32 in [0, 1].
-    labels
-        (n,) int64, indices into LETTERS.
-
-    Raises
-    ------
-    TypeError
-        n, seed, start or labels are not integers, or hand is not a Hand.
-    ValueError
-        n, seed or start is negative, or labels have another shape or are not indices into LETTERS.
-
+    Returns images (n, 1, 28, 28) float32 in [0, 1]; labels (n,) int64, indices into LETTERS.
+    Raises TypeError: n, seed, start or labels are not integers, or hand is not a Hand; ValueError: n, seed or start is
+    negative, or labels have another shape or are not indices into LETTERS.
     Source: drawn for this project.
 
     >>> images, labels = letters(3, labels=LETTERS.index("K"))

@@ -20,28 +20,12 @@ def mnist(split: str, folder: str | os.PathLike[str] | None = None) -> tuple[np.
     before idx, and .gz at the end. They are looked for in the folder and in its subfolder mnist. `nnlite fetch mnist`
     downloads them. A user's own copy is judged by its contents, so a shorter set in the same format is read as well.
 
-    Parameters
-    ----------
-    split
-        "train" (60,000 images) or "test" (10,000).
-    folder
-        Where the files are; by default $NNLITE_DATA, else ~/.cache/nnlite.
+    split: "train" (60,000 images) or "test" (10,000).
+    folder: where the files are; by default $NNLITE_DATA, else ~/.cache/nnlite.
 
-    Returns
-    -------
-    images
-        (N, 1, 28, 28) float32 in [0, 1].
-    labels
-        (N,) int64.
-
-    Raises
-    ------
-    FileNotFoundError
-        A file is not there; the message says which, and what to do.
-    ValueError
-        Another split; a file is not a whole IDX file; images not 28 × 28 bytes, labels not digits, or not as many
-        labels as images.
-
+    Returns images (N, 1, 28, 28) float32 in [0, 1]; labels (N,) int64.
+    Raises FileNotFoundError: a file is not there; the message says which, and what to do; ValueError: another split; a
+    file is not a whole IDX file; images not 28 × 28 bytes, labels not digits, or not as many labels as images.
     Source: Y. LeCun, C. Cortes and C. Burges, The MNIST database of handwritten digits, 1998.
 
     >>> mnist("validation")

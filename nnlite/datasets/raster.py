@@ -16,10 +16,8 @@ def depth(path: np.ndarray, widths: np.ndarray, first: np.ndarray, stroke: np.nd
 
     Shapes: path (N, M, 2) in pixels, widths (N, M), first (G,) and stroke (G,) as Style.segments gives them.
 
-    Returns
-    -------
-    (strokes, N, 28, 28) float32: positive inside, negative outside. Farther off than `reach` it is some number below
-    -reach, perhaps -inf, and may differ with the samples that are drawn together.
+    Returns (strokes, N, 28, 28) float32: positive inside, negative outside. Farther off than `reach` it is some number
+    below -reach, perhaps -inf, and may differ with the samples that are drawn together.
 
     One dot of half width 2 in the middle of pixel (x=5, y=9), and the pixels to its right:
 

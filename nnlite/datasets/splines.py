@@ -14,10 +14,7 @@ def catmull_rom(controls: np.ndarray) -> np.ndarray:
 
     Shapes: controls (N, K, 2) with K ≥ 2.
 
-    Returns
-    -------
-    (N, 5 (K − 1) + 1, 2): five points from each control point towards the next, and the last control point.
-
+    Returns (N, 5 (K − 1) + 1, 2): five points from each control point towards the next, and the last control point.
     Source: Catmull and Rom, A class of local interpolating splines, 1974.
 
     >>> catmull_rom(np.array([[[0.0, 0.0], [1.0, 0.0]]]))[0, :, 0]
@@ -40,9 +37,7 @@ def smooth(path: np.ndarray, passes: int) -> np.ndarray:
 
     Shapes: path (N, M, 2).
 
-    Returns
-    -------
-    A new array of the same shape.
+    Returns a new array of the same shape.
 
     >>> smooth(np.array([[[0.0, 0.0], [1.0, 4.0], [2.0, 0.0]]]), passes=1)[0, :, 1]
     array([0., 2., 0.])

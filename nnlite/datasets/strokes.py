@@ -14,13 +14,7 @@ from .writing import write
 
 
 def strokes(
-    n: int,
-    seed: int = 0,
-    *,
-    start: int = 0,
-    labels: Any = None,
-    with_strokes: bool = False,
-    hand: Hand = Hand(),
+    n: int, seed: int = 0, *, start: int = 0, labels: Any = None, with_strokes: bool = False, hand: Hand = Hand()
 ) -> tuple[np.ndarray, ...]:
     """Draw n digits.
 
@@ -28,38 +22,18 @@ def strokes(
     of 256 grey levels. Sample i depends on (seed, i), its label and the hand alone: strokes(10)[0][7] is
     strokes(1000)[0][7], and strokes(1, start=7)[0][0].
 
-    Parameters
-    ----------
-    n
-        How many samples.
-    seed
-        Which digits; 0 or more. Use another seed, or another range of samples, to test on.
-    start
-        The index of the first sample.
-    labels
-        The digits to draw, (n,), or one digit for all; by default sample i is a digit i % 10.
-    with_strokes
-        Also give the pen stroke that each pixel belongs to.
-    hand
-        Who writes; see Hand and CLEAN_HAND.
+    n: how many samples.
+    seed: which digits; 0 or more. Use another seed, or another range of samples, to test on.
+    start: the index of the first sample.
+    labels: the digits to draw, (n,), or one digit for all; by default sample i is a digit i % 10.
+    with_strokes: also give the pen stroke that each pixel belongs to.
+    hand: who writes; see Hand and CLEAN_HAND.
 
-    Returns
-    -------
-    images
-        (n, 1, 28, 28) float32 in [0, 1].
-    labels
-        (n,) int64.
-    strokes
-        Only with_strokes, (n, 28, 28) int8: the number of the pen stroke in which the pixel lies deepest, counted
-        from 0 as the pen draws them, and -1 where the image is 0.
-
-    Raises
-    ------
-    TypeError
-        n, seed, start or labels are not integers, or hand is not a Hand.
-    ValueError
-        n, seed or start is negative, or labels have another shape or are not digits.
-
+    Returns images (n, 1, 28, 28) float32 in [0, 1]; labels (n,) int64; with_strokes also the strokes (n, 28, 28) int8:
+    the number of the pen stroke in which the pixel lies deepest, counted from 0 as the pen draws them, and -1 where
+    the image is 0.
+    Raises TypeError: n, seed, start or labels are not integers, or hand is not a Hand; ValueError: n, seed or start is
+    negative, or labels have another shape or are not digits.
     Source: drawn for this project. No MNIST image was trained on; the stroke styles were designed while inspecting
     errors on half of the MNIST test set.
 

@@ -29,9 +29,7 @@ class Style:
     def segments(self) -> tuple[np.ndarray, np.ndarray]:
         """The straight pieces that the pen draws, for the points that `trace` gives.
 
-        Returns
-        -------
-        (first, stroke), both (G,): piece g leads from point first[g] to the next; it is part of pen stroke[g].
+        Returns (first, stroke), both (G,): piece g leads from point first[g] to the next; it is part of pen stroke[g].
         """
         first: list[int] = []
         stroke: list[int] = []
@@ -48,9 +46,7 @@ class Style:
 
         Shapes: controls (N, K, 2).
 
-        Returns
-        -------
-        (N, M, 2): the points of all runs, one run after the other.
+        Returns (N, M, 2): the points of all runs, one run after the other.
         """
         paths = []
         for run in self.runs:
@@ -64,10 +60,7 @@ class Style:
 def load_styles() -> tuple[tuple[Style, ...], ...]:
     """The styles of each digit, in the order of data/strokes.json.
 
-    Returns
-    -------
-    Ten tuples of styles, for the digits 0 to 9.
-
+    Returns ten tuples of styles, for the digits 0 to 9.
     Raises FileNotFoundError: data/strokes.json is not there.
 
     >>> [len(styles) for styles in load_styles()]

@@ -27,33 +27,15 @@ def textures(
     to one of 256 levels. Sample i depends on (seed, i), its label and the size alone: textures(10)[0][7] is
     textures(1000)[0][7], and textures(1, start=7)[0][0].
 
-    Parameters
-    ----------
-    n
-        How many samples.
-    seed
-        Which textures; 0 or more. Use another seed, or another range of samples, to test on.
-    start
-        The index of the first sample.
-    labels
-        The classes to draw, (n,), or one for all; by default sample i is of class i % 10. TEXTURE_NAMES names them.
-    size
-        Height and width in pixels. A larger image shows more of the same pattern, around the same middle.
+    n: how many samples.
+    seed: which textures; 0 or more. Use another seed, or another range of samples, to test on.
+    start: the index of the first sample.
+    labels: the classes to draw, (n,), or one for all; by default sample i is of class i % 10. TEXTURE_NAMES names them.
+    size: height and width in pixels. A larger image shows more of the same pattern, around the same middle.
 
-    Returns
-    -------
-    images
-        (n, 3, size, size) float32 in [0, 1], the channels red, green, blue.
-    labels
-        (n,) int64.
-
-    Raises
-    ------
-    TypeError
-        n, seed, start, size or labels are not integers.
-    ValueError
-        n, seed, start or size is negative, size is 0, or labels have another shape or are not classes.
-
+    Returns images (n, 3, size, size) float32 in [0, 1], the channels red, green, blue; labels (n,) int64.
+    Raises TypeError: n, seed, start, size or labels are not integers; ValueError: n, seed, start or size is negative,
+    size is 0, or labels have another shape or are not classes.
     Source: drawn for this project.
 
     >>> images, labels = textures(20, seed=1)

@@ -18,25 +18,11 @@ def uci(split: str = "all") -> tuple[np.ndarray, np.ndarray]:
     The same writers stand on both sides of this split: it measures how well a network knows these hands, and
     overstates how well it will read a stranger's.
 
-    Parameters
-    ----------
-    split
-        "train" (1,438 images), "test" (359) or "all" (1,797).
+    split: "train" (1,438 images), "test" (359) or "all" (1,797).
 
-    Returns
-    -------
-    images
-        (N, 1, 8, 8) float32 in [0, 1].
-    labels
-        (N,) int64.
-
-    Raises
-    ------
-    ValueError
-        Another split, or data/uci_digits.npz is not the file that is meant.
-    FileNotFoundError
-        data/uci_digits.npz is not there.
-
+    Returns images (N, 1, 8, 8) float32 in [0, 1]; labels (N,) int64.
+    Raises ValueError: another split, or data/uci_digits.npz is not the file that is meant; FileNotFoundError:
+    data/uci_digits.npz is not there.
     Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository,
     1998, doi 10.24432/C50P49, CC BY 4.0; through the copy in scikit-learn.
 

@@ -17,16 +17,10 @@ def write(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Write n symbols of an alphabet; arguments that are not named here, results and errors are those of `strokes`.
 
-    Parameters
-    ----------
-    alphabet
-        The styles of each symbol.
-    what
-        What one symbol is, for the errors: "digit".
+    alphabet: the styles of each symbol.
+    what: what one symbol is, for the errors: "digit".
 
-    Returns
-    -------
-    (images, labels, strokes)
+    Returns (images, labels, strokes).
     """
     n, seed, start = count("n", n, each=8 * SIDE * SIDE), count("seed", seed), count("start", start)
     symbols = given_labels(labels, n, start, what, len(alphabet))

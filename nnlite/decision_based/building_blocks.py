@@ -26,27 +26,13 @@ def layer_shares(
 ) -> np.ndarray:
     """R = A ⊙ ∂f_c / ∂A, or the relevance of A by LRP: A the activations above the layer of that name.
 
-    Parameters
-    ----------
-    network
-        Any network; a Softmax at its end is left out.
-    x
-        (N, ...) in the dtype of the network.
-    target
-        The class c: one for all samples, one for each (N,), or None for the predicted class. Or a neuron, such as
-        ("dense1", 7): see `target.explained`.
-    layer
-        The name of a layer below the target.
-    rules
-        For LRP: a rule or composite, as in `lrp.relevance`. None: gradient × activation.
+    network, x, target: as for `gradient`.
+    layer: the name of a layer below the target.
+    rules: for LRP: a rule or composite, as in `lrp.relevance`. None: gradient × activation.
 
-    Returns
-    -------
-    In the shape of the layer's activations, such as (N, K, h, w) or (N, K).
-
+    Returns in the shape of the layer's activations, such as (N, K, h, w) or (N, K).
     Raises TypeError or ValueError: there is no such layer below the target; x does not fit the network, a target is not
     a class, or a rule does not fit its layer.
-
     Source: Olah et al. 2018, sec. "How are concepts assembled?"; Bach et al. 2015.
 
     >>> from nnlite import Network
@@ -102,16 +88,10 @@ def position_shares(
 class Factors:
     """A_kyx ≈ Σ_f S_fyx D_fk, all of them ≥ 0.
 
-    Attributes
-    ----------
-    maps
-        S (N, n, h, w): how strongly each factor fires where.
-    directions
-        D (n, K), each of length 1: the channels that make up a factor. Common to the batch.
-    shares
-        (N, n): Σ_kyx S_fyx D_fk ∂f_c / ∂A_kyx, what each factor did for the score.
-    errors
-        ‖A − S D‖² / ‖A‖² before the first iteration and after each: it never rises.
+    maps: S (N, n, h, w): how strongly each factor fires where.
+    directions: D (n, K), each of length 1: the channels that make up a factor. Common to the batch.
+    shares: (N, n): Σ_kyx S_fyx D_fk ∂f_c / ∂A_kyx, what each factor did for the score.
+    errors: ‖A − S D‖² / ‖A‖² before the first iteration and after each: it never rises.
     """
 
     maps: np.ndarray
@@ -138,22 +118,14 @@ def factors(
     with A as a matrix, positions × channels. The positions of all images of the batch are factored together: give one
     image at a time for the factors of that image. The strongest factor comes first.
 
-    Parameters
-    ----------
-    network, x, target
-        As in `layer_shares`; the target matters for the shares only.
-    layer
-        The name of a layer with feature maps that are nowhere negative, such as a ReLU after a convolution.
-    n
-        How many factors.
-    seed
-        Where the random start comes from: a seed or a Generator.
-    iterations
-        How many updates of both.
+    network, x, target: as in `layer_shares`; the target matters for the shares only.
+    layer: the name of a layer with feature maps that are nowhere negative, such as a ReLU after a convolution.
+    n: how many factors.
+    seed: where the random start comes from: a seed or a Generator.
+    iterations: how many updates of both.
 
     Raises TypeError or ValueError: the layer's activations are negative somewhere or are no maps; n or iterations is
     not a positive integer, or seed neither a seed nor a Generator; x or the target does not fit.
-
     Source: Lee and Seung 2001, "Algorithms for non-negative matrix factorization", theorem 1; Olah et al. 2018, sec.
     "Making things human-scale".
 

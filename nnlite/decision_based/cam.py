@@ -42,22 +42,13 @@ def cam(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:
 
     The mean of the map is the score up to the bias of the class: f_c = mean(L_c) + b_c.
 
-    Parameters
-    ----------
-    network
-        A network that ends GlobalAvgPool, Flatten, Dense (with Dropout or Identity anywhere among them; a Softmax at
-        the end is left out).
-    x
-        (N, C, H, W) in the dtype of the network.
-    target
-        The class c: one for all samples, one for each (N,), or None for the predicted class.
+    network: a network that ends GlobalAvgPool, Flatten, Dense (with Dropout or Identity anywhere among them; a Softmax
+        at the end is left out).
+    x: (N, C, H, W) in the dtype of the network.
+    target: the class c: one for all samples, one for each (N,), or None for the predicted class.
 
-    Returns
-    -------
-    (N, h, w), of the size of the feature maps and not normalized.
-
+    Returns (N, h, w), of the size of the feature maps and not normalized.
     Raises TypeError or ValueError: the network ends otherwise, x does not fit it, or a target is not a class.
-
     Source: Zhou et al. 2016, "Learning deep features for discriminative localization", eq. 2.
 
     >>> from nnlite import Network
@@ -81,29 +72,15 @@ def grad_cam(
 
     Where `cam` is defined, it is h w times the sum before ( )⁺.
 
-    Parameters
-    ----------
-    network
-        Any network with feature maps; a Softmax at its end is left out.
-    x
-        (N, ...) in the dtype of the network.
-    target
-        The class c: one for all samples, one for each (N,), or None for the predicted class. Or a neuron, such as
-        ("dense1", 7): see `target.explained`.
-    layer
-        The layer above which A lies, by name; by default the activation function (or the BatchNorm) that follows the
+    network, x, target: as for `gradient`, with feature maps.
+    layer: the layer above which A lies, by name; by default the activation function (or the BatchNorm) that follows the
         last convolution, or that convolution itself.
-    relu
-        Whether to keep only what speaks for the class; False keeps Σ_k α_kc A_k.
+    relu: whether to keep only what speaks for the class; False keeps Σ_k α_kc A_k.
 
-    Returns
-    -------
-    (N, h, w), of the size of the layer's feature maps and not normalized. Where nothing in the maps of that layer
-    speaks for the class it is 0 everywhere; `why_zero` says so, and names a layer where it is not.
-
+    Returns (N, h, w), of the size of the layer's feature maps and not normalized. Where nothing in the maps of that
+    layer speaks for the class it is 0 everywhere; `why_zero` says so, and names a layer where it is not.
     Raises TypeError or ValueError: there is no such layer below the target, or it has no feature maps; x does not fit
     the network; a target is not a class.
-
     Source: Selvaraju et al. 2017, "Grad-CAM: visual explanations from deep networks via gradient-based localization",
     eq. 1 and 2.
 
@@ -157,21 +134,12 @@ def guided_grad_cam(
 ) -> np.ndarray:
     """R = (guided backpropagation) ⊙ (Grad-CAM at the resolution of the input).
 
-    Parameters
-    ----------
-    network, target, layer
-        As in `grad_cam`.
-    x
-        Images (N, C, H, W) in the dtype of the network.
-    interpolation
-        How Grad-CAM is brought to (H, W): see `upsampled`.
+    network, target, layer: as in `grad_cam`.
+    x: images (N, C, H, W) in the dtype of the network.
+    interpolation: how Grad-CAM is brought to (H, W): see `upsampled`.
 
-    Returns
-    -------
-    (N, C, H, W), the shape of x.
-
+    Returns (N, C, H, W), the shape of x.
     Raises TypeError or ValueError: as `grad_cam`; or x are not images.
-
     Source: Selvaraju et al. 2017, sec. 3.2.
 
     >>> from nnlite import Network
@@ -193,14 +161,9 @@ def upsampled(L: np.ndarray, size: int | tuple[int, ...], interpolation: str = "
     the border, the last one) in each direction; "nearest" takes pixel ⌊i h / H⌋. PyTorch's `interpolate` with
     align_corners=False, scipy's `zoom` with order=1, grid_mode=True, mode="nearest".
 
-    Parameters
-    ----------
-    L
-        (N, h, w), float32 or float64.
-    size
-        (H, W), or one number for both.
-    interpolation
-        "bilinear" or "nearest".
+    L: (N, h, w), float32 or float64.
+    size: (H, W), or one number for both.
+    interpolation: "bilinear" or "nearest".
 
     Raises TypeError or ValueError: L are not maps, not an array, or not floats; or a size is not positive.
 

@@ -54,29 +54,17 @@ def deconvnet(
         layer="conv2", filter=7, position="strongest"  only the strongest activation of map 7, as in the paper
         no layer                                       1 at f_c
 
-    Parameters
-    ----------
-    network
-        Any network; where a score is explained, a Softmax at its end is left out.
-    x
-        (N, ...) in the dtype of the network.
-    target
-        Without a layer, the class c: one for all samples, one for each (N,), or None for the predicted class. Or a
+    network: any network; where a score is explained, a Softmax at its end is left out.
+    x: (N, ...) in the dtype of the network.
+    target: without a layer, the class c: one for all samples, one for each (N,), or None for the predicted class. Or a
         neuron, ("conv2", 7), which starts with 1 and not with the activations: see `target.explained`.
-    layer
-        The name of a layer: its activations are what is sent back, before or after its ReLU (it is the same).
-    filter
-        One of its feature maps; of a layer (N, K) without maps, one unit.
-    position
-        "strongest": the place of the map's largest activation, the first in row-major order where several tie.
+    layer: the name of a layer: its activations are what is sent back, before or after its ReLU (it is the same).
+    filter: one of its feature maps; of a layer (N, K) without maps, one unit.
+    position: "strongest": the place of the map's largest activation, the first in row-major order where several tie.
 
-    Returns
-    -------
-    (N, ...), the shape of x.
-
+    Returns (N, ...), the shape of x.
     Raises TypeError or ValueError: x does not fit the network; a target is given with a layer, a filter without one, a
     position without a filter; there is no such layer, filter, position or target; what is sent back is not finite.
-
     Source: Zeiler and Fergus 2013, "Visualizing and understanding convolutional networks", sec. 2.1; from a score, as
     captum and zennit: Simonyan et al. 2013, sec. 4.
 
@@ -111,21 +99,12 @@ def all_filters(network: Network, x: np.ndarray, layer: str, *, position: str | 
 
     The (sample, filter) pairs are walked back together, as many at once as `BLOCK` activations hold.
 
-    Parameters
-    ----------
-    network, x
-        Any network and a batch for it.
-    layer
-        The name of a layer with K feature maps (N, K, H, W), or K units (N, K).
-    position
-        None for whole maps, or "strongest" for the strongest activation of each.
+    network, x: any network and a batch for it.
+    layer: the name of a layer with K feature maps (N, K, H, W), or K units (N, K).
+    position: none for whole maps, or "strongest" for the strongest activation of each.
 
-    Returns
-    -------
-    (N, K, ...): for each sample K maps in its own shape; `filters_grid` makes one picture of them.
-
+    Returns (N, K, ...): for each sample K maps in its own shape; `filters_grid` makes one picture of them.
     Raises TypeError or ValueError: x does not fit the network, or there is no such layer or position.
-
     Source: as `deconvnet`; slides, all filters of the first convolution.
 
     >>> from nnlite.layers import Conv2d
@@ -157,21 +136,12 @@ def filters_grid(maps: np.ndarray, columns: int | None = None, gap: float = 0.0)
     So every map uses the whole range from −1 to 1: the grid shows what each filter sees, not how strongly. A map of
     zeros stays zero.
 
-    Parameters
-    ----------
-    maps
-        (K, H, W) or (K, C, H, W), such as `all_filters(...)[0]`; channels are summed.
-    columns
-        Maps in a row; by default as many as make the grid about square, ⌈√K⌉.
-    gap
-        What stands in the one-pixel gaps between the maps, and in the places after the last; 0 is white in a heatmap.
+    maps: (K, H, W) or (K, C, H, W), such as `all_filters(...)[0]`; channels are summed.
+    columns: maps in a row; by default as many as make the grid about square, ⌈√K⌉.
+    gap: what stands in the one-pixel gaps between the maps, and in the places after the last; 0 is white in a heatmap.
 
-    Returns
-    -------
-    (rows · (H + 1) − 1, columns · (W + 1) − 1), in the dtype of the maps.
-
+    Returns (rows · (H + 1) − 1, columns · (W + 1) − 1), in the dtype of the maps.
     Raises ValueError: the maps have another shape, there are no maps, or columns is not a positive integer.
-
     Source: Zeiler and Fergus 2013, fig. 2; slides, all filters of the first convolution.
 
     >>> filters_grid(np.array([[[1.0, 2.0]], [[-4.0, 0.0]], [[0.0, 0.0]]]), gap=9)

@@ -61,19 +61,13 @@ def deeplift(
 ) -> np.ndarray:
     """R_i = m_i (x_i − x′_i), with Σ_i R_i = f_c(x) − f_c(x′).
 
-    Parameters
-    ----------
-    network
-        Any network of nnlite.layers. A Softmax at its end is left out; elsewhere there is no rule for it.
-    target
-        The class c: one for all samples, one for each (N,), or None for the class predicted for x. Or a neuron, such
-        as ("conv2", 7): see `target.explained`.
-    reference
-        x′, 0 unless given: a number; an array in the dtype of x that broadcasts against one input, such as (C, 1, 1)
-        or (C, H, W); or one for each sample (N, ...). A list of these: the mean of the maps from each, with Σ R the
-        score less the mean of the references' scores. A stack of references is a list too: `list(stack)`.
-    rule
-        On the nonlinearities: "rescale"; "reveal-cancel"; or "linear", for a network that has none.
+    network: any network of nnlite.layers. A Softmax at its end is left out; elsewhere there is no rule for it.
+    target: the class c: one for all samples, one for each (N,), or None for the class predicted for x. Or a neuron,
+        such as ("conv2", 7): see `target.explained`.
+    reference: x′, 0 unless given: a number; an array in the dtype of x that broadcasts against one input, such as (C,
+        1, 1) or (C, H, W); or one for each sample (N, ...). A list of these: the mean of the maps from each, with Σ R
+        the score less the mean of the references' scores. A stack of references is a list too: `list(stack)`.
+    rule: on the nonlinearities: "rescale"; "reveal-cancel"; or "linear", for a network that has none.
 
     Raises TypeError or ValueError: x or the reference does not fit the network, a target is not a class, or there is no
     rule for a layer.

@@ -21,22 +21,13 @@ from .tokens import slopes
 def gradient(network: Network, x: np.ndarray, target: Target = None) -> np.ndarray:
     """g_i = ∂f_c / ∂x_i, exactly.
 
-    Parameters
-    ----------
-    network
-        Any network; a Softmax at its end is left out, scores are explained.
-    x
-        (N, ...) in the dtype of the network.
-    target
-        The class c: one for all samples, one for each (N,), or None for the predicted class. Or a neuron, such as
+    network: any network; a Softmax at its end is left out, scores are explained.
+    x: (N, ...) in the dtype of the network.
+    target: the class c: one for all samples, one for each (N,), or None for the predicted class. Or a neuron, such as
         ("conv2", 7): see `target.explained`.
 
-    Returns
-    -------
-    (N, ...), the shape of x.
-
+    Returns (N, ...), the shape of x.
     Raises TypeError or ValueError: x does not fit the network (shape, dtype, not finite), or a target is not a class.
-
     Source: Simonyan et al. 2013, "Deep inside convolutional networks", sec. 3.1; slides, "Saliency maps".
 
     >>> from nnlite import Network
@@ -54,10 +45,7 @@ def saliency(network: Network, x: np.ndarray, target: Target = None) -> np.ndarr
 
     Parameters, Raises: as `gradient`.
 
-    Returns
-    -------
-    (N, H, W) for images (N, C, H, W); for inputs without channels (N, J) the plain |∂f_c / ∂x|.
-
+    Returns (N, H, W) for images (N, C, H, W); for inputs without channels (N, J) the plain |∂f_c / ∂x|.
     Source: Simonyan et al. 2013, sec. 3.1 (the maximum over colour channels); slides, "Saliency maps".
 
     >>> from nnlite import Network

@@ -30,23 +30,11 @@ def guided_backpropagation(network: Network, x: np.ndarray, target: Target = Non
     Where no weight is negative nothing is cut off, and it is the gradient. Other nonlinearities than ReLU keep their
     exact backward pass.
 
-    Parameters
-    ----------
-    network
-        Any network; a Softmax at its end is left out, scores are explained.
-    x
-        (N, ...) in the dtype of the network.
-    target
-        The class c: one for all samples, one for each (N,), or None for the predicted class. Or a neuron, such as
-        ("conv2", 7): see `target.explained`.
+    network, x, target: as for `gradient`.
 
-    Returns
-    -------
-    (N, ...), the shape of x.
-
+    Returns (N, ...), the shape of x.
     Raises TypeError or ValueError: x does not fit the network (shape, dtype, not finite), or a target is not a class or
     a neuron.
-
     Source: Springenberg et al. 2014, "Striving for simplicity: the all convolutional net", sec. 3.4 and fig. 1.
 
     >>> from nnlite.layers import Dense, ReLU

@@ -38,35 +38,19 @@ def integrated_gradients(
 ) -> np.ndarray:
     """R_i = (x_i − x'_i) Σ_t w_t ∂f_c / ∂x_i (x' + t (x − x')).
 
-    Parameters
-    ----------
-    network
-        Any network; a Softmax at its end is left out, scores are explained.
-    x
-        (N, ...) in the dtype of the network.
-    target
-        The class c: one for all samples, one for each (N,), or None for the class predicted on x, which stays c
-        along the path. Or a neuron, such as ("conv2", 7): see `target.explained`.
-    baseline
-        x': None for zero; a number; an array in the dtype of x that broadcasts against one input, such as (C, 1, 1)
-        or (C, H, W); or one for each sample (N, ...). A list of these: the mean of the results from each (expected
+    network, x, target: as for `gradient`. None is the class predicted on x, which stays c along the path.
+    baseline: x': None for zero; a number; an array in the dtype of x that broadcasts against one input, such as (C, 1,
+        1) or (C, H, W); or one for each sample (N, ...). A list of these: the mean of the results from each (expected
         gradients). A stack of references is a list too: `list(stack)`.
-    steps
-        n: how many intervals (for "gauss-legendre": points) the path is cut into.
-    quadrature
-        The points and weights of the sum, see `points`: "midpoint", "gauss-legendre" or "trapezoid".
-    gradient
-        What is integrated: the gradient, or any function (network, x, target) that gives a signal in the shape of x,
-        such as guided backpropagation (Σ R is then no longer the gain of the score).
+    steps: n: how many intervals (for "gauss-legendre": points) the path is cut into.
+    quadrature: the points and weights of the sum, see `points`: "midpoint", "gauss-legendre" or "trapezoid".
+    gradient: what is integrated: the gradient, or any function (network, x, target) that gives a signal in the shape of
+        x, such as guided backpropagation (Σ R is then no longer the gain of the score).
 
-    Returns
-    -------
-    R (N, ...), the shape of x. A run holds the activations of one copy of the batch, or about 2²² numbers where that
-    is more.
-
+    Returns R (N, ...), the shape of x. A run holds the activations of one copy of the batch, or about 2²² numbers where
+    that is more.
     Raises TypeError or ValueError: x does not fit the network, a target is not a class, a baseline has another shape or
     dtype, `steps` is not a positive integer, or there is no such quadrature.
-
     Source: Sundararajan et al. 2017, "Axiomatic attribution for deep networks", eq. 1 and 3; several baselines: Erion
     et al. 2021, "Improving performance of deep learning models with axiomatic attribution priors and expected
     gradients".
@@ -93,19 +77,11 @@ def completeness_gap(
 ) -> np.ndarray:
     """f_c(x) − f_c(x') − Σ R for each sample: what an explanation R leaves unexplained.
 
-    Parameters
-    ----------
-    network, x, target, baseline
-        As for the explanation; of several baselines f_c(x') is the mean.
-    R
-        The explanation, in the shape of x.
+    network, x, target, baseline: as for the explanation; of several baselines f_c(x') is the mean.
+    R: the explanation, in the shape of x.
 
-    Returns
-    -------
-    (N,)
-
+    Returns (N,).
     Raises TypeError or ValueError: as `integrated_gradients`; R has another shape than x.
-
     Source: Sundararajan et al. 2017, sec. 3, "Axiom: completeness".
 
     >>> from nnlite import Network

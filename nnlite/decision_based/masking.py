@@ -25,18 +25,11 @@ DEFAULT_RULES = lrp.montavon2019()
 class Masked:
     """Inputs with pixels erased, and what the network makes of them.
 
-    Attributes
-    ----------
-    whole, x
-        (N, ...): the inputs, and the same with `mask` erased.
-    mask
-        (N, ...): true where a pixel was erased.
-    score_before, score
-        (N,): the score of what was explained, before and after.
-    predicted_before, predicted
-        (N,): the class before and after.
-    target
-        What was explained: the class of each sample (N,), or the neuron.
+    whole, x: (N, ...): the inputs, and the same with `mask` erased.
+    mask: (N, ...): true where a pixel was erased.
+    score_before, score: (N,): the score of what was explained, before and after.
+    predicted_before, predicted: (N,): the class before and after.
+    target: what was explained: the class of each sample (N,), or the neuron.
     """
 
     whole: np.ndarray
@@ -62,24 +55,16 @@ def mask_by_relevance(
 ) -> Masked:
     """x_i ← fill where the pixel's relevance R_i is chosen; then the network runs again.
 
-    Parameters
-    ----------
-    network, x, target
-        As for `gradient`. The target is fixed on the whole input: None is the class predicted there.
-    R
-        A map for each input: the shape of x, or (N, H, W) for images (N, C, H, W). A map without channels chooses
-        whole pixels, which lose all channels; a map with channels chooses each channel of a pixel by itself.
-    which
-        "positive": where R > 0. "negative": where R < 0. "top": the `percent` % of the map with the highest R (at
+    network, x, target: as for `gradient`. The target is fixed on the whole input: None is the class predicted there.
+    R: a map for each input: the shape of x, or (N, H, W) for images (N, C, H, W). A map without channels chooses whole
+        pixels, which lose all channels; a map with channels chooses each channel of a pixel by itself.
+    which: "positive": where R > 0. "negative": where R < 0. "top": the `percent` % of the map with the highest R (at
         least one place; of equal ones the first in row-major order).
-    percent
-        For "top": above 0, up to 100.
-    fill
-        What an erased pixel becomes: a finite number; 0 is black.
+    percent: for "top": above 0, up to 100.
+    fill: what an erased pixel becomes: a finite number; 0 is black.
 
     Raises TypeError or ValueError: x or the target does not fit the network, R does not fit x or is not finite, or an
     option is not one of those above.
-
     Source: slides, "LRP with occlusion"; Samek et al. 2017, sec. III (erasing by relevance).
 
     >>> from nnlite.layers import Dense
@@ -102,20 +87,12 @@ def mask_by_relevance(
 class Confusion:
     """A digit that the network gets right, and takes for another once a few pixels are erased.
 
-    Attributes
-    ----------
-    number
-        Its place among the digits that were searched.
-    label, becomes
-        What it is, and what the network takes it for afterwards.
-    pixels
-        How many pixels were erased.
-    masked
-        Before and after, a batch of one.
-    R
-        Why it was `label`: the relevance that chose the pixels.
-    R_after
-        Why it is `becomes` now: the relevance of that class on what is left.
+    number: its place among the digits that were searched.
+    label, becomes: what it is, and what the network takes it for afterwards.
+    pixels: how many pixels were erased.
+    masked: before and after, a batch of one.
+    R: why it was `label`: the relevance that chose the pixels.
+    R_after: why it is `becomes` now: the relevance of that class on what is left.
     """
 
     number: int
@@ -143,24 +120,14 @@ def find_confusion(
     Every digit with this label that the network gets right is explained; its most relevant pixels are erased, few at
     first, then more, until one of them is taken for `becomes`.
 
-    Parameters
-    ----------
-    network, images, labels
-        The network, and the digits to search, (N, C, H, W) and (N,).
-    label, becomes
-        What the digit is, and what it shall be taken for.
-    rules
-        How it is explained: as for `lrp.relevance`.
-    percents
-        How many % of the pixels are erased, one after the other.
+    network, images, labels: the network, and the digits to search, (N, C, H, W) and (N,).
+    label, becomes: what the digit is, and what it shall be taken for.
+    rules: how it is explained: as for `lrp.relevance`.
+    percents: how many % of the pixels are erased, one after the other.
 
-    Returns
-    -------
-    The case, or None if none was found.
-
+    Returns the case, or None if none was found.
     Raises TypeError or ValueError: the images do not fit the network, or the labels the images; as `lrp.relevance` and
     `mask_by_relevance`.
-
     Source: slides, "LRP with occlusion".
     """
     check_input(network, images)

@@ -29,20 +29,12 @@ DELAY = 2.0  # seconds before a progress bar appears
 class Occlusion:
     """What covering each part of the images did.
 
-    Attributes
-    ----------
-    drops
-        (N, rows, columns): d_p, one number a position, as the paper draws them.
-    map
-        (N, H, W): the drops brought back to the pixels.
-    predicted
-        (N, rows, columns): the class that is predicted with the window at each position; None for a neuron.
-    target
-        What is explained: the class of each sample (N,), or the neuron.
-    score
-        (N,): f_c(x), or the probability, of the image without a cover.
-    size, stride
-        The window (rows, columns) and its steps.
+    drops: (N, rows, columns): d_p, one number a position, as the paper draws them.
+    map: (N, H, W): the drops brought back to the pixels.
+    predicted: (N, rows, columns): the class that is predicted with the window at each position; None for a neuron.
+    target: what is explained: the class of each sample (N,), or the neuron.
+    score: (N,): f_c(x), or the probability, of the image without a cover.
+    size, stride: the window (rows, columns) and its steps.
     """
 
     drops: np.ndarray
@@ -73,51 +65,32 @@ def occlusion(
 ) -> Occlusion:
     """d_p = f_c(x) − f_c(x with the window at p filled); map_i = mean of d_p over the windows that cover i.
 
-    Parameters
-    ----------
-    network
-        Any network on images; a Softmax at its end is left out unless `score` asks for probabilities.
-    x
-        (N, C, H, W) in the dtype of the network. A window covers all channels.
-    target
-        The class c: one for all samples, one for each (N,), or None for the class predicted on x, which stays c
+    network: any network on images; a Softmax at its end is left out unless `score` asks for probabilities.
+    x: (N, C, H, W) in the dtype of the network. A window covers all channels.
+    target: the class c: one for all samples, one for each (N,), or None for the class predicted on x, which stays c
         however x is covered. Or a neuron, such as ("conv2", 7): see `target.explained`.
-    size
-        The window: rows and columns, or one number for both. By default 5 of 28 pixels: max(1, ⌊5 H / 28 + 1/2⌋)
+    size: the window: rows and columns, or one number for both. By default 5 of 28 pixels: max(1, ⌊5 H / 28 + 1/2⌋)
         rows, and columns in the same way from W.
-    stride
-        From window to window, at most the window's size. There are ⌈(H − k) / s⌉ + 1 positions down and likewise
+    stride: from window to window, at most the window's size. There are ⌈(H − k) / s⌉ + 1 positions down and likewise
         across; the last window is clipped where it would stick out.
-    fill
-        What a window is filled with: a number; an array in the dtype of x that broadcasts against one input, such as
-        (C, 1, 1) or (C, H, W), or one for each sample (N, C, H, W); or
-        "mean": the mean of the channel over the image;
-        "blur": the image under a Gaussian of width `sigma`, mirrored at its edges;
-        "noise": uniform between the image's least and greatest value. One pattern is drawn a call and serves all
-        positions and samples, so that a batch gives what its samples give one at a time;
-        "flip": 1 − x, for pixels in [0, 1]; others are refused. The only one of these that can show a stroke that is
-        absent.
-    sigma
-        For "blur", in pixels; by default half the window, down and across.
-    score
-        "score": f_c is the score. "probability": f_c is the softmax of the scores, or the sigmoid of a network's one.
-    overlap
-        "mean" or "sum" of the windows that cover a pixel.
-    rng
-        For "noise": a Generator or a seed.
-    memory
-        How many bytes the covered copies that run at once may take, with the activations that are computed of them;
+    fill: what a window is filled with: a number; an array in the dtype of x that broadcasts against one input, such as
+        (C, 1, 1) or (C, H, W), or one for each sample (N, C, H, W); or "mean": the mean of the channel over the image;
+        "blur": the image under a Gaussian of width `sigma`, mirrored at its edges; "noise": uniform between the image's
+        least and greatest value. One pattern is drawn a call and serves all positions and samples, so that a batch
+        gives what its samples give one at a time; "flip": 1 − x, for pixels in [0, 1]; others are refused. The only one
+        of these that can show a stroke that is absent.
+    sigma: for "blur", in pixels; by default half the window, down and across.
+    score: "score": f_c is the score. "probability": f_c is the softmax of the scores, or the sigmoid of a network's
+        one.
+    overlap: "mean" or "sum" of the windows that cover a pixel.
+    rng: for "noise": a Generator or a seed.
+    memory: how many bytes the covered copies that run at once may take, with the activations that are computed of them;
         one copy runs in any case. The batch's own activations, and what a layer needs while it runs, come on top.
-    progress
-        None: a bar on a terminal, for runs of more than two seconds. True: always. False: never.
+    progress: None: a bar on a terminal, for runs of more than two seconds. True: always. False: never.
 
-    Returns
-    -------
-    An `Occlusion`. Nothing is computed for a window that changes no pixel: its drop is 0.
-
+    Returns an `Occlusion`. Nothing is computed for a window that changes no pixel: its drop is 0.
     Raises TypeError or ValueError: x does not fit the network or is no batch of images, a target is not a class, the
     window is larger than the image, the stride larger than the window, or an option is none of those above.
-
     Source: Zeiler and Fergus 2013, "Visualizing and understanding convolutional networks", sec. 4.2.
 
     >>> from nnlite import Network

@@ -46,22 +46,13 @@ from .taylor import simple_taylor
 class Method:
     """A method under its name.
 
-    Attributes
-    ----------
-    name
-        As the command line has it.
-    formula
-        What it computes, in one line.
-    meaning
-        How its map is read: one of MEANINGS.
-    compute
-        compute(network, x, target, **options) -> a map for each sample.
-    rules
-        For LRP: the rule or composite; then `lrp.ledger` keeps its books.
-    fits
-        fits(network): whether the network has the layers that the method needs.
-    note
-        note(network, x, target) -> a line for each sample, where its map is to be read with care; else "".
+    name: as the command line has it.
+    formula: what it computes, in one line.
+    meaning: how its map is read: one of MEANINGS.
+    compute: compute(network, x, target, **options) -> a map for each sample.
+    rules: for LRP: the rule or composite; then `lrp.ledger` keeps its books.
+    fits: fits(network): whether the network has the layers that the method needs.
+    note: note(network, x, target) -> a line for each sample, where its map is to be read with care; else "".
     """
 
     name: str
@@ -271,25 +262,15 @@ def explain(
 ) -> np.ndarray:
     """The map of the method with this name, on the input or at a hidden layer: the one entry by name.
 
-    Parameters
-    ----------
-    network, x
-        Any network and a batch for it.
-    method
-        One of METHODS, such as "lrp-epsilon".
-    target
-        A class, one for each sample, None for the predicted class, or a neuron such as ("conv2", 7): see
+    network, x: any network and a batch for it.
+    method: one of METHODS, such as "lrp-epsilon".
+    target: a class, one for each sample, None for the predicted class, or a neuron such as ("conv2", 7): see
         `target.explained`.
-    at
-        None: which pixels. The name of a layer: which of its activations. LRP walks down as far as that layer by the
+    at: None: which pixels. The name of a layer: which of its activations. LRP walks down as far as that layer by the
         rules of the whole network; every other method runs on the layers above it.
-    options
-        Those of the method's own function, such as steps=20 for "integrated-gradients".
+    options: those of the method's own function, such as steps=20 for "integrated-gradients".
 
-    Returns
-    -------
-    A map for each sample, in the shape that the method gives.
-
+    Returns a map for each sample, in the shape that the method gives.
     Raises TypeError or ValueError: there is no method or layer of that name, the method does not fit the network, or x,
     target or an option does not.
 

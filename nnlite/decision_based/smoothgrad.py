@@ -40,36 +40,20 @@ def smoothgrad(
 ) -> np.ndarray:
     """R = (1 / n) Σ_i method(x + ε^(i)), with ε^(i) ~ N(0, σ²) and σ = level · (max x − min x) of each sample.
 
-    Parameters
-    ----------
-    network
-        Any network that `method` takes.
-    x
-        (N, ...) in the dtype of the network.
-    target
-        The class c: one for all samples, one for each (N,), or None for the class predicted on x, which stays c
-        under the noise. Or a neuron, such as ("conv2", 7): see `target.explained`.
-    method
-        What is averaged: the gradient, or any function (network, x, target) that gives a map for each sample.
-    n
-        How many noisy copies.
-    level
-        σ as a part of the range of each sample.
-    rng
-        A Generator or a seed. Copy i of every sample gets the same standard normal pattern, scaled by the sample's
-        own σ, so that a batch gives what its samples give one at a time.
-    noise
-        (n, N, ...) in the dtype of x: the ε^(i) themselves, added as they are; `n`, `level` and `rng` then do not
+    network, x, target: as for `gradient`, and as `method` takes them. None is the class predicted on x, which stays c
+        under the noise.
+    method: what is averaged: the gradient, or any function (network, x, target) that gives a map for each sample.
+    n: how many noisy copies.
+    level: σ as a part of the range of each sample.
+    rng: a Generator or a seed. Copy i of every sample gets the same standard normal pattern, scaled by the sample's own
+        σ, so that a batch gives what its samples give one at a time.
+    noise: (n, N, ...) in the dtype of x: the ε^(i) themselves, added as they are; `n`, `level` and `rng` then do not
         matter.
 
-    Returns
-    -------
-    The mean map, in the shape that `method` gives: (N, ...). A run holds the activations of one copy of the batch, or
-    about 2²² numbers where that is more.
-
+    Returns the mean map, in the shape that `method` gives: (N, ...). A run holds the activations of one copy of the
+    batch, or about 2²² numbers where that is more.
     Raises TypeError or ValueError: x does not fit the network, a target is not a class, `n` is not a positive integer,
     `level` is negative, or `noise` has another shape or dtype.
-
     Source: Smilkov et al. 2017, "SmoothGrad: removing noise by adding noise", sec. 3.
 
     >>> from nnlite import Network

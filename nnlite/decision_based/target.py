@@ -21,12 +21,8 @@ Target = int | np.integer | Sequence[int] | np.ndarray | tuple[str, Any] | None
 def explained_class(scores: np.ndarray, target: Target = None) -> np.ndarray:
     """The class that is explained for each sample: (N,) integers.
 
-    Parameters
-    ----------
-    scores
-        (N, K): the scores of the classes.
-    target
-        A class for all samples, one for each (N,), or None: the class that the network predicts.
+    scores: (N, K): the scores of the classes.
+    target: a class for all samples, one for each (N,), or None: the class that the network predicts.
 
     Raises ValueError: the scores are not (N, K), or a target is not an integer from 0 to K - 1.
 
@@ -95,12 +91,8 @@ class AtNeuron:
 def aimed(network: Network, target: Target = None, start: str = "one") -> tuple[Network, AtClass | AtNeuron]:
     """The layers from the input to what `target` names, and the signal there.
 
-    Parameters
-    ----------
-    network, target
-        As for `explained`.
-    start
-        The signal at the top: "one", or "score", the explained activation itself; 0 beside it.
+    network, target: as for `explained`.
+    start: the signal at the top: "one", or "score", the explained activation itself; 0 beside it.
     """
     check_network(network)
     if not isinstance(start, str) or start not in STARTS:
@@ -117,18 +109,11 @@ def aimed(network: Network, target: Target = None, start: str = "one") -> tuple[
 class Explained:
     """Something that a network computes, and that a method explains: f = Σ of the activations at the chosen places.
 
-    Attributes
-    ----------
-    network
-        The layers from the input to where the explained activation lies.
-    a
-        All activations of these layers, a[0] = x.
-    ones
-        1 at the chosen places, 0 elsewhere, in the shape of a[-1].
-    target
-        The choice, fixed: the class of each sample (N,), or the neuron as it was given.
-    binary
-        Whether the network's one output is a logit, from which a Sigmoid was left out.
+    network: the layers from the input to where the explained activation lies.
+    a: all activations of these layers, a[0] = x.
+    ones: 1 at the chosen places, 0 elsewhere, in the shape of a[-1].
+    target: the choice, fixed: the class of each sample (N,), or the neuron as it was given.
+    binary: whether the network's one output is a logit, from which a Sigmoid was left out.
     """
 
     network: Network
@@ -154,15 +139,11 @@ class Explained:
 def explained(network: Network, x: np.ndarray, target: Target = None) -> Explained:
     """The score or the neuron that `target` names, ready to be walked back from.
 
-    Parameters
-    ----------
-    network, x
-        Any network and a batch for it. A Softmax at its end, or a Sigmoid after its one output, is left out: scores
-        are explained.
-    target
-        A class for all samples, one for each (N,), or None: the predicted class. Or a neuron, (layer, index): the
-        activation above the layer of that name at an index such as 7 (for a feature map: the sum of the map) or
-        (7, 3, 4) (one place in it).
+    network, x: any network and a batch for it. A Softmax at its end, or a Sigmoid after its one output, is left out:
+        scores are explained.
+    target: a class for all samples, one for each (N,), or None: the predicted class. Or a neuron, (layer, index): the
+        activation above the layer of that name at an index such as 7 (for a feature map: the sum of the map) or (7, 3,
+        4) (one place in it).
 
     Raises TypeError or ValueError: x does not fit the network; the target is not a class, or there is no such layer or
     neuron; what it names, or anything beside it, is a NaN or an infinity.
@@ -188,20 +169,12 @@ def explanation(
 ) -> np.ndarray:
     """R on the input: from a signal at the top of what is explained, down by one rule per layer.
 
-    Parameters
-    ----------
-    network, x, target
-        As for `explained`.
-    rules_for
-        What gives the rules of a network, one for each layer, bottom to top: of the network without a Softmax at its
-        end, or of its layers up to the neuron.
-    start
-        The signal at the top: "one", or "score", the explained activation itself; 0 beside it.
+    network, x, target: as for `explained`.
+    rules_for: what gives the rules of a network, one for each layer, bottom to top: of the network without a Softmax at
+        its end, or of its layers up to the neuron.
+    start: the signal at the top: "one", or "score", the explained activation itself; 0 beside it.
 
-    Returns
-    -------
-    (N, ...), the shape of x.
-
+    Returns (N, ...), the shape of x.
     Raises TypeError or ValueError: as `explained`.
 
     >>> from nnlite.layers import Dense

@@ -25,18 +25,11 @@ from .target import Target, explained
 class TaylorExpansion:
     """f(x) = f(x̃) + Σ R + remainder, for each sample.
 
-    Attributes
-    ----------
-    R
-        (x − x̃) · ∇f(x̃), in the shape of x.
-    root
-        x̃, in the shape of x; where no root was found, the point of the search with the smallest |f|.
-    f_root
-        f(x̃) (N,): zero up to rounding where a root was found.
-    remainder
-        f(x) − f(x̃) − Σ R (N,): what the first order leaves out.
-    found
-        Whether x̃ is a root (N,).
+    R: (x − x̃) · ∇f(x̃), in the shape of x.
+    root: x̃, in the shape of x; where no root was found, the point of the search with the smallest |f|.
+    f_root: f(x̃) (N,): zero up to rounding where a root was found.
+    remainder: f(x) − f(x̃) − Σ R (N,): what the first order leaves out.
+    found: whether x̃ is a root (N,).
     """
 
     R: np.ndarray
@@ -60,28 +53,14 @@ def simple_taylor(
     smallest |f| (the nearest to x where several tie), and R the expansion there, which does not explain f(x) but
     f(x) − f(x̃); the two are far apart if f(x̃) is.
 
-    Parameters
-    ----------
-    network
-        Any network; a Softmax at its end is left out, scores are explained.
-    x
-        (N, ...) in the dtype of the network.
-    target
-        The class c: one for all samples, one for each (N,), or None for the predicted class (of x, all along the
-        segment). Or a neuron, such as ("conv2", 7): see `target.explained`.
-    toward
-        The other end of the segment: a number (0 is black), an array in the dtype of x that broadcasts against one
+    network, x, target: as for `gradient`. None is the class predicted on x, all along the segment.
+    toward: the other end of the segment: a number (0 is black), an array in the dtype of x that broadcasts against one
         input, such as (C, 1, 1) or (C, H, W), or one for each sample (N, ...).
-    steps
-        How many steps the search takes.
+    steps: how many steps the search takes.
 
-    Returns
-    -------
-    A `TaylorExpansion`, finite everywhere.
-
+    Returns a `TaylorExpansion`, finite everywhere.
     Raises TypeError or ValueError: x or `toward` does not fit the network, a target is not a class or a neuron, or
     steps is not a positive integer.
-
     Source: Bach et al. 2015, sec. "Taylor-type decomposition"; Montavon et al. 2018, sec. 4.2.
 
     >>> from nnlite.layers import Dense
@@ -118,20 +97,12 @@ def deep_taylor(
     [low, high] z^B, toward any real numbers w². It is `lrp.relevance` with these rules, from f_c down; the biases are
     left out, so Σ R = f_c but for what reaches a neuron without any positive contribution (`lrp.ledger` books it).
 
-    Parameters
-    ----------
-    network, x, target
-        As `lrp.relevance`. The inputs of hidden layers must be ≥ 0: a network of ReLUs.
-    low, high
-        The bounds of the pixels: numbers, or arrays that broadcast over one input. None for both: unbounded.
+    network, x, target: as `lrp.relevance`. The inputs of hidden layers must be ≥ 0: a network of ReLUs.
+    low, high: the bounds of the pixels: numbers, or arrays that broadcast over one input. None for both: unbounded.
 
-    Returns
-    -------
-    R (N, ...), the shape of x.
-
+    Returns R (N, ...), the shape of x.
     Raises TypeError or ValueError: x does not fit the network or its bounds, only one bound is None, a hidden
     activation is negative, or a target is not a class or a neuron.
-
     Source: Montavon et al. 2017, "Explaining nonlinear classification decisions with deep Taylor decomposition".
 
     >>> from nnlite.layers import Dense

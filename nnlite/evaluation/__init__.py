@@ -19,20 +19,7 @@ from .rank_correlation import rank_correlation
 from .stability import continuity, max_sensitivity
 
 __all__ = [
-    "Completeness",
-    "Erased",
-    "Flipping",
-    "Randomization",
-    "completeness",
-    "continuity",
-    "erase_strokes",
-    "infidelity",
-    "margin",
-    "mass_accuracy",
-    "max_sensitivity",
-    "pixel_flipping",
-    "randomization",
-    "randomized",
-    "rank_accuracy",
+    "Completeness", "Erased", "Flipping", "Randomization", "completeness", "continuity", "erase_strokes", "infidelity",
+    "margin", "mass_accuracy", "max_sensitivity", "pixel_flipping", "randomization", "randomized", "rank_accuracy",
     "rank_correlation",
-]
+]  # fmt: skip

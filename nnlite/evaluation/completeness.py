@@ -46,7 +46,6 @@ def completeness(network: Network, x: np.ndarray, method: str, target: Target = 
 
     Raises TypeError or ValueError: there is no such method, its maps divide nothing, it does not fit the network, or x
     or the target does not.
-
     Source: Bach et al. 2015, "On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance
     propagation" (conservation); Sundararajan et al. 2017, "Axiomatic attribution for deep networks", sec. 3
     (completeness).

@@ -32,14 +32,9 @@ ORDERS = ("most", "least")
 class Flipping:
     """The curve of every sample.
 
-    Attributes
-    ----------
-    share
-        (L + 1,): which part of the pixels (or squares) was flipped at each point, from 0.
-    scores, whole
-        f_c of each sample at each point (N, L + 1), and f_c(x) (N,).
-    target
-        What was explained: the class of each sample (N,), or the neuron.
+    share: (L + 1,): which part of the pixels (or squares) was flipped at each point, from 0.
+    scores, whole: f_c of each sample at each point (N, L + 1), and f_c(x) (N,).
+    target: what was explained: the class of each sample (N,), or the neuron.
     """
 
     share: np.ndarray
@@ -81,32 +76,20 @@ def pixel_flipping(
 ) -> Flipping:
     """f_c(x⁽ᵏ⁾), k = 0 ... L, while pixels are flipped in the order of R.
 
-    Parameters
-    ----------
-    network, x, target
-        As for `gradient`. The target is fixed on the whole input: None is the class predicted there.
-    R
-        A map for each input: the shape of x, or (N, H, W) for images (N, C, H, W). A pixel is flipped in all its
+    network, x, target: as for `gradient`. The target is fixed on the whole input: None is the class predicted there.
+    R: a map for each input: the shape of x, or (N, H, W) for images (N, C, H, W). A pixel is flipped in all its
         channels, and channels of R are summed. Equal pixels go in row-major order.
-    mode
-        "deletion": pixels of x are filled. "insertion": pixels of x are put back into the filling.
-    order
-        "most" relevant first (MoRF) or "least" (LeRF).
-    steps
-        L: how many points follow the first; fewer where there are fewer pixels.
-    until
-        The share that is flipped at the end: above 0, up to 1.
-    size
-        Pixels are flipped in squares of this size side by side, in the order of the sum of R over each. Images only.
-    fill
-        As for `occlusion`: a number, an array, "mean", "noise", "flip", or "blur" with σ = 2.5 pixels of 28. Inputs
+    mode: "deletion": pixels of x are filled. "insertion": pixels of x are put back into the filling.
+    order: "most" relevant first (MoRF) or "least" (LeRF).
+    steps: L: how many points follow the first; fewer where there are fewer pixels.
+    until: the share that is flipped at the end: above 0, up to 1.
+    size: pixels are flipped in squares of this size side by side, in the order of the sum of R over each. Images only.
+    fill: as for `occlusion`: a number, an array, "mean", "noise", "flip", or "blur" with σ = 2.5 pixels of 28. Inputs
         that are no images take a number or an array.
-    rng
-        For "noise".
+    rng: for "noise".
 
     Raises TypeError or ValueError: x or the target does not fit the network, R does not fit x or is not finite, or an
     option is none of those above.
-
     Source: Bach et al. 2015, "On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance
     propagation" (pixel flipping); Samek et al. 2017, "Evaluating the visualization of what a deep neural network has
     learned", sec. III (AOPC, MoRF); Petsiuk et al. 2018, "RISE: randomized input sampling for explanation of black-box

@@ -26,16 +26,10 @@ from ..surgery import with_layers
 class Erased:
     """What is left of each digit without one of its pen strokes.
 
-    Attributes
-    ----------
-    present
-        (N, S): whether the digit has this stroke, and another beside it.
-    drops
-        (N, S): f_c(x) − f_c(x without the stroke); 0 where it is not present.
-    predicted
-        (N, S): the class of what is left; −1 where the stroke is not present.
-    target
-        (N,): the class c.
+    present: (N, S): whether the digit has this stroke, and another beside it.
+    drops: (N, S): f_c(x) − f_c(x without the stroke); 0 where it is not present.
+    predicted: (N, S): the class of what is left; −1 where the stroke is not present.
+    target: (N,): the class c.
     """
 
     present: np.ndarray
@@ -52,7 +46,6 @@ def mass_accuracy(R: np.ndarray, truth: np.ndarray) -> np.ndarray:
     Shapes: R (N, H, W) or (N, C, H, W), whose channels are summed; truth, T, (N, H, W) booleans.
 
     Raises ValueError: R and truth do not fit together, R is not finite, truth is not boolean or empty for a sample.
-
     Source: Arras et al. 2022, "CLEVR-XAI: a benchmark dataset for the ground truth evaluation of neural network
     explanations" (relevance mass accuracy).
 

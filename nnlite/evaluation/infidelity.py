@@ -39,30 +39,20 @@ def infidelity(
 ) -> np.ndarray:
     """INFD = mean over changes of (said − done)² for each sample, in the square of the score: less is better.
 
-    Parameters
-    ----------
-    network, x, target
-        As for `gradient`.
-    R
-        A map for each input. What it means decides which change fits it; see `change`.
-    change
-        "squares": every window of x at stride 1 is set to 0. Said is Σ R over the window, done is the drop that
-        `occlusion` measures: R must be a share of the score (a slope g becomes one as x · g). Images only.
-        "noise": I ~ N(0, level²) a pixel. Said is Σ I_i R_i, done is f(x) − f(x − I): R must be a slope.
-    size
-        For "squares": the window, as for `occlusion`.
-    level, n, rng
-        For "noise": its standard deviation, above 0, and how many draws.
-    noise
-        (n, N, ...) in the dtype of x: the changes I themselves, such as x − x′ for a reference x′. R must be a slope;
-        `change`, `size`, `level`, `n` and `rng` then do not matter.
-    scaled
-        Multiply R by the number β that makes the infidelity least, β = E[said · done] / E[said²], a sample at a time:
-        for maps whose size means nothing.
+    network, x, target: as for `gradient`.
+    R: a map for each input. What it means decides which change fits it; see `change`.
+    change: "squares": every window of x at stride 1 is set to 0. Said is Σ R over the window, done is the drop that
+        `occlusion` measures: R must be a share of the score (a slope g becomes one as x · g). Images only. "noise": I ~
+        N(0, level²) a pixel. Said is Σ I_i R_i, done is f(x) − f(x − I): R must be a slope.
+    size: for "squares": the window, as for `occlusion`.
+    level, n, rng: for "noise": its standard deviation, above 0, and how many draws.
+    noise: (n, N, ...) in the dtype of x: the changes I themselves, such as x − x′ for a reference x′. R must be a
+        slope; `change`, `size`, `level`, `n` and `rng` then do not matter.
+    scaled: multiply R by the number β that makes the infidelity least, β = E[said · done] / E[said²], a sample at a
+        time: for maps whose size means nothing.
 
     Raises TypeError or ValueError: x or the target does not fit the network, R does not fit x or is not finite, or an
     option is none of those above.
-
     Source: Yeh et al. 2019, "On the (in)fidelity and sensitivity of explanations", sections on infidelity (the
     definition, noisy baseline, square removal, the optimal scaling).
 

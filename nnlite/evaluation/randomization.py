@@ -28,15 +28,10 @@ from .rank_correlation import rank_correlation
 class Randomization:
     """The maps of a method on the trained network and on randomized ones.
 
-    Attributes
-    ----------
-    layers
-        The layers with parameters from the top down: those that were randomized, one after the other.
-    maps
-        (L + 1, N, ...): the map on the trained network, then one for each of the layers.
-    target
-        What was explained in all: the class of each sample (N,) that the trained network predicts unless another was
-        given, or the neuron.
+    layers: the layers with parameters from the top down: those that were randomized, one after the other.
+    maps: (L + 1, N, ...): the map on the trained network, then one for each of the layers.
+    target: what was explained in all: the class of each sample (N,) that the trained network predicts unless another
+        was given, or the neuron.
     """
 
     layers: tuple[str, ...]
@@ -88,19 +83,15 @@ def randomization(
 ) -> Randomization:
     """R_0 on the trained network, and R_l on networks with random layers.
 
-    Parameters
-    ----------
-    network, x, target
-        As for `gradient`. None is the class that the trained network predicts; it stays the class in all.
-    method
-        A name in `decision_based.registry.METHODS`, or any function (network, x, target) that gives a map for each
+    network, x, target: as for `gradient`. None is the class that the trained network predicts; it stays the class in
+        all.
+    method: a name in `decision_based.registry.METHODS`, or any function (network, x, target) that gives a map for each
         sample.
-    cascade
-        True: R_l with the layers 1 ... l from the top randomized. False: with layer l alone. Both use the same draw.
+    cascade: True: R_l with the layers 1 ... l from the top randomized. False: with layer l alone. Both use the same
+        draw.
 
     Raises TypeError or ValueError: there is no such method, it does not fit the network, x or the target does not, or
     no layer has parameters.
-
     Source: Adebayo et al. 2018, "Sanity checks for saliency maps", sec. 3 (cascading, independent). There the fresh
     weights are those of the training's start.
 

@@ -13,17 +13,12 @@ def rank_correlation(R: np.ndarray, S: np.ndarray, *, absolute: bool = False, wh
     1 is the same order, −1 the reverse, 0 no relation. Equal values share their mean rank. A map that is constant has
     no order: ρ is 0. It is the order alone that counts; a map and its cube agree.
 
-    Parameters
-    ----------
-    absolute
-        Compare |R| and |S|: where the relevance is, whatever its sign.
-    where
-        (N, ...) booleans in the shape of R: the pixels that count, such as x > 0. On digits most pixels are paper. A
+    absolute: compare |R| and |S|: where the relevance is, whatever its sign.
+    where: (N, ...) booleans in the shape of R: the pixels that count, such as x > 0. On digits most pixels are paper. A
         method that multiplies by x gives all of them the value 0, and so agrees there with itself on any network.
 
     Raises ValueError: the maps or `where` have different shapes, a map is not of real numbers or holds a NaN or an
     infinity, or `where` is not boolean.
-
     Source: Spearman 1904, "The proof and measurement of association between two things"; Adebayo et al. 2018, "Sanity
     checks for saliency maps", sec. 3 (of maps, with and without absolute values).
 

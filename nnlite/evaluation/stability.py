@@ -41,27 +41,18 @@ def continuity(
 
     Its unit is that of R over that of x. To compare methods whose maps differ in size, see `max_sensitivity`.
 
-    Parameters
-    ----------
-    network, x, target
-        As for `gradient`. None is the class predicted on x, which stays the class of all neighbours.
-    method
-        A name in `decision_based.registry.METHODS`, or any function (network, x, target) that gives a map for each
+    network, x, target: as for `gradient`. None is the class predicted on x, which stays the class of all neighbours.
+    method: a name in `decision_based.registry.METHODS`, or any function (network, x, target) that gives a map for each
         sample.
-    radius
-        r: the neighbours are x + u with u_i ~ U(−r, r), as in Yeh et al. and captum, the same u for every sample.
-    n
-        How many neighbours. The memory does not grow with it.
-    low, high
-        Where inputs lie: neighbours are brought back to [low, high]. None: there is no such bound. A method that takes
-        pixels in [0, 1] alone, such as LRP-γ or z^B, needs low=0, high=1.
-    neighbours
-        (K, N, ...) in the dtype of x: the neighbours themselves, such as shifted digits; `radius`, `n`, `low`, `high`
-        and `rng` then do not matter.
+    radius: r: the neighbours are x + u with u_i ~ U(−r, r), as in Yeh et al. and captum, the same u for every sample.
+    n: how many neighbours. The memory does not grow with it.
+    low, high: where inputs lie: neighbours are brought back to [low, high]. None: there is no such bound. A method that
+        takes pixels in [0, 1] alone, such as LRP-γ or z^B, needs low=0, high=1.
+    neighbours: (K, N, ...) in the dtype of x: the neighbours themselves, such as shifted digits; `radius`, `n`, `low`,
+        `high` and `rng` then do not matter.
 
     Raises TypeError or ValueError: there is no such method, it does not fit the network, x or the target does not, an
     option is none of those above, x does not lie between low and high, or a neighbour is x itself.
-
     Source: Montavon et al. 2018, "Methods for interpreting and understanding deep neural networks", section
     "Explanation continuity".
 
@@ -92,11 +83,8 @@ def max_sensitivity(
 ) -> np.ndarray:
     """max_k ‖R(x⁽ᵏ⁾) − R(x)‖₂ / ‖R(x)‖₂ for each sample: 0.1 says that the map moved by a tenth of its size.
 
-    Parameters
-    ----------
-    relative
-        Divide by ‖R(x)‖₂, as captum does. False: as in the paper, in the unit of R. Where R(x) is zero, 0 if it stays
-        zero, else infinite.
+    relative: divide by ‖R(x)‖₂, as captum does. False: as in the paper, in the unit of R. Where R(x) is zero, 0 if it
+        stays zero, else infinite.
 
     All others, Raises: as `continuity`.
 

@@ -32,23 +32,12 @@ def exercises() -> dict[str, Exercise]:
 def check(name: str, mine: Any) -> Verdict:
     """Is this answer right?
 
-    Parameters
-    ----------
-    name
-        The exercise, as its lesson names it.
-    mine
-        A function, or the value that is asked for.
+    name: the exercise, as its lesson names it.
+    mine: a function, or the value that is asked for.
 
-    Returns
-    -------
-    Verdict
-        True if it is right. Printed, it says where the answer is wrong first, what nnlite has there, and which usual
-        mistake it looks like.
-
-    Raises
-    ------
-    ValueError
-        There is no exercise of that name.
+    Returns a Verdict, true if it is right. Printed, it says where the answer is wrong first, what nnlite has there, and
+    which usual mistake it looks like.
+    Raises ValueError: there is no exercise of that name.
 
     >>> check("z_of_one_neuron", 5)
     z_of_one_neuron: you have 5, nnlite has 4.
@@ -68,10 +57,7 @@ class Text(str):
 def hint(name: str, n: int = 1) -> Text:
     """The first n hints to an exercise.
 
-    Raises
-    ------
-    ValueError
-        There is no exercise of that name, or it has not so many hints.
+    Raises ValueError: there is no exercise of that name, or it has not so many hints.
 
     >>> hint("z_of_one_neuron", 2)
     1. z = Σ_j a_j w_j + b: multiply each input with its weight, add up, add the bias.
@@ -86,10 +72,7 @@ def hint(name: str, n: int = 1) -> Text:
 def solution(name: str) -> Text:
     """The answer to an exercise, as code.
 
-    Raises
-    ------
-    ValueError
-        There is no exercise of that name.
+    Raises ValueError: there is no exercise of that name.
 
     >>> solution("z_of_one_neuron")
     def z_of_one_neuron() -> float:

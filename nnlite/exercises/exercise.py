@@ -3,9 +3,11 @@
 import copy
 import inspect
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,17 +17,12 @@ import numpy as np
 class Exercise:
     """One exercise.
 
-    Attributes
-    ----------
-    answer
-        The answer: a function of what `cases` hold, or of nothing where the learner gives a value. Its docstring is the
-        question (what a function is given and what it returns), and below it the hints by number: from a nudge to
+    answer: the answer: a function of what `cases` hold, or of nothing where the learner gives a value. Its docstring is
+        the question (what a function is given and what it returns), and below it the hints by number: from a nudge to
         nearly the answer. Its body is the solution that a learner may look at.
-    cases
-        The arguments to try, a tuple each.
-    mistakes
-        mistakes(answer, *case) -> three or more wrong results that are usually given, each by what is said to somebody
-        who gives it: what is wrong with it, in a sentence or two. `answer` is the right result.
+    cases: the arguments to try, a tuple each.
+    mistakes: mistakes(answer, *case) -> three or more wrong results that are usually given, each by what is said to
+        somebody who gives it: what is wrong with it, in a sentence or two. `answer` is the right result.
     """
 
     answer: Callable[..., Any]
@@ -89,3 +86,20 @@ def exercise(cases: Cases | Callable[[np.random.Generator], Cases] = ((),)) -> C
 def seeded(*sizes: Any) -> list[tuple[np.random.Generator, Any]]:
     """For each case its own random numbers, from seed 0 on, and its sizes."""
     return [(np.random.default_rng(seed), size) for seed, size in enumerate(sizes)]
+
+
+@cache
+def edited(exercise: Exercise, *changes: tuple[str, str]) -> Callable[..., Any]:
+    """The answer as somebody writes it who makes a mistake: (right, wrong) code in some places.
+
+    >>> from nnlite.exercises.lesson05 import positions
+    >>> positions(7, 3, 2), edited(positions, (" + 1", ""))(7, 3, 2)
+    (3, 2)
+    """
+    code, known = exercise.solution, dict(vars(sys.modules[exercise.answer.__module__]))
+    for right, wrong in changes:
+        if right not in code:
+            raise ValueError(f"{exercise.name}: there is no {right!r} in the answer.")
+        code = code.replace(right, wrong)
+    exec(code, known)
+    return known[exercise.name]

@@ -19,12 +19,11 @@ def probabilities(scores: np.ndarray) -> np.ndarray:
 
 
 probabilities.mistakes = lambda answer, scores: {
-    "e^1000 is too large for a float: it becomes infinity. Lower all scores first.": (
-        np.exp(scores) / np.exp(scores).sum()
-    ),
+    "e^1000 is too large for a float: it becomes infinity. Lower all scores first.":
+        np.exp(scores) / np.exp(scores).sum(),
     "These do not sum to 1. Divide by their sum.": np.exp(scores - scores.max()),
     "Scores may be negative: take their exponentials first.": scores / scores.sum(),
-}
+}  # fmt: skip
 
 
 @exercise()

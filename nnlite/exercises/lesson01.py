@@ -66,13 +66,12 @@ def convolve(a: np.ndarray, w: np.ndarray, stride: int) -> np.ndarray:
 
 
 convolve.mistakes = lambda answer, a, w, stride: {
-    "You turned the filter upside down and left to right. A network lays it on as it is.": (
-        convolve(a, w[::-1, ::-1], stride)
-    ),
+    "You turned the filter upside down and left to right. A network lays it on as it is.":
+        convolve(a, w[::-1, ::-1], stride),
     "Your filter moves by 1 always: the window of place (u, v) begins at (u · stride, v · stride).": convolve(a, w, 1),
     "The last place is missing, down and across: there are (H − h) // stride + 1 of them.": answer[:-1, :-1],
     "You took the mean of the products. A neuron adds them up.": answer / w.size,
-}
+}  # fmt: skip
 
 
 # A map without ties, and one with many.
@@ -109,16 +108,13 @@ def _enlarged(z: np.ndarray) -> np.ndarray:
 
 pool_backward.mistakes = lambda answer, a, dz: {
     "You gave each of the four a quarter: that is average pooling. Here the winner takes all.": _enlarged(dz) / 4,
-    "In a tie you gave the signal to every winner: more came out than went in. Only the first has it.": (
-        _to_every_winner(a, dz)
-    ),
-    "In a tie you gave the signal to the last winner. It goes to the first, row by row.": (
-        pool_backward(a[::-1, ::-1], dz[::-1, ::-1])[::-1, ::-1]
-    ),
-    "You multiplied the signal by the winner's number. The winner moves the output one to one: the factor is 1.": (
-        answer * a
-    ),
-}
+    "In a tie you gave the signal to every winner: more came out than went in. Only the first has it.":
+        _to_every_winner(a, dz),
+    "In a tie you gave the signal to the last winner. It goes to the first, row by row.":
+        pool_backward(a[::-1, ::-1], dz[::-1, ::-1])[::-1, ::-1],
+    "You multiplied the signal by the winner's number. The winner moves the output one to one: the factor is 1.":
+        answer * a,
+}  # fmt: skip
 
 
 # Some ReLUs are open and some are closed.
@@ -141,14 +137,11 @@ def score_gradient(x: np.ndarray, W1: np.ndarray, b1: np.ndarray, W2: np.ndarray
 
 score_gradient.mistakes = lambda answer, x, W1, b1, W2, c: {
     "You left out the ReLU: where z is below zero it stops the signal.": W1 @ W2[:, c],
-    "Your ReLU asks for the sign of the signal. It must ask for the sign of z, on the way up.": (
-        W1 @ np.maximum(W2[:, c], 0)
-    ),
-    "You computed z without its bias: some ReLUs are open that should be closed, or the other way round.": (
-        score_gradient(x, W1, 0, W2, c)
-    ),
-    "You added up all classes. Only score c is explained: begin with column c of W2.": (
-        score_gradient(x, W1, b1, W2.sum(axis=1, keepdims=True), 0)
-    ),
+    "Your ReLU asks for the sign of the signal. It must ask for the sign of z, on the way up.":
+        W1 @ np.maximum(W2[:, c], 0),
+    "You computed z without its bias: some ReLUs are open that should be closed, or the other way round.":
+        score_gradient(x, W1, 0, W2, c),
+    "You added up all classes. Only score c is explained: begin with column c of W2.":
+        score_gradient(x, W1, b1, W2.sum(axis=1, keepdims=True), 0),
     "You multiplied by the input at the end. The derivative stops before that.": x * answer,
-}
+}  # fmt: skip

@@ -40,15 +40,13 @@ def loss_gradient(z: np.ndarray, label: int) -> np.ndarray:
 
 
 loss_gradient.mistakes = lambda answer, z, label: {
-    "Right for small scores; e^1000 overflows. Subtract the largest score before np.exp.": (
-        np.exp(z) / np.exp(z).sum() - (np.arange(len(z)) == label)
-    ),
+    "Right for small scores; e^1000 overflows. Subtract the largest score before np.exp.":
+        np.exp(z) / np.exp(z).sum() - (np.arange(len(z)) == label),
     "The sign is turned: this is y − p. The gradient points uphill, away from the label.": -answer,
     "This is p. Subtract 1 at the label.": answer + (np.arange(len(z)) == label),
-    "You kept the label's score alone. The others are in the softmax too: there it is p_k − 0.": (
-        np.where(np.arange(len(z)) == label, answer, 0)
-    ),
-}
+    "You kept the label's score alone. The others are in the softmax too: there it is p_k − 0.":
+        np.where(np.arange(len(z)) == label, answer, 0),
+}  # fmt: skip
 
 
 @exercise(lambda rng: [(rng.normal(size=(N, J)), rng.normal(size=(N, K))) for N, J, K in ((1, 3, 2), (4, 2, 3))])
@@ -64,15 +62,13 @@ def weight_gradients(a: np.ndarray, dz: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 weight_gradients.mistakes = lambda answer, a, dz: {
-    "You divided by the number of images. The mean is in dz already, from the loss.": (
-        (a.T @ dz / len(a), dz.mean(axis=0))
-    ),
+    "You divided by the number of images. The mean is in dz already, from the loss.":
+        (a.T @ dz / len(a), dz.mean(axis=0)),
     "Your dW is transposed. W[j, k] leads from input j to neuron k: dW is (J, K).": ((a.T @ dz).T, dz.sum(axis=0)),
-    "You added up dz over the neurons. Each neuron has its own bias: add up over the images, axis 0.": (
-        (a.T @ dz, dz.sum(axis=1))
-    ),
+    "You added up dz over the neurons. Each neuron has its own bias: add up over the images, axis 0.":
+        (a.T @ dz, dz.sum(axis=1)),
     "Your db has a row for each image. The layer has one bias for all of them: add the rows up.": (a.T @ dz, dz),
-}
+}  # fmt: skip
 
 
 def _valleys() -> list[tuple]:
@@ -100,15 +96,13 @@ def momentum(w: np.ndarray, gradient: Callable, rate: float, mu: float, steps: i
 
 
 momentum.mistakes = lambda answer, w, gradient, rate, mu, steps: {
-    "This is gradient descent without momentum: v forgets all that came before.": (
-        momentum(w, gradient, rate, 0.0, steps)
-    ),
-    "Your v is a running mean, as in Adam. Here the gradient is added whole: v = μ v + g.": (
-        momentum(w, lambda w: (1 - mu) * gradient(w), rate, mu, steps)
-    ),
+    "This is gradient descent without momentum: v forgets all that came before.":
+        momentum(w, gradient, rate, 0.0, steps),
+    "Your v is a running mean, as in Adam. Here the gradient is added whole: v = μ v + g.":
+        momentum(w, lambda w: (1 - mu) * gradient(w), rate, mu, steps),
     "The rate is in there twice: once in v, and once where w moves.": momentum(w, gradient, rate**2, mu, steps),
     "You go uphill: subtract the velocity.": momentum(w, gradient, -rate, mu, steps),
-}
+}  # fmt: skip
 
 
 @exercise(
@@ -132,10 +126,6 @@ descend.mistakes = lambda answer, W, b, x, labels, rate: {
     "Your loss is a sum. The mean divides by the number of images.": descend(W, b, x, labels, rate * len(x)),
     "You go uphill: the gradient is subtracted.": descend(W, b, x, labels, -rate),
     "The bias stays where it was. It learns too: its gradient is the sum of dz over the images.": (answer[0], b),
-    "These are rate · gradient, how far to go. Return where you arrive: W − rate · dW.": (
-        (
-            W - answer[0],
-            b - answer[1],
-        )
-    ),
-}
+    "These are rate · gradient, how far to go. Return where you arrive: W − rate · dW.":
+        (W - answer[0], b - answer[1]),
+}  # fmt: skip

@@ -87,20 +87,13 @@ def line(
 
 
 line.mistakes = lambda answer, x, W1, b1, W2, b2, c: {
-    "Your b is the last bias alone. The biases of the first layer are in it too, through their ReLUs.": (
-        (answer[0], b2[c])
-    ),
-    "You left out the ReLU. Where z = x @ W1 + b1 is below zero, neither input nor bias gets through.": (
-        (W1 @ W2[:, c], (b1 @ W2 + b2)[c])
-    ),
-    "Your b is the score itself. Take w @ x off.": (
-        (
-            answer[0],
-            (np.maximum(0, x @ W1 + b1) @ W2 + b2)[c],
-        )
-    ),
+    "Your b is the last bias alone. The biases of the first layer are in it too, through their ReLUs.":
+        (answer[0], b2[c]),
+    "You left out the ReLU. Where z = x @ W1 + b1 is below zero, neither input nor bias gets through.":
+        (W1 @ W2[:, c], (b1 @ W2 + b2)[c]),
+    "Your b is the score itself. Take w @ x off.": (answer[0], (np.maximum(0, x @ W1 + b1) @ W2 + b2)[c]),
     "Your w is multiplied by x already. That is gradient × input; w is the gradient.": (x * answer[0], answer[1]),
-}
+}  # fmt: skip
 
 
 # Of three classes, and of four whose scores are too large for exp.
@@ -129,14 +122,11 @@ def _probability(scores: np.ndarray, shift: float | None = None) -> np.ndarray:
 
 
 probability_gradient.mistakes = lambda answer, scores, G, c: {
-    "Only score c moves in your answer. The probability also falls when another score rises.": (
-        _probability(scores)[c] * G[c]
-    ),
-    "These are the terms with k = c. The other scores move p_c too, each by −p_c p_k G[k].": (
-        _probability(scores)[c] * (1 - _probability(scores)[c]) * G[c]
-    ),
+    "Only score c moves in your answer. The probability also falls when another score rises.":
+        _probability(scores)[c] * G[c],
+    "These are the terms with k = c. The other scores move p_c too, each by −p_c p_k G[k].":
+        _probability(scores)[c] * (1 - _probability(scores)[c]) * G[c],
     "This is the gradient of log p_c. Multiply it by p_c.": G[c] - _probability(scores) @ G,
-    "exp of a large score is infinite. Take the largest score off first: the probabilities stay the same.": (
-        _probability(scores, 0)[c] * (G[c] - _probability(scores, 0) @ G)
-    ),
-}
+    "exp of a large score is infinite. Take the largest score off first: the probabilities stay the same.":
+        _probability(scores, 0)[c] * (G[c] - _probability(scores, 0) @ G),
+}  # fmt: skip

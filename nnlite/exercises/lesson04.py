@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .exercise import exercise, seeded
+from .exercise import edited, exercise, seeded
 
 
 @exercise()
@@ -17,28 +17,13 @@ def three_rules() -> list[list[float]]:
 
 
 three_rules.mistakes = lambda answer: {
-    "The first two rows are exchanged: the gradient asks whether the ReLU was on, and passes any sign.": (
-        [
-            [4, 5, 0, 0],
-            [4, 0, -6, 0],
-            [4, 0, 0, 0],
-        ]
-    ),
-    "Guided backpropagation needs both: the ReLU was on, and the signal is positive.": (
-        [
-            [4, 0, -6, 0],
-            [4, 5, 0, 0],
-            [4, 5, -6, 0],
-        ]
-    ),
-    "You passed the activations on. What goes down is the signal; the activation only opens or closes.": (
-        [
-            [2, 0, 3, 0],
-            [4, 5, 0, 0],
-            [2, 0, 0, 0],
-        ]
-    ),
-}
+    "The first two rows are exchanged: the gradient asks whether the ReLU was on, and passes any sign.":
+        [[4, 5, 0, 0], [4, 0, -6, 0], [4, 0, 0, 0]],
+    "Guided backpropagation needs both: the ReLU was on, and the signal is positive.":
+        [[4, 0, -6, 0], [4, 5, 0, 0], [4, 5, -6, 0]],
+    "You passed the activations on. What goes down is the signal; the activation only opens or closes.":
+        [[2, 0, 3, 0], [4, 5, 0, 0], [2, 0, 0, 0]],
+}  # fmt: skip
 
 
 # Windows of 2 × 2 side by side, and windows that overlap, two of which have the same winner.
@@ -61,21 +46,16 @@ def unpool(R: np.ndarray, switches: np.ndarray, shape: tuple[int, int]) -> np.nd
     return below
 
 
-def _assigned(R: np.ndarray, switches: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    below = np.zeros(shape)
-    below.reshape(-1)[switches.ravel()] = R.ravel()
-    return below
-
-
 unpool.mistakes = lambda answer, R, switches, shape: {
-    "Two windows have the same winner, and the second overwrote the first. Add them up.": _assigned(R, switches, shape),
-    "Rows and columns are exchanged: the row is switch // W, the column switch % W.": (
-        unpool(R, switches % shape[1] % shape[0] * shape[1] + switches // shape[1], shape)
-    ),
-    "You cut what is negative. A pooling passes any sign; the ReLU is a layer of its own.": (
-        unpool(np.maximum(0, R), switches, shape)
-    ),
-}
+    "Two windows have the same winner, and the second overwrote the first. Add them up.":
+        edited(unpool, ("np.add.at(below.reshape(-1), switches.ravel(), R.ravel())", "below.flat[switches] = R"))(
+            R, switches, shape
+        ),
+    "Rows and columns are exchanged: the row is switch // W, the column switch % W.":
+        unpool(R, switches % shape[1] % shape[0] * shape[1] + switches // shape[1], shape),
+    "You cut what is negative. A pooling passes any sign; the ReLU is a layer of its own.":
+        unpool(np.maximum(0, R), switches, shape),
+}  # fmt: skip
 
 
 # ReLUs that are on and off, with signals of both signs above them.
@@ -101,28 +81,16 @@ def guided(
     return W1 @ R1
 
 
-def _walk(case: tuple, on: bool, cut: bool) -> np.ndarray:
-    """The way down with either question asked at the ReLUs, or not."""
-    x, W1, b1, W2, b2, W3, c = case
-    z1 = x @ W1 + b1
-    z2 = np.maximum(0, z1) @ W2 + b2
-    R = W3[:, c]
-    for z, W in ((z2, W2), (z1, W1)):
-        R = np.maximum(0, R) if cut else R
-        R = W @ (np.where(z > 0, R, 0) if on else R)
-    return R
-
+GRADIENT = edited(guided, ("np.maximum(0, W3[:, c])", "W3[:, c]"), ("np.maximum(0, W2 @ R2)", "W2 @ R2"))
 
 guided.mistakes = lambda answer, x, W1, b1, W2, b2, W3, c: {
-    "This is the gradient: nothing negative is cut.": _walk((x, W1, b1, W2, b2, W3, c), on=True, cut=False),
-    "This is DeConvNet: you did not ask whether the ReLU was on, z > 0.": (
-        _walk((x, W1, b1, W2, b2, W3, c), on=False, cut=True)
-    ),
-    "This is the gradient, cut at the end. Cut at every ReLU on the way, before signals meet.": (
-        np.maximum(0, _walk((x, W1, b1, W2, b2, W3, c), on=True, cut=False))
-    ),
+    "This is the gradient: nothing negative is cut.": GRADIENT(x, W1, b1, W2, b2, W3, c),
+    "This is DeConvNet: you did not ask whether the ReLU was on, z > 0.":
+        edited(guided, ("z1 > 0", "z1 < np.inf"), ("z2 > 0", "z2 < np.inf"))(x, W1, b1, W2, b2, W3, c),
+    "This is the gradient, cut at the end. Cut at every ReLU on the way, before signals meet.":
+        np.maximum(0, GRADIENT(x, W1, b1, W2, b2, W3, c)),
     "You cut at the input too. There is no ReLU there: the map may be negative.": np.maximum(0, answer),
-}
+}  # fmt: skip
 
 
 # A map with a positive maximum, and one that is negative everywhere.
@@ -142,15 +110,13 @@ def strongest(a: np.ndarray, k: int) -> np.ndarray:
 
 
 strongest.mistakes = lambda answer, a, k: {
-    "You kept the whole map of filter k. Keep only its largest place.": (
-        np.where(np.arange(len(a))[:, None, None] == k, np.maximum(0, a), 0)
-    ),
+    "You kept the whole map of filter k. Keep only its largest place.":
+        np.where(np.arange(len(a))[:, None, None] == k, np.maximum(0, a), 0),
     "You started with 1. The paper starts with the activation itself.": np.where(answer > 0, 1.0, 0.0),
     "You took the largest of all maps. Look in map k only.": np.where(a == a.max(), np.maximum(0, a), 0),
-    "In one map even the largest activation is negative. Such a filter has seen nothing: cut at zero.": (
-        np.where((a == a[k].max()) & (np.arange(len(a)) == k)[:, None, None], a, 0)
-    ),
-}
+    "In one map even the largest activation is negative. Such a filter has seen nothing: cut at zero.":
+        np.where((a == a[k].max()) & (np.arange(len(a)) == k)[:, None, None], a, 0),
+}  # fmt: skip
 
 
 def _maps_of_classes() -> list[tuple]:
@@ -182,10 +148,8 @@ def _cosines(maps: np.ndarray) -> float:
 class_similarity.mistakes = lambda answer, maps: {
     "The diagonal is in your mean: every class with itself, always 1.": np.corrcoef(maps.reshape(len(maps), -1)).mean(),
     "This is the cosine. A correlation takes off the mean of each map first.": _cosines(maps),
-    "You dropped the signs. Correlations of opposite maps are negative and count as such.": (
-        np.abs(np.corrcoef(maps.reshape(len(maps), -1))[np.triu_indices(len(maps), 1)]).mean()
-    ),
-    "You correlated pixels with pixels. Each row that corrcoef sees must be the map of one class.": (
-        np.corrcoef(maps.reshape(len(maps), -1).T)[np.triu_indices(maps[0].size, 1)].mean()
-    ),
-}
+    "You dropped the signs. Correlations of opposite maps are negative and count as such.":
+        np.abs(np.corrcoef(maps.reshape(len(maps), -1))[np.triu_indices(len(maps), 1)]).mean(),
+    "You correlated pixels with pixels. Each row that corrcoef sees must be the map of one class.":
+        np.corrcoef(maps.reshape(len(maps), -1).T)[np.triu_indices(maps[0].size, 1)].mean(),
+}  # fmt: skip

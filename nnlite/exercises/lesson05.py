@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .exercise import exercise
+from .exercise import edited, exercise
 
 
 @exercise()
@@ -21,20 +21,11 @@ def drops_by_hand() -> list[list[float]]:
 
 drops_by_hand.mistakes = lambda answer: {
     "These are the scores that are left, 8 minus the drop. The drop is what is gone.": [[2, 6], [3, 2]],
-    "You added the weights under the window. A weight counts times its pixel, and some pixels are 0.": (
-        [
-            [11, 11],
-            [5, 10],
-        ]
-    ),
-    "Your window sticks out of the image. It fits at two positions down and two across.": (
-        [
-            [6, 2, -1],
-            [5, 6, 2],
-            [1, 3, 2],
-        ]
-    ),
-}
+    "You added the weights under the window. A weight counts times its pixel, and some pixels are 0.":
+        [[11, 11], [5, 10]],
+    "Your window sticks out of the image. It fits at two positions down and two across.":
+        [[6, 2, -1], [5, 6, 2], [1, 3, 2]],
+}  # fmt: skip
 
 
 @exercise([(28, 5, 1), (28, 5, 3), (28, 5, 5), (7, 3, 2), (9, 9, 4), (224, 40, 30)])
@@ -50,14 +41,12 @@ def positions(length: int, size: int, stride: int) -> int:
 
 
 positions.mistakes = lambda answer, length, size, stride: {
-    "You rounded down, as a convolution does. Then the last pixels may never be covered: round up.": (
-        (length - size) // stride + 1
-    ),
+    "You rounded down, as a convolution does. Then the last pixels may never be covered: round up.":
+        (length - size) // stride + 1,
     "You counted the steps. There is one position more than steps: the first, at 0.": -(-(length - size) // stride),
-    "You let windows begin as long as there are pixels. Stop at the first window that reaches the end.": (
-        -(-length // stride)
-    ),
-}
+    "You let windows begin as long as there are pixels. Stop at the first window that reaches the end.":
+        -(-length // stride),
+}  # fmt: skip
 
 
 def _scored(seed: int, shape: tuple[int, int], classes: int) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
@@ -98,12 +87,11 @@ def occlusion_drops(f: Callable[[np.ndarray], float], x: np.ndarray, size: int, 
 occlusion_drops.mistakes = lambda answer, f, x, size, stride: {
     "Your sign is turned: a drop is f(x) − f(covered), positive where the score falls.": -answer,
     "These are the scores of the covered images. The drop is f(x) minus that.": f(x) - answer,
-    "The clipped windows are missing: there are ⌈(H − k) / s⌉ + 1 positions, rounded up.": (
-        answer[tuple(slice((n - size) // stride + 1) for n in x.shape)]
-    ),
+    "The clipped windows are missing: there are ⌈(H − k) / s⌉ + 1 positions, rounded up.":
+        answer[tuple(slice((n - size) // stride + 1) for n in x.shape)],
     "You kept the window, blackened the rest and took the score. (Zennit does this, and adds these scores up.) "
     "Cover the window, and take the drop.": (f(0 * x) - occlusion_drops(lambda image: f(x - image), x, size, stride)),
-}
+}  # fmt: skip
 
 
 # Windows that overlap, and windows of which the last is clipped.
@@ -124,24 +112,14 @@ def on_pixels(drops: np.ndarray, shape: tuple[int, int], size: int, stride: int)
     return total / count
 
 
-def _counts(drops: np.ndarray, shape: tuple[int, int], size: int, stride: int) -> np.ndarray:
-    """How many windows cover each pixel."""
-    count = np.zeros(shape)
-    for r, q in np.ndindex(drops.shape):
-        count[r * stride : r * stride + size, q * stride : q * stride + size] += 1
-    return count
-
-
 on_pixels.mistakes = lambda answer, drops, shape, size, stride: {
-    "You added the drops up (PAIR does). Divide each pixel by the number of windows that cover it.": (
-        answer * _counts(drops, shape, size, stride)
-    ),
+    "You added the drops up (PAIR does). Divide each pixel by the number of windows that cover it.":
+        edited(on_pixels, ("total / count", "total"))(drops, shape, size, stride),
     "You divided by the number of pixels in a window. Divide by the number of windows on the pixel: fewer lie on a "
-    "corner.": (answer * _counts(drops, shape, size, stride) / size**2),
-    "You divided all pixels by the same number. Fewer windows lie on the edge than in the middle.": (
-        answer * _counts(drops, shape, size, stride) / _counts(drops, shape, size, stride).max()
-    ),
-}
+    "corner.": (edited(on_pixels, ("/ count", "/ size**2"))(drops, shape, size, stride)),
+    "You divided all pixels by the same number. Fewer windows lie on the edge than in the middle.":
+        edited(on_pixels, ("/ count", "/ count.max()"))(drops, shape, size, stride),
+}  # fmt: skip
 
 
 @exercise([(*_scored(2, (3, 4), 3), 0, 2), (*_scored(3, (4, 3), 5), 4, 1)])
@@ -164,11 +142,9 @@ def why_not(scores: Callable[[np.ndarray], np.ndarray], x: np.ndarray, c: int, d
 
 
 why_not.mistakes = lambda answer, scores, x, c, d: {
-    "You set the pixel to 0. Where no ink is, that changes nothing: flip it, 1 − v.": (
-        occlusion_drops(lambda image: scores(image)[c] - scores(image)[d], x, 1, 1)
-    ),
-    "This is the drop of class c alone. Subtract that of class d: the margin is asked for.": (
-        why_not(lambda image: scores(image) * (np.arange(len(scores(x))) == c), x, c, d)
-    ),
+    "You set the pixel to 0. Where no ink is, that changes nothing: flip it, 1 − v.":
+        occlusion_drops(lambda image: scores(image)[c] - scores(image)[d], x, 1, 1),
+    "This is the drop of class c alone. Subtract that of class d: the margin is asked for.":
+        why_not(lambda image: scores(image) * (np.arange(len(scores(x))) == c), x, c, d),
     "Your sign is turned: positive where the flip takes something from the lead of c over d.": why_not(scores, x, d, c),
-}
+}  # fmt: skip

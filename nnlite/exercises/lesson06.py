@@ -63,15 +63,13 @@ def lrp_epsilon(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsi
 
 
 lrp_epsilon.mistakes = lambda answer, a, W, b, R, epsilon: {
-    "Your ε has no sign. Where z is negative it is subtracted: ε moves z away from zero.": (
-        a * (W @ (R / (a @ W + b + epsilon)))
-    ),
+    "Your ε has no sign. Where z is negative it is subtracted: ε moves z away from zero.":
+        a * (W @ (R / (a @ W + b + epsilon))),
     "The bias is missing in z. It gets no pixel, but it takes its share.": lrp_epsilon(a, W, 0, R, epsilon),
-    "You stopped after step 3: this is c. Step 4 multiplies it by a.": (
-        W @ (R / (a @ W + b + epsilon * np.where(a @ W + b >= 0, 1, -1)))
-    ),
+    "You stopped after step 3: this is c. Step 4 multiplies it by a.":
+        W @ (R / (a @ W + b + epsilon * np.where(a @ W + b >= 0, 1, -1))),
     "This is LRP-0: ε does not occur.": lrp_epsilon(a, W, b, R, 0.0),
-}
+}  # fmt: skip
 
 
 @exercise(_layers(0.25))
@@ -88,16 +86,13 @@ def lrp_gamma(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, gamma:
 
 
 lrp_gamma.mistakes = lambda answer, a, W, b, R, gamma: {
-    "Your bias is not scaled. It is treated like a weight: b + γ b⁺. (Captum leaves it unscaled.)": (
-        a * ((W + gamma * np.maximum(W, 0)) @ (R / (a @ (W + gamma * np.maximum(W, 0)) + b)))
-    ),
-    "Step 3 goes back through the old W. The same changed layer serves in both directions.": (
-        a * (W @ (R / (a @ (W + gamma * np.maximum(W, 0)) + b + gamma * np.maximum(b, 0))))
-    ),
-    "You kept the positive weights alone: that is the limit γ → ∞. The rule adds γ w⁺ to w.": (
-        lrp_gamma(a, np.maximum(W, 0), np.maximum(b, 0), R, 0.0)
-    ),
-}
+    "Your bias is not scaled. It is treated like a weight: b + γ b⁺. (Captum leaves it unscaled.)":
+        a * ((W + gamma * np.maximum(W, 0)) @ (R / (a @ (W + gamma * np.maximum(W, 0)) + b))),
+    "Step 3 goes back through the old W. The same changed layer serves in both directions.":
+        a * (W @ (R / (a @ (W + gamma * np.maximum(W, 0)) + b + gamma * np.maximum(b, 0)))),
+    "You kept the positive weights alone: that is the limit γ → ∞. The rule adds γ w⁺ to w.":
+        lrp_gamma(a, np.maximum(W, 0), np.maximum(b, 0), R, 0.0),
+}  # fmt: skip
 
 
 def _layers_with_a_dead_neuron() -> list[tuple]:
@@ -123,11 +118,9 @@ def z_plus(a: np.ndarray, W: np.ndarray, R: np.ndarray) -> np.ndarray:
 
 
 z_plus.mistakes = lambda answer, a, W, R: {
-    "One z_k is zero: R_k / 0 spoils every share. Such a neuron distributes nothing.": (
-        a * (np.maximum(W, 0) @ (R / (a @ np.maximum(W, 0))))
-    ),
+    "One z_k is zero: R_k / 0 spoils every share. Such a neuron distributes nothing.":
+        a * (np.maximum(W, 0) @ (R / (a @ np.maximum(W, 0)))),
     "These are all weights: that is LRP-0. z⁺ takes max(w_jk, 0), in step 1 and in step 3.": a * (W @ (R / (a @ W))),
-    "You cut the shares. The rule cuts the weights, before anything is divided.": (
-        np.maximum(a * (W @ (R / (a @ W))), 0)
-    ),
-}
+    "You cut the shares. The rule cuts the weights, before anything is divided.":
+        np.maximum(a * (W @ (R / (a @ W))), 0),
+}  # fmt: skip

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .exercise import exercise
+from .exercise import edited, exercise
 from .lesson06 import lrp_epsilon
 
 
@@ -55,10 +55,9 @@ def z_bounds(x: np.ndarray, W: np.ndarray, R: np.ndarray, low: float, high: floa
 z_bounds.mistakes = lambda answer, x, W, R, low, high: {
     "You exchanged the bounds: x − low belongs to the positive weights.": z_bounds(x, W, R, high, low),
     "That is LRP-0: the bounds are missing.": x * (W @ (R / (x @ W))),
-    "Step 4 multiplies by x. Multiply each term by what went in: x − low, and x − high.": (
-        x * (W @ (R / ((x - low) @ np.maximum(W, 0) + (x - high) @ np.minimum(W, 0))))
-    ),
-}
+    "Step 4 multiplies by x. Multiply each term by what went in: x − low, and x − high.":
+        x * (W @ (R / ((x - low) @ np.maximum(W, 0) + (x - high) @ np.minimum(W, 0)))),
+}  # fmt: skip
 
 
 def _layers(*last: float) -> list[tuple]:
@@ -87,31 +86,18 @@ def alpha_beta(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, alpha
     return (alpha * plus / sum_plus - beta * minus / sum_minus) @ R
 
 
-def _weights_cut(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, alpha: float, beta: float) -> np.ndarray:
-    plus, minus = np.maximum(W, 0), np.minimum(W, 0)
-    s_plus = alpha * R / (a @ plus + np.maximum(b, 0))
-    s_minus = beta * R / (a @ minus + np.minimum(b, 0))
-    return a * (plus @ s_plus) - a * (minus @ s_minus)
-
-
-def _whole_bias(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, alpha: float, beta: float) -> np.ndarray:
-    p = a[:, None] * W
-    plus, minus = np.maximum(p, 0), np.minimum(p, 0)
-    return (alpha * plus / (plus.sum(axis=0) + b) - beta * minus / (minus.sum(axis=0) + b)) @ R
-
-
 alpha_beta.mistakes = lambda answer, a, W, b, R, alpha, beta: {
-    "Both sums hold the whole bias. Its positive part belongs to Σ⁺, the other to Σ⁻.": (
-        _whole_bias(a, W, b, R, alpha, beta)
-    ),
+    "Both sums hold the whole bias. Its positive part belongs to Σ⁺, the other to Σ⁻.":
+        edited(alpha_beta, ("np.maximum(b, 0)", "b"), ("np.minimum(b, 0)", "b"))(a, W, b, R, alpha, beta),
     "The bias is missing in the sums. It gets no input, but it takes its share.": alpha_beta(a, W, 0, R, alpha, beta),
-    "The second part is subtracted: α − β = 1. (Bach's eq. 60 adds it, with a negative β.)": (
-        alpha_beta(a, W, b, R, alpha, -beta)
-    ),
-    "You cut the weights. A negative input times a negative weight is a positive product: cut those.": (
-        _weights_cut(a, W, b, R, alpha, beta)
-    ),
-}
+    "The second part is subtracted: α − β = 1. (Bach's eq. 60 adds it, with a negative β.)":
+        alpha_beta(a, W, b, R, alpha, -beta),
+    "You cut the weights. A negative input times a negative weight is a positive product: cut those.":
+        edited(
+            alpha_beta, ("p = a[:, None] * W", "a = a[:, None]"),
+            ("np.maximum(p, 0), np.minimum(p, 0)", "a * np.maximum(W, 0), a * np.minimum(W, 0)"),
+        )(a, W, b, R, alpha, beta),
+}  # fmt: skip
 
 
 @exercise(_layers(0.25))
@@ -131,30 +117,14 @@ def ledger_line(
     return (a * (W @ s)).sum(), (b * s).sum(), (stabilizer * s).sum()
 
 
-def _unsigned(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> tuple:
-    inputs, bias, _ = ledger_line(a, W, b, R, epsilon)
-    z = a @ W + b
-    return inputs, bias, (epsilon * R / (z + epsilon * np.where(z >= 0, 1, -1))).sum()
-
-
-def _share_of_z(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> tuple:
-    inputs, _, to_epsilon = ledger_line(a, W, b, R, epsilon)
-    return inputs, (b / (a @ W + b) * R).sum(), to_epsilon
-
-
 ledger_line.mistakes = lambda answer, a, W, b, R, epsilon: {
-    "ε takes a share as well: not all that the inputs lack went to the bias.": (
-        (
-            answer[0],
-            answer[1] + answer[2],
-            0.0,
-        )
-    ),
-    "ε stands in the denominator with the sign of z. So does its share.": _unsigned(a, W, b, R, epsilon),
-    "The share of the bias is b / (z + ε sgn z) · R: the denominator is that of step 2.": (
-        _share_of_z(a, W, b, R, epsilon)
-    ),
-}
+    "ε takes a share as well: not all that the inputs lack went to the bias.":
+        (answer[0], answer[1] + answer[2], 0.0),
+    "ε stands in the denominator with the sign of z. So does its share.":
+        edited(ledger_line, ("(stabilizer * s)", "(epsilon * s)"))(a, W, b, R, epsilon),
+    "The share of the bias is b / (z + ε sgn z) · R: the denominator is that of step 2.":
+        edited(ledger_line, ("(b * s)", "(b / z * R)"))(a, W, b, R, epsilon),
+}  # fmt: skip
 
 
 def _blocks() -> list[tuple]:
@@ -186,25 +156,17 @@ def lrp_residual(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, eps
     return a * s + a * (W @ s_branch)
 
 
-def _divided_by_zero(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> np.ndarray:
-    z = a @ W + b
-    branch = np.maximum(z, 0)
-    s = R / (a + branch)
-    return a * s + a * (W @ (branch * s / (z + epsilon * np.where(z >= 0, 1, -1))))
-
-
 def _branch(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> np.ndarray:
     return lrp_epsilon(a, W, b, np.where(a @ W + b > 0, R, 0), epsilon)
 
 
 lrp_residual.mistakes = lambda answer, a, W, b, R, epsilon: {
     "Both ways got all of R: the relevance doubles. Divide it between them.": R + _branch(a, W, b, R, epsilon),
-    "You gave a half to each way. Each gets in proportion to what it brought: a and ReLU(z).": (
-        R / 2 + _branch(a, W, b, R / 2, epsilon)
-    ),
+    "You gave a half to each way. Each gets in proportion to what it brought: a and ReLU(z).":
+        R / 2 + _branch(a, W, b, R / 2, epsilon),
     "The first way is missing: a itself is a part of out, and has a share.": _branch(a, W, b, R, epsilon),
-    "You took the block for one dense layer with W + 1. Between them is a ReLU.": (
-        lrp_epsilon(a, W + np.eye(len(a)), b, R, epsilon)
-    ),
-    "Where out is 0 you divide by zero. Such a neuron distributes nothing.": _divided_by_zero(a, W, b, R, epsilon),
-}
+    "You took the block for one dense layer with W + 1. Between them is a ReLU.":
+        lrp_epsilon(a, W + np.eye(len(a)), b, R, epsilon),
+    "Where out is 0 you divide by zero. Such a neuron distributes nothing.":
+        edited(lrp_residual, ("np.where(out > 0, R / np.where(out > 0, out, 1), 0)", "R / out"))(a, W, b, R, epsilon),
+}  # fmt: skip

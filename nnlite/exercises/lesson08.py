@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .exercise import exercise, seeded
+from .exercise import edited, exercise, seeded
 
 
 @exercise()
@@ -78,24 +78,15 @@ def integrated_gradients(
     return (x - baseline) * total / n
 
 
-def _at(points: Callable[[int], np.ndarray]) -> Callable[..., np.ndarray]:
-    """The same with other points t."""
-    return lambda gradient, x, baseline, n: (
-        (x - baseline) * sum(gradient(baseline + t * (x - baseline)) for t in points(n)) / n
-    )
-
-
 integrated_gradients.mistakes = lambda answer, gradient, x, baseline, n: {
     "The factor x − baseline is missing: this is the mean gradient.": answer / (x - baseline),
     "Multiply with x − baseline, not with x.": answer / (x - baseline) * x,
-    "You took the left ends, t = i / n. The midpoints are (i + ½) / n.": (
-        _at(lambda n: np.arange(n) / n)(gradient, x, baseline, n)
-    ),
-    "Your points begin at 0 and end at 1. Take the middle of each interval: (i + ½) / n.": (
-        _at(lambda n: np.linspace(0, 1, n))(gradient, x, baseline, n)
-    ),
+    "You took the left ends, t = i / n. The midpoints are (i + ½) / n.":
+        edited(integrated_gradients, (" + 0.5", ""))(gradient, x, baseline, n),
+    "Your points begin at 0 and end at 1. Take the middle of each interval: (i + ½) / n.":
+        edited(integrated_gradients, ("(np.arange(n) + 0.5) / n", "np.linspace(0, 1, n)"))(gradient, x, baseline, n),
     "This is the sum of the gradients. The integral is their mean: divide by n.": n * answer,
-}
+}  # fmt: skip
 
 
 # ReLUs that are on for both, off for both, and switched between the reference and x.
@@ -114,12 +105,11 @@ def rescale(x: np.ndarray, reference: np.ndarray, W1: np.ndarray, b1: np.ndarray
 
 
 rescale.mistakes = lambda answer, x, reference, W1, b1, w2: {
-    "You took the slope at x, 0 or 1. Rescale takes that of the chord, Δa / Δz.": (
-        (x - reference) * (W1 @ ((x @ W1 + b1 > 0) * w2))
-    ),
+    "You took the slope at x, 0 or 1. Rescale takes that of the chord, Δa / Δz.":
+        (x - reference) * (W1 @ ((x @ W1 + b1 > 0) * w2)),
     "These are the multipliers. Multiply with x − reference.": answer / (x - reference),
     "You measured from zero. The differences are those to the reference.": rescale(x, 0 * x, W1, b1, w2),
-}
+}  # fmt: skip
 
 
 # The second neuron of min(5, 3); then neurons that Δ⁺ or Δ⁻ alone would switch.
@@ -148,26 +138,18 @@ def reveal_cancel(x: np.ndarray, reference: np.ndarray, w: np.ndarray, b: float)
     return products * np.where(products > 0, from_plus / plus, from_minus / minus)
 
 
-def _shared(orders: Callable[[float, float, float, float], tuple[float, float]]) -> Callable[..., np.ndarray]:
-    """What Δ⁺ and Δ⁻ get, of the outputs at the reference, with Δ⁺, with Δ⁻ and with both."""
-
-    def wrong(x: np.ndarray, reference: np.ndarray, w: np.ndarray, b: float) -> np.ndarray:
-        products = (x - reference) * w
-        plus, minus = np.maximum(products, 0).sum(), np.minimum(products, 0).sum()
-        to_plus, to_minus = orders(*(max(0.0, reference @ w + b + d) for d in (0, plus, minus, plus + minus)))
-        return products * np.where(products > 0, to_plus / plus, to_minus / minus)
-
-    return wrong
-
+FROM_PLUS = "(outputs[1] - outputs[0] + outputs[3] - outputs[2]) / 2"
+FROM_MINUS = "(outputs[2] - outputs[0] + outputs[3] - outputs[1]) / 2"
 
 reveal_cancel.mistakes = lambda answer, x, reference, w, b: {
-    "That is Rescale: one multiplier for both signs. RevealCancel has one for each.": (
-        rescale(x, reference, w[:, None], np.array([b]), np.ones(1))
-    ),
-    "You added Δ⁺ first and Δ⁻ last. Take the mean of both orders.": (
-        _shared(lambda neither, plus, minus, both: (plus - neither, both - plus))(x, reference, w, b)
-    ),
-    "Each part was only added to the reference. Then their sum is not f(x) − f(reference).": (
-        _shared(lambda neither, plus, minus, both: (plus - neither, minus - neither))(x, reference, w, b)
-    ),
-}
+    "That is Rescale: one multiplier for both signs. RevealCancel has one for each.":
+        rescale(x, reference, w[:, None], np.array([b]), np.ones(1)),
+    "You added Δ⁺ first and Δ⁻ last. Take the mean of both orders.":
+        edited(
+            reveal_cancel, (FROM_PLUS, "outputs[1] - outputs[0]"), (FROM_MINUS, "outputs[3] - outputs[1]"),
+        )(x, reference, w, b),
+    "Each part was only added to the reference. Then their sum is not f(x) − f(reference).":
+        edited(
+            reveal_cancel, (FROM_PLUS, "outputs[1] - outputs[0]"), (FROM_MINUS, "outputs[2] - outputs[0]"),
+        )(x, reference, w, b),
+}  # fmt: skip

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .exercise import exercise
+from .exercise import edited, exercise
 
 
 @exercise()
@@ -44,15 +44,13 @@ def cam_and_score(A: np.ndarray, W: np.ndarray, b: np.ndarray, c: int) -> tuple[
 
 
 cam_and_score.mistakes = lambda answer, A, W, b, c: {
-    "The bias is missing in the score. It belongs to no place, so it is not in the map either.": (
-        (answer[0], answer[0].mean())
-    ),
+    "The bias is missing in the score. It belongs to no place, so it is not in the map either.":
+        (answer[0], answer[0].mean()),
     "You added the map up. Its mean, not its sum, is the score without the bias.": (answer[0], answer[0].sum() + b[c]),
     "You put the bias into the map. It is added to the score, and belongs to no place.": (answer[0] + b[c], answer[1]),
-    "Your map adds up to the score without the bias: that is Grad-CAM without the ReLU. CAM is h · w times as large.": (
-        (answer[0] / A[0].size, answer[1])
-    ),
-}
+    "Your map adds up to the score without the bias: that is Grad-CAM without the ReLU. CAM is h · w times as large.":
+        (answer[0] / A[0].size, answer[1]),
+}  # fmt: skip
 
 
 # Twice as long, seven times, and no whole number of times.
@@ -70,22 +68,15 @@ def enlarged(row: np.ndarray, n: int) -> np.ndarray:
     return np.interp(y, np.arange(m), row)
 
 
-def _placed(row: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.interp(y, np.arange(len(row)), row)
-
-
 enlarged.mistakes = lambda answer, row, n: {
-    "You laid the outermost centres on each other (align_corners=True). Lay the edges on each other.": (
-        _placed(row, np.linspace(0, len(row) - 1, n))
-    ),
+    "You laid the outermost centres on each other (align_corners=True). Lay the edges on each other.":
+        edited(enlarged, ("(np.arange(n) + 0.5) * m / n - 0.5", "np.linspace(0, m - 1, n)"))(row, n),
     "This is the nearest place: steps. Mix the two places around each centre.": row[np.arange(n) * len(row) // n],
-    "The two halves are missing: a centre lies half a pixel behind the edge, here and there.": (
-        _placed(row, np.arange(n) * len(row) / n)
-    ),
-    "You measured from the edge of the row. Place j has its centre at j + ½: subtract ½.": (
-        _placed(row, (np.arange(n) + 0.5) * len(row) / n)
-    ),
-}
+    "The two halves are missing: a centre lies half a pixel behind the edge, here and there.":
+        edited(enlarged, (" + 0.5", ""), (" - 0.5", ""))(row, n),
+    "You measured from the edge of the row. Place j has its centre at j + ½: subtract ½.":
+        edited(enlarged, (" - 0.5", ""))(row, n),
+}  # fmt: skip
 
 
 # Maps and derivatives of both signs; the weighted sum is negative at some places.
@@ -107,20 +98,16 @@ def grad_cam_of(A: np.ndarray, g: np.ndarray) -> np.ndarray:
 
 
 grad_cam_of.mistakes = lambda answer, A, g: {
-    "The ReLU is missing: np.maximum of the sum and 0. (Captum leaves it out unless told.)": (
-        np.tensordot(g.mean(axis=(1, 2)), A, axes=1)
-    ),
+    "The ReLU is missing: np.maximum of the sum and 0. (Captum leaves it out unless told.)":
+        np.tensordot(g.mean(axis=(1, 2)), A, axes=1),
     "You added the derivative up over the places. The weight is its mean.": grad_cam_of(A, g * g[0].size),
-    "You multiplied place by place: that is HiResCAM. Grad-CAM takes the mean of g over the places first.": (
-        np.maximum((g * A).sum(axis=0), 0)
-    ),
-    "You cut the derivative before its mean. The ReLU comes last, after the sum over the maps.": (
-        grad_cam_of(A, np.maximum(g, 0))
-    ),
-    "You cut each map before the sum. Add the maps first: what speaks against the class counts too.": (
-        np.maximum(g.mean(axis=(1, 2))[:, None, None] * A, 0).sum(axis=0)
-    ),
-}
+    "You multiplied place by place: that is HiResCAM. Grad-CAM takes the mean of g over the places first.":
+        np.maximum((g * A).sum(axis=0), 0),
+    "You cut the derivative before its mean. The ReLU comes last, after the sum over the maps.":
+        grad_cam_of(A, np.maximum(g, 0)),
+    "You cut each map before the sum. Add the maps first: what speaks against the class counts too.":
+        np.maximum(g.mean(axis=(1, 2))[:, None, None] * A, 0).sum(axis=0),
+}  # fmt: skip
 
 
 @exercise(
@@ -141,11 +128,10 @@ def shares_of_places(A: np.ndarray, W: np.ndarray, c: int) -> np.ndarray:
 
 
 shares_of_places.mistakes = lambda answer, A, W, c: {
-    "This is Grad-CAM: one weight for each map, the mean. It does not add up here; keep the weight of each place.": (
-        np.tensordot(W[:, c].reshape(A.shape).mean(axis=(1, 2)), A, axes=1)
-    ),
+    "This is Grad-CAM: one weight for each map, the mean. It does not add up here; keep the weight of each place.":
+        np.tensordot(W[:, c].reshape(A.shape).mean(axis=(1, 2)), A, axes=1),
     "You cut what is below zero: the rest does not add up to the score.": np.maximum(answer, 0),
     "Your weights have landed on the wrong places: the map is the first axis and changes slowest. Reshape to (K, "
     "h, w).": ((W[:, c].reshape(*A.shape[1:], len(A)).transpose(2, 0, 1) * A).sum(axis=0)),
     "You took the mean over the maps. Add them up: the dense layer does.": answer / len(A),
-}
+}  # fmt: skip

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .exercise import exercise, seeded
+from .exercise import edited, exercise, seeded
 
 
 @exercise()
@@ -17,17 +17,12 @@ def maximization_signal() -> list[float]:
 
 
 maximization_signal.mistakes = lambda answer: {
-    "This goes down: it is the derivative of the loss. The signal of a search that climbs is [k = c] − p_k.": (
-        [
-            -0.75,
-            0.5,
-            0.25,
-        ]
-    ),
+    "This goes down: it is the derivative of the loss. The signal of a search that climbs is [k = c] − p_k.":
+        [-0.75, 0.5, 0.25],
     "This climbs the score alone. The logarithm of the sum pulls at every score: subtract p_k.": [1.0, 0.0, 0.0],
     "The class itself has 1 − p, not p: 1 − 0.25.": [0.25, -0.5, -0.25],
     "This is the derivative of p. That of log p is divided by p = 0.25 once more.": [0.1875, -0.125, -0.0625],
-}
+}  # fmt: skip
 
 
 def _classifiers() -> list[tuple]:
@@ -58,10 +53,9 @@ logp_gradient.mistakes = lambda answer, x, W, b, c: {
     "This is the gradient of the score f_c. The other classes pull too: the signal is [k = c] − p_k.": W[:, c],
     "The sign is turned: this is the gradient of the loss −log p. We climb log p.": -answer,
     "The probabilities lack the bias: f = x W + b.": logp_gradient(x, W, 0, c),
-    "This is the gradient of p. That of log p is the same divided by p_c.": (
-        answer * np.exp(x @ W + b)[c] / np.exp(x @ W + b).sum()
-    ),
-}
+    "This is the gradient of p. That of log p is the same divided by p_c.":
+        answer * np.exp(x @ W + b)[c] / np.exp(x @ W + b).sum(),
+}  # fmt: skip
 
 
 # Some pixels come to rest inside the box and some at its border.
@@ -80,22 +74,17 @@ def climb(x: np.ndarray, W: np.ndarray, b: np.ndarray, c: int, weight: float, ra
     return x
 
 
-def _unboxed(x: np.ndarray, W: np.ndarray, b: np.ndarray, c: int, weight: float, rate: float, steps: int) -> np.ndarray:
-    for _ in range(steps):
-        x = x + rate * (logp_gradient(x, W, b, c) - weight * 2 * x)
-    return x
-
+UNBOXED = edited(climb, ("np.clip(x, 0, 1)", "x"))
 
 climb.mistakes = lambda answer, x, W, b, c, weight, rate, steps: {
     "You came back into the box once, at the end. Come back after every step: the next gradient is then that of an "
-    "image.": (np.clip(_unboxed(x, W, b, c, weight, rate, steps), 0, 1)),
-    "Some pixels leave the box [0, 1]: np.clip(x, 0, 1) after every step.": _unboxed(x, W, b, c, weight, rate, steps),
-    "Your penalty pushes the pixels away from 0. It is subtracted: its gradient is −weight · 2 x.": (
-        climb(x, W, b, c, -weight, rate, steps)
-    ),
+    "image.": (np.clip(UNBOXED(x, W, b, c, weight, rate, steps), 0, 1)),
+    "Some pixels leave the box [0, 1]: np.clip(x, 0, 1) after every step.": UNBOXED(x, W, b, c, weight, rate, steps),
+    "Your penalty pushes the pixels away from 0. It is subtracted: its gradient is −weight · 2 x.":
+        climb(x, W, b, c, -weight, rate, steps),
     "The derivative of x² is 2 x: the penalty pulls with weight · 2 x.": climb(x, W, b, c, weight / 2, rate, steps),
     "The penalty is missing: this climbs log p alone.": climb(x, W, b, c, 0.0, rate, steps),
-}
+}  # fmt: skip
 
 
 @exercise(
@@ -119,10 +108,9 @@ ppca_gradient.mistakes = lambda answer, x, mean, W, noise: {
     "The sign is turned: the density falls as x moves away from the mean, so the gradient leads back.": -answer,
     "The peak of the density is at the mean, and not at 0: x − μ.": ppca_gradient(x, 0 * mean, W, noise),
     "noise is σ² already; do not square it.": ppca_gradient(x, mean, W, noise**2),
-    "You multiplied by C. Directions in which the data vary much pull little: it is the inverse of C.": (
-        -(W @ W.T + noise * np.eye(len(mean))) @ (x - mean)
-    ),
-}
+    "You multiplied by C. Directions in which the data vary much pull little: it is the inverse of C.":
+        -(W @ W.T + noise * np.eye(len(mean))) @ (x - mean),
+}  # fmt: skip
 
 
 @exercise(
@@ -145,17 +133,13 @@ def code_gradient(z: np.ndarray, G: np.ndarray, W: np.ndarray, b: np.ndarray, c:
     return on_z - weight * 2 * z
 
 
-def _image(z: np.ndarray, G: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-(z @ G)))
-
-
 code_gradient.mistakes = lambda answer, z, G, W, b, c, weight: {
-    "You walked past the sigmoid: its derivative is x (1 − x).": (
-        G @ logp_gradient(_image(z, G), W, b, c) - weight * 2 * z
-    ),
-    "Your penalty is on the image. In code space it is on the code: −weight · 2 z.": (
-        code_gradient(z, G, W, b, c, 0) - 2 * weight * G @ (_image(z, G) ** 2 * (1 - _image(z, G)))
-    ),
+    "You walked past the sigmoid: its derivative is x (1 − x).":
+        edited(code_gradient, ("x * (1 - x) * on_x", "on_x"))(z, G, W, b, c, weight),
+    "Your penalty is on the image. In code space it is on the code: −weight · 2 z.":
+        edited(
+            code_gradient, ("* on_x)", "* (on_x - weight * 2 * x))"), (" - weight * 2 * z", "")
+        )(z, G, W, b, c, weight),
     "The penalty is missing: −weight · 2 z.": code_gradient(z, G, W, b, c, 0.0),
     "The derivative of z² is 2 z: the penalty pulls with weight · 2 z.": code_gradient(z, G, W, b, c, weight / 2),
-}
+}  # fmt: skip

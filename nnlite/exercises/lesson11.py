@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .exercise import exercise, seeded
+from .exercise import edited, exercise, seeded
 
 
 @exercise()
@@ -39,13 +39,12 @@ def best_window(w: np.ndarray, b: float) -> tuple[np.ndarray, float]:
 
 
 best_window.mistakes = lambda answer, w, b: {
-    "This is the best image of length 1. Here each pixel may be anything from 0 to 1.": (
-        (w / np.linalg.norm(w), np.linalg.norm(w) + b)
-    ),
+    "This is the best image of length 1. Here each pixel may be anything from 0 to 1.":
+        (w / np.linalg.norm(w), np.linalg.norm(w) + b),
     "All white: where w_j is negative, light lowers z. Make such a pixel black.": (np.ones_like(w), w.sum() + b),
     "The image is right; z has a bias too.": (answer[0], answer[1] - b),
     "A pixel cannot be −1. The smallest that it can be is 0.": (np.sign(w), np.abs(w).sum() + b),
-}
+}  # fmt: skip
 
 
 @exercise(lambda rng: [(rng.random(shape),) for shape in ((2, 3), (6, 5))])
@@ -75,22 +74,14 @@ def _around_the_border(x: np.ndarray) -> tuple[float, np.ndarray]:
     return value, gradient
 
 
-def _one_side(x: np.ndarray) -> tuple[float, np.ndarray]:
-    right, below = np.diff(x, axis=1), np.diff(x, axis=0)
-    gradient = np.zeros_like(x)
-    gradient[:, :-1] -= 2 * right
-    gradient[:-1] -= 2 * below
-    return total_variation(x)[0], gradient
-
-
 total_variation.mistakes = lambda answer, x: {
     "At the border the image does not begin again: take np.diff, not np.roll.": _around_the_border(x),
-    "You push one pixel of each pair. The difference x_r − x_p depends on both.": _one_side(x),
+    "You push one pixel of each pair. The difference x_r − x_p depends on both.":
+        edited(total_variation, ("gradient[:, 1:] += 2 * right", ""), ("gradient[1:] += 2 * below", ""))(x),
     "The value is right; the derivative of a square has a factor 2.": (answer[0], answer[1] / 2),
-    "Square the differences, where you took their size: β is 2.": (
-        (np.abs(np.diff(x, axis=0)).sum() + np.abs(np.diff(x, axis=1)).sum(), answer[1])
-    ),
-}
+    "Square the differences, where you took their size: β is 2.":
+        (np.abs(np.diff(x, axis=0)).sum() + np.abs(np.diff(x, axis=1)).sum(), answer[1]),
+}  # fmt: skip
 
 
 @exercise(
@@ -113,14 +104,12 @@ def moved_gradient(x: np.ndarray, w: np.ndarray, rows: int, columns: int) -> np.
 
 moved_gradient.mistakes = lambda answer, x, w, rows, columns: {
     "This is the gradient in the moved image. Move it back.": 2 * w * w * np.roll(x, (rows, columns), axis=(0, 1)),
-    "You moved the gradient the same way again. It goes back: −rows, −columns.": (
-        np.roll(2 * w * w * np.roll(x, (rows, columns), axis=(0, 1)), (rows, columns), axis=(0, 1))
-    ),
+    "You moved the gradient the same way again. It goes back: −rows, −columns.":
+        np.roll(2 * w * w * np.roll(x, (rows, columns), axis=(0, 1)), (rows, columns), axis=(0, 1)),
     "This is the gradient without the move.": 2 * w * w * x,
-    "f sees the moved image: take its gradient there, and move that back.": (
-        np.roll(2 * w * w * x, (-rows, -columns), axis=(0, 1))
-    ),
-}
+    "f sees the moved image: take its gradient there, and move that back.":
+        np.roll(2 * w * w * x, (-rows, -columns), axis=(0, 1)),
+}  # fmt: skip
 
 
 # Some ReLUs are open and some closed; some pixels end at the border of the box.
@@ -145,11 +134,9 @@ def _step(x: np.ndarray, g: np.ndarray, rate: float) -> np.ndarray:
 dream_step.mistakes = lambda answer, x, W, rate: {
     "You pushed all open neurons alike: that climbs Σ a. For ‖a‖² the signal is 2 a.": _step(x, W @ (x @ W > 0), rate),
     "The ReLU is missing: closed neurons have a = 0 and push nothing.": _step(x, W @ (x @ W), rate),
-    "Divide the gradient by the mean of its absolute values, so that the rate is the mean step of a pixel.": (
-        np.clip(x + rate * W @ (2 * np.maximum(x @ W, 0)), 0, 1)
-    ),
-    "Some pixels leave the box: np.clip(x, 0, 1).": (
-        x + rate * W @ np.maximum(x @ W, 0) / np.abs(W @ np.maximum(x @ W, 0)).mean()
-    ),
+    "Divide the gradient by the mean of its absolute values, so that the rate is the mean step of a pixel.":
+        np.clip(x + rate * W @ (2 * np.maximum(x @ W, 0)), 0, 1),
+    "Some pixels leave the box: np.clip(x, 0, 1).":
+        x + rate * W @ np.maximum(x @ W, 0) / np.abs(W @ np.maximum(x @ W, 0)).mean(),
     "This goes down. A dream climbs: x + rate · g.": _step(x, -(W @ np.maximum(x @ W, 0)), rate),
-}
+}  # fmt: skip

@@ -51,12 +51,11 @@ def mean_over_masks(a: np.ndarray, W: np.ndarray, b: np.ndarray, p: float) -> np
 mean_over_masks.mistakes = lambda answer, a, W, b, p: {
     "This is the network without dropout, the softmax of the mean scores. Take the softmax for every mask first, "
     "and the mean then.": (mean_over_masks(a, W, b, 0)),
-    "Every mask counts the same in your mean. One that keeps n of J has a chance of (1 − p)^n p^(J − n).": (
-        mean_over_masks(a / (2 * (1 - p)), W, b, 0.5)
-    ),
+    "Every mask counts the same in your mean. One that keeps n of J has a chance of (1 − p)^n p^(J − n).":
+        mean_over_masks(a / (2 * (1 - p)), W, b, 0.5),
     "What is kept is divided by 1 − p, so that the mean of m · a is a.": mean_over_masks(a * (1 - p), W, b, p),
     "You exchanged p and 1 − p: p is the chance to be dropped.": mean_over_masks(a * p / (1 - p), W, b, 1 - p),
-}
+}  # fmt: skip
 
 
 # Two networks at odds, and five that are drawn.
@@ -75,14 +74,12 @@ def divide_entropy(p: np.ndarray) -> tuple[float, float, float]:
 
 
 divide_entropy.mistakes = lambda answer, p: {
-    "You exchanged the two entropies: first that of the mean, then the mean of them. The third is never negative.": (
-        (answer[1], answer[0], answer[1] - answer[0])
-    ),
-    "Your first number is the sum of all entropies. Take the mean of the rows first, then one entropy.": (
-        (entr(p).sum(), entr(p).sum(axis=1).mean(), entr(p).sum() - entr(p).sum(axis=1).mean())
-    ),
+    "You exchanged the two entropies: first that of the mean, then the mean of them. The third is never negative.":
+        (answer[1], answer[0], answer[1] - answer[0]),
+    "Your first number is the sum of all entropies. Take the mean of the rows first, then one entropy.":
+        (entr(p).sum(), entr(p).sum(axis=1).mean(), entr(p).sum() - entr(p).sum(axis=1).mean()),
     "These are bits. Take the natural logarithm.": tuple(value / np.log(2) for value in answer),
-}
+}  # fmt: skip
 
 
 @exercise()
@@ -140,13 +137,10 @@ def _bins(place: np.ndarray, confidence: np.ndarray, right: np.ndarray) -> tuple
 calibration_error.mistakes = lambda answer, confidence, right, bins: {
     "You compared the means of all samples. Too sure here and not sure enough there would cancel: take the gap of "
     "each bin, without its sign, and then the mean.": (float(abs(right.mean() - confidence.mean()))),
-    "Every bin counts the same in your mean. A bin counts with the share of the samples it holds.": (
-        _bins(np.ceil(confidence * bins), confidence, right)[1].mean()
-    ),
-    "A bin without predictions has no mean: 0 / 0 is nan, and spoils the sum. Leave such a bin out.": (
-        answer if len(np.unique(np.ceil(confidence * bins))) == bins else np.nan
-    ),
-    "A confidence on the edge belongs to the bin below: above (m − 1) / bins, and up to m / bins.": (
-        np.prod(_bins(np.floor(confidence * bins), confidence, right), axis=0).sum()
-    ),
-}
+    "Every bin counts the same in your mean. A bin counts with the share of the samples it holds.":
+        _bins(np.ceil(confidence * bins), confidence, right)[1].mean(),
+    "A bin without predictions has no mean: 0 / 0 is nan, and spoils the sum. Leave such a bin out.":
+        answer if len(np.unique(np.ceil(confidence * bins))) == bins else np.nan,
+    "A confidence on the edge belongs to the bin below: above (m − 1) / bins, and up to m / bins.":
+        np.prod(_bins(np.floor(confidence * bins), confidence, right), axis=0).sum(),
+}  # fmt: skip

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .exercise import exercise
+from .exercise import edited, exercise
 
 Function = Callable[[np.ndarray], float]
 
@@ -55,14 +55,12 @@ def deletion_curve(f: Function, x: np.ndarray, R: np.ndarray) -> np.ndarray:
 
 deletion_curve.mistakes = lambda answer, f, x, R: {
     "You began with the least relevant pixel: np.argsort(-R).": deletion_curve(f, x, -R),
-    "You sorted by |R|. A pixel that speaks against the class goes last, however loud it is.": (
-        deletion_curve(f, x, np.abs(R))
-    ),
+    "You sorted by |R|. A pixel that speaks against the class goes last, however loud it is.":
+        deletion_curve(f, x, np.abs(R)),
     "The first point is missing: the score of x itself.": answer[1:],
-    "You put each pixel back before the next one. What is flipped stays flipped.": (
-        np.array([f(x), *(f(np.where(r == R, 0, x)) for r in -np.sort(-R))])
-    ),
-}
+    "You put each pixel back before the next one. What is flipped stays flipped.":
+        np.array([f(x), *(f(np.where(r == R, 0, x)) for r in -np.sort(-R))]),
+}  # fmt: skip
 
 
 def _maps() -> list[tuple]:
@@ -82,18 +80,13 @@ def rank_agreement(R: np.ndarray, S: np.ndarray) -> float:
     return r @ s / np.sqrt((r @ r) * (s @ s))
 
 
-def _not_centred(R: np.ndarray, S: np.ndarray) -> float:
-    r, s = (np.argsort(np.argsort(M)) for M in (R, S))
-    return float(r @ s / np.sqrt((r @ r) * (s @ s)))
-
-
 rank_agreement.mistakes = lambda answer, R, S: {
     "This is the correlation of the values. Rank them.": float(np.corrcoef(R, S)[0, 1]),
-    "np.argsort(R) says which pixel is at each place, and not the place of each pixel. Sort that again.": (
-        float(np.corrcoef(np.argsort(R), np.argsort(S))[0, 1])
-    ),
-    "Subtract the mean rank first: then the reverse order gives −1.": _not_centred(R, S),
-}
+    "np.argsort(R) says which pixel is at each place, and not the place of each pixel. Sort that again.":
+        float(np.corrcoef(np.argsort(R), np.argsort(S))[0, 1]),
+    "Subtract the mean rank first: then the reverse order gives −1.":
+        edited(rank_agreement, ("r - r.mean(), s - s.mean()", "1.0 * r, 1.0 * s"))(R, S),
+}  # fmt: skip
 
 
 @exercise((R.reshape(-1, 1), S.reshape(-1, 1) > -0.1) for R, S in _maps())
@@ -128,11 +121,9 @@ def infidelity_of(f: Function, x: np.ndarray, R: np.ndarray, changes: np.ndarray
 
 
 infidelity_of.mistakes = lambda answer, f, x, R, changes: {
-    "The change is taken away: f(x) − f(x − I). With x + I the slope has the wrong sign.": (
-        np.mean([(I @ R - (f(x) - f(x + I))) ** 2 for I in changes])
-    ),
+    "The change is taken away: f(x) − f(x − I). With x + I the slope has the wrong sign.":
+        np.mean([(I @ R - (f(x) - f(x + I))) ** 2 for I in changes]),
     "This is the mean of the absolute errors. Square them.": np.mean([abs(I @ R - (f(x) - f(x - I))) for I in changes]),
-    "You multiplied R by x: that is a share. A slope times the change is what it predicts.": (
-        np.mean([(I @ (x * R) - (f(x) - f(x - I))) ** 2 for I in changes])
-    ),
-}
+    "You multiplied R by x: that is a share. A slope times the change is what it predicts.":
+        np.mean([(I @ (x * R) - (f(x) - f(x - I))) ** 2 for I in changes]),
+}  # fmt: skip

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .exercise import exercise, seeded
+from .exercise import edited, exercise, seeded
 from .lesson06 import lrp_epsilon
 
 Function = Callable[[np.ndarray], np.ndarray]
@@ -26,13 +26,9 @@ two_gammas.mistakes = lambda answer: {
     "The other way round: the larger denominator is nnlite's, 5.": [[20.0, -5.0], [16.0, -4.0]],
     "This is LRP-0: γ does not occur.": [[20.0, -10.0], [20.0, -10.0]],
     "You strengthened the negative weight too. γ is added to w⁺ alone.": [[20.0, -10.0], [80 / 3, -40 / 3]],
-    "The bias is missing in your denominators. It gets no pixel, but it takes its share.": (
-        [
-            [80 / 3, -20 / 3],
-            [80 / 3, -20 / 3],
-        ]
-    ),
-}
+    "The bias is missing in your denominators. It gets no pixel, but it takes its share.":
+        [[80 / 3, -20 / 3], [80 / 3, -20 / 3]],
+}  # fmt: skip
 
 
 def _smooth(x: np.ndarray) -> float:
@@ -56,20 +52,12 @@ def finite_differences(f: Callable[[np.ndarray], float], x: np.ndarray, h: float
     return gradient
 
 
-def _one_sided(f: Callable[[np.ndarray], float], x: np.ndarray, h: float) -> np.ndarray:
-    gradient = np.zeros_like(x)
-    for j in np.ndindex(x.shape):
-        nudge = np.zeros_like(x)
-        nudge[j] = h
-        gradient[j] = (f(x + nudge) - f(x)) / h
-    return gradient
-
-
 finite_differences.mistakes = lambda answer, f, x, h: {
-    "You went one way only. Its error shrinks like h, that of both ways like h².": _one_sided(f, x, h),
+    "You went one way only. Its error shrinks like h, that of both ways like h².":
+        edited(finite_differences, ("f(x - nudge)", "f(x)"), ("(2 * h)", "h"))(f, x, h),
     "From x − h to x + h it is 2 h: divide by 2 h, not h.": 2 * answer,
     "The sign: f(x + h) comes first, then less f(x − h).": -answer,
-}
+}  # fmt: skip
 
 
 def _dense(W: np.ndarray, b: np.ndarray | float, back: np.ndarray) -> tuple[Function, Function]:
@@ -96,14 +84,12 @@ def adjoint_gap(forward: Function, backward: Function, a: np.ndarray, s: np.ndar
 
 
 adjoint_gap.mistakes = lambda answer, forward, backward, a, s: {
-    "The bias is still in it, and the gap is not 0 for a layer that is right. Subtract forward(0).": (
-        (forward(a) * s).sum() - (a * backward(s)).sum()
-    ),
-    "forward takes a, which comes from below, and backward takes s, from above.": (
-        (forward(s) * a).sum() - (a * backward(s)).sum()
-    ),
+    "The bias is still in it, and the gap is not 0 for a layer that is right. Subtract forward(0).":
+        (forward(a) * s).sum() - (a * backward(s)).sum(),
+    "forward takes a, which comes from below, and backward takes s, from above.":
+        (forward(s) * a).sum() - (a * backward(s)).sum(),
     "The difference itself is asked for, with its sign.": np.abs(answer),
-}
+}  # fmt: skip
 
 
 def _walks() -> list[tuple]:
@@ -132,16 +118,13 @@ def first_to_part(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], to
 
 
 first_to_part.mistakes = lambda answer, ours, theirs, tolerance: {
-    "You came from the input. All below the first error differ; walk from the scores.": (
-        first_to_part(dict(reversed(ours.items())), theirs, tolerance)
-    ),
-    "Your tolerance is absolute. A map of small numbers always passes it.": (
-        next((name for name in ours if np.abs(ours[name] - theirs[name]).max() > tolerance), "none")
-    ),
-    "You asked for the same bits. Another order of summation changes the last digit.": (
-        next((name for name in ours if not np.array_equal(ours[name], theirs[name])), "none")
-    ),
-}
+    "You came from the input. All below the first error differ; walk from the scores.":
+        first_to_part(dict(reversed(ours.items())), theirs, tolerance),
+    "Your tolerance is absolute. A map of small numbers always passes it.":
+        next((name for name in ours if np.abs(ours[name] - theirs[name]).max() > tolerance), "none"),
+    "You asked for the same bits. Another order of summation changes the last digit.":
+        next((name for name in ours if not np.array_equal(ours[name], theirs[name])), "none"),
+}  # fmt: skip
 
 
 # Some z are negative.
@@ -161,18 +144,12 @@ def lrp_skip(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon
     return a * (s + W @ s)
 
 
-def _s(a: np.ndarray, W: np.ndarray, b: np.ndarray, R: np.ndarray, epsilon: float) -> np.ndarray:
-    z = a + a @ W + b
-    return R / (z + epsilon * np.where(z >= 0, 1, -1))
-
-
 lrp_skip.mistakes = lambda answer, a, W, b, R, epsilon: {
-    "The way past the layer is missing in step 3: each input also feeds its own output, c = s + W @ s.": (
-        a * (W @ _s(a, W, b, R, epsilon))
-    ),
-    "Step 3 goes only past the layer. It goes through the weights as well: c = s + W @ s.": a * _s(a, W, b, R, epsilon),
+    "The way past the layer is missing in step 3: each input also feeds its own output, c = s + W @ s.":
+        edited(lrp_skip, ("s + W @ s", "W @ s"))(a, W, b, R, epsilon),
+    "Step 3 goes only past the layer. It goes through the weights as well: c = s + W @ s.":
+        edited(lrp_skip, ("s + W @ s", "s"))(a, W, b, R, epsilon),
     "This is the dense layer alone. z has a_k in it too, and so has step 3.": lrp_epsilon(a, W, b, R, epsilon),
-    "You gave R away twice, once past the layer and once through it. Both ways share one denominator.": (
-        R + lrp_epsilon(a, W, b, R, epsilon)
-    ),
-}
+    "You gave R away twice, once past the layer and once through it. Both ways share one denominator.":
+        R + lrp_epsilon(a, W, b, R, epsilon),
+}  # fmt: skip

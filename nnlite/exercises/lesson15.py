@@ -24,16 +24,13 @@ def multiplications(image: tuple[int, int, int], filters: int, window: Pair) -> 
 
 
 multiplications.mistakes = lambda answer, image, filters, window: {
-    "You let a window begin at every pixel. It must fit: height − rows + 1 places, not height.": (
-        math.prod(image) * filters * math.prod(window)
-    ),
-    "A window goes through all channels: times the number of channels.": (
-        multiplications((1, *image[1:]), filters, window)
-    ),
-    "One place is missing: a window as large as the image fits once, not zero times.": (
-        multiplications((image[0], image[1] - 1, image[2] - 1), filters, window)
-    ),
-}
+    "You let a window begin at every pixel. It must fit: height − rows + 1 places, not height.":
+        math.prod(image) * filters * math.prod(window),
+    "A window goes through all channels: times the number of channels.":
+        multiplications((1, *image[1:]), filters, window),
+    "One place is missing: a window as large as the image fits once, not zero times.":
+        multiplications((image[0], image[1] - 1, image[2] - 1), filters, window),
+}  # fmt: skip
 
 
 # One row of windows, where nothing is cut off, too.
@@ -52,16 +49,13 @@ def cut_off(image: Pair, window: Pair) -> int:
 
 
 cut_off.mistakes = lambda answer, image, window: {
-    "You counted to the end of the image. The copies end with the last window; nothing behind it is computed.": (
-        math.prod(image) - (image[0] - window[0] + 1) * (image[1] - window[1] + 1)
-    ),
-    "Places are cut off between two rows of windows. Nothing is cut off behind the last row: oh − 1 times.": (
-        (image[0] - window[0] + 1) * (window[1] - 1)
-    ),
-    "This is how many places are computed. Subtract those that are windows, oh · ow.": (
-        (image[0] - window[0]) * image[1] + image[1] - window[1] + 1
-    ),
-}
+    "You counted to the end of the image. The copies end with the last window; nothing behind it is computed.":
+        math.prod(image) - (image[0] - window[0] + 1) * (image[1] - window[1] + 1),
+    "Places are cut off between two rows of windows. Nothing is cut off behind the last row: oh − 1 times.":
+        (image[0] - window[0] + 1) * (window[1] - 1),
+    "This is how many places are computed. Subtract those that are windows, oh · ow.":
+        (image[0] - window[0]) * image[1] + image[1] - window[1] + 1,
+}  # fmt: skip
 
 
 def _strips() -> list[tuple]:
@@ -84,12 +78,11 @@ def strip(image: Image, width: int, j: int) -> list[float]:
 
 strip.mistakes = lambda answer, image, width, j: {
     "You took each row to its end. The last window begins len(row) − width places from the left, and its column j "
-    "reads no further than j behind that.": ([pixel for row in image for pixel in row[j:]]),
+    "reads no further than j behind that.": [pixel for row in image for pixel in row[j:]],
     "This is strip 0. Column j of the window begins at pixel j of each row.": strip(image, width, 0),
-    "You took as many pixels as the window is wide. It is as many as it has places: len(row) − width + 1.": (
-        [pixel for row in image for pixel in row[j : j + width]]
-    ),
-}
+    "You took as many pixels as the window is wide. It is as many as it has places: len(row) − width + 1.":
+        [pixel for row in image for pixel in row[j : j + width]],
+}  # fmt: skip
 
 
 # A convolution in the middle and at both edges, and poolings.
@@ -109,26 +102,15 @@ def reached(first: int, last: int, window: int, stride: int, outputs: int) -> li
 
 
 reached.mistakes = lambda answer, first, last, window, stride, outputs: {
-    "Some of your outputs do not exist: keep them from 0 to outputs − 1.": (
-        [-(-(first - window + 1) // stride), last // stride]
-    ),
-    "You rounded the first one down. An output that ends before `first` sees no change: round up.": (
-        [
-            max(0, (first - window + 1) // stride),
-            min(outputs - 1, last // stride),
-        ]
-    ),
-    "An output that begins before `first` reaches into it too: go back by window − 1.": (
-        [max(0, first // stride), min(outputs - 1, last // stride)]
-    ),
+    "Some of your outputs do not exist: keep them from 0 to outputs − 1.":
+        [-(-(first - window + 1) // stride), last // stride],
+    "You rounded the first one down. An output that ends before `first` sees no change: round up.":
+        [max(0, (first - window + 1) // stride), min(outputs - 1, last // stride)],
+    "An output that begins before `first` reaches into it too: go back by window − 1.":
+        [max(0, first // stride), min(outputs - 1, last // stride)],
     "The other direction: an output reads inputs from its own place to the right, so a change reaches outputs to "
-    "the left.": (
-        [
-            max(0, first // stride),
-            min(outputs - 1, (last + window - 1) // stride),
-        ]
-    ),
-}
+    "the left.": [max(0, first // stride), min(outputs - 1, (last + window - 1) // stride)],
+}  # fmt: skip
 
 
 # Outputs that the tiles cover exactly, and others that the last tiles stick out of.
@@ -146,9 +128,8 @@ def winograd_products(output: Pair, m: int) -> int:
 
 
 winograd_products.mistakes = lambda answer, output, m: {
-    "You left out the tiles that stick out: round the number of tiles up.": (
-        (output[0] // m) * (output[1] // m) * (m + 2) ** 2
-    ),
+    "You left out the tiles that stick out: round the number of tiles up.":
+        (output[0] // m) * (output[1] // m) * (m + 2) ** 2,
     "A tile gives m² outputs, and takes (m + 2)² products.": -(-output[0] // m) * -(-output[1] // m) * m**2,
     "This is the direct way, 9 products an output.": output[0] * output[1] * 9,
-}
+}  # fmt: skip

@@ -92,13 +92,7 @@ def _norms() -> list[tuple]:
 
 @exercise(_norms())
 def merge_batchnorm(
-    W: np.ndarray,
-    b: np.ndarray,
-    gamma: np.ndarray,
-    beta: np.ndarray,
-    mean: np.ndarray,
-    var: np.ndarray,
-    eps: float,
+    W: np.ndarray, b: np.ndarray, gamma: np.ndarray, beta: np.ndarray, mean: np.ndarray, var: np.ndarray, eps: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fold a BatchNorm into the dense layer below it: merge_batchnorm(W, b, gamma, beta, mean, var, eps) -> (W, b) of
     one dense layer that gives γ (aW + b − μ) / √(v + eps) + β. Shapes: W (J, K), everything else (K,).
@@ -113,12 +107,10 @@ def merge_batchnorm(
 
 merge_batchnorm.mistakes = lambda answer, W, b, gamma, beta, mean, var, eps: {
     "The eps under the root is missing.": merge_batchnorm(W, b, gamma, beta, mean, var, 0.0),
-    "Divide by the root of the variance, not by the variance.": (
-        merge_batchnorm(W, b, gamma, beta, mean, (var + eps) ** 2, 0.0)
-    ),
-    "The bias of the dense layer is scaled too: (b − mean) g + beta.": (
-        answer[0], b - mean * gamma / np.sqrt(var + eps) + beta
-    ),
+    "Divide by the root of the variance, not by the variance.":
+        merge_batchnorm(W, b, gamma, beta, mean, (var + eps) ** 2, 0.0),
+    "The bias of the dense layer is scaled too: (b − mean) g + beta.":
+        (answer[0], b - mean * gamma / np.sqrt(var + eps) + beta),
     "You left out the mean: the BatchNorm subtracts it first.": merge_batchnorm(W, b, gamma, beta, 0 * mean, var, eps),
 }  # fmt: skip
 
@@ -138,8 +130,7 @@ def shared_maximum(a: np.ndarray, R: float) -> np.ndarray:
 shared_maximum.mistakes = lambda answer, a, R: {
     "The first winner took all. Where several hold the maximum, they share it.": R * (np.arange(len(a)) == a.argmax()),
     "Each winner got all of R: the relevance grows. Divide by their number.": R * (a == a.max()),
-    "Everybody got the same, as in an average pooling. Those below the maximum get nothing.": (
-        np.full(len(a), R / len(a))
-    ),
+    "Everybody got the same, as in an average pooling. Those below the maximum get nothing.":
+        np.full(len(a), R / len(a)),
     "That is in proportion to a. Those below the maximum get nothing.": a / max(a.sum(), 1) * R,
 }  # fmt: skip

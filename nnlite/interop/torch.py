@@ -4,9 +4,9 @@ from_torch   an nn.Module whose forward is a graph of layers becomes a Network
 to_torch     a Network becomes an nn.Sequential, or a module with the same wires
 load_torch   the weights in a .pt file, put into a module, become a Network
 
-torch_graph.py finds the layers and their wires, torch_layers.py and torch_functions.py hold what corresponds to what,
-torch_modules.py is the way back. PyTorch is imported only when one of
-these functions is called: `pip install torch==2.13.0`.
+torch_graph.py finds the layers and their wires; torch_layers.py, torch_shapes.py and torch_functions.py hold what
+corresponds to what, torch_modules.py is the way back. PyTorch is imported only when one of these functions is called:
+`pip install torch==2.13.0`.
 """
 
 import copy
@@ -22,41 +22,27 @@ from ..decision_based.method import takes_network
 from ..disk import as_path
 from ..layers.arguments import Shape
 from ..network import Network
-from . import torch_graph, torch_layers, torch_modules
+from . import torch_graph, torch_modules, torch_shapes
 
 
 def from_torch(module: Any, input_shape: Shape | None = None) -> Network:
     """The network that `module.eval()` computes, layer by layer.
 
-    Parameters
-    ----------
-    module
-        An nn.Sequential, nested ones too, or any nn.Module whose forward is a graph of the supported layers: a chain,
-        or with branches that are added, multiplied and concatenated. torch.fx traces it, with its hooks, and with
-        every argument after the first at its default. A module that is called several times becomes as many layers.
-        What torch.compile or DataParallel made is unwrapped, with a warning that says so. It may be in training mode:
-        what is converted is what it computes in evaluation mode. The module is left as it was.
-    input_shape
-        The shape of one input without the batch axis. Needed where the forward asks for sizes, cuts into chunks, or
-        adds a parameter. With it the layers are checked against each other, and the network against the module on one
-        random input: they may differ by 1e-4 of the largest output in float32, by 1e-10 in float64.
+    module: an nn.Sequential, nested ones too, or any nn.Module whose forward is a graph of the supported layers: a
+        chain, or with branches that are added, multiplied and concatenated. torch.fx traces it, with its hooks, and
+        with every argument after the first at its default. A module that is called several times becomes as many
+        layers. What torch.compile or DataParallel made is unwrapped, with a warning that says so. It may be in training
+        mode: what is converted is what it computes in evaluation mode. The module is left as it was.
+    input_shape: the shape of one input without the batch axis. Needed where the forward asks for sizes, cuts into
+        chunks, or adds a parameter. With it the layers are checked against each other, and the network against the
+        module on one random input: they may differ by 1e-4 of the largest output in float32, by 1e-10 in float64.
 
-    Returns
-    -------
-    A `Network` in the dtype of the module. Its names are the paths of the submodules, such as "layer1.0.conv1"; a
-    function is called by its kind beside them, "layer1.0.add". `info["torch"]` says what is behind each layer.
-
-    Raises
-    ------
-    ImportError
-        PyTorch is not installed.
-    TypeError
-        `module` is not an nn.Module.
-    ValueError
-        An operation has no counterpart, the forward has several inputs or outputs, or a layer reads what was changed
-        in place; the message names it and lists what is supported. Or the network computes something else than the
-        module on the random input, or the module is on the meta device.
-
+    Returns a `Network` in the dtype of the module. Its names are the paths of the submodules, such as "layer1.0.conv1";
+    a function is called by its kind beside them, "layer1.0.add". `info["torch"]` says what is behind each layer.
+    Raises ImportError: PyTorch is not installed; TypeError: `module` is not an nn.Module; ValueError: an operation has
+    no counterpart, the forward has several inputs or outputs, or a layer reads what was changed in place; the message
+    names it and lists what is supported. Or the network computes something else than the module on the random input, or
+    the module is on the meta device.
     Source: PyTorch's documentation of torch.nn; the correspondence is tested to 1e-10 in float64.
     """
     return _converted(module, input_shape)
@@ -64,7 +50,7 @@ def from_torch(module: Any, input_shape: Shape | None = None) -> Network:
 
 def _converted(module: Any, input_shape: Shape | None) -> Network:
     """`from_torch`; whatever called the function that calls this one is warned."""
-    torch = torch_layers.import_torch()
+    torch = torch_shapes.import_torch()
     if not isinstance(module, torch.nn.Module):
         advice = "; call it first" if callable(module) else ""
         raise TypeError(f"from_torch expected an nn.Module, got {type(module).__name__}{advice}.")
@@ -95,7 +81,7 @@ TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
 
 def _compare(module: Any, network: Network) -> None:
     """ValueError unless both give the same output for one random input."""
-    torch = torch_layers.import_torch()
+    torch = torch_shapes.import_torch()
     x = np.random.default_rng(0).standard_normal((1, *(network.input_shape or ()))).astype(network.dtype)
     device = next((tensor.device for tensor in module.state_dict().values()), "cpu")
     with torch_graph.evaluating(module), torch.no_grad():
@@ -117,24 +103,13 @@ def _compare(module: Any, network: Network) -> None:
 def to_torch(network: Network) -> Any:
     """The network as a module in evaluation mode, its layers under their names.
 
-    Parameters
-    ----------
-    network
-        Any network but a draw of a Dropout (PyTorch has no layer for a fixed mask).
+    network: any network but a draw of a Dropout (PyTorch has no layer for a fixed mask).
 
-    Returns
-    -------
-    An nn.Sequential in the dtype of the network; where the network branches, a module that knows the wires. Its
-    parameters are copies. In the names a dot becomes _, and one that
-    nn.Module needs itself, such as forward, gets a _ at its end.
-
-    Raises
-    ------
-    ImportError
-        PyTorch is not installed.
-    ValueError
-        A layer has no counterpart, or a BatchNorm stands where the number of axes is not known.
-
+    Returns an nn.Sequential in the dtype of the network; where the network branches, a module that knows the wires. Its
+    parameters are copies. In the names a dot becomes _, and one that nn.Module needs itself, such as forward, gets a _
+    at its end.
+    Raises ImportError: PyTorch is not installed; ValueError: a layer has no counterpart, or a BatchNorm stands where
+    the number of axes is not known.
     Source: as `from_torch`.
     """
     return torch_modules.module(network)
@@ -145,27 +120,16 @@ def load_torch(path: str | os.PathLike, module: Any, input_shape: Shape | None =
 
     The file is read with weights_only=True: tensors and plain containers, never code.
 
-    Parameters
-    ----------
-    path
-        What `torch.save(module.state_dict(), path)` wrote; a dictionary with such a one under "state_dict" or
+    path: what `torch.save(module.state_dict(), path)` wrote; a dictionary with such a one under "state_dict" or
         "model_state_dict" will do.
-    module
-        The nn.Module that the weights belong to (it stays as it is), or a function that makes it.
-    input_shape
-        As in `from_torch`.
+    module: the nn.Module that the weights belong to (it stays as it is), or a function that makes it.
+    input_shape: as in `from_torch`.
 
-    Raises
-    ------
-    FileNotFoundError
-        There is no such file.
-    ValueError
-        The file holds more than weights or is damaged, its weights do not fit the module, or the module is not a
-        graph of supported layers.
-
+    Raises FileNotFoundError: there is no such file; ValueError: the file holds more than weights or is damaged, its
+    weights do not fit the module, or the module is not a graph of supported layers.
     Source: PyTorch's documentation of torch.load.
     """
-    torch = torch_layers.import_torch()
+    torch = torch_shapes.import_torch()
     if not as_path(path).is_file():
         raise FileNotFoundError(f"{path}: there is no such file.")
     if isinstance(module, torch.nn.Module):

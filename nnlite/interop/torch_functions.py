@@ -31,8 +31,9 @@ from ..layers import (
     Softmax,
 )
 from ..layers.arguments import Shape
-from . import torch_layers
-from .torch_layers import BATCH, FROM_TORCH, UNKNOWN, Unsupported, reshaped
+from . import torch_shapes
+from .torch_layers import FROM_TORCH
+from .torch_shapes import BATCH, UNKNOWN, Unsupported, reshaped
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def _activations(row: Any, values: Any, whole: bool = False) -> list[Activation]
 
 
 def _constant(row: Any, value: Any, like: Activation, whole: bool) -> Activation:
-    numbers = torch_layers.array(value) if hasattr(value, "detach") else np.array(float(value))
+    numbers = torch_shapes.array(value) if hasattr(value, "detach") else np.array(float(value))
     if like.axes is None or (whole and like.shape is None):
         raise Unsupported("a number or a parameter beside activations needs their shape; give input_shape")
     numbers = numbers.reshape((1,) * (like.axes - numbers.ndim) + numbers.shape)
@@ -184,7 +185,7 @@ def _mean(row: Any, x: Activation, dim: Any = None, keepdim: Any = False) -> lis
 
 def _as_module(row: Any, x: Activation, *arguments: Any, kind: str, **options: Any) -> list[Layer]:
     """A function that takes what its module is made with, in the same order."""
-    module = getattr(torch_layers.import_torch().nn, kind)(*arguments, **options)
+    module = getattr(torch_shapes.import_torch().nn, kind)(*arguments, **options)
     return FROM_TORCH[kind](module, x.shape, x.axes)
 
 
@@ -220,13 +221,13 @@ def _dropout(row: Any, x: Activation, p: Any = 0.5, training: Any = True, *, kin
 def _softmax(row: Any, x: Activation, dim: Any = None, dtype: Any = None, _stacklevel: int = 3, *, kind: Any) -> Any:
     if dtype is not None:
         raise Unsupported(f"dtype={dtype} has no counterpart")
-    return torch_layers.softmax(kind, dim, x.axes)
+    return torch_shapes.softmax(kind, dim, x.axes)
 
 
 def _pad(row: Any, x: Activation, pad: Any, mode: Any = "constant", value: Any = None) -> list[Layer]:
     if value:
         raise Unsupported(f"padding with {value} has no counterpart; with 0 it has")
-    return torch_layers.pad(pad, mode, x.axes)
+    return torch_shapes.pad(pad, mode, x.axes)
 
 
 def _interpolate(
@@ -275,8 +276,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "adaptive_avg_pool2d": _like("AdaptiveAvgPool2d", lambda output_size: locals()),
     "linear": _like("Linear", lambda weight, bias=None: locals()),
     "conv2d": _like(
-        "Conv2d",
-        lambda weight, bias=None, stride=1, padding=0, dilation=1, groups=1, padding_mode="zeros": locals(),
+        "Conv2d", lambda weight, bias=None, stride=1, padding=0, dilation=1, groups=1, padding_mode="zeros": locals()
     ),
     "prelu": _like("PReLU", lambda weight: locals()),
     "batch_norm": _like("BatchNorm2d", _running),

@@ -14,9 +14,10 @@ from typing import Any
 from ..layers import Constant, Identity, Layer, Permute, Slice
 from ..layers.arguments import Shape, sizes
 from ..layers.blocks import SHORT
-from . import torch_layers
+from . import torch_layers, torch_shapes
 from .torch_functions import FUNCTIONS, Activation, Piece
-from .torch_layers import BATCH, FROM_TORCH, Unsupported
+from .torch_layers import FROM_TORCH
+from .torch_shapes import BATCH, Unsupported
 
 REQUIRED = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
 
@@ -26,7 +27,7 @@ IN_PLACE = {name: f"i{name}" for name in ("add", "sub", "mul", "truediv")}
 
 def row_of(module: Any, input_shape: Shape | None = None) -> "Row":
     """The row of layers that computes what the module computes in evaluation mode."""
-    torch = torch_layers.import_torch()
+    torch = torch_shapes.import_torch()
     root = torch.nn.Sequential(module)  # so that whatever a call does is seen: hooks, a replaced forward, defaults
     row = Row(root, None if input_shape is None else sizes("from_torch", "input_shape", input_shape))
     with evaluating(root), torch.no_grad():
@@ -36,7 +37,7 @@ def row_of(module: Any, input_shape: Shape | None = None) -> "Row":
 
 
 def _traced(module: Any, root: Any) -> Any:
-    torch = torch_layers.import_torch()
+    torch = torch_shapes.import_torch()
     inputs = [p for p in signature(module.forward).parameters.values() if p.default is p.empty and p.kind in REQUIRED]
     if len(inputs) > 1:
         raise ValueError(f"from_torch: the forward has a second input {inputs[1].name}; a network has one.")
@@ -135,7 +136,7 @@ class Row:
             shape = None
         else:
             shape = layer.output_shape(shape[0] if layer.reads == 1 else shape)
-        axes = torch_layers.axes_above(layer, below[0].axes if below else None)
+        axes = torch_shapes.axes_above(layer, below[0].axes if below else None)
         self.layers.append(layer)
         self.wires.append(tuple(x.at for x in below))
         self.names.append(self._name(layer))
@@ -149,7 +150,7 @@ class Row:
     def _call(self, node: Any) -> Any:
         name = self._function_name(node)
         given = node.args, node.kwargs
-        args, options = torch_layers.import_torch().fx.node.map_arg(given, self._values.__getitem__)
+        args, options = torch_shapes.import_torch().fx.node.map_arg(given, self._values.__getitem__)
         if not (name == "getitem" and isinstance(args[0], tuple)):
             args, options = self._read(args), self._read(options)
         args = (options.pop("input"), *args) if "input" in options else args

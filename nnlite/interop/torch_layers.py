@@ -1,81 +1,79 @@
 """What corresponds to what: each module of PyTorch and the layer that computes the same, both ways.
 
-One file, because the two ways are one table.
+One file, because the two ways are one table: PAIRS says which attributes are the same, and what is special stands
+below it, in FROM_TORCH and TO_TORCH.
 """
 
-import importlib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..layers import (
-    ELU,
-    GELU,
-    AdaptiveAvgPool2d,
-    AvgPool2d,
-    BatchNorm,
-    Constant,
-    Conv2d,
-    ConvTranspose2d,
-    Dense,
-    Dropout,
-    Dropout2d,
-    Flatten,
-    GlobalAvgPool,
-    GroupNorm,
-    Hardsigmoid,
-    Hardswish,
-    Identity,
-    InstanceNorm,
-    Layer,
-    LeakyReLU,
-    LogSoftmax,
-    Mask,
-    MaxPool2d,
-    Pad,
-    Permute,
-    PReLU,
-    ReLU,
-    ReLU6,
-    Reshape,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Tanh,
-    Upsample,
-)
-from ..layers.arguments import DTYPES, Shape, frozen
-
-INSTALL = "pip install torch==2.13.0"
+from ..layers import KINDS, BatchNorm, Dense, GroupNorm, InstanceNorm, Layer, LogSoftmax, Mask, Softmax
+from ..layers.arguments import Shape
+from .torch_shapes import Unsupported, adaptive, array, import_torch, pad, reshaped, softmax, upsample
 
 
-class Unsupported(ValueError):
-    """Something that has no counterpart; the caller adds where it stands and what is supported."""
+@dataclass(frozen=True)
+class Pair:
+    """A layer and the module that computes the same: the attributes of both by name, ours -> PyTorch's.
+
+    options: those that the module is made with.
+    arrays: the parameters and buffers.
+    sized: what else the module is made with, of a layer.
+    module: the name of its class, by default that of the layer.
+    """
+
+    options: dict[str, str] = field(default_factory=dict)
+    arrays: dict[str, str] = field(default_factory=dict)
+    sized: Callable[[Any], tuple[Any, ...]] = lambda layer: ()
+    module: str = ""
 
 
-class _Size:
-    """A size that is no number here."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return self.name
+def _same(*names: str, **others: str) -> dict[str, str]:
+    """Attributes of one name, and of two."""
+    return {**others, **{name: name for name in names}}
 
 
-BATCH, UNKNOWN = _Size("x.size(0)"), _Size("an unknown size")
+def _channels(layer: Any) -> tuple[Any, ...]:
+    return layer.channels, layer.filters, layer.W.shape[2:]
 
 
-def import_torch() -> Any:
-    """The module torch, or an ImportError that says how to install it."""
-    try:
-        return importlib.import_module("torch")
-    except ImportError as error:
-        raise ImportError(f"PyTorch is needed here and cannot be imported ({error}); {INSTALL}.") from None
+def _groups(layer: Any) -> tuple[int, int]:
+    return layer.in_groups, len(layer.gamma)
+
+
+POOL = _same("stride", "padding", "ceil_mode", size="kernel_size")
+CONVOLUTION, FILTERS = _same("stride", "padding", "dilation", "groups"), {"W": "weight", "b": "bias"}
+NORM = {"gamma": "weight", "beta": "bias"}
+
+ALIKE: dict[str, Pair] = {
+    **dict.fromkeys(("ReLU", "ReLU6", "Tanh", "Sigmoid", "Hardsigmoid", "Hardswish", "SiLU", "Identity"), Pair()),
+    "LeakyReLU": Pair({"slope": "negative_slope"}),
+    "ELU": Pair(_same("alpha")),
+    "Softplus": Pair(_same("beta")),
+    "GELU": Pair(_same("approximate")),
+    "Dropout": Pair(_same("p")),
+    "Dropout2d": Pair(_same("p")),
+    "PReLU": Pair({}, {"slope": "weight"}, lambda layer: (len(layer.slope),)),
+}
+"""The layers that have the name of their module, and nothing special."""
+
+PAIRS: dict[str, Pair] = {
+    **ALIKE,
+    "Flatten": Pair(),
+    "Dense": Pair({}, FILTERS, lambda layer: layer.W.shape, "Linear"),
+    "Conv2d": Pair(CONVOLUTION, FILTERS, _channels),
+    "ConvTranspose2d": Pair(CONVOLUTION | _same("output_padding"), FILTERS, _channels),
+    "MaxPool2d": Pair(POOL),
+    "AvgPool2d": Pair(POOL | _same("count_include_pad")),
+    "AdaptiveAvgPool2d": Pair({"size": "output_size"}),
+    "BatchNorm": Pair(_same("eps"), NORM | {"mean": "running_mean", "var": "running_var"}, lambda m: (len(m.gamma),)),
+    "GroupNorm": Pair(_same("eps"), NORM, _groups),
+    "InstanceNorm": Pair(_same("eps"), NORM, _groups, "GroupNorm"),
+}
 
 
 # ------------------------------------------------------------------------------------------- from PyTorch
@@ -84,12 +82,8 @@ def import_torch() -> Any:
 def layer_of(module: Any, shape: Shape | None, axes: int | None) -> list[Layer]:
     """The layers (one or two) that compute what `module` computes in evaluation mode.
 
-    Parameters
-    ----------
-    shape
-        Of the module's input, (1, ...), where it is known.
-    axes
-        The number of axes of the module's input, where it is known.
+    shape: of the module's input, (1, ...), where it is known.
+    axes: the number of axes of the module's input, where it is known.
     """
     kind = type(module).__name__
     if not is_of_layer(module) and (type(module).__module__.partition(".")[0] != "torch" or kind not in FROM_TORCH):
@@ -109,44 +103,30 @@ def is_of_layer(module: Any) -> bool:
     return isinstance(vars(module).get("layer"), Layer)
 
 
-def array(tensor: Any) -> np.ndarray:
-    """A parameter copied to a read-only array."""
-    values = tensor.detach().cpu()
-    if values.is_floating_point() and values.element_size() < 4:
-        raise Unsupported(f"its weights are {str(values.dtype).removeprefix('torch.')}; convert it with module.float()")
-    numbers = np.array(values.numpy(), order="C")
-    if numbers.dtype not in DTYPES:
-        raise Unsupported(f"its weights are {numbers.dtype}; convert it with module.float()")
-    return frozen(numbers)
-
-
 def _maybe(tensor: Any) -> np.ndarray | None:
     return None if tensor is None else array(tensor)
 
 
-def _linear(m: Any, shape: Any, axes: Any) -> list[Layer]:
-    return [Dense(array(m.weight.T), _maybe(m.bias))]
+def _layer(m: Any, shape: Any, axes: Any, *, kind: str, **own: Any) -> list[Layer]:
+    """The layer with the module's attributes, or with some of its `own`."""
+    pair = PAIRS[kind]
+    found = {ours: getattr(m, theirs) for ours, theirs in pair.options.items()}
+    for ours, theirs in pair.arrays.items():
+        tensor = getattr(m, theirs)
+        found[ours] = _maybe(tensor.T if kind == "Dense" and ours == "W" else tensor)
+    return [KINDS[kind](**found | own)]
 
 
-def _convolution(m: Any, shape: Any, axes: Any) -> list[Layer]:
+def _convolution(m: Any, shape: Any, axes: Any, *, kind: str) -> list[Layer]:
     if m.padding_mode != "zeros":
         raise Unsupported(f"padding_mode={m.padding_mode!r} has no counterpart; only 'zeros' has")
-    padding = m.padding
-    if padding == "valid":
-        padding = 0
-    elif padding == "same":
+    padding = 0 if m.padding == "valid" else m.padding
+    if padding == "same":
         around = [d * (k - 1) for d, k in zip(m.dilation, m.kernel_size, strict=True)]
         if any(total % 2 for total in around):
             raise Unsupported(f"padding='same' of a {m.kernel_size} window needs one side wider than the other")
         padding = tuple(total // 2 for total in around)
-    return [Conv2d(array(m.weight), _maybe(m.bias), m.stride, padding, m.dilation, m.groups)]
-
-
-def _transposed(m: Any, shape: Any, axes: Any) -> list[Layer]:
-    if m.padding_mode != "zeros":
-        raise Unsupported(f"padding_mode={m.padding_mode!r} has no counterpart; only 'zeros' has")
-    options = m.stride, m.padding, m.dilation, m.groups, m.output_padding
-    return [ConvTranspose2d(array(m.weight), _maybe(m.bias), *options)]
+    return _layer(m, shape, axes, kind=kind, padding=padding)
 
 
 def _batchnorm(m: Any, shape: Any, axes: Any) -> list[Layer]:
@@ -161,65 +141,22 @@ def _batchnorm(m: Any, shape: Any, axes: Any) -> list[Layer]:
 def _max_pooling(m: Any, shape: Any, axes: Any) -> list[Layer]:
     if m.return_indices or m.dilation not in (1, (1, 1), [1, 1]):
         raise Unsupported("only dilation=1 and return_indices=False have a counterpart")
-    return [MaxPool2d(m.kernel_size, m.stride, m.padding, m.ceil_mode)]
+    return _layer(m, shape, axes, kind="MaxPool2d")
 
 
 def _avg_pooling(m: Any, shape: Any, axes: Any) -> list[Layer]:
     if m.divisor_override is not None:
         raise Unsupported("divisor_override has no counterpart")
-    return [AvgPool2d(m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad)]
+    return _layer(m, shape, axes, kind="AvgPool2d")
 
 
-def adaptive(output: Any, shape: Shape | None) -> list[Layer]:
-    """AdaptiveAvgPool2d to `output` pixels; where it is known to be a plainer layer, that one."""
-    size = tuple(output) if isinstance(output, (tuple, list)) else (output, output)
-    if size == (1, 1):
-        return [GlobalAvgPool()]
-    if shape is None or len(shape) != 4:
-        if None in size:
-            raise Unsupported(f"to {size} needs the size of the input; give input_shape")
-        return [AdaptiveAvgPool2d(size)]
-    size = tuple(n if o is None else o for o, n in zip(size, shape[2:], strict=True))
-    if any(n % o for o, n in zip(size, shape[2:], strict=True)):
-        return [AdaptiveAvgPool2d(size)]
-    window = tuple(n // o for o, n in zip(size, shape[2:], strict=True))
-    return [Identity()] if window == (1, 1) else [AvgPool2d(window)]
-
-
-def _upsample(m: Any, shape: Shape | None, axes: Any) -> list[Layer]:
-    """By a whole number of times; a `size` needs the size of the input."""
-    if m.mode not in ("nearest", "bilinear"):
-        raise Unsupported(f"mode={m.mode!r} has no counterpart; 'nearest' and 'bilinear' have")
-    factors = m.scale_factor
-    if m.size is not None:
-        if shape is None or len(shape) != 4:
-            raise Unsupported("to a size needs the size of the input; give input_shape, or scale_factor")
-        size = m.size if isinstance(m.size, (tuple, list)) else (m.size, m.size)
-        factors = tuple(o / n for o, n in zip(size, shape[2:], strict=True))
-    factors = factors if isinstance(factors, (tuple, list)) else (factors, factors)
-    if any(f != int(f) for f in factors):
-        raise Unsupported(f"by {factors} is no whole number of times, and has no counterpart")
-    rows, columns = map(int, factors)
-    return [Upsample((rows, columns), m.mode, bool(m.align_corners))]
-
-
-def pad(widths: Any, mode: str, axes: int | None) -> list[Layer]:
-    """F.pad of an input with this many axes: `widths` are (before, after) of the last axis, of the one before, ..."""
-    before, after = tuple(widths[::2])[::-1], tuple(widths[1::2])[::-1]
-    kept = (0,) * ((axes or 0) - 1 - len(before))
-    if mode not in PADS or min(widths) < 0 or axes is None or len(kept) + len(before) != axes - 1:
-        raise Unsupported(f"pad={tuple(widths)}, mode={mode!r} of {axes or 'unknown'} axes has no counterpart")
-    return [Pad((*kept, *before), (*kept, *after), PADS[mode])]
+PADDED = {"Reflection": "reflect", "Replication": "replicate"}
 
 
 def _padding(m: Any, shape: Any, axes: int | None, *, mode: str) -> list[Layer]:
     if getattr(m, "value", 0) != 0:
         raise Unsupported(f"padding with {m.value} has no counterpart; with 0 it has")
     return pad(m.padding, mode, axes or 2 + len(m.padding) // 2)
-
-
-PADS = {"constant": "zero", "reflect": "reflect", "replicate": "replicate"}
-"""The modes of F.pad, and of Pad."""
 
 
 def _groupnorm(m: Any, shape: Any, axes: Any) -> list[Layer]:
@@ -243,70 +180,24 @@ def _scale_and_shift(m: Any, shape: Shape | None) -> tuple[np.ndarray, np.ndarra
     return gamma, np.zeros_like(gamma) if beta is None else beta
 
 
-def _alike(m: Any, shape: Any, axes: Any, *, kind: type[Layer]) -> list[Layer]:
-    return [kind(**{ours: getattr(m, theirs) for ours, theirs in ALIKE[kind].items()})]
-
-
-ALIKE: dict[type[Layer], dict[str, str]] = {
-    ReLU: {}, ReLU6: {}, Tanh: {}, Sigmoid: {}, Hardsigmoid: {}, Hardswish: {}, SiLU: {}, Identity: {},
-    LeakyReLU: {"slope": "negative_slope"}, ELU: {"alpha": "alpha"}, Softplus: {"beta": "beta"},
-    GELU: {"approximate": "approximate"}, Dropout: {"p": "p"}, Dropout2d: {"p": "p"},
-}  # fmt: skip
-"""The layers without arrays whose module has the same name, and their options by name: ours, and PyTorch's."""
-
-
-def softmax(kind: type[Softmax], dim: Any, axes: int | None) -> list[Layer]:
-    """Softmax or LogSoftmax over axis `dim` of an input with this many axes."""
-    if dim == 1 or (axes is not None and dim is not None and dim + axes == 1):
-        return [kind()]
-    raise Unsupported(f"dim={dim} has no counterpart; only dim=1 has")
-
-
-def reshaped(name: str, shape: Shape | None, *arguments: Any) -> list[Layer]:
-    """The layer of view, flatten, squeeze and the like, by the shapes that they give for two and three samples."""
-    if shape is None:
-        first, *rest = arguments or (None,)
-        if (arguments == (1, -1) and name == "flatten") or arguments in ((BATCH, -1), (BATCH, (-1,))):
-            return [Flatten()]
-        rest = list(rest[0]) if name == "unflatten" else rest
-        starts = first == 1 if name == "unflatten" else name == "view" and first in (BATCH, -1)
-        if starts and rest and all(isinstance(n, int) and n > 0 for n in rest):
-            return [Reshape(tuple(rest))]
-        raise Unsupported(
-            f"{name}{arguments} has no counterpart while the size of the input is unknown; give input_shape"
-        )
-    torch = import_torch()
-    above = []
-    for n in (2, 3):
-        tensor = torch.empty((n, *shape[1:]), device="meta")
-        try:
-            above.append(tuple(getattr(tensor, name)(*(n if each is BATCH else each for each in arguments)).shape))
-        except Exception as error:  # sizes that do not fit, sizes that are not known
-            raise Unsupported(f"{name}{arguments} of an input {shape}: {' '.join(str(error).split())}") from None
-    if above[0] != (2, *above[1][1:]) or above[1][0] != 3:
-        raise Unsupported(f"{name}{arguments} puts several samples into one row")
-    return [Flatten()] if len(above[0]) == 2 else [Reshape(above[0][1:])]
-
-
 FROM_TORCH: dict[str, Callable[[Any, Shape | None, int | None], list[Layer]]] = {
-    "Linear": _linear,
-    "Conv2d": _convolution,
-    "ConvTranspose2d": _transposed,
+    "Linear": partial(_layer, kind="Dense"),
+    **{kind: partial(_convolution, kind=kind) for kind in ("Conv2d", "ConvTranspose2d")},
     "BatchNorm1d": _batchnorm,
     "BatchNorm2d": _batchnorm,
     "MaxPool2d": _max_pooling,
     "AvgPool2d": _avg_pooling,
     "AdaptiveAvgPool2d": lambda m, shape, axes: adaptive(m.output_size, shape),
-    **{kind.__name__: partial(_alike, kind=kind) for kind in ALIKE},
-    "PReLU": lambda m, shape, axes: [PReLU(array(m.weight))],
+    **{kind: partial(_layer, kind=kind) for kind in ALIKE},
     "GroupNorm": _groupnorm,
     "InstanceNorm1d": _instancenorm,
     "InstanceNorm2d": _instancenorm,
-    "Upsample": _upsample,
-    **{f"ZeroPad{d}d": partial(_padding, mode="constant") for d in (1, 2, 3)},
-    **{f"ConstantPad{d}d": partial(_padding, mode="constant") for d in (1, 2, 3)},
-    **{f"ReflectionPad{d}d": partial(_padding, mode="reflect") for d in (1, 2, 3)},
-    **{f"ReplicationPad{d}d": partial(_padding, mode="replicate") for d in (1, 2, 3)},
+    "Upsample": lambda m, shape, axes: upsample(m, shape),
+    **{
+        f"{name}Pad{d}d": partial(_padding, mode=mode)
+        for name, mode in (("Zero", "constant"), ("Constant", "constant"), *PADDED.items())
+        for d in (1, 2, 3)
+    },
     "Softmax": lambda m, shape, axes: softmax(Softmax, m.dim, axes),
     "LogSoftmax": lambda m, shape, axes: softmax(LogSoftmax, m.dim, axes),
     "Flatten": lambda m, shape, axes: reshaped("flatten", shape, m.start_dim, m.end_dim),
@@ -323,10 +214,11 @@ def module_of(layer: Layer, axes: int | None) -> Any:
     kind = type(layer).__name__
     if kind in FUNCTIONS:
         return of_layer(layer)
-    if kind not in TO_TORCH:
+    if kind not in TO_TORCH and kind not in PAIRS:
         draw = "; convert the network that the draw was made from" if isinstance(layer, Mask) else ""
         raise Unsupported(f"PyTorch has no module for it{draw}")
-    return TO_TORCH[kind](import_torch().nn, layer, axes)
+    nn = import_torch().nn
+    return TO_TORCH[kind](nn, layer, axes) if kind in TO_TORCH else _module(nn, layer)
 
 
 def of_layer(layer: Any) -> Any:
@@ -360,65 +252,30 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 """The layers that PyTorch has only functions for: of the module around one, and what that reads (for a Constant x)."""
 
 
-def axes_above(layer: Layer, axes: int | None) -> int | None:
-    """How many axes the output of `layer` has, where it is known."""
-    if isinstance(layer, Dense):
-        return axes or 2
-    if isinstance(layer, Constant):
-        return layer.value.ndim
-    if isinstance(layer, (Conv2d, ConvTranspose2d, MaxPool2d, AvgPool2d, GlobalAvgPool, AdaptiveAvgPool2d, Upsample)):
-        return 4
-    if isinstance(layer, (Reshape, Permute)):
-        return 1 + len(layer.shape if isinstance(layer, Reshape) else layer.axes)
-    return 2 if isinstance(layer, Flatten) else axes
-
-
-def _filled(module: Any, **arrays: np.ndarray | None) -> Any:
-    """The module with these parameters and buffers, copied."""
-    torch = import_torch()
-    for name, value in arrays.items():
+def _module(nn: Any, layer: Any, name: str = "") -> Any:
+    """The module of the layer's pair, with copies of its arrays."""
+    pair, torch = PAIRS[type(layer).__name__], import_torch()
+    options = {theirs: getattr(layer, ours) for ours, theirs in pair.options.items()}
+    if "b" in pair.arrays:
+        options["bias"] = layer.b is not None
+    module = getattr(nn, name or pair.module or type(layer).__name__)(*pair.sized(layer), **options)
+    for ours, theirs in pair.arrays.items():
+        value = getattr(layer, ours)
         if value is not None:
-            tensor = torch.from_numpy(np.array(value))
-            is_parameter = name in module._parameters
-            setattr(module, name, torch.nn.Parameter(tensor) if is_parameter else tensor)
+            tensor = torch.from_numpy(np.array(value.T if isinstance(layer, Dense) and ours == "W" else value))
+            setattr(module, theirs, nn.Parameter(tensor) if theirs in module._parameters else tensor)
     return module
-
-
-def _to_linear(nn: Any, layer: Any, axes: Any) -> Any:
-    return _filled(nn.Linear(*layer.W.shape, bias=layer.b is not None), weight=layer.W.T, bias=layer.b)
-
-
-def _to_convolution(nn: Any, layer: Any, axes: Any) -> Any:
-    at = dict(stride=layer.stride, padding=layer.padding, dilation=layer.dilation, groups=layer.groups)
-    kind = nn.Conv2d
-    if isinstance(layer, ConvTranspose2d):
-        kind, at["output_padding"] = nn.ConvTranspose2d, layer.output_padding
-    module = kind(layer.channels, layer.filters, layer.W.shape[2:], bias=layer.b is not None, **at)
-    return _filled(module, weight=layer.W, bias=layer.b)
 
 
 def _to_batchnorm(nn: Any, layer: Any, axes: int | None) -> Any:
     if axes not in (2, 4):
         raise Unsupported("whether BatchNorm1d or BatchNorm2d depends on the input; make the network with input_shape")
-    kind = nn.BatchNorm1d if axes == 2 else nn.BatchNorm2d
-    arrays = dict(weight=layer.gamma, bias=layer.beta, running_mean=layer.mean, running_var=layer.var)
-    return _filled(kind(len(layer.gamma), eps=layer.eps), **arrays)
+    return _module(nn, layer, "BatchNorm1d" if axes == 2 else "BatchNorm2d")
 
 
 def _to_reshape(nn: Any, layer: Any, axes: int | None) -> Any:
     unflatten = nn.Unflatten(1, layer.shape)
     return unflatten if axes == 2 else nn.Sequential(nn.Flatten(), unflatten)
-
-
-def _to_pooling(nn: Any, layer: Any, axes: Any) -> Any:
-    if isinstance(layer, MaxPool2d):
-        return nn.MaxPool2d(layer.size, layer.stride, layer.padding, ceil_mode=layer.ceil_mode)
-    return nn.AvgPool2d(layer.size, layer.stride, layer.padding, layer.ceil_mode, layer.count_include_pad)
-
-
-def _to_groupnorm(nn: Any, layer: Any, axes: Any) -> Any:
-    norm = nn.GroupNorm(layer.in_groups, len(layer.gamma), eps=layer.eps)
-    return _filled(norm, weight=layer.gamma, bias=layer.beta)
 
 
 def _to_upsample(nn: Any, layer: Any, axes: Any) -> Any:
@@ -430,36 +287,20 @@ def _to_pad(nn: Any, layer: Any, axes: Any) -> Any:
     widths = list(zip(layer.before, layer.after, strict=True))
     while len(widths) > 1 and not any(widths[0]):
         widths.pop(0)
-    kind = {"zero": "ZeroPad", "reflect": "ReflectionPad", "replicate": "ReplicationPad"}[layer.mode]
-    module = getattr(nn, f"{kind}{len(widths)}d", None)
+    kind = next((name for name, mode in PADDED.items() if mode == layer.mode), "Zero")
+    module = getattr(nn, f"{kind}Pad{len(widths)}d", None)
     if module is None:
         raise Unsupported(f"PyTorch pads no {len(widths)} axes at once")
     return module(tuple(n for pair in widths[::-1] for n in pair))
 
 
-def _to_alike(nn: Any, layer: Any, axes: Any) -> Any:
-    options = {theirs: getattr(layer, ours) for ours, theirs in ALIKE[type(layer)].items()}
-    return getattr(nn, type(layer).__name__)(**options)
-
-
 TO_TORCH: dict[str, Callable[[Any, Any, int | None], Any]] = {
-    "Dense": _to_linear,
-    "Conv2d": _to_convolution,
-    "ConvTranspose2d": _to_convolution,
     "BatchNorm": _to_batchnorm,
-    "MaxPool2d": _to_pooling,
-    "AvgPool2d": _to_pooling,
     "GlobalAvgPool": lambda nn, layer, axes: nn.AdaptiveAvgPool2d(1),
-    "AdaptiveAvgPool2d": lambda nn, layer, axes: nn.AdaptiveAvgPool2d(layer.size),
-    **{kind.__name__: _to_alike for kind in ALIKE},
-    "PReLU": lambda nn, layer, axes: _filled(nn.PReLU(len(layer.slope)), weight=layer.slope),
-    "GroupNorm": _to_groupnorm,
-    "InstanceNorm": _to_groupnorm,
     "Upsample": _to_upsample,
     "Pad": _to_pad,
     "Softmax": lambda nn, layer, axes: nn.Softmax(dim=1),
     "LogSoftmax": lambda nn, layer, axes: nn.LogSoftmax(dim=1),
-    "Flatten": lambda nn, layer, axes: nn.Flatten(),
     "Reshape": _to_reshape,
 }
-"""The layers that have a module, by the name of their class."""
+"""The layers whose module is no pair's, by the name of their class."""

@@ -3,7 +3,8 @@
 from typing import Any
 
 from ..network import Network
-from .torch_layers import Unsupported, axes_above, import_torch, module_of
+from .torch_layers import module_of
+from .torch_shapes import Unsupported, axes_above, import_torch
 
 
 def module(network: Network) -> Any:

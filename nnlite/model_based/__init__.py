@@ -34,28 +34,7 @@ from .objectives import LogProbability, Score, SquaredDistance, Through, squared
 from .prototype import Prototype
 
 __all__ = [
-    "Ascent",
-    "Dream",
-    "Inversion",
-    "LogProbability",
-    "Prototype",
-    "Score",
-    "SquaredDistance",
-    "Through",
-    "Visualization",
-    "all_channels",
-    "ascend",
-    "box",
-    "channel_examples",
-    "dataset_examples",
-    "deepdream",
-    "experts",
-    "general",
-    "generators",
-    "in_code_space",
-    "invert",
-    "squared_norm",
-    "visualize",
-    "weighted",
-    "with_expert",
-]
+    "Ascent", "Dream", "Inversion", "LogProbability", "Prototype", "Score", "SquaredDistance", "Through",
+    "Visualization", "all_channels", "ascend", "box", "channel_examples", "dataset_examples", "deepdream", "experts",
+    "general", "generators", "in_code_space", "invert", "squared_norm", "visualize", "weighted", "with_expert",
+]  # fmt: skip

@@ -45,39 +45,21 @@ def general(
 
     Nothing here knows what a digit looks like: the network becomes sure of pictures that look like nothing.
 
-    Parameters
-    ----------
-    network
-        A classifier that knows its input_shape; a Softmax at its end is left out.
-    classes
-        A class, several of them, or "all": they are searched side by side.
-    start
-        "noise", "image" (a random one of the class), "mean" (the class's mean image), or an array; see `starts`.
-    weight
-        λ, from 0.
-    objective
-        "log_probability" as the slides write it; its gradient is 0 where p is 1 to rounding. "score" climbs f_c(x) in
-        its place.
-    steps, rate
-        Of Adam.
-    low, high
-        The box that x is brought back to.
-    jitter
-        In each step x is moved by up to so many pixels.
-    blur
-        The standard deviation in pixels of a Gaussian that x is smoothed with, at the start and after each step.
-    images
-        Where "image" and "mean" are taken from, (x, labels); by default stroke digits.
-    rng, keep, progress
-        As in `ascend`; rng is for noise, image and jitter.
+    network: a classifier that knows its input_shape; a Softmax at its end is left out.
+    classes: a class, several of them, or "all": they are searched side by side.
+    start: "noise", "image" (a random one of the class), "mean" (the class's mean image), or an array; see `starts`.
+    weight: λ, from 0.
+    objective: "log_probability" as the slides write it; its gradient is 0 where p is 1 to rounding. "score" climbs
+        f_c(x) in its place.
+    steps, rate: of Adam.
+    low, high: the box that x is brought back to.
+    jitter: in each step x is moved by up to so many pixels.
+    blur: the standard deviation in pixels of a Gaussian that x is smoothed with, at the start and after each step.
+    images: where "image" and "mean" are taken from, (x, labels); by default stroke digits.
+    rng, keep, progress: as in `ascend`; rng is for noise, image and jitter.
 
-    Raises
-    ------
-    ValueError
-        An argument is not what is expected: an unknown class, λ below 0, images of another size.
-    FloatingPointError
-        The search diverged.
-
+    Raises ValueError: an argument is not what is expected: an unknown class, λ below 0, images of another size;
+    FloatingPointError: the search diverged.
     Source: Simonyan et al. 2013, "Deep inside convolutional networks", sec. 2 (on the score); Montavon et al. 2018,
     "Methods for interpreting and understanding deep neural networks", sec. 3.1; slides, "Activation maximization".
 
@@ -124,20 +106,11 @@ def with_expert(
     unsure; 0.01 to 0.1 lets it be heard. (lenet with PPCA, all classes from their mean images: p is at least 0.82 at
     weight 1, 0.96 at 0.1, 0.98 at 0.03.)
 
-    Parameters
-    ----------
-    expert
-        log p(x) up to a constant: x -> (values (N,), gradient like x), such as `experts.fitted("ppca")`.
-    All others
-        As in `general`.
+    expert: log p(x) up to a constant: x -> (values (N,), gradient like x), such as `experts.fitted("ppca")`.
+    All others: as in `general`.
 
-    Raises
-    ------
-    TypeError, ValueError
-        As in `general`; or the expert is no function, or was fit to inputs of another size.
-    FloatingPointError
-        The search diverged.
-
+    Raises TypeError or ValueError: as in `general`; or the expert is no function, or was fit to inputs of another size;
+    FloatingPointError: the search diverged.
     Source: Montavon et al. 2018, sec. 3.2; slides, "Activation maximization with an expert".
 
     >>> from nnlite.layers import Dense, Flatten
@@ -177,27 +150,16 @@ def in_code_space(
     Every g(z) looks like what the generator was trained on. `start` in the result is g(z_0): what the generator knew
     before the search.
 
-    Parameters
-    ----------
-    generator
-        One of `generators.load`; its decoder is g.
-    start
-        "mean" (the mean code of the class), "noise" (a code from N(0, 1)), "image" (the code of a random image of the
-        class, by the generator's encoder), or codes: see `starts`.
-    objective
-        "score" by default: log p(ω_c | g(z)), which the slides write, is soon 0, and the penalty then pulls z to 0.
-        (lenet with the VAE, all classes from their mean codes: p is at least 0.996 at the start, 0.951 after climbing
-        log p, 0.998 after climbing the score.)
-    All others
-        As in `general`. The trajectory is that of g(z).
+    generator: one of `generators.load`; its decoder is g.
+    start: "mean" (the mean code of the class), "noise" (a code from N(0, 1)), "image" (the code of a random image of
+        the class, by the generator's encoder), or codes: see `starts`.
+    objective: "score" by default: log p(ω_c | g(z)), which the slides write, is soon 0, and the penalty then pulls z to
+        0. (lenet with the VAE, all classes from their mean codes: p is at least 0.996 at the start, 0.951 after
+        climbing log p, 0.998 after climbing the score.)
+    All others: as in `general`. The trajectory is that of g(z).
 
-    Raises
-    ------
-    TypeError, ValueError
-        As in `general`; or it is not a Generator, or g(z) does not fit the network.
-    FloatingPointError
-        The search diverged.
-
+    Raises TypeError or ValueError: as in `general`; or it is not a Generator, or g(z) does not fit the network;
+    FloatingPointError: the search diverged.
     Source: Montavon et al. 2018, sec. 3.3; Nguyen et al. 2016, "Synthesizing the preferred inputs for neurons in neural
     networks via deep generator networks"; slides, "Activation maximization in code space".
     """

@@ -19,17 +19,11 @@ Projection = Callable[[np.ndarray], np.ndarray]
 class Ascent:
     """What came out of a search; the results of all that search have its fields, and more.
 
-    Attributes
-    ----------
-    x
-        Where it ended, (N, ...).
-    start
-        Where it began, (N, ...), already brought to where x may be.
-    values
-        What was climbed, before every step and after the last: (steps + 1, N). Where it is random, each of another
+    x: where it ended, (N, ...).
+    start: where it began, (N, ...), already brought to where x may be.
+    values: what was climbed, before every step and after the last: (steps + 1, N). Where it is random, each of another
         draw.
-    trajectory
-        x before every step and after the last, (steps + 1, N, ...), where it was asked for; else None.
+    trajectory: x before every step and after the last, (steps + 1, N, ...), where it was asked for; else None.
     """
 
     x: np.ndarray
@@ -52,30 +46,16 @@ def ascend(
 ) -> Ascent:
     """x_(t+1) = project(x_t + rate · direction(∂f/∂x at x_t)), each sample of the batch separately.
 
-    Parameters
-    ----------
-    f
-        The objective. A random one (with `draw(rng)`) is drawn anew for every step.
-    start
-        x_0 (N, ...), float32 or float64.
-    steps, rate
-        How many steps, and how long.
-    optimizer
-        Adam, SGD, or anything with their `update`; it descends −f.
-    project
-        For example `box(0, 1)`. Applied to the start and after every step.
-    rng
-        For what f draws.
-    keep, progress
-        Keep every x on the way; show a progress bar on the standard error.
+    f: the objective. A random one (with `draw(rng)`) is drawn anew for every step.
+    start: x_0 (N, ...), float32 or float64.
+    steps, rate: how many steps, and how long.
+    optimizer: Adam, SGD, or anything with their `update`; it descends −f.
+    project: for example `box(0, 1)`. Applied to the start and after every step.
+    rng: for what f draws.
+    keep, progress: keep every x on the way; show a progress bar on the standard error.
 
-    Raises
-    ------
-    TypeError, ValueError
-        An argument is not what is expected, or x does not fit f.
-    FloatingPointError
-        The search diverged: f, its gradient or x is no longer finite. The message names the step and the sample.
-
+    Raises TypeError or ValueError: an argument is not what is expected, or x does not fit f; FloatingPointError: the
+    search diverged: f, its gradient or x is no longer finite. The message names the step and the sample.
     Source: Montavon et al. 2018, sec. 3.1; Kingma and Ba 2015 (Adam).
 
     >>> from nnlite.model_based.objectives import SquaredDistance, weighted

@@ -29,7 +29,6 @@ def dataset_examples(f: Objective, images: np.ndarray, n: int = 1) -> Examples:
     """The n images x (N, ...) with the highest f(x), for an objective that sees each alone, such as a Score.
 
     Raises TypeError or ValueError: the images do not fit f, or there are fewer than n.
-
     Source: Olah et al. 2017, "Feature visualization", sec. "Why visualize by optimization?".
 
     >>> best = dataset_examples(lambda x: (x.sum(axis=1), np.ones_like(x)), np.array([[1.0], [3.0], [2.0]]), n=2)

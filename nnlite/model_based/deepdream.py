@@ -29,15 +29,10 @@ Size = tuple[int, int]
 class Dream:
     """The dream x, (N, C, H, W) in [0, 1], and the images `start` that it was dreamt from.
 
-    Attributes
-    ----------
-    activity
-        ‖a_l‖² of `start` and of x, (2, N).
-    values
-        For each octave, from the smallest, ‖a_l‖² before every step and after the last, (steps + 1, N), each of
+    activity: ‖a_l‖² of `start` and of x, (2, N).
+    values: for each octave, from the smallest, ‖a_l‖² before every step and after the last, (steps + 1, N), each of
         another jitter.
-    octaves
-        For each octave the image after its last step, where it was asked for; else None.
+    octaves: for each octave the image after its last step, where it was asked for; else None.
     """
 
     x: np.ndarray
@@ -85,35 +80,19 @@ def deepdream(
     then detail = (what came out − copy), enlarged. With octaves=1, jitter=0 it is plain ascent. Activations that see
     the padding around the image are left out of the norm: the edge that they find there is not in the picture.
 
-    Parameters
-    ----------
-    x
-        Images (N, C, H, W) in [0, 1], of any size, in the channels and the dtype of the network.
-    layer
-        The layer l whose activations grow, by name. A ReLU grows what speaks for a feature; a convolution also what
+    x: images (N, C, H, W) in [0, 1], of any size, in the channels and the dtype of the network.
+    layer: the layer l whose activations grow, by name. A ReLU grows what speaks for a feature; a convolution also what
         speaks against it.
-    channel
-        One channel k of it; by default all.
-    octaves, scale
-        How many sizes, and how much each is smaller than the one before, above 1.
-    steps, rate
-        Steps an octave, and by how much one moves a pixel on the average.
-    jitter
-        By up to how many pixels the image is moved before each gradient, and back after it.
-    tile
-        Compute the gradient in tiles of about this many pixels, for large images: the same up to rounding, in the
+    channel: one channel k of it; by default all.
+    octaves, scale: how many sizes, and how much each is smaller than the one before, above 1.
+    steps, rate: steps an octave, and by how much one moves a pixel on the average.
+    jitter: by up to how many pixels the image is moved before each gradient, and back after it.
+    tile: compute the gradient in tiles of about this many pixels, for large images: the same up to rounding, in the
         memory of one tile.
-    rng, keep, progress
-        As in `ascend`, for each octave; of its images the last is kept.
+    rng, keep, progress: as in `ascend`, for each octave; of its images the last is kept.
 
-    Raises
-    ------
-    TypeError, ValueError
-        x is not an image for this network, or too small for the layer at some octave; there is no such layer or
-        channel; a number is out of its range.
-    FloatingPointError
-        The gradient is not finite.
-
+    Raises TypeError or ValueError: x is not an image for this network, or too small for the layer at some octave; there
+    is no such layer or channel; a number is out of its range; FloatingPointError: the gradient is not finite.
     Source: Mordvintsev, Olah and Tyka 2015, "Inceptionism: going deeper into neural networks", and their notebook,
     whose objective is ½ ‖a_l‖²; as the gradient is divided by its mean, the steps are the same.
 

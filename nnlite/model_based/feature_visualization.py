@@ -38,10 +38,7 @@ NOISE = 0.01
 class Visualization(Ascent):
     """Images (n, C, H, W) in [0, 1] that a search has made; `values` include penalties and transformations.
 
-    Attributes
-    ----------
-    activation
-        f(x), without penalties and transformations: (n,).
+    activation: f(x), without penalties and transformations: (n,).
     """
 
     activation: np.ndarray
@@ -71,39 +68,21 @@ def visualize(
     Behind a closed ReLU f has no gradient, and the search would stay where it began: there the ReLU leaks, as in Lucid.
     Which images have moved at all, `ascent.moved` says.
 
-    Parameters
-    ----------
-    target
-        A class (or n of them), whose score is climbed; a neuron such as ("conv2", (7, 3, 4)) or a channel ("conv2", 7);
-        the name of a layer, for ‖a_l‖²; or an objective, such as LogProbability(network, 3).
-    n
-        How many images, each from other noise.
-    parameterization
-        "fourier" moves the coefficients of `fourier_image`, "pixels" the pixels, held in [0, 1].
-    transformations
-        What the image must stand; () for none.
-    penalties
-        (λ, penalty) pairs, λ from 0: such as (0.3, TotalVariation(2)).
-    diversity, diversity_layer
-        How much the n images are pushed apart, and at which layer: by default the target's, for a class the last with
-        feature maps.
-    shape
-        (C, H, W) of one image; by default the network's own.
-    start
-        Where to begin, in place of noise: images (n, C, H, W) in [0, 1], or one for all.
-    steps, rate
-        Of the search with Adam.
-    rng, keep, progress
-        As in `ascend`; rng also draws the noise.
+    target: a class (or n of them), whose score is climbed; a neuron such as ("conv2", (7, 3, 4)) or a channel ("conv2",
+        7); the name of a layer, for ‖a_l‖²; or an objective, such as LogProbability(network, 3).
+    n: how many images, each from other noise.
+    parameterization: "fourier" moves the coefficients of `fourier_image`, "pixels" the pixels, held in [0, 1].
+    transformations: what the image must stand; () for none.
+    penalties: (λ, penalty) pairs, λ from 0: such as (0.3, TotalVariation(2)).
+    diversity, diversity_layer: how much the n images are pushed apart, and at which layer: by default the target's, for
+        a class the last with feature maps.
+    shape: (C, H, W) of one image; by default the network's own.
+    start: where to begin, in place of noise: images (n, C, H, W) in [0, 1], or one for all.
+    steps, rate: of the search with Adam.
+    rng, keep, progress: as in `ascend`; rng also draws the noise.
 
-    Raises
-    ------
-    TypeError, ValueError
-        There is no such layer, channel or class; a weight is below 0; the network takes no images; an
-        option is unknown.
-    FloatingPointError
-        The search diverged.
-
+    Raises TypeError or ValueError: there is no such layer, channel or class; a weight is below 0; the network takes no
+    images; an option is unknown; FloatingPointError: the search diverged.
     Source: Olah, Mordvintsev and Schubert 2017, "Feature visualization", Distill.
 
     >>> from nnlite import models

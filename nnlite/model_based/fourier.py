@@ -40,7 +40,6 @@ class Fourier(Layer):
     The decay goes from 0, all frequencies alike, over 1, as in photographs, to what is wanted.
 
     Raises ValueError: a size is below 1, decay is not a finite number from 0, or so large that s is no longer a number.
-
     Source: Olah et al. 2017, "Feature visualization", sec. "Preconditioning and parameterization"; their library
     lucid has another constant in s (√(H W) / 4, no root mean square) and no √m.
 
@@ -87,7 +86,6 @@ def fourier_image(shape: Shape, *, decay: float = 1.0, dtype: np.dtype | type = 
     It takes c (N, C, H, W // 2 + 1, 2) to x (N, C, H, W), for the shape (C, H, W) of one image; decay as in `Fourier`.
 
     Raises ValueError: the shape is not that of an image, or dtype is another.
-
     Source: as `Fourier`; the colours: sec. "Preconditioning and parameterization", too.
 
     >>> fourier_image((3, 8, 8)).names

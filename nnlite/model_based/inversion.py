@@ -23,12 +23,8 @@ GIVEN = ("image", "activations")
 class Inversion:
     """The images x found, (N, ...) in [0, 1], from the noise `start`.
 
-    Attributes
-    ----------
-    error
-        ‖a_l(x) − a_l(x₀)‖² / ‖a_l(x₀)‖² of each, (N,).
-    values
-        What is minimised, the penalties included, before every step and after the last: (steps + 1, N).
+    error: ‖a_l(x) − a_l(x₀)‖² / ‖a_l(x₀)‖² of each, (N,).
+    values: what is minimised, the penalties included, before every step and after the last: (steps + 1, N).
     """
 
     x: np.ndarray
@@ -108,26 +104,16 @@ def invert(
 
     The search begins from noise, uniform in [0, 1]. It finds one such image; others may fit as well.
 
-    Parameters
-    ----------
-    x0, layer
-        The images (N, C, H, W) whose activations at layer l are matched; or those activations themselves, (N, ...).
-    given
-        What x0 is: "image" or "activations". For activations the network must state its input_shape.
-    lambda_alpha, alpha
-        λ_α from 0, and α above 1. In a box the pixels need no norm to stay small, so it is 0 unless given.
-    lambda_tv, beta
-        λ_V from 0, and β from 1.
-    steps, rate, rng, progress
-        As in `ascend`; rng draws the noise.
+    x0, layer: the images (N, C, H, W) whose activations at layer l are matched; or those activations themselves, (N,
+        ...).
+    given: what x0 is: "image" or "activations". For activations the network must state its input_shape.
+    lambda_alpha, alpha: λ_α from 0, and α above 1. In a box the pixels need no norm to stay small, so it is 0 unless
+        given.
+    lambda_tv, beta: λ_V from 0, and β from 1.
+    steps, rate, rng, progress: as in `ascend`; rng draws the noise.
 
-    Raises
-    ------
-    TypeError, ValueError
-        x0 does not fit the network, is not finite or leaves the layer silent; there is no such layer; a λ is below 0.
-    FloatingPointError
-        The search diverged.
-
+    Raises TypeError or ValueError: x0 does not fit the network, is not finite or leaves the layer silent; there is no
+    such layer; a λ is below 0; FloatingPointError: the search diverged.
     Source: Mahendran and Vedaldi 2015, "Understanding deep image representations by inverting them", sec. 2 and 3.
     There images are centred at 0 and descended with momentum.
 

@@ -25,7 +25,6 @@ class TotalVariation:
     slopes are cheaper than edges.
 
     Raises ValueError: beta is below 1; when called: x is not (N, C, H, W).
-
     Source: Mahendran and Vedaldi 2015, "Understanding deep image representations by inverting them", sec. 2.
 
     >>> f, g = TotalVariation(2)(np.array([[[[0.0, 3.0], [0.0, 3.0]]]]))
@@ -113,7 +112,6 @@ def gram_similarity(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Of images through a layer: Through(network[:l], gram_similarity).
 
     Raises ValueError: a is not (N, K, ...).
-
     Source: Olah et al. 2017, "Feature visualization", sec. "Diversity", where the sum over m stands without 1/(N − 1).
 
     >>> gram_similarity(np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0]]))[0]

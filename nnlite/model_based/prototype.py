@@ -23,16 +23,10 @@ OBJECTIVES: dict[str, Callable[..., Objective]] = {"log_probability": LogProbabi
 class Prototype(Ascent):
     """An input for each class that the network is sure of, and how it was found: in code space the images g(z).
 
-    Attributes
-    ----------
-    classes
-        The class of each, (N,).
-    probability, score
-        p(ω_c | x) and f_c(x), (N,).
-    start_probability
-        p(ω_c | start), (N,): in code space, of what the generator knew by itself.
-    z
-        The codes (N, d) of x, in code space; else None.
+    classes: the class of each, (N,).
+    probability, score: p(ω_c | x) and f_c(x), (N,).
+    start_probability: p(ω_c | start), (N,): in code space, of what the generator knew by itself.
+    z: the codes (N, d) of x, in code space; else None.
     """
 
     classes: np.ndarray

@@ -61,12 +61,7 @@ def started(
 
 
 def started_codes(
-    start: Any,
-    classes: np.ndarray,
-    generator: Generator,
-    rng: np.random.Generator,
-    *,
-    images: Images | None = None,
+    start: Any, classes: np.ndarray, generator: Generator, rng: np.random.Generator, *, images: Images | None = None
 ) -> np.ndarray:
     """z_0 for each class: (N, d).
 

@@ -35,7 +35,6 @@ def sight(network: Network) -> Sight:
     k is the window of layer l (of a dilated convolution, with its gaps), p its padding, s_l its stride.
 
     Raises ValueError: a layer does not see one window at each place, such as a Dense or a ConvTranspose2d.
-
     Source: Dumoulin and Visin 2016, "A guide to convolution arithmetic for deep learning" (the window of one layer).
 
     >>> from nnlite.layers import ReLU

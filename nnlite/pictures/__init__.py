@@ -12,21 +12,6 @@ from .reading import GREY, read, read_colours
 from .sheets import sheet
 
 __all__ = [
-    "COLOURS",
-    "GREY",
-    "MISSING",
-    "as_ink",
-    "axes",
-    "colormap",
-    "colours",
-    "filling",
-    "heatmap",
-    "image",
-    "in_box",
-    "paper",
-    "plane",
-    "read",
-    "read_colours",
-    "sheet",
-    "to_format",
-]
+    "COLOURS", "GREY", "MISSING", "as_ink", "axes", "colormap", "colours", "filling", "heatmap", "image", "in_box",
+    "paper", "plane", "read", "read_colours", "sheet", "to_format",
+]  # fmt: skip

@@ -23,13 +23,9 @@ SPECK = 0.1  # of the ink of the largest connected part: what has less is dust
 def as_ink(grey: np.ndarray, invert: bool | None = None) -> np.ndarray:
     """Ink on paper as (H, W) in [0, 1]: 0 is the paper, 1 the strongest ink.
 
-    Parameters
-    ----------
-    grey
-        (H, W) in [0, 1].
-    invert
-        True: the ink is dark on light paper. False: light on dark. None: found out. The ink lies on whichever side of
-        the paper the picture reaches further.
+    grey: (H, W) in [0, 1].
+    invert: True: the ink is dark on light paper. False: light on dark. None: found out. The ink lies on whichever side
+        of the paper the picture reaches further.
 
     Raises ValueError: the picture is blank, or no array of finite numbers (H, W).
 
@@ -69,22 +65,13 @@ def paper(grey: np.ndarray) -> np.ndarray:
 def to_format(grey: np.ndarray, size: tuple[int, int], box: int, invert: bool | None = None) -> np.ndarray:
     """The digit in a picture as the network expects it: in a box of `box` pixels, centred by mass.
 
-    Parameters
-    ----------
-    grey
-        (H, W) in [0, 1]. A picture that already has the size of the network's input keeps its place and its scale,
+    grey: (H, W) in [0, 1]. A picture that already has the size of the network's input keeps its place and its scale,
         and on a black border every value, unless its strongest ink is not even half as bright as white.
-    size
-        (height, width) of the network's input.
-    box
-        The digit's larger side, in pixels (20 of 28 for MNIST).
-    invert
-        As `as_ink`.
+    size: (height, width) of the network's input.
+    box: the digit's larger side, in pixels (20 of 28 for MNIST).
+    invert: as `as_ink`.
 
-    Returns
-    -------
-    (height, width), float32 in [0, 1], light on dark.
-
+    Returns (height, width), float32 in [0, 1], light on dark.
     Raises ValueError: the picture is blank, or no array of finite numbers (H, W); size or box are no positive integers.
     """
     ink, size = as_ink(grey, invert), pair("to_format", "size", size, 1)

@@ -42,18 +42,11 @@ def plane(R: np.ndarray) -> np.ndarray:
 def colours(R: np.ndarray, limit: float | None = None) -> np.ndarray:
     """A map as coloured pixels.
 
-    Parameters
-    ----------
-    R
-        (H, W), (1, H, W), (3, H, W) or (1, C, H, W); channels are summed.
-    limit
-        The value of the strongest red, and −limit of the strongest blue; by default the largest finite |R|. What is
+    R: (H, W), (1, H, W), (3, H, W) or (1, C, H, W); channels are summed.
+    limit: the value of the strongest red, and −limit of the strongest blue; by default the largest finite |R|. What is
         stronger, or infinite, has the strongest colour; a NaN is MISSING, a grey.
 
-    Returns
-    -------
-    (H, W, 3) uint8.
-
+    Returns (H, W, 3) uint8.
     Raises ValueError: as `plane`; or the limit is not above 0.
 
     >>> colours(np.array([[-1.0, 0.0, 1.0]])).tolist()
@@ -72,10 +65,7 @@ def colours(R: np.ndarray, limit: float | None = None) -> np.ndarray:
 def image(x: np.ndarray, ax: Any, *, title: str = "") -> Any:
     """Draw a picture on a Matplotlib axes: x is (1, H, W), grey, or (3, H, W), red, green and blue, in [0, 1].
 
-    Returns
-    -------
-    The axes.
-
+    Returns the axes.
     Raises ValueError or TypeError: x is no such picture, or ax is no axes.
     """
     x = _picture("x", x)
@@ -96,23 +86,14 @@ def heatmap(
 ) -> Any:
     """Draw a map on a Matplotlib axes, with its colour bar.
 
-    Parameters
-    ----------
-    R
-        (H, W), (1, H, W), (3, H, W) or (1, C, H, W); channels are summed. NaN and infinities as for `colours`.
-    ax
-        The axes; by default new ones.
-    score
-        The explained score; with Σ R it stands in the title.
-    title
-        Stands above them.
-    over
-        The picture (C, H, W) in [0, 1] that the map is of: it lies in pale grey under the map, whose opacity is
-        √(|R| / max |R|).
+    R: (H, W), (1, H, W), (3, H, W) or (1, C, H, W); channels are summed. NaN and infinities as for `colours`.
+    ax: the axes; by default new ones.
+    score: the explained score; with Σ R it stands in the title.
+    title: stands above them.
+    over: the picture (C, H, W) in [0, 1] that the map is of: it lies in pale grey under the map, whose opacity is √(|R|
+        / max |R|).
 
-    Returns
-    -------
-    The axes.
+    Returns the axes.
     """
     import matplotlib.pyplot as plt
 

@@ -24,12 +24,7 @@ def read(path: str | os.PathLike) -> np.ndarray:
     seen on white); a .npy holds integers from 0 to 255 or numbers in [0, 1], as (H, W), (H, W, 3), (H, W, 4) or
     (3, H, W), with axes of one before or behind them.
 
-    Raises
-    ------
-    FileNotFoundError
-        There is no such file.
-    ValueError
-        It is not a picture, or its values are out of range.
+    Raises FileNotFoundError: there is no such file; ValueError: it is not a picture, or its values are out of range.
     """
     pixels = _pixels(path, LARGE)
     return pixels if pixels.ndim == 2 else _opaque(pixels[..., :3] @ GREY[:, None], pixels[..., 3:])[..., 0]
@@ -40,12 +35,8 @@ def read_colours(path: str | os.PathLike, large: int = LARGE) -> np.ndarray:
 
     Its longer side is made about `large` pixels long where it is longer, by the means of blocks. Else as `read`.
 
-    Raises
-    ------
-    FileNotFoundError
-        There is no such file.
-    ValueError
-        It is not a picture, or its values are out of range; large is not a positive integer.
+    Raises FileNotFoundError: there is no such file; ValueError: it is not a picture, or its values are out of range;
+    large is not a positive integer.
     """
     large = count("read_colours", "large", large)
     pixels = _pixels(path, large)

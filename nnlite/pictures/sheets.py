@@ -11,19 +11,11 @@ from ..layers.arguments import as_array, count
 def sheet(images: np.ndarray, columns: int | None = None, gap: float = 0.0) -> np.ndarray:
     """The images of a batch beside and below each other, one pixel apart.
 
-    Parameters
-    ----------
-    images
-        (K, C, H, W).
-    columns
-        Images in a row; by default as many as make the sheet about square, ⌈√K⌉.
-    gap
-        What stands between the images, and in the places after the last.
+    images: (K, C, H, W).
+    columns: images in a row; by default as many as make the sheet about square, ⌈√K⌉.
+    gap: what stands between the images, and in the places after the last.
 
-    Returns
-    -------
-    (C, rows · (H + 1) − 1, columns · (W + 1) − 1), in the dtype of the images.
-
+    Returns (C, rows · (H + 1) − 1, columns · (W + 1) − 1), in the dtype of the images.
     Raises ValueError: the images have another shape or there are no images, columns is not a positive integer, or
     images of integers have no such gap.
 

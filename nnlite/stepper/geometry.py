@@ -37,23 +37,15 @@ Link = tuple[int, int]
 class Geometry:
     """The connections of a layer.
 
-    Attributes
-    ----------
-    kind
-        "dense": every j feeds every k. "same": j feeds k = j. "windows": each k sees a window of an image.
-        "join": branches meet; j counts the elements of the first branch, then those of the second, ...
-    below, above
-        The shapes of one input and one output.
-    size, stride, padding, dilation
-        Of the windows.
-    channels, filters
-        How many channels a window sees, and how many windows (filters) see those channels, in each group.
-    transposed
-        Whether the image with the windows on it lies above (a transposed convolution).
-    branches
-        Of a join: the shape of each branch.
-    axis
-        Of a Concat: the axis along which its branches lie behind each other, from 0; None at other joins.
+    kind: "dense": every j feeds every k. "same": j feeds k = j. "windows": each k sees a window of an image. "join":
+        branches meet; j counts the elements of the first branch, then those of the second, ...
+    below, above: the shapes of one input and one output.
+    size, stride, padding, dilation: of the windows.
+    channels, filters: how many channels a window sees, and how many windows (filters) see those channels, in each
+        group.
+    transposed: whether the image with the windows on it lies above (a transposed convolution).
+    branches: of a join: the shape of each branch.
+    axis: of a Concat: the axis along which its branches lie behind each other, from 0; None at other joins.
 
     >>> Geometry("windows", (1, 1, 3), (1, 1, 2), (1, 2)).window(1)      # (j, place of w_jk)
     [(1, 0), (2, 1)]

@@ -96,10 +96,7 @@ def constant() -> Formula:
 def backward(layer: Layer, letter: str, index: str = "k") -> tuple[Tree, str]:
     """The exact backward pass of a layer as a tree, and as a vector form; of what has the index j, times the slope.
 
-    Raises
-    ------
-    ValueError
-        The layer has none that can be stepped through.
+    Raises ValueError: the layer has none that can be stepped through.
 
     >>> backward(ReLU(), "g")
     (['when', ['gt', ['sym', 'a', 'j'], ['num', 0.0, '']], ['sym', 'g', 'k'], ['num', 0.0, '']], '[a > 0] ⊙ g')

@@ -28,21 +28,12 @@ def page(
 ) -> str:
     """The page, as HTML: nothing is fetched from outside.
 
-    Parameters
-    ----------
-    trace
-        What is stepped through.
-    other
-        Another method on the same input, to change over to and to compare with.
-    title
-        The network and the input in words, such as "tiny on uci:17".
-    layer, j, k
-        Where the page opens; by default on the path of the strongest signal, at the top.
+    trace: what is stepped through.
+    other: another method on the same input, to change over to and to compare with.
+    title: the network and the input in words, such as "tiny on uci:17".
+    layer, j, k: where the page opens; by default on the path of the strongest signal, at the top.
 
-    Raises
-    ------
-    ValueError
-        The traces differ in input or target; there is no such layer or element.
+    Raises ValueError: the traces differ in input or target; there is no such layer or element.
     """
     pool = _Pool()
     traces = [trace] if other is None else [trace, other]

@@ -35,10 +35,7 @@ JOIN_WORDS = (
 def steps(of: Recorded) -> Written:
     """z, s, c and R of a layer under its rule; on a layer that divides nothing, R alone.
 
-    Raises
-    ------
-    ValueError
-        The rule is a function of the user's own, or one without a formula here.
+    Raises ValueError: the rule is a function of the user's own, or one without a formula here.
     """
     arrays = {"R_k": of.R_k, "R_j": of.R_j, **layer_arrays(of)}
     if of.rule in PASSING:

@@ -52,10 +52,7 @@ class GroupForm(NamedTuple):
 def group_forms(rule: Rule, layer: Any) -> list[GroupForm]:
     """The groups of a rule as formulas.
 
-    Raises
-    ------
-    ValueError
-        A word of the rule has no formula: a function of the user's own.
+    Raises ValueError: a word of the rule has no formula: a function of the user's own.
 
     >>> from nnlite.decision_based import lrp
     >>> from nnlite.layers import Dense

@@ -26,24 +26,14 @@ from .walks import Finish, Walk, begin
 def record(method: Any, network: Network, x: np.ndarray, target: Any = None) -> Trace:
     """Every step of one method on one input, in float64.
 
-    Parameters
-    ----------
-    method
-        A registered method that is one walk, such as "lrp-gamma", "gradient" or "deeplift"; or, for LRP, a rule, a
+    method: a registered method that is one walk, such as "lrp-gamma", "gradient" or "deeplift"; or, for LRP, a rule, a
         Composite or a list of rules.
-    network, x
-        Any network, and a batch of one for it (1, ...). Both are brought to float64, so that all digits count.
-    target
-        A class, None for the predicted class, or a neuron such as ("conv2", 7): see `target.explained`.
+    network, x: any network, and a batch of one for it (1, ...). Both are brought to float64, so that all digits count.
+    target: a class, None for the predicted class, or a neuron such as ("conv2", 7): see `target.explained`.
 
-    Returns
-    -------
-    A `Trace`. Recording changes nothing: `trace.R` has the bits that the method itself gives in float64.
-
-    Raises
-    ------
-    TypeError, ValueError
-        The method is not one walk, x is not a batch of one, or anything that the method itself refuses.
+    Returns a `Trace`. Recording changes nothing: `trace.R` has the bits that the method itself gives in float64.
+    Raises TypeError or ValueError: the method is not one walk, x is not a batch of one, or anything that the method
+    itself refuses.
 
     >>> from nnlite.layers import Dense
     >>> trace = record("lrp-zero", Network([Dense(np.array([[3.0], [-1.0]]))]), np.array([[2.0, 1.0]]))

@@ -12,16 +12,10 @@ from .. import __file__ as package
 class Source(NamedTuple):
     """Some lines of nnlite's own code.
 
-    Attributes
-    ----------
-    file
-        Its path, such as nnlite/layers/dense.py.
-    first
-        The number of the first line.
-    line
-        The number of the line that computes.
-    code
-        The lines.
+    file: its path, such as nnlite/layers/dense.py.
+    first: the number of the first line.
+    line: the number of the line that computes.
+    code: the lines.
     """
 
     file: str

@@ -31,17 +31,10 @@ def choices(trace: Trace, j: int | None = None, k: int | None = None, only: str 
     (`Frame.strongest_input`), and this j is the next layer's k. Where branches meet, each goes on from its own j; where
     several layers read one activation, the path comes from the one whose signal there is the strongest.
 
-    Parameters
-    ----------
-    j, k
-        The same element in every layer; with `only`, in that layer.
-    only
-        The one layer that is to be shown.
+    j, k: the same element in every layer; with `only`, in that layer.
+    only: the one layer that is to be shown.
 
-    Raises
-    ------
-    ValueError
-        There is no such layer, or it has no such element.
+    Raises ValueError: there is no such layer, or it has no such element.
     """
     if only is not None:
         trace.frame(only)
@@ -84,21 +77,14 @@ def text(
 ) -> str:
     """The whole trace, or one layer of it.
 
-    Parameters
-    ----------
-    layer
-        The only layer to show.
-    j, k
-        The input and the output to show, counted in row-major order: see `choices`.
-    top
-        How many terms of a Σ are shown one by one.
-    width
-        Characters to a line, at least 60: formulas that are longer go on in the next, the numbers of a sum stay in one.
+    layer: the only layer to show.
+    j, k: the input and the output to show, counted in row-major order: see `choices`.
+    top: how many terms of a Σ are shown one by one.
+    width: characters to a line, at least 60: formulas that are longer go on in the next, the numbers of a sum stay in
+        one.
 
-    Raises
-    ------
-    ValueError
-        There is no such layer, or it has no such element; or top is not a positive integer, or width below 60.
+    Raises ValueError: there is no such layer, or it has no such element; or top is not a positive integer, or width
+    below 60.
 
     >>> import numpy as np
     >>> from nnlite import Network

@@ -16,18 +16,11 @@ from .sources import Source
 class Formula:
     """One array that a layer computes on the walk.
 
-    Attributes
-    ----------
-    symbol, index
-        Its name, such as s and k: s_k.
-    tree
-        What each of its elements is: see expressions.py.
-    vector
-        The same for all elements at once, as it is written with matrices.
-    words
-        What it is, in a few words.
-    sources
-        The code that computes it.
+    symbol, index: its name, such as s and k: s_k.
+    tree: what each of its elements is: see expressions.py.
+    vector: the same for all elements at once, as it is written with matrices.
+    words: what it is, in a few words.
+    sources: the code that computes it.
     """
 
     symbol: str
@@ -68,28 +61,16 @@ class Given(NamedTuple):
 class Frame:
     """One layer of the walk.
 
-    Attributes
-    ----------
-    layer
-        Its name in the network.
-    kind, rule
-        What it is, and the rule that the walk applied, in one line each.
-    geometry
-        Who feeds whom.
-    arrays
-        Every array by its name, such as a_j, without the batch axis.
-    steps
-        What was computed, in order; the last one is the signal below.
-    above, below
-        The names of the signal above and below.
-    layout
-        The shape in which the inputs are drawn: that of the image, where a Flatten lies directly below.
-    reads
-        The names of what it reads: one, at a join one for each branch; "input" is x.
-    books
-        Where the relevance went; None for a method that divides nothing.
-    branches
-        What each branch was given, at a join.
+    layer: its name in the network.
+    kind, rule: what it is, and the rule that the walk applied, in one line each.
+    geometry: who feeds whom.
+    arrays: every array by its name, such as a_j, without the batch axis.
+    steps: what was computed, in order; the last one is the signal below.
+    above, below: the names of the signal above and below.
+    layout: the shape in which the inputs are drawn: that of the image, where a Flatten lies directly below.
+    reads: the names of what it reads: one, at a join one for each branch; "input" is x.
+    books: where the relevance went; None for a method that divides nothing.
+    branches: what each branch was given, at a join.
     """
 
     layer: str
@@ -150,20 +131,12 @@ class Frame:
 class Trace:
     """The walk of one method on one input.
 
-    Attributes
-    ----------
-    method, formula
-        Its name, and what it computes in one line.
-    x
-        The input (1, ...).
-    R
-        The result, in the shape of x: bit for bit what the method itself gives in float64.
-    explained
-        What is explained, in words.
-    score, predicted
-        The explained score; the class that the network predicts (None where there are no classes).
-    frames
-        The layers, from the top down.
+    method, formula: its name, and what it computes in one line.
+    x: the input (1, ...).
+    R: the result, in the shape of x: bit for bit what the method itself gives in float64.
+    explained: what is explained, in words.
+    score, predicted: the explained score; the class that the network predicts (None where there are no classes).
+    frames: the layers, from the top down.
     """
 
     method: str

@@ -101,10 +101,8 @@ BEGIN: dict[str, Callable[[Network, np.ndarray, Any], Walk]] = {
 def begin(method: Any, network: Network, x: np.ndarray, target: Any) -> Walk:
     """The walk of a method: one of BEGIN by its name, or LRP by a rule, a composite or a list of rules.
 
-    Raises
-    ------
-    ValueError, TypeError
-        There is no such method, it is not one walk, or the network, x or target does not fit it.
+    Raises ValueError or TypeError: there is no such method, it is not one walk, or the network, x or target does not
+    fit it.
     """
     if isinstance(method, str):
         if method not in METHODS:

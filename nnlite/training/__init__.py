@@ -38,21 +38,6 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
-    "SGD",
-    "Adam",
-    "AdamW",
-    "ConstantRate",
-    "Cosine",
-    "Epoch",
-    "Fit",
-    "OneCycle",
-    "Optimizer",
-    "Schedule",
-    "accuracy",
-    "cross_entropy",
-    "fit",
-    "gradient_check",
-    "log_softmax",
-    "parameter_gradients",
-    "softmax",
-]
+    "SGD", "Adam", "AdamW", "ConstantRate", "Cosine", "Epoch", "Fit", "OneCycle", "Optimizer", "Schedule", "accuracy",
+    "cross_entropy", "fit", "gradient_check", "log_softmax", "parameter_gradients", "softmax",
+]  # fmt: skip

@@ -16,12 +16,8 @@ def accuracy(network: Network, x: np.ndarray, labels: np.ndarray) -> float:
 
     The z_nk are the network's `class_scores`, the labels (N,) the true classes, integers from 0 to K − 1.
 
-    Raises
-    ------
-    TypeError, ValueError
-        It is not a Network, there are no samples, the labels do not fit them, or the network cannot take them.
-    FloatingPointError
-        A score is not a number, so that there is no highest one.
+    Raises TypeError or ValueError: it is not a Network, there are no samples, the labels do not fit them, or the
+    network cannot take them; FloatingPointError: a score is not a number, so that there is no highest one.
 
     >>> from nnlite.layers import Dense
     >>> accuracy(Network([Dense(np.eye(2))]), np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 0]))

@@ -21,7 +21,6 @@ def parameter_gradients(network: Network, a: Sequence[np.ndarray], dz: np.ndarra
     are named and shaped as in `network.parameters`.
 
     Raises TypeError or ValueError: it is not a Network, or the activations or dz do not fit it.
-
     Source: Rumelhart, Hinton and Williams 1986, "Learning representations by back-propagating errors", eq. 4 to 7.
 
     >>> from nnlite.layers import Dense, ReLU

@@ -33,10 +33,7 @@ def measured(network: Network, batches: Iterable[np.ndarray]) -> Network:
     Nothing is averaged over steps: the statistics follow from the parameters and the batches alone. Dropouts pass
     everything, as in the network that is made here.
 
-    Raises
-    ------
-    FloatingPointError
-        A mean or a variance is not finite.
+    Raises FloatingPointError: a mean or a variance is not finite.
 
     Source: Wu and Johnson 2021, "Rethinking 'Batch' in BatchNorm", sec. 3 (PreciseBN).
     """

@@ -76,49 +76,27 @@ def fit(
     (0, z) where the network ends in one output z and a Sigmoid. BLAS runs on one thread meanwhile, so that the weights
     do not depend on the number of threads: the same arguments give the same bits on one machine and backend.
 
-    Parameters
-    ----------
-    network
-        Where training starts; it stays as it is.
-    x
-        The training inputs (N, ...), in the network's dtype.
-    labels
-        Their classes (N,), integers from 0 to K − 1 for K scores.
-    held_out
-        Other inputs and labels, (x, labels): after each epoch the accuracy on them is measured.
-    epochs, batch_size
-        How often to go through all samples, and how many of them each step takes.
-    optimizer
-        SGD, Adam, AdamW, or anything with their `update`.
-    schedule
-        Constant, Cosine, OneCycle, or any function (step, total) -> rate.
-    seed
-        An integer from 0: decides the order of the samples and the dropout.
-    loss
-        (scores, labels) -> (loss, ∂loss/∂scores). One that changes from epoch to epoch has `at(epoch)`, which gives the
-        loss of epoch 0, 1, ...
-    checkpoint
-        A file that is written after every epoch; an older checkpoint at that place is replaced.
-    resume
-        Go on from the checkpoint, to the same bits as without the interruption; if there is no checkpoint yet, start.
-    progress
-        Show a progress bar on the standard error.
-    compile
-        Run the steps on `network.compile()`: faster after some seconds, and other bits (the same to rounding).
+    network: where training starts; it stays as it is.
+    x: the training inputs (N, ...), in the network's dtype.
+    labels: their classes (N,), integers from 0 to K − 1 for K scores.
+    held_out: other inputs and labels, (x, labels): after each epoch the accuracy on them is measured.
+    epochs, batch_size: how often to go through all samples, and how many of them each step takes.
+    optimizer: SGD, Adam, AdamW, or anything with their `update`.
+    schedule: Constant, Cosine, OneCycle, or any function (step, total) -> rate.
+    seed: an integer from 0: decides the order of the samples and the dropout.
+    loss: (scores, labels) -> (loss, ∂loss/∂scores). One that changes from epoch to epoch has `at(epoch)`, which gives
+        the loss of epoch 0, 1, ...
+    checkpoint: a file that is written after every epoch; an older checkpoint at that place is replaced.
+    resume: go on from the checkpoint, to the same bits as without the interruption; if there is no checkpoint yet,
+        start.
+    progress: show a progress bar on the standard error.
+    compile: run the steps on `network.compile()`: faster after some seconds, and other bits (the same to rounding).
 
-    Returns
-    -------
-    Fit
-        The trained network (with its Softmax, if it had one), and the history.
-
-    Raises
-    ------
-    ValueError, TypeError
-        The data, the network and the settings do not fit together, or the checkpoint is damaged, or of a run with
-        other settings; the message says what was expected, what was given, and what to do.
-    FloatingPointError
-        The loss or a parameter is no longer finite. The message names the epoch, the step and the layer.
-
+    Returns a Fit: the trained network (with its Softmax, if it had one), and the history.
+    Raises ValueError or TypeError: the data, the network and the settings do not fit together, or the checkpoint is
+    damaged, or of a run with other settings; the message says what was expected, what was given, and what to do;
+    FloatingPointError: the loss or a parameter is no longer finite. The message names the epoch, the step and the
+    layer.
     Source: Bottou, Curtis and Nocedal 2018, "Optimization methods for large-scale machine learning", algorithm 4.1.
 
     >>> from nnlite.layers import Dense
@@ -133,13 +111,7 @@ def fit(
     run = TrainingRun(network, x, labels, held_out, epochs, batch_size, optimizer, schedule, seed, loss, compile)
     task = _Classifier(run)
     state = loop.run(
-        task,
-        epochs=epochs,
-        batch_size=batch_size,
-        seed=seed,
-        checkpoint=checkpoint,
-        resume=resume,
-        progress=progress,
+        task, epochs=epochs, batch_size=batch_size, seed=seed, checkpoint=checkpoint, resume=resume, progress=progress
     )
     try:
         history = tuple(Epoch(**epoch) for epoch in state.history)

@@ -32,22 +32,14 @@ def gradient_check(
     the right side means nothing: choose inputs away from kinks. A Dropout is checked as it runs, as the identity; check
     a draw of it with `network.sample`.
 
-    Parameters
-    ----------
-    layer_or_network, a
-        What is checked, and the input with its batch axis, both in float64.
-    rng
-        Chooses v and the elements; by default the same ones every time.
-    step
-        h. Far smaller it drowns in rounding, far larger in curvature.
-    tolerance
-        The largest error that passes; the largest that was found is returned.
-    elements
-        At most so many elements of the input and of each parameter are compared, chosen at random.
+    layer_or_network, a: what is checked, and the input with its batch axis, both in float64.
+    rng: chooses v and the elements; by default the same ones every time.
+    step: h. Far smaller it drowns in rounding, far larger in curvature.
+    tolerance: the largest error that passes; the largest that was found is returned.
+    elements: at most so many elements of the input and of each parameter are compared, chosen at random.
 
     Raises ValueError: a gradient is wrong (the message says where, and shows both sides), missing, or of the wrong
     shape; or something is not in float64, or a number is out of its range.
-
     Source: Bishop 2006, "Pattern recognition and machine learning", eq. 5.69.
 
     >>> from nnlite.layers import Dense

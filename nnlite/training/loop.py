@@ -81,10 +81,7 @@ def updated(
 ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, np.ndarray]]]:
     """The parameters and the optimizer's memories after one update of each.
 
-    Raises
-    ------
-    FloatingPointError
-        A parameter is no longer finite.
+    Raises FloatingPointError: a parameter is no longer finite.
     """
     changed, remembered = {}, {}
     for name, w in parameters.items():
@@ -113,18 +110,10 @@ def run(
     The last batch may be smaller. BLAS runs on one thread meanwhile, so that the parameters do not depend on the
     number of threads. After every epoch the checkpoint is written, if one is wanted.
 
-    Returns
-    -------
-    State
-        The parameters and memories after the last epoch; the history: for each epoch the means of what the steps
-        measured, what `after_epoch` measured, and the seconds.
-
-    Raises
-    ------
-    ValueError
-        The checkpoint is damaged or of a run with other settings, or `resume` comes without one.
-    FloatingPointError
-        The task's steps met a number that is not finite.
+    Returns a State: the parameters and memories after the last epoch; the history: for each epoch the means of what the
+    steps measured, what `after_epoch` measured, and the seconds.
+    Raises ValueError: the checkpoint is damaged or of a run with other settings, or `resume` comes without one;
+    FloatingPointError: the task's steps met a number that is not finite.
     """
     place = None if checkpoint is None else as_path(checkpoint)
     if place is not None:

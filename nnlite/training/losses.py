@@ -12,7 +12,6 @@ def log_softmax(scores: np.ndarray) -> np.ndarray:
     """log p_k = z_k − log Σ_i e^(z_i), computed from z − max z, so that no score is too large for it.
 
     Raises ValueError: the scores z are not (N, K), or neither float32 nor float64.
-
     Source: Goodfellow et al. 2016, "Deep learning", eq. 6.30 and 6.33.
 
     >>> log_softmax(np.array([[0.0, 1000.0]]))
@@ -41,7 +40,6 @@ def cross_entropy(scores: np.ndarray, labels: np.ndarray) -> tuple[float, np.nda
     true classes, integers from 0 to K − 1.
 
     Raises ValueError: the shapes or dtypes are others, the batch is empty, or there is no such class.
-
     Source: Bishop 2006, "Pattern recognition and machine learning", eq. 4.108 and 4.109.
 
     >>> loss, dscores = cross_entropy(np.array([[0.0, 0.0]]), np.array([1]))

@@ -44,7 +44,6 @@ class SGD:
 
     Raises ValueError: μ, the momentum, is not from 0 up to, but not, 1; λ not from 0; or nesterov, to look ahead along
     v, has no μ.
-
     Source: Sutskever et al. 2013, "On the importance of initialization and momentum", eq. 1 and 2 (3 and 4: Nesterov).
 
     >>> w, memory = np.array([1.0]), {}
@@ -85,7 +84,6 @@ class Adam:
     β₁ and β₂ say how slowly the two moments change; eps keeps the denominator from 0.
 
     Raises ValueError: β₁ or β₂ is not from 0 up to, but not, 1; eps or λ not from 0.
-
     Source: Kingma and Ba 2015, algorithm 1.
 
     >>> w, memory = Adam().update(np.array([1.0, 1.0]), np.array([0.2, -5.0]), {}, rate=0.1, t=1)

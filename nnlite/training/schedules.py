@@ -41,7 +41,6 @@ class Cosine:
     after the last.
 
     Raises ValueError: rate, at step 0, is not above 0; final, where it goes, not from 0; or one is not finite.
-
     Source: Loshchilov and Hutter 2017, "SGDR", eq. 5, without restarts.
 
     >>> [round(Cosine(1.0)(step, 4), 3) for step in range(4)]
@@ -71,19 +70,12 @@ class OneCycle:
     PyTorch's `OneCycleLR` with `max_lr` = rate, `pct_start` = warmup, `div_factor` = 1 / start, `final_div_factor` =
     1 / final, and `cycle_momentum=False` (the momentum stays as it is).
 
-    Parameters
-    ----------
-    rate
-        The highest learning rate, above 0.
-    warmup
-        Which part of the steps goes up, from 0 to 1.
-    start
-        The first rate, as a part of the highest, above 0.
-    final
-        The last rate, as a part of the first, above 0.
+    rate: the highest learning rate, above 0.
+    warmup: which part of the steps goes up, from 0 to 1.
+    start: the first rate, as a part of the highest, above 0.
+    final: the last rate, as a part of the first, above 0.
 
     Raises ValueError: a number is out of its range.
-
     Source: Smith and Topin 2018, "Super-convergence", sec. 3, with cosines instead of straight lines.
 
     >>> [round(OneCycle(1.0, warmup=0.5)(step, 6), 3) for step in range(6)]

@@ -44,28 +44,8 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
-    "Evidence",
-    "EvidentialLoss",
-    "ExplanationDraws",
-    "Networks",
-    "Prediction",
-    "Reliability",
-    "auroc",
-    "blended",
-    "brier_score",
-    "dropout_draws",
-    "evidence",
-    "evidential_loss",
-    "expected_calibration_error",
-    "explanations",
-    "maximum_calibration_error",
-    "mc_dropout",
-    "negative_log_likelihood",
-    "noise",
-    "picture",
-    "predict",
-    "reliability",
-    "reliability_diagram",
-    "rotated",
-    "temperature",
-]
+    "Evidence", "EvidentialLoss", "ExplanationDraws", "Networks", "Prediction", "Reliability", "auroc", "blended",
+    "brier_score", "dropout_draws", "evidence", "evidential_loss", "expected_calibration_error", "explanations",
+    "maximum_calibration_error", "mc_dropout", "negative_log_likelihood", "noise", "picture", "predict", "reliability",
+    "reliability_diagram", "rotated", "temperature",
+]  # fmt: skip

@@ -20,14 +20,9 @@ from .prediction import check_probabilities
 class Reliability:
     """How often a network is right, for each level of its confidence. Empty bins hold zeros.
 
-    Attributes
-    ----------
-    counts
-        |B_m| (M,): the samples with confidence above (m − 1) / M and up to m / M, m = 1 ... M.
-    confidence
-        conf(B_m) (M,): the mean confidence of the bin.
-    accuracy
-        acc(B_m) (M,): the share of the bin that is right.
+    counts: |B_m| (M,): the samples with confidence above (m − 1) / M and up to m / M, m = 1 ... M.
+    confidence: conf(B_m) (M,): the mean confidence of the bin.
+    accuracy: acc(B_m) (M,): the share of the bin that is right.
     """
 
     counts: np.ndarray
@@ -56,7 +51,6 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 15
     The p (N, K) are a softmax of scores, the mean of a Prediction, the probabilities of an Evidence; labels (N,).
 
     Raises ValueError: the rows are no probabilities, the labels do not fit them, or M is not a positive integer.
-
     Source: Guo et al. 2017, "On calibration of modern neural networks", sec. 2 (after Naeini et al. 2015).
 
     >>> found = reliability(np.array([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6]]), np.array([0, 1, 1]), bins=2)
@@ -100,7 +94,6 @@ def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> fl
     """NLL = −1/N Σ_n log p_(n, label n), in nats. It is proper.
 
     Raises ValueError: as `reliability`; or a label has the probability 0, where it is infinite.
-
     Source: Guo et al. 2017, sec. 2.
 
     >>> round(negative_log_likelihood(np.array([[0.5, 0.5], [0.25, 0.75]]), np.array([0, 1])), 4)

@@ -16,7 +16,6 @@ def reliability_diagram(found: Reliability, ax: Any = None, *, title: str | None
     On the Matplotlib axes `ax`, by default new ones, which are returned. The title stands above the ECE.
 
     Raises TypeError: found is not what `reliability` gives, or ax is no axes.
-
     Source: Guo et al. 2017, "On calibration of modern neural networks", fig. 1.
     """
     import matplotlib.pyplot as plt

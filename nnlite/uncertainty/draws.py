@@ -27,7 +27,6 @@ def dropout_draws(network: Network, draws: int = 50, *, rng: np.random.Generator
 
     Raises ValueError: the network has no Dropout that drops anything or does not know its input's shape, or T is not a
     positive integer, or so many draws do not fit into NNLITE_MEMORY.
-
     Source: Gal and Ghahramani 2016, "Dropout as a Bayesian approximation: representing model uncertainty in deep
     learning", sec. 4.
 

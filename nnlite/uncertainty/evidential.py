@@ -27,7 +27,6 @@ class Evidence:
     """The Dirichlet Dir(α) of each sample, and what follows from it.
 
     Raises ValueError: α is not (N, K), each from 1 and finite.
-
     Source: Sensoy, Kaplan and Kandemir 2018, "Evidential deep learning to quantify classification uncertainty", sec. 3.
 
     >>> found = Evidence(np.array([[9.0, 1.0], [1.0, 1.0]]))  # eight pieces of evidence for class 0; none
@@ -73,7 +72,6 @@ def evidence(network: Network, x: np.ndarray) -> Evidence:
     The network is an evidential one, such as `models.load("lenet_evidential")`; of another the scores are no evidence.
 
     Raises TypeError or ValueError: x does not fit the network, or a score is not finite.
-
     Source: Sensoy et al. 2018, sec. 3.
 
     >>> from nnlite.layers import Identity
@@ -96,7 +94,6 @@ def evidential_loss(scores: np.ndarray, labels: np.ndarray, weight: float = 1.0)
     ReLU). The labels (N,) are the true classes, from 0 to K − 1.
 
     Raises ValueError: the shapes or dtypes are others, there is no such class, or the weight is negative.
-
     Source: Sensoy et al. 2018, eq. 5 and the KL divergence that follows it in sec. 4.
 
     >>> loss, dscores = evidential_loss(np.array([[2.0, -1.0]]), np.array([0]))
@@ -123,7 +120,6 @@ class EvidentialLoss:
     At first wrong evidence costs little, so that the network can search; later it is removed.
 
     Raises ValueError: the annealing is not above 0.
-
     Source: Sensoy et al. 2018, sec. 4 (the annealing coefficient; 10 there).
 
     >>> scores, labels = np.array([[0.0, 2.0]]), np.array([0])

@@ -26,15 +26,10 @@ from .prediction import predict
 class ExplanationDraws:
     """R_t(x_n) of T networks, and what follows from them.
 
-    Attributes
-    ----------
-    maps
-        R_t (T, N, ...): a map for each network and sample, in the shape that the method gives.
-    target
-        What was explained, the same in every network: the class of each sample (N,), or the neuron as it was given.
+    maps: R_t (T, N, ...): a map for each network and sample, in the shape that the method gives.
+    target: what was explained, the same in every network: the class of each sample (N,), or the neuron as it was given.
 
     Raises ValueError: the maps are not floating-point, there are none, or one holds a NaN or an infinity.
-
     Source: Bykov et al. 2020, "How much can I trust you? Quantifying uncertainties in explaining neural networks"
     (a distribution of explanations and its percentiles); Bykov et al. 2021, "Explaining Bayesian neural networks"
     (their names, intersection and union).
@@ -112,16 +107,11 @@ def explanations(
     Were each network asked about the class that it predicts itself, the maps would answer different questions, and
     their spread would mix the uncertainty of the class with that of the reasons for it. So c is fixed first.
 
-    Parameters
-    ----------
-    networks
-        f_1 ... f_T, such as `dropout_draws(network)` or `models.ensemble()`.
-    method
-        A name in `decision_based.registry.METHODS`, or any function (network, x, target) that gives a map for each
-        sample. A method that adds noise, such as SmoothGrad, adds the same noise for every network unless
-        it is given another generator.
-    target
-        A class, one for each sample (N,), or a neuron such as ("conv2", 7); None: the class that the mean of the
+    networks: f_1 ... f_T, such as `dropout_draws(network)` or `models.ensemble()`.
+    method: a name in `decision_based.registry.METHODS`, or any function (network, x, target) that gives a map for each
+        sample. A method that adds noise, such as SmoothGrad, adds the same noise for every network unless it is given
+        another generator.
+    target: a class, one for each sample (N,), or a neuron such as ("conv2", 7); None: the class that the mean of the
         networks' probabilities predicts; 0, the one output, of networks with one.
 
     All T · N maps are kept, because a quantile needs all: 50 draws of a 28 × 28 map in float32 are 157 kB.
@@ -129,7 +119,6 @@ def explanations(
     Raises TypeError or ValueError: there is no network or no such method, the method does not fit the networks, x or
     the target does not fit one of them, they do not know the same classes, or the method's maps have other shapes or
     are not finite.
-
     Source: Bykov et al. 2020, "How much can I trust you? Quantifying uncertainties in explaining neural networks".
 
     >>> from nnlite.layers import Dense

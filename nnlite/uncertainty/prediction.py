@@ -91,7 +91,6 @@ def predict(networks: Networks, x: np.ndarray) -> Prediction:
 
     Raises TypeError or ValueError: there is no network, x does not fit one of them, a score is not finite, or they do
     not know the same classes.
-
     Source: Lakshminarayanan et al. 2017, "Simple and scalable predictive uncertainty estimation using deep ensembles",
     sec. 2.4 (the mean of the probabilities).
 
@@ -123,7 +122,6 @@ def mc_dropout(network: Network, x: np.ndarray, draws: int = 50, *, rng: np.rand
     The mean comes nearer to that over all masks as 1/√T.
 
     Raises TypeError or ValueError: as `dropout_draws` and `predict`.
-
     Source: Gal and Ghahramani 2016, "Dropout as a Bayesian approximation: representing model uncertainty in deep
     learning", sec. 4.
 

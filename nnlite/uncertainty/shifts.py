@@ -71,7 +71,6 @@ def auroc(usual: np.ndarray, strange: np.ndarray) -> float:
     and on others (M,).
 
     Raises ValueError: one of them is not (N,), is empty, or holds a NaN.
-
     Source: Hanley and McNeil 1982, "The meaning and use of the area under a receiver operating characteristic (ROC)
     curve" (the area is the statistic of Wilcoxon, and of Mann and Whitney).
 

@@ -22,7 +22,6 @@ def temperature(scores: np.ndarray, labels: np.ndarray) -> float:
     Raises ValueError: the scores are not (N, K) or not finite, the labels do not fit them; or no one T above 0 is best:
     every label has the highest score of its row (T → 0), the scores of the labels are on average not above the others
     (T → ∞), or all scores of a row are equal (any T).
-
     Source: Guo et al. 2017, "On calibration of modern neural networks", sec. 4.2; the root: Brent 1973, "Algorithms for
     minimization without derivatives", chapter 4.
 

@@ -28,10 +28,7 @@ __all__ = ["Case", "Comparison", "Report", "Row", "compare", "comparisons", "ver
 def verify(case: Case, method: str | None = None) -> Report:
     """Every comparison of a case (or those of one method), as a report.
 
-    Raises
-    ------
-    ValueError
-        No comparison is of that method.
+    Raises ValueError: no comparison is of that method.
     """
     return Report.of(case, compare(chosen(case, method)))
 

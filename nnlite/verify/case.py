@@ -1,5 +1,6 @@
 """What is compared: a network, inputs for it and the classes explained; and the same network as PyTorch's modules."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,22 +37,13 @@ ACTIVATIONS = tuple(kind for kind in KINDS.values() if kind.pointwise and not ki
 class Case:
     """A network with inputs.
 
-    Attributes
-    ----------
-    name
-        How the network is called in the table.
-    network
-        Without a Softmax (LogSoftmax, Sigmoid) at its end: scores are explained.
-    x
-        (N, ...) in the dtype of the network.
-    target
-        The classes explained (N,).
-    own
-        The user's own module, where the network came from one.
-    end
-        The kind of the layer that was at its end, "" for none.
-    whole
-        The network with it.
+    name: how the network is called in the table.
+    network: without a Softmax (LogSoftmax, Sigmoid) at its end: scores are explained.
+    x: (N, ...) in the dtype of the network.
+    target: the classes explained (N,).
+    own: the user's own module, where the network came from one.
+    end: the kind of the layer that was at its end, "" for none.
+    whole: the network with it.
     """
 
     name: str
@@ -66,10 +58,7 @@ class Case:
     def of(cls, name: str, network: Network, x: np.ndarray, target: Any = None, own: Any = None) -> "Case":
         """The case of a network and inputs; the target as everywhere, None for the predicted class.
 
-        Raises
-        ------
-        ValueError
-            There is no input, or it does not fit the network.
+        Raises ValueError: there is no input, or it does not fit the network.
         """
         if x.shape[:1] == (0,):
             raise ValueError(f"Expected at least one input to compare on, got x of shape {x.shape}.")
@@ -214,12 +203,18 @@ class Case:
         ones[torch.arange(len(scores)), self.labels] = 1
         return ones * scores.detach() if start == "score" else ones
 
-    def torch_gradient(self, module: Any = None) -> np.ndarray:
-        """∂f_c / ∂x by autograd."""
-        torch = load("torch")
+    def torch_gradient(self, module: Any = None, start: str = "one") -> np.ndarray:
+        """∂f_c / ∂x by autograd, or what the module's hooks make of it; from 1 or from the score."""
         x = self.tensor().requires_grad_()
         scores = (self.module if module is None else module)(x)
-        return array(torch.autograd.grad(scores, x, self.chosen(scores))[0])
+        return array(load("torch").autograd.grad(scores, x, self.chosen(scores, start))[0])
+
+    def captum(self, name: str, *arguments: Any, module: Any = None, **options: Any) -> np.ndarray:
+        """The map of x by captum's method of this name, made of the module and these arguments."""
+        method = getattr(load("captum.attr"), name)(self.module if module is None else module, *arguments)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it sets hooks
+            return array(method.attribute(self.tensor().requires_grad_(), target=self.labels, **options))
 
 
 def array(tensor: Any) -> np.ndarray:

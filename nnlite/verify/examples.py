@@ -51,122 +51,63 @@ def norm(rng: Random, channels: int) -> BatchNorm:
     return BatchNorm(scale, shift, mean * 0.3, rng.uniform(0.5, 2, channels))
 
 
-def _dense(rng: Random) -> tuple[list[Layer], Shape]:
-    return [dense(rng, 12, 8), ReLU(), dense(rng, 8, 6), ReLU(), dense(rng, 6, 4)], (12,)
-
-
-def _single_neuron(rng: Random) -> tuple[list[Layer], Shape]:
-    return [Dense(np.array([[1.0], [-1.0]]), np.array([-1.0]))], (2,)
-
-
-def _one_pixel(rng: Random) -> tuple[list[Layer], Shape]:
-    return [conv(rng, 1, 3, 1), ReLU(), Flatten(), dense(rng, 3, 2)], (1, 1, 1)
-
-
-def _no_biases(rng: Random) -> tuple[list[Layer], Shape]:
-    return [
-        conv(rng, 2, 4, 3, bias=False), ReLU(), MaxPool2d(2), Flatten(), dense(rng, 36, 3, bias=False),
-    ], (2, 8, 8)  # fmt: skip
-
-
-def _padding(rng: Random) -> tuple[list[Layer], Shape]:
-    return [
-        conv(rng, 2, 4, 3, padding=1), ReLU(), conv(rng, 4, 4, 3, padding=2), ReLU(), MaxPool2d(2), Flatten(),
-        dense(rng, 64, 3),
-    ], (2, 7, 6)  # fmt: skip
-
-
-def _strides(rng: Random) -> tuple[list[Layer], Shape]:
-    return [
-        conv(rng, 1, 4, 3, stride=2, padding=1), ReLU(), conv(rng, 4, 4, 2, stride=2), ReLU(), Flatten(),
-        dense(rng, 16, 3),
-    ], (1, 9, 8)  # fmt: skip
-
-
-def _dilation(rng: Random) -> tuple[list[Layer], Shape]:
-    return [
-        conv(rng, 1, 4, 3, dilation=2), ReLU(), conv(rng, 4, 4, 2, dilation=2), ReLU(), Flatten(), dense(rng, 16, 3),
-    ], (1, 8, 8)  # fmt: skip
-
-
-def _groups(rng: Random) -> tuple[list[Layer], Shape]:
-    return [
-        conv(rng, 4, 6, 3, groups=2), ReLU(), conv(rng, 6, 6, 3, groups=6), ReLU(), Flatten(), dense(rng, 24, 3),
-    ], (4, 6, 6)  # fmt: skip
-
-
-def _average_pooling(rng: Random) -> tuple[list[Layer], Shape]:
-    return [
-        conv(rng, 1, 4, 3), ReLU(), AvgPool2d(2), conv(rng, 4, 4, 2), ReLU(), AvgPool2d(3, stride=1, padding=1),
-        Flatten(), dense(rng, 16, 3),
-    ], (1, 8, 8)  # fmt: skip
-
-
-def _global_pooling(rng: Random) -> tuple[list[Layer], Shape]:
-    return [
-        conv(rng, 1, 4, 3), ReLU(), conv(rng, 4, 5, 3), ReLU(), GlobalAvgPool(), Flatten(), dense(rng, 5, 3),
-    ], (1, 8, 8)  # fmt: skip
-
-
-def _overlapping_pools(rng: Random) -> tuple[list[Layer], Shape]:
-    return [
-        conv(rng, 1, 4, 3), ReLU(), MaxPool2d(3, stride=2, padding=1), Flatten(), dense(rng, 36, 3),
-    ], (1, 8, 8)  # fmt: skip
-
-
-def _batchnorm(rng: Random) -> tuple[list[Layer], Shape]:
-    return [
-        conv(rng, 1, 4, 3, bias=False), norm(rng, 4), ReLU(), MaxPool2d(2), Flatten(), dense(rng, 36, 8), norm(rng, 8),
-        ReLU(), dense(rng, 8, 3),
-    ], (1, 8, 8)  # fmt: skip
-
-
-def _batchnorm_alone(rng: Random) -> tuple[list[Layer], Shape]:
-    return [norm(rng, 2), conv(rng, 2, 4, 3), ReLU(), norm(rng, 4), Flatten(), dense(rng, 64, 3)], (2, 6, 6)
-
-
-def _leaky_relu(rng: Random) -> tuple[list[Layer], Shape]:
-    return [
-        conv(rng, 1, 4, 3), LeakyReLU(0.1), MaxPool2d(2), Flatten(), dense(rng, 36, 8), LeakyReLU(0.2),
-        dense(rng, 8, 3),
-    ], (1, 8, 8)  # fmt: skip
-
-
-def _smooth(rng: Random) -> tuple[list[Layer], Shape]:
-    return [
-        conv(rng, 1, 4, 3), Tanh(), AvgPool2d(2), Flatten(), dense(rng, 36, 8), Sigmoid(), dense(rng, 8, 3), Softmax(),
-    ], (1, 8, 8)  # fmt: skip
-
-
-def _transposed(rng: Random) -> tuple[list[Layer], Shape]:
+def _transposed(rng: Random) -> list[Layer]:
     up = ConvTranspose2d(rng.normal(size=(2, 3, 3, 3)) * 0.3, rng.normal(size=3) * 0.3, stride=2, padding=1)
-    return [
-        dense(rng, 8, 18), ReLU(), Reshape((2, 3, 3)), up, ReLU(), Dropout(0.5), Flatten(), dense(rng, 75, 3),
-    ], (8,)  # fmt: skip
+    return [dense(rng, 8, 18), ReLU(), Reshape((2, 3, 3)), up, ReLU(), Dropout(0.5), Flatten(), dense(rng, 75, 3)]
 
 
-def _decoder(rng: Random) -> tuple[list[Layer], Shape]:
-    up = ConvTranspose2d(rng.normal(size=(2, 3, 3, 3)) * 0.3, stride=2)
-    return [up, norm(rng, 3), norm(rng, 3), ReLU(), Flatten(), dense(rng, 147, 3)], (2, 3, 3)
-
-
-def _pool_before_relu(rng: Random) -> tuple[list[Layer], Shape]:
-    return [conv(rng, 1, 4, 3), MaxPool2d(2), ReLU(), Flatten(), dense(rng, 36, 3)], (1, 8, 8)
-
-
-def _sigmoid_between(rng: Random) -> tuple[list[Layer], Shape]:
-    return [dense(rng, 6, 8), ReLU(), Sigmoid(), dense(rng, 8, 3)], (6,)
-
-
-EXAMPLES: dict[str, Callable[[Random], tuple[list[Layer], Shape]]] = {
-    build.__name__[1:]: build
-    for build in (
-        _dense, _single_neuron, _one_pixel, _no_biases, _padding, _strides, _dilation, _groups, _average_pooling,
-        _global_pooling, _overlapping_pools, _batchnorm, _batchnorm_alone, _leaky_relu, _smooth, _transposed,
-        _decoder, _pool_before_relu, _sigmoid_between,
-    )
+EXAMPLES: dict[str, tuple[Shape, Callable[[Random], list[Layer]]]] = {
+    "dense": ((12,), lambda r: [dense(r, 12, 8), ReLU(), dense(r, 8, 6), ReLU(), dense(r, 6, 4)]),
+    "single_neuron": ((2,), lambda r: [Dense(np.array([[1.0], [-1.0]]), np.array([-1.0]))]),
+    "one_pixel": ((1, 1, 1), lambda r: [conv(r, 1, 3, 1), ReLU(), Flatten(), dense(r, 3, 2)]),
+    "no_biases": ((2, 8, 8), lambda r: [
+        conv(r, 2, 4, 3, bias=False), ReLU(), MaxPool2d(2), Flatten(), dense(r, 36, 3, bias=False),
+    ]),
+    "padding": ((2, 7, 6), lambda r: [
+        conv(r, 2, 4, 3, padding=1), ReLU(), conv(r, 4, 4, 3, padding=2), ReLU(), MaxPool2d(2), Flatten(),
+        dense(r, 64, 3),
+    ]),
+    "strides": ((1, 9, 8), lambda r: [
+        conv(r, 1, 4, 3, stride=2, padding=1), ReLU(), conv(r, 4, 4, 2, stride=2), ReLU(), Flatten(), dense(r, 16, 3),
+    ]),
+    "dilation": ((1, 8, 8), lambda r: [
+        conv(r, 1, 4, 3, dilation=2), ReLU(), conv(r, 4, 4, 2, dilation=2), ReLU(), Flatten(), dense(r, 16, 3),
+    ]),
+    "groups": ((4, 6, 6), lambda r: [
+        conv(r, 4, 6, 3, groups=2), ReLU(), conv(r, 6, 6, 3, groups=6), ReLU(), Flatten(), dense(r, 24, 3),
+    ]),
+    "average_pooling": ((1, 8, 8), lambda r: [
+        conv(r, 1, 4, 3), ReLU(), AvgPool2d(2), conv(r, 4, 4, 2), ReLU(), AvgPool2d(3, stride=1, padding=1), Flatten(),
+        dense(r, 16, 3),
+    ]),
+    "global_pooling": ((1, 8, 8), lambda r: [
+        conv(r, 1, 4, 3), ReLU(), conv(r, 4, 5, 3), ReLU(), GlobalAvgPool(), Flatten(), dense(r, 5, 3),
+    ]),
+    "overlapping_pools": ((1, 8, 8), lambda r: [
+        conv(r, 1, 4, 3), ReLU(), MaxPool2d(3, stride=2, padding=1), Flatten(), dense(r, 36, 3),
+    ]),
+    "batchnorm": ((1, 8, 8), lambda r: [
+        conv(r, 1, 4, 3, bias=False), norm(r, 4), ReLU(), MaxPool2d(2), Flatten(), dense(r, 36, 8), norm(r, 8), ReLU(),
+        dense(r, 8, 3),
+    ]),
+    "batchnorm_alone": ((2, 6, 6), lambda r: [
+        norm(r, 2), conv(r, 2, 4, 3), ReLU(), norm(r, 4), Flatten(), dense(r, 64, 3),
+    ]),
+    "leaky_relu": ((1, 8, 8), lambda r: [
+        conv(r, 1, 4, 3), LeakyReLU(0.1), MaxPool2d(2), Flatten(), dense(r, 36, 8), LeakyReLU(0.2), dense(r, 8, 3),
+    ]),
+    "smooth": ((1, 8, 8), lambda r: [
+        conv(r, 1, 4, 3), Tanh(), AvgPool2d(2), Flatten(), dense(r, 36, 8), Sigmoid(), dense(r, 8, 3), Softmax(),
+    ]),
+    "transposed": ((8,), _transposed),
+    "decoder": ((2, 3, 3), lambda r: [
+        ConvTranspose2d(r.normal(size=(2, 3, 3, 3)) * 0.3, stride=2), norm(r, 3), norm(r, 3), ReLU(), Flatten(),
+        dense(r, 147, 3),
+    ]),
+    "pool_before_relu": ((1, 8, 8), lambda r: [conv(r, 1, 4, 3), MaxPool2d(2), ReLU(), Flatten(), dense(r, 36, 3)]),
+    "sigmoid_between": ((6,), lambda r: [dense(r, 6, 8), ReLU(), Sigmoid(), dense(r, 8, 3)]),
 }  # fmt: skip
-"""The layers and the input shape of each, by name."""
+"""The input shape and the layers of each, by name."""
 
 
 def example(name: str, samples: int = 3) -> tuple[Network, np.ndarray]:
@@ -177,6 +118,7 @@ def example(name: str, samples: int = 3) -> tuple[Network, np.ndarray]:
     ((3, 2, 7, 6), (3, 3))
     """
     rng = np.random.default_rng(list(EXAMPLES).index(name))
-    layers, shape = EXAMPLES[name](rng)
+    shape, build = EXAMPLES[name]
+    layers = build(rng)
     x = rng.random((samples, *shape))
     return Network(layers, input_shape=shape), np.where(rng.random(x.shape) < 0.2, 0.0, x)

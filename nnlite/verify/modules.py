@@ -15,15 +15,9 @@ def from_file(text: str) -> tuple[Any, np.ndarray | None]:
 
     The file is the user's own and is executed.
 
-    Parameters
-    ----------
-    text
-        FILE.py:factory. The factory takes nothing and gives an nn.Module, or an nn.Module and inputs (N, ...).
+    text: FILE.py:factory. The factory takes nothing and gives an nn.Module, or an nn.Module and inputs (N, ...).
 
-    Raises
-    ------
-    ValueError
-        There is no such file or factory, one of them raises an error, or what comes is no module.
+    Raises ValueError: there is no such file or factory, one of them raises an error, or what comes is no module.
     """
     name, colon, factory = text.rpartition(":")
     if not colon or not name.endswith(".py") or not factory.isidentifier():

@@ -23,14 +23,9 @@ VERDICTS = (AGREES, CONVENTION, BUG, NOT_COMPARABLE, MISSING, DIFFERS, FAILED)
 class Report:
     """All rows, and what was compared.
 
-    Attributes
-    ----------
-    network, layers, dtype, samples
-        What was explained.
-    versions
-        Of nnlite, Python, NumPy and the libraries.
-    rows
-        The comparisons.
+    network, layers, dtype, samples: what was explained.
+    versions: of nnlite, Python, NumPy and the libraries.
+    rows: the comparisons.
     """
 
     network: str

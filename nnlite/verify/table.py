@@ -42,25 +42,15 @@ Compute = Callable[[], np.ndarray]
 class Comparison:
     """A method here and its counterpart there, not yet computed.
 
-    Attributes
-    ----------
-    method
-        nnlite's name of it.
-    library
-        "torch", "captum" or "zennit".
-    convention
-        What the library was asked for, and what nnlite.
-    theirs, ours
-        The maps (N, ...).
-    differs
-        CONVENTION or BUG where the two are known to differ; then `under` is nnlite's number under the library's
+    method: nnlite's name of it.
+    library: "torch", "captum" or "zennit".
+    convention: what the library was asked for, and what nnlite.
+    theirs, ours: the maps (N, ...).
+    differs: CONVENTION or BUG where the two are known to differ; then `under` is nnlite's number under the library's
         convention (or the library's without its bug), and that must agree.
-    because
-        Why they differ, or why they cannot be compared (NOT_COMPARABLE: nothing is computed).
-    tolerance
-        Instead of the library's, with the reason in `convention`.
-    subtracted
-        How large the numbers are whose difference the maps are: what is below their rounding is no difference.
+    because: why they differ, or why they cannot be compared (NOT_COMPARABLE: nothing is computed).
+    tolerance: instead of the library's, with the reason in `convention`.
+    subtracted: how large the numbers are whose difference the maps are: what is below their rounding is no difference.
     """
 
     method: str
@@ -102,16 +92,10 @@ def impossible(method: str, library: str, convention: str, because: str) -> Comp
 class Row:
     """A comparison, computed.
 
-    Attributes
-    ----------
-    absolute, relative, l2
-        The differences; None where nothing was computed, or where the shapes differ.
-    verdict
-        One of the words above.
-    expected
-        Whether that is as it should be.
-    seconds
-        Of theirs and of ours.
+    absolute, relative, l2: the differences; None where nothing was computed, or where the shapes differ.
+    verdict: one of the words above.
+    expected: whether that is as it should be.
+    seconds: of theirs and of ours.
     """
 
     method: str

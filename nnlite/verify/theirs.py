@@ -23,26 +23,15 @@ ROUNDING = 1e-13
 class Finding:
     """What came of it.
 
-    Attributes
-    ----------
-    method
-        The method that the map is said to be of.
-    absolute, relative
-        The difference from ours; infinite where the shapes differ.
-    worst
-        Where it is largest, theirs and ours there; None where the shapes differ.
-    agrees
-        Whether the maps agree as they are.
-    explanations
-        The conventions that reproduce theirs, and how far each is off; the nearest first.
-    nearest
-        Where none does: the one that comes nearest.
-    layers
-        (layer, relative difference, agrees), from the scores down, where their maps of the layers were given.
-    parted
-        Where the maps of the layers first differ, in words.
-    shapes
-        Of theirs and of ours.
+    method: the method that the map is said to be of.
+    absolute, relative: the difference from ours; infinite where the shapes differ.
+    worst: where it is largest, theirs and ours there; None where the shapes differ.
+    agrees: whether the maps agree as they are.
+    explanations: the conventions that reproduce theirs, and how far each is off; the nearest first.
+    nearest: where none does: the one that comes nearest.
+    layers: (layer, relative difference, agrees), from the scores down, where their maps of the layers were given.
+    parted: where the maps of the layers first differ, in words.
+    shapes: of theirs and of ours.
     """
 
     method: str
@@ -89,21 +78,12 @@ class Finding:
 def examine(case: Case, method: str, theirs: np.ndarray, layers: Mapping[str, np.ndarray] | None = None) -> Finding:
     """Compare a map with ours, and try the conventions of variants.py where they differ.
 
-    Parameters
-    ----------
-    case
-        The network, in float64 at best, and the inputs.
-    method
-        The method that the map is said to be of, by its name here.
-    theirs
-        (N, ...) in the shape of ours, or without channels (N, H, W), or without the batch axis where N = 1.
-    layers
-        Their relevance (for the gradient: their gradient) above each layer by the layer's name, and "input".
+    case: the network, in float64 at best, and the inputs.
+    method: the method that the map is said to be of, by its name here.
+    theirs: (N, ...) in the shape of ours, or without channels (N, H, W), or without the batch axis where N = 1.
+    layers: their relevance (for the gradient: their gradient) above each layer by the layer's name, and "input".
 
-    Raises
-    ------
-    ValueError
-        There is no such method; theirs has another shape or is not finite; a layer does not exist.
+    Raises ValueError: there is no such method; theirs has another shape or is not finite; a layer does not exist.
 
     >>> from nnlite import Network
     >>> from nnlite.layers import Dense

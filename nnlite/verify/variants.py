@@ -1,6 +1,6 @@
 """The conventions that are tried of a method: how others compute it, and what they do to the map afterwards."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -46,10 +46,7 @@ class Variant:
 def variants(case: Case, method: str) -> Iterator[Variant]:
     """Our own convention first, then those of others, then the other methods.
 
-    Raises
-    ------
-    ValueError
-        There is no such method.
+    Raises ValueError: there is no such method.
     """
     rules = METHODS[method].rules if method in METHODS else None
     if rules is not None:
@@ -162,94 +159,71 @@ def _bare(make: Callable[[float], lrp.Rule], stabilizer: float) -> lrp.Rule:
 
 # ---------------------------------------------------------------------------------------- the other methods
 
-
-def _gradients(case: Case) -> Iterator[Variant]:
-    yield Variant("nnlite's own", lambda: gradient(case.network, case.x, case.target))
+Options = dict[str, Any]
 
 
-def _saliency(case: Case) -> Iterator[Variant]:
-    yield Variant("nnlite's own", lambda: METHODS["saliency"].compute(case.network, case.x, case.target))
-    yield Variant("of every channel", lambda: np.abs(gradient(case.network, case.x, case.target)))
-    yield Variant("with its sign", lambda: gradient(case.network, case.x, case.target))
+def _asked(compute: Callable[..., np.ndarray], others: Iterable[tuple[str, Options]] = (), **own: Any) -> Any:
+    """The variants of a method that other options give, in words."""
 
-
-def _integrated(case: Case) -> Iterator[Variant]:
-    def made(quadrature: str, steps: int, factor: bool) -> Compute:
-        def compute() -> np.ndarray:
-            R = integrated_gradients(case.network, case.x, case.target, quadrature=quadrature, steps=steps)
-            return R if factor else np.divide(R, case.x, out=np.zeros_like(R), where=case.x != 0)
-
-        return compute
-
-    yield Variant("nnlite's own", made("midpoint", 50, True))
-    for factor, steps, quadrature in product(
-        (True, False), (50, 20, 25, 32, 64, 100, 128, 200), ("midpoint", "gauss-legendre", "trapezoid")
-    ):
-        left_out = "" if factor else ", factor x − x′ left out (zero where x = x′)"
-        yield Variant(f"{quadrature}, {steps} steps{left_out}", made(quadrature, steps, factor))
-    for points in (20, 25, 32, 50, 64, 100):
-        words = f"trapezoid, {points} points whose weights sum to {points - 1} / {points}"
-        yield Variant(words, partial(_short_trapezoid, made("trapezoid", points - 1, True), (points - 1) / points))
-
-
-def _short_trapezoid(compute: Compute, share: float) -> np.ndarray:
-    return compute() * share
-
-
-def _occluded(case: Case) -> Iterator[Variant]:
-    def made(overlap: str, score: str) -> np.ndarray:
-        return occlusion(case.network, case.x, case.target, overlap=overlap, score=score, progress=False).map
-
-    yield Variant("nnlite's own", partial(made, "mean", "score"))
-    for overlap, score in (("sum", "score"), ("mean", "probability"), ("sum", "probability")):
-        yield Variant(f"{overlap} over windows, {score}", partial(made, overlap, score))
-
-
-def _grad_cam(case: Case) -> Iterator[Variant]:
-    yield Variant("nnlite's own", lambda: grad_cam(case.network, case.x, case.target))
-    for relu, how in product((True, False), ("", "bilinear", "nearest")):
-        words = f"{'with' if relu else 'without'} ReLU{f', {how} to the input' if how else ''}"
-
-        def compute(relu: bool = relu, how: str = how) -> np.ndarray:
-            L = grad_cam(case.network, case.x, case.target, relu=relu)
-            return upsampled(L, case.x.shape[2:], how) if how else L
-
-        yield Variant(words, compute)
-
-
-def _guided_grad_cam(case: Case) -> Iterator[Variant]:
-    given = case.network, case.x, case.target
-    yield Variant("nnlite's own", partial(guided_grad_cam, *given))
-    yield Variant("nearest pixel", partial(guided_grad_cam, *given, interpolation="nearest"))
-
-
-def _deeplift(case: Case) -> Iterator[Variant]:
-    given = case.network, case.x, case.target
-    yield Variant("nnlite's own", partial(deeplift, *given))
-    for rule, reference in product(("rescale", "reveal-cancel"), (0.0, 0.5, 1.0)):
-        words = f"{rule}, reference {reference:g}"
-        yield Variant(words, partial(deeplift, *given, rule=rule, reference=reference))
-
-
-def _single(method: Any) -> Callable[[Case], Iterator[Variant]]:
     def variants(case: Case) -> Iterator[Variant]:
-        yield Variant("nnlite's own", lambda: method(case.network, case.x, case.target))
+        for words, options in (("nnlite's own", {}), *others):
+            yield Variant(words, partial(compute, case.network, case.x, case.target, **{**own, **options}))
 
     return variants
 
 
+def _saliency(network: Network, x: np.ndarray, target: Any, of: Callable[..., np.ndarray] | None = None) -> np.ndarray:
+    return METHODS["saliency"].compute(network, x, target) if of is None else of(gradient(network, x, target))
+
+
+def _integrated(
+    network: Network, x: np.ndarray, target: Any, *, factor: bool = True, share: float = 1, **options: Any
+) -> np.ndarray:
+    R = integrated_gradients(network, x, target, **options)
+    return share * (R if factor else np.divide(R, x, out=np.zeros_like(R), where=x != 0))
+
+
+def _quadratures() -> Iterator[tuple[str, Options]]:
+    for factor, steps, quadrature in product(
+        (True, False), (50, 20, 25, 32, 64, 100, 128, 200), ("midpoint", "gauss-legendre", "trapezoid")
+    ):
+        left_out = "" if factor else ", factor x − x′ left out (zero where x = x′)"
+        yield f"{quadrature}, {steps} steps{left_out}", dict(quadrature=quadrature, steps=steps, factor=factor)
+    for points in (20, 25, 32, 50, 64, 100):
+        words = f"trapezoid, {points} points whose weights sum to {points - 1} / {points}"
+        yield words, dict(quadrature="trapezoid", steps=points - 1, share=(points - 1) / points)
+
+
+def _occlusion(network: Network, x: np.ndarray, target: Any, **options: Any) -> np.ndarray:
+    return occlusion(network, x, target, progress=False, **options).map
+
+
+def _grad_cam(network: Network, x: np.ndarray, target: Any, how: str = "", **options: Any) -> np.ndarray:
+    L = grad_cam(network, x, target, **options)
+    return upsampled(L, x.shape[2:], how) if how else L
+
+
 PLAIN: dict[str, Callable[[Case], Iterator[Variant]]] = {
-    "gradient": _gradients,
-    "saliency": _saliency,
-    "integrated-gradients": _integrated,
-    "occlusion": _occluded,
-    "grad-cam": _grad_cam,
-    "guided-grad-cam": _guided_grad_cam,
-    "deeplift": _deeplift,
-    "deconvnet": _single(deconvnet),
-    "guided-backpropagation": _single(guided_backpropagation),
-    "excitation": _single(excitation_backpropagation),
-}
+    "gradient": _asked(gradient),
+    "saliency": _asked(_saliency, [("of every channel", {"of": np.abs}), ("with its sign", {"of": np.asarray})]),
+    "integrated-gradients": _asked(_integrated, [*_quadratures()], quadrature="midpoint", steps=50),
+    "occlusion": _asked(_occlusion, [
+        (f"{overlap} over windows, {score}", {"overlap": overlap, "score": score})
+        for overlap, score in (("sum", "score"), ("mean", "probability"), ("sum", "probability"))
+    ], overlap="mean", score="score"),
+    "grad-cam": _asked(_grad_cam, [
+        (f"{'with' if relu else 'without'} ReLU{f', {how} to the input' if how else ''}", {"relu": relu, "how": how})
+        for relu, how in product((True, False), ("", "bilinear", "nearest"))
+    ]),
+    "guided-grad-cam": _asked(guided_grad_cam, [("nearest pixel", {"interpolation": "nearest"})]),
+    "deeplift": _asked(deeplift, [
+        (f"{rule}, reference {reference:g}", {"rule": rule, "reference": reference})
+        for rule, reference in product(("rescale", "reveal-cancel"), (0.0, 0.5, 1.0))
+    ]),
+    "deconvnet": _asked(deconvnet),
+    "guided-backpropagation": _asked(guided_backpropagation),
+    "excitation": _asked(excitation_backpropagation),
+}  # fmt: skip
 """Methods whose conventions are not LRP rules."""
 
 

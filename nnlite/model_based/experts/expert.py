@@ -21,14 +21,9 @@ class Expert(ABC):
 
     Everything is computed in float64 and given in the dtype of x.
 
-    Attributes
-    ----------
-    name
-        What kind of expert it is, as in `experts.NAMES`.
-    normalised
-        Whether log_density is log p(x) itself; else it is log p(x) up to a constant.
-    shape
-        That of one sample of what it was fit to, by default (D,). x may have another shape with as many numbers.
+    name: what kind of expert it is, as in `experts.NAMES`.
+    normalised: whether log_density is log p(x) itself; else it is log p(x) up to a constant.
+    shape: that of one sample of what it was fit to, by default (D,). x may have another shape with as many numbers.
     """
 
     name: ClassVar[str]

@@ -17,12 +17,8 @@ KINDS: dict[str, type[Expert]] = {kind.name: kind for kind in (Gaussian, PPCA, M
 def load(path: str | os.PathLike) -> Expert:
     """The expert in a file that `Expert.save` wrote.
 
-    Raises
-    ------
-    FileNotFoundError
-        There is no such file.
-    ValueError
-        The file is truncated, altered, of another kind or from a newer nnlite; the message says which.
+    Raises FileNotFoundError: there is no such file; ValueError: the file is truncated, altered, of another kind or from
+    a newer nnlite; the message says which.
     """
     return read(path)[0]
 

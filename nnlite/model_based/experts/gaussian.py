@@ -22,7 +22,6 @@ class Gaussian(Expert):
     Shapes: mean μ (D,), covariance Σ (D, D).
 
     Raises ValueError: the arrays do not fit each other, or Σ is not symmetric or not positive definite.
-
     Source: Montavon, Samek and Müller 2018, sec. 3.2.
 
     >>> expert = Gaussian(np.zeros(2), np.eye(2))

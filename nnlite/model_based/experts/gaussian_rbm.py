@@ -27,7 +27,6 @@ class GaussianRBM(Expert):
     start from `chains` (M, D), where the Markov chains of the training ended, by default from μ.
 
     Raises ValueError: the arrays do not fit each other, or σ² ≤ 0.
-
     Source: Montavon, Samek and Müller 2018, sec. 3.2; Hinton 2012, "A practical guide to training restricted
     Boltzmann machines".
 

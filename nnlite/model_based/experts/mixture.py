@@ -31,7 +31,6 @@ class MixturePPCA(Expert):
 
     Raises ValueError: the arrays do not fit each other, q ≥ D, some σ² ≤ 0, or the weights are not weights (≥ 0, with
     sum 1).
-
     Source: Tipping and Bishop 1999, "Mixtures of probabilistic principal component analysers".
 
     >>> W = np.array([[[1.0], [0.0]]] * 2)
@@ -87,7 +86,6 @@ class MixturePPCA(Expert):
         tolerance, from 0, or after so many steps. There are K ≤ N components with q < D directions in each.
 
         Raises TypeError or ValueError: x, floor: as in `Gaussian.fit`; or another option is out of its range.
-
         Source: Tipping and Bishop 1999, "Mixtures of probabilistic principal component analysers", the section on EM
         and its appendix; the floor is an addition.
 

@@ -19,7 +19,6 @@ class PPCA(Expert):
     Shapes: mean μ (D,), W (D, q) with 1 ≤ q < D, noise σ² a number above 0.
 
     Raises ValueError: the arrays do not fit each other, q ≥ D, or σ² ≤ 0.
-
     Source: Tipping and Bishop 1999, "Probabilistic principal component analysis".
 
     >>> expert = PPCA(np.zeros(2), np.array([[1.0], [0.0]]), noise=1.0)  # variances 2 and 1
@@ -48,7 +47,6 @@ class PPCA(Expert):
         The floor matters only where q directions explain the data fully.
 
         Raises TypeError or ValueError: x, floor: as in `Gaussian.fit`; or q is not from 1 to D − 1.
-
         Source: Tipping and Bishop 1999, the maximum of the likelihood in closed form.
 
         >>> PPCA.fit(np.array([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]]), q=1).noise

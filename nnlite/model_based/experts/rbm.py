@@ -43,31 +43,20 @@ def train(
     The second mean is over `batch_size` Markov chains that go on from step to step, k steps of Gibbs sampling each
     time. Adam with β₁ = 0.5, the rate falling as a cosine to 0; in float32. The same arguments give the same bits.
 
-    Parameters
-    ----------
-    epochs, batch_size, rate
-        How often to go through all samples, how many each step takes, and the first rate, that of W (see SHARES).
-    k
-        The steps of Gibbs sampling between two updates.
-    seed
-        An integer from 0: decides the start, the order of the samples and the chains.
-    held_out
-        Other samples, to be judged on after every epoch.
-    checkpoint, resume, progress
-        As in `nnlite.training.fit`.
+    epochs, batch_size, rate: how often to go through all samples, how many each step takes, and the first rate, that of
+        W (see SHARES).
+    k: the steps of Gibbs sampling between two updates.
+    seed: an integer from 0: decides the start, the order of the samples and the chains.
+    held_out: other samples, to be judged on after every epoch.
+    checkpoint, resume, progress: as in `nnlite.training.fit`.
 
     Returned are the expert, and for each epoch a dict: `reconstruction`, the mean squared error a pixel of x (about in
     [0, 1]) seen through p(h | x) and back; with held_out `held_out_reconstruction`, and `held_out_margin`, by how much
     the mean log p of the held-out samples exceeds that of images whose every pixel comes from another one of them;
     `seconds`.
 
-    Raises
-    ------
-    TypeError, ValueError
-        The data or the settings are not what is expected, or the checkpoint is damaged or of a run with others.
-    FloatingPointError
-        A parameter is no longer finite.
-
+    Raises TypeError or ValueError: the data or the settings are not what is expected, or the checkpoint is damaged or
+    of a run with others; FloatingPointError: a parameter is no longer finite.
     Source: Tieleman 2008, "Training restricted Boltzmann machines using approximations to the likelihood gradient";
     Hinton 2012, "A practical guide to training restricted Boltzmann machines".
 

@@ -15,7 +15,6 @@ def discriminator_loss(real: np.ndarray, fake: np.ndarray) -> tuple[float, np.nd
     Shapes: the scores of real images (N, 1), of fake ones (M, 1).
 
     Raises ValueError: the scores are not (N, 1), float32 or float64.
-
     Source: Goodfellow et al. 2014, "Generative adversarial nets", eq. 1 and algorithm 1.
 
     >>> discriminator_loss(np.array([[0.0]]), np.array([[0.0]]))
@@ -32,7 +31,6 @@ def generator_loss(fake: np.ndarray) -> tuple[float, np.ndarray]:
     Where the discriminator is sure that images are generated, log(1 − D) is flat and −log D is steep.
 
     Raises ValueError: the scores are not (N, 1), float32 or float64.
-
     Source: Goodfellow et al. 2014, sec. 3.
 
     >>> generator_loss(np.array([[0.0]]))

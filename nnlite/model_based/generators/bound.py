@@ -20,7 +20,6 @@ def reconstruction(scores: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.nd
     decoder's output before its sigmoid, and the images x, in their shape and dtype.
 
     Raises ValueError: shapes or dtypes differ, or a pixel lies outside [0, 1] or is not a number.
-
     Source: Kingma and Welling 2014, "Auto-encoding variational Bayes", appendix C.1.
 
     >>> reconstruction(np.array([[0.0, 0.0]]), np.array([[1.0, 0.5]]))
@@ -43,7 +42,6 @@ def divergence(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     In nats (N,), with the gradient (N, 2d), for what the encoder gives: the means μ, then the log variances log σ².
 
     Raises ValueError: the code is not (N, 2d).
-
     Source: Kingma and Welling 2014, appendix B.
 
     >>> divergence(np.array([[2.0, 0.0]]))
@@ -63,7 +61,6 @@ def vae_loss(code: np.ndarray, scores: np.ndarray, x: np.ndarray) -> tuple[float
     goes down from the scores through the decoder and the Reparameterisation); and its gradient in the scores.
 
     Raises ValueError: as the pieces; or the code and x differ in length or dtype.
-
     Source: Kingma and Welling 2014, eq. 10 with one draw.
 
     >>> loss, dcode, dscores = vae_loss(np.array([[2.0, 0.0]]), np.array([[0.0]]), np.array([[1.0]]))

@@ -21,18 +21,11 @@ KIND = "generator"
 class Generator:
     """x = g(z), with codes z from the standard normal.
 
-    Attributes
-    ----------
-    name
-        "vae", "gan", "dcgan", or any other.
-    decoder
-        g: codes (N, d) to images (N, 1, 28, 28) in [0, 1]. `Through(generator.decoder, f)` is f in code space.
-    encoder
-        Images to (N, 2d): the mean and the log variance of each one's code. None for a generator without one.
-    codes
-        (10, d): for each class the mean of the codes of its training images.
-    info
-        How it was trained, and how well it does: JSON-able.
+    name: "vae", "gan", "dcgan", or any other.
+    decoder: g: codes (N, d) to images (N, 1, 28, 28) in [0, 1]. `Through(generator.decoder, f)` is f in code space.
+    encoder: images to (N, 2d): the mean and the log variance of each one's code. None for a generator without one.
+    codes: (10, d): for each class the mean of the codes of its training images.
+    info: how it was trained, and how well it does: JSON-able.
 
     Raises TypeError or ValueError: the networks and the codes do not fit together, or hold a NaN or an infinity.
     """
@@ -123,12 +116,8 @@ class Generator:
 def load_file(path: str | os.PathLike) -> Generator:
     """The generator in a file that `Generator.save` wrote, in float32.
 
-    Raises
-    ------
-    FileNotFoundError
-        There is no such file.
-    ValueError
-        The file is truncated, altered, of another kind or from a newer nnlite; the message says which.
+    Raises FileNotFoundError: there is no such file; ValueError: the file is truncated, altered, of another kind or from
+    a newer nnlite; the message says which.
     """
     header, arrays = storage.read(path, KIND)
     try:

@@ -31,7 +31,6 @@ def bound(encoder: Network, decoder: Network, x: np.ndarray, rng: np.random.Gene
     """The variational bound of images x (N, 1, 28, 28), one draw of the code for each; the decoder ends in a Sigmoid.
 
     Raises TypeError or ValueError: the images do not fit the networks, or are not in [0, 1].
-
     Source: Kingma and Welling 2014, eq. 10 with one draw.
     """
     check_network(decoder, "bound")

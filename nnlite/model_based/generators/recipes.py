@@ -15,20 +15,12 @@ HELD_OUT_DIGITS = 2000
 class Recipe:
     """How a generator is trained: Adam, in batches.
 
-    Attributes
-    ----------
-    epochs
-        How often through the digits, the warmup included.
-    rate
-        The highest learning rate: of the one cycle of the vae; of the cosine of both players of a gan.
-    seed
-        Of the weights, the order of the digits and the noise.
-    digits
-        How many strokes of a clean hand to learn from.
-    weight
-        A gan's: of the reconstruction beside the contest.
-    warmup, warm_rate
-        A gan's: the epochs of reconstruction alone before the contest, and their highest rate.
+    epochs: how often through the digits, the warmup included.
+    rate: the highest learning rate: of the one cycle of the vae; of the cosine of both players of a gan.
+    seed: of the weights, the order of the digits and the noise.
+    digits: how many strokes of a clean hand to learn from.
+    weight: a gan's: of the reconstruction beside the contest.
+    warmup, warm_rate: a gan's: the epochs of reconstruction alone before the contest, and their highest rate.
 
     Raises ValueError: a number is out of its range.
     """

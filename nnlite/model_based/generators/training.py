@@ -45,12 +45,8 @@ def train(
     Returned are the generator, rounded as its file will give it back, and what each epoch measured. Its codes are the
     means over the training digits of each class of the encoder's mean (for "gan" and "dcgan": the teacher's encoder).
 
-    Raises
-    ------
-    ValueError
-        The name is unknown, or the teacher is missing or has no encoder; or the checkpoint is of another run.
-    FloatingPointError
-        Training diverged.
+    Raises ValueError: the name is unknown, or the teacher is missing or has no encoder; or the checkpoint is of another
+    run; FloatingPointError: training diverged.
     """
     x, labels = recipes.digits(recipe.digits)
     task = _task(name, recipe, teacher, x)

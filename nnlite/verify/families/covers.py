@@ -24,10 +24,9 @@ def comparisons(case: Case) -> list[Comparison]:
         return np.repeat(found.map[:, None], channels, axis=1)
 
     def captum() -> np.ndarray:
+        options = {"sliding_window_shapes": (channels, *size), "strides": (channels, *stride), "baselines": 0}
         with load("torch").no_grad():
-            method = load("captum.attr").Occlusion(case.module)
-            options = {"sliding_window_shapes": (channels, *size), "strides": (channels, *stride), "baselines": 0}
-            return array(method.attribute(case.tensor(), target=case.labels, **options))
+            return case.captum("Occlusion", **options)
 
     def zennit() -> np.ndarray:
         method = load("zennit.attribution").Occlusion(

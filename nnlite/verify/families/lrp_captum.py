@@ -30,7 +30,7 @@ from ...layers import (
     Tanh,
     Upsample,
 )
-from ..case import ACTIVATIONS, LINEAR, POOLING, Case, array
+from ..case import ACTIVATIONS, LINEAR, POOLING, Case
 from ..conventions import gamma_with_plain_bias, plus_with_whole_bias
 from ..libraries import load
 from ..table import BUG, CONVENTION, Comparison, impossible
@@ -45,6 +45,27 @@ WITHOUT_RULE = (
 Make = Callable[[Any], Any]
 """make(captum's module of rules) -> a rule of captum."""
 
+AS_THEY = "as captum divides"
+DIVIDES = "captum also divides at max-pooling and at BatchNorm (which it does not merge), with 1e-9."
+ROWS: tuple[tuple[Any, ...], ...] = (
+    ("lrp-epsilon", "EpsilonRule(1e-9)", lambda r: r.EpsilonRule(1e-9), lrp.epsilon(1e-9), CONVENTION, DIVIDES,
+     AS_THEY, lrp.epsilon(1e-9)),
+    ("lrp-epsilon", "EpsilonRule(0.25)", lambda r: r.EpsilonRule(0.25), lrp.epsilon(0.25), CONVENTION, DIVIDES,
+     AS_THEY, lrp.epsilon(0.25)),
+    ("lrp-alpha1-beta0", "Alpha1_Beta0_Rule()", lambda r: r.Alpha1_Beta0_Rule(), lrp.alpha_beta(1, 0), BUG,
+     "captum takes w⁺ but the whole bias: where b < 0 the denominator can vanish or change its sign.",
+     "a_j w⁺_jk / (Σ_j a_j w⁺_jk + b_k)", plus_with_whole_bias(STABILIZER)),
+)  # fmt: skip
+FOR_NONNEGATIVE: tuple[tuple[Any, ...], ...] = (
+    ("lrp-gamma", "GammaRule(0.25)", lambda r: r.GammaRule(0.25), lrp.gamma(0.25), CONVENTION,
+     "captum leaves the bias unscaled: b_k instead of b_k + γ b⁺_k.", "bias unscaled",
+     gamma_with_plain_bias(0.25, STABILIZER)),
+    ("lrp-z-plus", "Alpha1_Beta0_Rule(set_bias_to_zero=True)", lambda r: r.Alpha1_Beta0_Rule(set_bias_to_zero=True),
+     lrp.z_plus(), CONVENTION, "captum has a stabilizer of 1e-9, and divides at max-pooling and BatchNorm too.",
+     AS_THEY, lrp.z_plus(STABILIZER)),
+)  # fmt: skip
+"""The arguments of `_row`: nnlite's method, captum's rule in words and in code, nnlite's, and how they differ."""
+
 
 def comparisons(case: Case) -> list[Comparison]:
     """captum's three rules; each as nnlite has it, and as captum has it."""
@@ -53,38 +74,7 @@ def comparisons(case: Case) -> list[Comparison]:
             return [impossible("lrp", "captum", "LRP", f"captum's LRP has no rule for a {kind.__name__}.")]
     if any(isinstance(layer, Add) and len(w) != 2 for layer, w in zip(case.network, case.network.wires, strict=True)):
         return [impossible("lrp", "captum", "LRP", "captum's Addition_Module adds two branches.")]
-    rows = [
-        _row(
-            case, "lrp-epsilon", "EpsilonRule(1e-9)", lambda r: r.EpsilonRule(1e-9), lrp.epsilon(1e-9), CONVENTION,
-            "captum also divides at max-pooling and at BatchNorm (which it does not merge), with 1e-9.",
-            "as captum divides", lrp.epsilon(1e-9),
-        ),
-        _row(
-            case, "lrp-epsilon", "EpsilonRule(0.25)", lambda r: r.EpsilonRule(0.25), lrp.epsilon(0.25), CONVENTION,
-            "captum also divides at max-pooling and at BatchNorm (which it does not merge), with 1e-9.",
-            "as captum divides", lrp.epsilon(0.25),
-        ),
-        _row(
-            case, "lrp-alpha1-beta0", "Alpha1_Beta0_Rule()", lambda r: r.Alpha1_Beta0_Rule(), lrp.alpha_beta(1, 0), BUG,
-            "captum takes w⁺ but the whole bias: where b < 0 the denominator can vanish or change its sign.",
-            "a_j w⁺_jk / (Σ_j a_j w⁺_jk + b_k)", plus_with_whole_bias(STABILIZER),
-        ),
-    ]  # fmt: skip
-    if case.nonnegative:
-        rows += [
-            _row(
-                case, "lrp-gamma", "GammaRule(0.25)", lambda r: r.GammaRule(0.25), lrp.gamma(0.25), CONVENTION,
-                "captum leaves the bias unscaled: b_k instead of b_k + γ b⁺_k.", "bias unscaled",
-                gamma_with_plain_bias(0.25, STABILIZER),
-            ),
-            _row(
-                case, "lrp-z-plus", "Alpha1_Beta0_Rule(set_bias_to_zero=True)",
-                lambda r: r.Alpha1_Beta0_Rule(set_bias_to_zero=True), lrp.z_plus(), CONVENTION,
-                "captum has a stabilizer of 1e-9, and divides at max-pooling and BatchNorm too.", "as captum divides",
-                lrp.z_plus(STABILIZER),
-            ),
-        ]  # fmt: skip
-    return rows
+    return [_row(case, *row) for row in (*ROWS, *(FOR_NONNEGATIVE if case.nonnegative else ()))]
 
 
 def _row(
@@ -117,7 +107,7 @@ def _captum(case: Case, make: Make) -> np.ndarray:
             getattr(module, key).rule = make(rules)
         elif isinstance(layer, (Add, BatchNorm, MaxPool2d, *POOLING)):
             getattr(module, key).rule = rules.EpsilonRule(STABILIZER)
-    return array(load("captum.attr").LRP(module).attribute(case.tensor().requires_grad_(), target=case.labels))
+    return case.captum("LRP", module=module)
 
 
 def _of_captum(case: Case) -> tuple[Any, list[str]]:

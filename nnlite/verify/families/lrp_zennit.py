@@ -19,7 +19,7 @@ from ...decision_based.excitation_backpropagation import excitation_backpropagat
 from ...decision_based.lrp.passing import passes
 from ...layers import Add, BatchNorm, Conv2d, ConvTranspose2d, Multiply, ReLU, Softmax
 from ...walk import gradient_rule
-from ..case import ACTIVATIONS, LINEAR, POOLING, Case, array
+from ..case import ACTIVATIONS, LINEAR, POOLING, Case
 from ..conventions import w_squared_with_bias
 from ..libraries import load, missing
 from ..table import BUG, CONVENTION, Comparison, impossible
@@ -52,93 +52,77 @@ def _touching(case: Case) -> list[int]:
 
 # ------------------------------------------------------------------------------------------ one rule everywhere
 
+ROWS: tuple[tuple[Any, ...], ...] = (
+    ("lrp-epsilon", "Epsilon(1e-6)", lambda z: z.Epsilon(1e-6), lrp.epsilon(1e-6)),
+    ("lrp-epsilon", "Epsilon(0.25)", lambda z: z.Epsilon(0.25), lrp.epsilon(0.25)),
+    ("lrp-generalized-gamma", "Gamma(0.25)", lambda z: z.Gamma(0.25), lrp.generalized_gamma(0.25)),
+    ("lrp-alpha1-beta0", "AlphaBeta(1, 0)", lambda z: z.AlphaBeta(1.0, 0.0), lrp.alpha_beta(1, 0)),
+    ("lrp-alpha2-beta1", "AlphaBeta(2, 1)", lambda z: z.AlphaBeta(2.0, 1.0), lrp.alpha_beta(2, 1)),
+    ("lrp-flat", "Flat()", lambda z: z.Flat(), lrp.flat()),
+    ("lrp-w-squared", "WSquare(zero_params=bias)", lambda z: z.WSquare(zero_params=["bias"]), lrp.w_squared()),
+)
+Z_PLUS = ("lrp-z-plus", "ZPlus(zero_params=bias)", lambda z: z.ZPlus(zero_params=["bias"]), lrp.z_plus())
+OTHERWISE = (
+    ("lrp-w-squared", "WSquare()", lambda z: z.WSquare(), lrp.w_squared(), w_squared_with_bias(STABILIZER),
+     "zennit counts b² in the denominator as if it were an input.", "w² with b²"),
+    ("lrp-z-plus", "ZPlus()", lambda z: z.ZPlus(), lrp.z_plus(), lrp.alpha_beta(1, 0, STABILIZER),
+     "zennit's ZPlus is αβ(1, 0): b⁺ takes its share.", "αβ(1, 0)"),
+    ("lrp-gamma", "Gamma(0.25)", lambda z: z.Gamma(0.25), lrp.gamma(0.25), lrp.generalized_gamma(0.25, STABILIZER),
+     "zennit's Gamma is the generalized one: where z < 0 it favours what is negative.", "generalized γ"),
+)  # fmt: skip
+"""The arguments of `_rule`: nnlite's method, zennit's rule in words and in code, nnlite's; zennit's as nnlite writes
+it, why it differs, and in words. From Z_PLUS and the second of OTHERWISE on for inputs from 0.
+"""
+
 
 def _rules(case: Case) -> list[Comparison]:
-    rules: list[tuple[str, str, Make, lrp.Rule]] = [
-        ("lrp-epsilon", "Epsilon(1e-6)", lambda z: z.Epsilon(1e-6), lrp.epsilon(1e-6)),
-        ("lrp-epsilon", "Epsilon(0.25)", lambda z: z.Epsilon(0.25), lrp.epsilon(0.25)),
-        ("lrp-generalized-gamma", "Gamma(0.25)", lambda z: z.Gamma(0.25), lrp.generalized_gamma(0.25)),
-        ("lrp-alpha1-beta0", "AlphaBeta(1, 0)", lambda z: z.AlphaBeta(1.0, 0.0), lrp.alpha_beta(1, 0)),
-        ("lrp-alpha2-beta1", "AlphaBeta(2, 1)", lambda z: z.AlphaBeta(2.0, 1.0), lrp.alpha_beta(2, 1)),
-        ("lrp-flat", "Flat()", lambda z: z.Flat(), lrp.flat()),
-        ("lrp-w-squared", "WSquare(zero_params=bias)", lambda z: z.WSquare(zero_params=["bias"]), lrp.w_squared()),
-    ]
-    if case.nonnegative:
-        rules += [("lrp-z-plus", "ZPlus(zero_params=bias)", lambda z: z.ZPlus(zero_params=["bias"]), lrp.z_plus())]
-    rows = [_rule(case, method, name, make, rule) for method, name, make, rule in rules]
-    rows.append(_relative(case))
-    rows.append(
-        _known(
-            case, "lrp-w-squared", "WSquare()", lambda z: z.WSquare(), lrp.w_squared(),
-            "zennit counts b² in the denominator as if it were an input.", "w² with b²",
-            w_squared_with_bias(STABILIZER),
-        )
-    )  # fmt: skip
-    if case.nonnegative:
-        rows.append(
-            _known(
-                case, "lrp-z-plus", "ZPlus()", lambda z: z.ZPlus(), lrp.z_plus(),
-                "zennit's ZPlus is αβ(1, 0): b⁺ takes its share.", "αβ(1, 0)", lrp.alpha_beta(1, 0, STABILIZER),
-            )
-        )  # fmt: skip
-        rows.append(
-            _known(
-                case, "lrp-gamma", "Gamma(0.25)", lambda z: z.Gamma(0.25), lrp.gamma(0.25),
-                "zennit's Gamma is the generalized one: where z < 0 it favours what is negative.", "generalized γ",
-                lrp.generalized_gamma(0.25, STABILIZER),
-            )
-        )  # fmt: skip
-    else:
+    plus, above = ((Z_PLUS,), OTHERWISE) if case.nonnegative else ((), OTHERWISE[:1])
+    rows = [*(_rule(case, *row) for row in (*ROWS, *plus)), _relative(case), *(_rule(case, *row) for row in above)]
+    if not case.nonnegative:
         because = "z⁺ and simple γ are for inputs ≥ 0, and here are negative ones; see αβ(1, 0) and generalized γ."
         rows.append(impossible("lrp-z-plus, lrp-gamma", "zennit", "ZPlus, Gamma", because))
     return rows
 
 
-def _rule(case: Case, method: str, name: str, make: Make, rule: lrp.Rule) -> Comparison:
-    """nnlite's rule with its own stabilizer, and with zennit's."""
-    row = Comparison(
-        method, "zennit", f"{name}, start score", lambda: _everywhere(case, make), lambda: _ours(case, rule)
-    )
-    stable = rule if rule.name == "epsilon" else _stabilized(rule)
-    everywhere = lrp.Composite(convolution=stable, dense=stable, pooling=lrp.zero(STABILIZER), batchnorm=passes)
-    if rule.name == "epsilon" and not case.has(*POOLING):
-        return _merging(case, replace(row, ours=lambda: _ours(case, everywhere)), everywhere)
-    what = "on average pooling" if rule.name == "epsilon" else "in every denominator"
+def _rule(
+    case: Case, method: str, name: str, make: Make, rule: lrp.Rule,
+    under: lrp.Rule | None = None, because: str = "", otherwise: str = "",
+) -> Comparison:  # fmt: skip
+    """nnlite's rule with its own stabilizer, and with zennit's, or as zennit defines it (`under`)."""
+    epsilon = rule.name == "epsilon"
+    stable = _stable(under or (rule if epsilon else _stabilized(rule)))
+    row = Comparison(method, "zennit", f"{name}, start score", lambda: _mapped(case, make), lambda: _ours(case, rule))
+    if epsilon and not case.has(*POOLING):
+        return _merging(case, replace(row, ours=lambda: _ours(case, stable)), stable)
+    what = "on average pooling" if epsilon else "in every denominator"
+    if under is None:
+        because = f"zennit has a stabilizer of 1e-6 {what}, nnlite none unless it is asked for."
+    else:
+        because, otherwise = f"{because} It also has a stabilizer of 1e-6 {what}.", f"{otherwise}, "
     return row.otherwise(
-        CONVENTION, f"zennit has a stabilizer of 1e-6 {what}, nnlite none unless it is asked for.{_and(case)}",
-        f"{name}, start score; nnlite stabilizer=1e-6{_on(case)}", lambda: _theirs_here(case, everywhere),
-    )  # fmt: skip
-
-
-def _known(
-    case: Case, method: str, name: str, make: Make, rule: lrp.Rule, because: str, otherwise: str, under: lrp.Rule
-) -> Comparison:
-    """A rule that zennit defines otherwise."""
-    everywhere = lrp.Composite(convolution=under, dense=under, pooling=lrp.zero(STABILIZER), batchnorm=passes)
-    row = Comparison(
-        method, "zennit", f"{name}, start score", lambda: _everywhere(case, make), lambda: _ours(case, rule)
-    )
-    return row.otherwise(
-        CONVENTION, f"{because} It also has a stabilizer of 1e-6 in every denominator.{_and(case)}",
-        f"{name}, start score; nnlite {otherwise}, stabilizer=1e-6{_on(case)}",
-        lambda: _theirs_here(case, everywhere),
+        CONVENTION, f"{because}{_and(case)}",
+        f"{name}, start score; nnlite {otherwise}stabilizer=1e-6{_on(case)}", lambda: _theirs_here(case, stable),
     )  # fmt: skip
 
 
 def _relative(case: Case) -> Comparison:
-    rule = lrp.epsilon(lrp.relative(0.25))
-    composite = lrp.Composite(convolution=rule, dense=rule, pooling=lrp.zero(STABILIZER), batchnorm=passes)
+    stable = _stable(lrp.epsilon(lrp.relative(0.25)))
     row = Comparison(
         "lrp-epsilon-relative", "zennit", "Epsilon(Stabilizer(0.25, norm_scale=True)), start score",
-        lambda: _everywhere(case, lambda z: z.Epsilon(load("zennit.core").Stabilizer(0.25, norm_scale=True))),
-        lambda: _ours(case, composite),
+        lambda: _mapped(case, lambda z: z.Epsilon(load("zennit.core").Stabilizer(0.25, norm_scale=True))),
+        lambda: _ours(case, stable),
     )  # fmt: skip
-    return _merging(case, row, composite)
+    return _merging(case, row, stable)
 
 
 def _stabilized(rule: lrp.Rule) -> lrp.Rule:
     """The same rule with zennit's stabilizer."""
     return replace(rule, stabilizer=STABILIZER, options={**rule.options, "stabilizer": STABILIZER})
+
+
+def _stable(rule: lrp.Rule, **first: lrp.Rule) -> lrp.Composite:
+    """The rule on every layer with weights, zennit's stabilizer where it pools."""
+    return lrp.Composite(convolution=rule, dense=rule, pooling=lrp.zero(STABILIZER), batchnorm=passes, **first)
 
 
 # --------------------------------------------------------------------------------------- the pixels' own rule
@@ -156,13 +140,10 @@ def _pixel_rules(case: Case) -> list[Comparison]:
         pixel.append(("deep-taylor", "ZBox(0, 1)", lambda z: z.ZBox(0.0, 1.0), lrp.z_bounds(0, 1, STABILIZER)))
     rows = []
     for method, name, make, rule in pixel:
-        plus = lrp.z_plus(STABILIZER)
-        composite = lrp.Composite(
-            first=rule, convolution=plus, dense=plus, pooling=lrp.zero(STABILIZER), batchnorm=passes
-        )
+        composite = _stable(lrp.z_plus(STABILIZER), first=rule)
         row = Comparison(
             method, "zennit", f"{name} on the pixels, ZPlus above, both without bias; nnlite stabilizer=1e-6",
-            partial(_on_pixels, case, make), partial(_ours, case, composite),
+            partial(_mapped, case, Z_PLUS[2], make), partial(_ours, case, composite),
         )  # fmt: skip
         rows.append(_merging(case, row, composite))
     return rows
@@ -174,8 +155,7 @@ def _pixel_rules(case: Case) -> list[Comparison]:
 def _composites(case: Case) -> list[Comparison]:
     """zennit's five, as it runs them: from 1, merging every BatchNorm that it can."""
     rows = []
-    for name in ("EpsilonPlus", "EpsilonPlusFlat", "EpsilonGammaBox", "EpsilonAlpha2Beta1", "EpsilonAlpha2Beta1Flat"):
-        method = METHOD_OF[name]
+    for name, method in METHOD_OF.items():
         box = name == "EpsilonGammaBox"
         if box and not case.in_box(Conv2d, ConvTranspose2d):
             rows.append(impossible(method, "zennit", name, "z^B needs pixels in [0, 1] below the first convolution."))
@@ -307,15 +287,8 @@ def _merging(case: Case, row: Comparison, rules: Any, start: str = "score") -> C
     return row.otherwise(differs, " ".join(what), convention, lambda: _theirs_here(case, rules, start))
 
 
-def _everywhere(case: Case, make: Make) -> np.ndarray:
-    return _mapped(case, make, None)
-
-
-def _on_pixels(case: Case, make: Make) -> np.ndarray:
-    return _mapped(case, lambda z: z.ZPlus(zero_params=["bias"]), make)
-
-
-def _mapped(case: Case, make: Make, first: Make | None) -> np.ndarray:
+def _mapped(case: Case, make: Make, first: Make | None = None) -> np.ndarray:
+    """zennit's LRP from the score with a rule on every layer with weights, perhaps another on the first."""
     rules, types = load("zennit.rules"), load("zennit.types")
     layers = [
         (types.Activation, rules.Pass()),
@@ -337,10 +310,8 @@ def _canonizers() -> list[Any]:
 
 def relevance(case: Case, composite: Any, start: str, module: Any = None) -> np.ndarray:
     """The relevance of the pixels by a composite of zennit, from the score or from 1."""
-    x = case.tensor().requires_grad_()
     with composite.context(_with_sums(case) if module is None else module) as module:
-        scores = module(x)
-        return array(load("torch").autograd.grad(scores, x, case.chosen(scores, start))[0])
+        return case.torch_gradient(module, start)
 
 
 @lru_cache(maxsize=1)

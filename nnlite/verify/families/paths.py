@@ -28,32 +28,26 @@ def comparisons(case: Case) -> list[Comparison]:
 
 
 def _integrated(case: Case) -> list[Comparison]:
-    def theirs(method: str) -> np.ndarray:
-        captum = load("captum.attr").IntegratedGradients(case.module)
-        given = case.tensor().requires_grad_()
-        return array(captum.attribute(given, target=case.labels, n_steps=STEPS, method=method))
-
-    def ours(quadrature: str, steps: int = STEPS) -> np.ndarray:
-        return integrated_gradients(case.network, case.x, case.target, quadrature=quadrature, steps=steps)
-
-    name = "integrated-gradients"
-    trapezoid = Comparison(
-        name, "captum", f"riemann_trapezoid, {STEPS} points",
-        lambda: theirs("riemann_trapezoid"), lambda: ours("trapezoid", STEPS - 1),
+    name, ours = "integrated-gradients", partial(integrated_gradients, case.network, case.x, case.target)
+    legendre, middle, trapezoid = (
+        Comparison(
+            name, "captum", f"{theirs}, {STEPS} points",
+            partial(case.captum, "IntegratedGradients", n_steps=STEPS, method=theirs),
+            partial(ours, quadrature=quadrature, steps=steps),
+        )
+        for theirs, quadrature, steps in (
+            ("gausslegendre", "gauss-legendre", STEPS),
+            ("riemann_middle", "midpoint", STEPS),
+            ("riemann_trapezoid", "trapezoid", STEPS - 1),
+        )
     )  # fmt: skip
     right = Comparison(
         name, "zennit", f"IntegratedGradients, 20 points; nnlite midpoint, {STEPS} steps",
-        lambda: _zennit(case, "IntegratedGradients", n_iter=20), lambda: ours("midpoint"),
+        lambda: _zennit(case, "IntegratedGradients", n_iter=20), middle.ours,
     )  # fmt: skip
     return [
-        Comparison(
-            name, "captum", f"gausslegendre, {STEPS} points",
-            lambda: theirs("gausslegendre"), lambda: ours("gauss-legendre"),
-        ),
-        Comparison(
-            name, "captum", f"riemann_middle, {STEPS} points",
-            lambda: theirs("riemann_middle"), lambda: ours("midpoint"),
-        ),
+        legendre,
+        middle,
         _trapezoid(case, trapezoid),
         _to_1e6(
             right.otherwise(
@@ -117,32 +111,28 @@ def noise_of(case: Case, copies: int = NOISES) -> np.ndarray:
 
 
 def _noisy(case: Case) -> list[Comparison]:
-    rows = []
-    given = case.network, case.x, case.target
-    squares = partial(smoothgrad_squared, *given, noise=noise_of(case))  # the variance is their mean, less a square
-    for method, kind, compute in (
-        ("smoothgrad", "smoothgrad", smoothgrad),
-        ("smoothgrad-squared", "smoothgrad_sq", smoothgrad_squared),
-        ("vargrad", "vargrad", vargrad),
-    ):
-        rows.append(
-            Comparison(
-                method, "captum", f"NoiseTunnel {kind}, the same {NOISES} noises",
-                partial(_tunnel, case, kind), partial(compute, *given, noise=noise_of(case)),
-                subtracted=squares if method == "vargrad" else None,
-            )
-        )  # fmt: skip
-    silence = np.zeros_like(case.x)[None]
-    rows.append(
+    given, noise, silence = (case.network, case.x, case.target), noise_of(case), np.zeros_like(case.x)[None]
+    squares = partial(smoothgrad_squared, *given, noise=noise)  # the variance is their mean, less a square
+    rows = [
+        Comparison(
+            method, "captum", f"NoiseTunnel {kind}, the same {NOISES} noises",
+            partial(_tunnel, case, kind), partial(compute, *given, noise=noise), subtracted=subtracted,
+        )
+        for method, kind, compute, subtracted in (
+            ("smoothgrad", "smoothgrad", smoothgrad, None),
+            ("smoothgrad-squared", "smoothgrad_sq", smoothgrad_squared, None),
+            ("vargrad", "vargrad", vargrad, squares),
+        )
+    ]  # fmt: skip
+    last_none = np.concatenate([noise_of(case, NOISES - 1), silence])
+    return [
+        *rows,
         Comparison(
             "smoothgrad", "zennit", f"SmoothGrad, the same {NOISES} noises, the last of them none",
             lambda: _zennit(case, "SmoothGrad", n_iter=NOISES, noise_level=LEVEL),
-            lambda: smoothgrad(
-                case.network, case.x, case.target, noise=np.concatenate([noise_of(case, NOISES - 1), silence])
-            ),
-        )
-    )  # fmt: skip
-    return rows
+            partial(smoothgrad, *given, noise=last_none),
+        ),
+    ]  # fmt: skip
 
 
 def _tunnel(case: Case, kind: str) -> np.ndarray:
