@@ -167,8 +167,8 @@ def with_layers(network: Network, layers: Iterable[Layer]) -> Network:
 def _with_values(network: Network, layers: Iterable[Layer]) -> Network:
     """A network that differs in the values of arrays alone: its names and shapes need no other check."""
     other = copy(network)
-    kept = {name: network.__dict__[name] for name in ("names", "wires", "input_shape", "info")}
-    other.__dict__ = deepcopy(kept) | {"layers": tuple(layers)}
+    kept = {name: network.__dict__[name] for name in ("names", "wires", "input_shape")}
+    other.__dict__ = {**kept, "info": deepcopy(network.info), "layers": tuple(layers)}
     return other if network.program is None else network.program.like(other)
 
 

@@ -173,6 +173,21 @@ def test_a_step_of_adam_has_the_same_bits_in_both_forms(seed, shape, dtype):
         np.testing.assert_array_equal(plain, fast)
 
 
+@pytest.mark.parametrize("shape", [(7, 3, 1), (4, 3, 49), (1, 2, 5), (3, 1, 64)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("offset", [0, 1e4])
+def test_the_sums_of_a_batchnorm_are_the_same_in_both_forms(shape, dtype, offset):
+    """Far from 0 too, where a sum of squares from which another is taken would have lost the variance."""
+    rng = np.random.default_rng(0)
+    a, dz = (rng.normal(size=shape) + offset).astype(dtype), rng.normal(size=shape).astype(dtype)
+    (mean, var), (other_mean, other_var) = with_both(lambda: kernels.moments(a))
+    assert_same(mean, other_mean)
+    np.testing.assert_allclose(other_var, a.astype(np.float64).var(axis=(0, 2)), rtol=1e-9)
+    for one, other in zip(*with_both(lambda: kernels.products(a, dz, mean, 1 / np.sqrt(var))), strict=True):
+        np.testing.assert_allclose(other, one, rtol=0, atol=1e-9 * dz.size)
+    assert_same(*with_both(lambda: kernels.blend(a, dz, mean, var, mean / 1e4, var)))
+
+
 def test_an_infinite_weight_on_padding_is_nan_in_both_forms():
     a, W = np.ones((1, 1, 2, 2)), np.full((1, 1, 3, 3), np.inf)
     plain, fast = with_both(lambda: Conv2d(W, padding=1).forward(a))

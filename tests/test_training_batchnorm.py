@@ -103,6 +103,18 @@ def test_a_first_batchnorm_gets_the_mean_and_variance_of_the_data(shape: tuple[i
     assert (start[0].mean == 0).all()  # a network never changes
 
 
+def test_what_stands_above_the_last_batchnorm_does_not_run_when_it_is_measured() -> None:
+    seen = []
+
+    class Top(Dense):
+        def forward(self, a: np.ndarray) -> np.ndarray:
+            seen.append(len(a))
+            return super().forward(a)
+
+    train(Network([fresh(4), ReLU(), Top(np.eye(4, 2))]), numbers.normal(size=(70, 4)), np.arange(70) % 2, epochs=2)
+    assert seen == 2 * [32, 32, 6]  # the steps alone
+
+
 def test_it_learns_and_what_is_returned_is_what_was_held_against_the_held_out_samples(tmp_path: Path) -> None:
     x, labels = digits(600, np.float32)
     held_out = (x[400:], labels[400:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 import warnings
@@ -15,6 +16,25 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from nnlite import Network, kernels
 from nnlite.layers import Conv2d, Dense, Dropout, Flatten, MaxPool2d, ReLU, Softmax
 from nnlite.training import SGD, Adam, AdamW, ConstantRate, OneCycle, cross_entropy, fit
+
+
+def test_the_memory_of_a_step_is_that_of_the_next() -> None:
+    """Not given back to the system and asked for again, page by page."""
+    resource = pytest.importorskip("resource")
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("another malloc")
+    x = np.ones((256, 1024), np.float32)
+    start = Network([*6 * [ReLU()], Dense(np.ones((1024, 2), np.float32))])
+    faults, started = [], [0]
+
+    def loss(scores: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
+        now = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        faults.append(now - started[0])
+        started[0] = now
+        return cross_entropy(scores, labels)
+
+    fit(start, np.tile(x, (12, 1)), np.arange(12 * 256) % 2, epochs=1, batch_size=256, loss=loss, progress=False)
+    assert np.median(faults[2:]) < x.nbytes / 4096
 
 
 def moons(n: int, seed: int, dtype: Any = np.float64) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,8 @@
-"""The sums of a BatchNorm in training, and its way back, channel by channel: arrays are (N, C, P), P places."""
+"""The sums of a BatchNorm in training, and its way back, channel by channel: arrays are (N, C, P), P places.
+
+Compiled, a channel has one sum for each place, and they are added up at the end: neighbouring sums grow independently
+of each other, so that the processor adds several at once.
+"""
 
 import numpy as np
 
@@ -15,21 +19,25 @@ def moments_numpy(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 @compiled
 def _moments_loop(a, mean, var):  # type: ignore[no-untyped-def]
     samples, channels, places = a.shape
-    for n in range(samples):
-        for c in range(channels):
+    sums = np.empty(places)
+    for c in range(channels):
+        sums[:] = 0
+        for n in range(samples):
+            row = a[n, c]
             for p in range(places):
-                mean[c] += a[n, c, p]
-    mean /= samples * places
-    for n in range(samples):
-        for c in range(channels):
+                sums[p] += row[p]
+        centre = sums.sum() / (samples * places)
+        sums[:] = 0
+        for n in range(samples):
+            row = a[n, c]
             for p in range(places):
-                var[c] += (a[n, c, p] - mean[c]) ** 2
-    var /= samples * places
+                sums[p] += (row[p] - centre) ** 2
+        mean[c], var[c] = centre, sums.sum() / (samples * places)
 
 
 def moments_numba(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """As `moments_numpy`, without an array in between."""
-    mean, var = np.zeros((2, a.shape[1]))
+    mean, var = np.empty((2, a.shape[1]))
     _moments_loop(a, mean, var)
     return mean, var
 
@@ -43,17 +51,21 @@ def products_numpy(a: np.ndarray, dz: np.ndarray, mean: np.ndarray, scale: np.nd
 @compiled
 def _products_loop(a, dz, mean, scale, sums, products):  # type: ignore[no-untyped-def]
     samples, channels, places = a.shape
-    for n in range(samples):
-        for c in range(channels):
+    of_dz, of_both = np.empty((2, places))
+    for c in range(channels):
+        centre, of_dz[:], of_both[:] = mean[c], 0, 0
+        for n in range(samples):
+            row, given = a[n, c], dz[n, c]
             for p in range(places):
-                sums[c] += dz[n, c, p]
-                products[c] += (a[n, c, p] - mean[c]) * dz[n, c, p]
-    products *= scale
+                of_dz[p] += given[p]
+            for p in range(places):
+                of_both[p] += (row[p] - centre) * given[p]
+        sums[c], products[c] = of_dz.sum(), of_both.sum() * scale[c]
 
 
 def products_numba(a: np.ndarray, dz: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """As `products_numpy`, without an array in between."""
-    sums, products = np.zeros((2, a.shape[1]))
+    sums, products = np.empty((2, a.shape[1]))
     _products_loop(a, dz, mean, scale, sums, products)
     return sums, products
 

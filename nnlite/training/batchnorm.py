@@ -9,7 +9,6 @@ from ..kernels.blas import one_blas_thread
 from ..layers import BatchNorm
 from ..network import Network
 from ..surgery import exchanged
-from ..walk import activations_of
 from .divergence import ADVICE
 
 Statistics = tuple[int, np.ndarray, np.ndarray]
@@ -40,15 +39,16 @@ def measured(network: Network, batches: Iterable[np.ndarray]) -> Network:
     norms = _norms(network)
     if not norms:
         return network
-    steps = in_training(network)
     found: dict[int, Statistics] = dict.fromkeys(norms, (0, np.zeros(()), np.zeros(())))
     with one_blas_thread(), np.errstate(all="ignore"):
         for x in batches:
-            a = activations_of(steps, x)
-            for l, norm in norms.items():
-                read = steps.read(l, a)
-                of = norm.in_training().of(read)
-                found[l] = _pooled(found[l], (read.size // len(of.mean), of.mean, of.var))
+            a = [x]
+            for l in range(max(norms) + 1):
+                layer, read = network[l], network.read(l, a)
+                if l in norms:
+                    layer = norms[l].in_training().of(read)
+                    found[l] = _pooled(found[l], (read.size // len(layer.mean), layer.mean, layer.var))
+                a.append(layer.forward(read))
     for l, (_, mean, var) in found.items():
         if not np.isfinite(mean + var).all():
             what = f"the mean and variance that layer {network.names[l]} reads are not finite"
