@@ -229,21 +229,24 @@ class GELU(Pointwise):
             raise ValueError(f"GELU: approximate takes 'none' or 'tanh', got {self.approximate!r}.")
 
     def f(self, a: np.ndarray) -> np.ndarray:
-        return a * self._weight_and_its_slope(a)[0]
+        return a * self._weight(np.clip(a, -40, 40))  # beyond, Φ is 0 or 1 and φ is 0; here no power overflows
 
     def slope_at(self, a: np.ndarray) -> np.ndarray:
-        weight, slope = self._weight_and_its_slope(a)
-        return weight + a * slope
-
-    def _weight_and_its_slope(self, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Φ(a) and φ(a), or their approximations."""
-        b = np.clip(a, -40, 40)  # beyond, Φ is 0 or 1 and φ is 0; here no power overflows
+        b = np.clip(a, -40, 40)
+        weight = self._weight(b)
         if self.approximate == "tanh":
-            t, root = np.tanh(ROOT_2_PI * (b + CUBE * b * b * b)), ROOT_2_PI * (1 + 3 * CUBE * b * b)
-            return (1 + t) / 2, (1 - t * t) / 2 * root
+            density = 2 * weight * (1 - weight) * (ROOT_2_PI * (1 + 3 * CUBE * b * b))
+        else:
+            density = np.exp(-b * b / 2) * (ROOT_2_PI / 2)
+        return weight + a * density
+
+    def _weight(self, a: np.ndarray) -> np.ndarray:
+        """Φ(a), or its approximation."""
+        if self.approximate == "tanh":
+            return (1 + np.tanh(ROOT_2_PI * (a + CUBE * a * a * a))) / 2
         from scipy.special import ndtr  # here: it takes a while to import
 
-        return ndtr(b), np.exp(-b * b / 2) * (ROOT_2_PI / 2)
+        return ndtr(a)
 
 
 ROOT_2_PI, CUBE = float(np.sqrt(2 / np.pi)), 0.044715
