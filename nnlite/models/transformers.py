@@ -34,7 +34,7 @@ def vit(rng: np.random.Generator) -> Items:
     width, hidden, patches = 64, 128, 16
     blocks: Items = [
         TransformerBlock(
-            SelfAttention(*(_lecun(rng, width, width) for _ in range(4)), heads=4),
+            _attention(rng, width, 4),
             [_lecun(rng, width, hidden), GELU(), _lecun(rng, hidden, width)],
         )
         for _ in range(2)
@@ -53,26 +53,21 @@ def vit(rng: np.random.Generator) -> Items:
 
 
 def induction(rng: np.random.Generator) -> Items:
-    """Two attention layers of width 32, each a causal head without an MLP, on 16 tokens of 20 (after Olsson et al. 2022)."""
+    """Two attention layers of width 32, a causal head each, no MLP, on 16 of 20 tokens (after Olsson et al. 2022)."""
     width, vocabulary, length = 32, 20, 16
     return [
         Embedding(_normal(rng, (vocabulary, width), 0.3)),
         Branches([[], [Constant(_normal(rng, (1, length, width), 0.3))]], Add()),
-        *(
-            Residual(
-                [
-                    _norm(width),
-                    SelfAttention(
-                        *(_lecun(rng, width, width) for _ in range(4)), heads=1, mask=AttentionMask(causal=True)
-                    ),
-                ]
-            )
-            for _ in range(2)
-        ),
+        *[Residual([_norm(width), _attention(rng, width, 1, AttentionMask(causal=True))]) for _ in range(2)],
         _norm(width),
         Take(-1),
         _lecun(rng, width, vocabulary),
     ]
+
+
+def _attention(rng: np.random.Generator, width: int, heads: int, mask: AttentionMask | None = None) -> SelfAttention:
+    q, k, v, o = (_lecun(rng, width, width) for _ in range(4))
+    return SelfAttention(q, k, v, o, heads, mask=mask)
 
 
 def _normal(rng: np.random.Generator, shape: Shape, deviation: float) -> np.ndarray:

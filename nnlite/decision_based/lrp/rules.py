@@ -226,6 +226,6 @@ def _options(stabilizer: float, **values: Any) -> dict[str, Any]:
 
 def _number(name: str, value: Any, least: float) -> float:
     """A finite number from `least` as Python's own: NumPy's scalars would turn float32 into float64."""
-    if not isinstance(value, Real) or isinstance(value, bool) or not least <= float(value) < np.inf:
+    if not isinstance(value, (int, float, Real)) or isinstance(value, bool) or not least <= float(value) < np.inf:
         raise ValueError(f"{name}: expected a finite number from {least}, got {value!r}.")
     return value if type(value) is int else float(value)
