@@ -3,7 +3,8 @@
 from typing import Any
 
 from ..network import Network
-from .torch_layers import Unsupported, axes_above, import_torch, module_of
+from .row import Unsupported
+from .torch_layers import axes_above, import_torch, module_of
 
 
 def module(network: Network) -> Any:
