@@ -18,7 +18,7 @@ from ..layers.arguments import Shape, sizes
 from ..memory import TooLarge, claim
 from ..printed import listed, plain
 
-FLOATS = {1: np.dtype(np.float32), 11: np.dtype(np.float64)}
+FLOATS: dict[int, Any] = {1: np.dtype(np.float32), 11: np.dtype(np.float64)}
 KINDS = ("FLOAT", "DOUBLE", "INT64", "INT32", "INT16", "INT8", "UINT8", "BOOL")
 
 
@@ -72,7 +72,7 @@ def _model(proto: Any, folder: Path, input_shape: Shape | None) -> Model:
         if len(found) != 1:
             names = listed([each.name for each in found]) or "none"
             raise ValueError(f"expected a graph with one {what}, got {len(found)}: {names}; export it with one.")
-    needed, nodes = {graph.output[0].name}, []
+    needed, nodes = {graph.output[0].name}, list[Any]()
     for node in reversed(graph.node):
         if needed.intersection(node.output) - {""}:
             nodes.insert(0, node)

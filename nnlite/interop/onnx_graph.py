@@ -191,7 +191,7 @@ class Graph(Row):
         for at in order:
             layer, of = self.layers[at - 1], self._of[at - 1]
             kind = SHORT.get(type(layer).__name__, type(layer).__name__.lower())
-            helps = nodes[of] > 1 and (layer.moves or layer.reshapes or not layer.reads)
+            helps = nodes[of] > 1 and (layer.moves or layer.reshapes or layer.reads == 0)
             first = name = (plain(self._nodes[of].name)[:200] or kind) + f".{kind}" * helps
             while taken[name]:
                 name = f"{first}_{taken[first]}"

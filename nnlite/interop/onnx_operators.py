@@ -14,7 +14,6 @@ import numpy as np
 
 from .. import layers as ours
 from ..layers import Layer
-from ..layers.arguments import Shape
 from .onnx_graph import Graph, Known, decimal
 from .row import Activation, Unsupported, axis_of, indexed, length
 from .torch_layers import FROM_TORCH, softmax
