@@ -516,7 +516,7 @@ def test_joins_go_there_and_back(tmp_path: Path) -> None:
     again = from_onnx(path)
     assert close(network.output(x), by_runtime(path, x))
     assert np.array_equal(again.output(x), network.output(x))
-    assert sorted(str(layer) for layer in again) == sorted(str(layer) for layer in network)
+    assert sorted(type(layer).__name__ for layer in again) == sorted(type(layer).__name__ for layer in network)
 
 
 def test_a_layer_of_the_users_own_is_refused_by_name(tmp_path: Path) -> None:

@@ -80,11 +80,11 @@ def from_onnx(path: str | os.PathLike, input_shape: Shape | None = None) -> Netw
 
 def _evaluated(proto: Any, feeds: dict[str, np.ndarray]) -> np.ndarray | None:
     """What the file computes; None where nothing that is installed can."""
-    with suppress(Exception):  # an operator that the reference has not, or not whole
+    with suppress(Exception), np.errstate(all="ignore"):  # an operator that the reference has not, or not whole
         return onnx_file.import_onnx(".reference").ReferenceEvaluator(proto).run(None, feeds)[0]
     with suppress(Exception):  # it is not installed, or computes in float32 alone
-        onnxruntime = importlib.import_module("onnxruntime")
-        return onnxruntime.InferenceSession(proto.SerializeToString()).run(None, feeds)[0]
+        make = importlib.import_module("onnxruntime").InferenceSession
+        return make(proto.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, feeds)[0]
     return None
 
 
@@ -116,7 +116,7 @@ def to_onnx(network: Network, path: str | os.PathLike, input_shape: Shape | None
     from . import onnx_layers
 
     disk.check_place(path)
-    shape = input_shape or network.input_shape
+    shape = network.input_shape if input_shape is None else input_shape
     if shape is None:
         raise ValueError("to_onnx needs the shape of one input; give input_shape.")
     model = onnx_layers.model(network, sizes("to_onnx", "input_shape", shape))

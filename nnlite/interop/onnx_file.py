@@ -77,6 +77,8 @@ def _model(proto: Any, folder: Path, input_shape: Shape | None) -> Model:
         if needed.intersection(node.output) - {""}:
             nodes.insert(0, node)
             needed.update(node.input)
+            if not all(isinstance(name, str) for name in (node.name, *node.input, *node.output)):
+                raise ValueError("expected an ONNX model, got one with names that are no text.")
             for each in node.attribute:
                 if each.HasField("g") or each.graphs or each.HasField("sparse_tensor") or each.ref_attr_name:
                     raise ValueError(f"{node.op_type} {node.name}: loops and branches are not supported.")
