@@ -370,6 +370,13 @@ REFUSED: dict[str, tuple[list[Any], dict[str, Any], list[str]]] = {
         ["NNLITE_MEMORY"],
     ),
     "an endless padding": ([node("Pad", "x p")], {"p": single(0, 0, 0, 10**12, dtype=np.int64)}, ["NNLITE_MEMORY"]),
+    "an endless batch": ([node("Relu", "x")], {"shape": [10**10, 4]}, ["NNLITE_MEMORY"]),
+    "an endless enlargement": (
+        [node("Resize", "x _ s")],
+        {"shape": ["N", 1, 2, 2], "s": single(1, 1, np.inf, 1)},
+        ["the Resize"],
+    ),
+    "no window": ([node("MaxPool", "x")], {"shape": ["N", 1, 2, 2]}, ["kernel_shape"]),
     "outside of its folder": (MATMUL, {"W": external("../secret")}, ["tensor W", "outside", "../secret"]),
     "at the root": (MATMUL, {"W": external("/etc/passwd")}, ["outside", "/etc/passwd"]),
     "over a link": (MATMUL, {"W": external("link")}, ["outside"]),

@@ -65,7 +65,8 @@ def from_onnx(path: str | os.PathLike, input_shape: Shape | None = None) -> Netw
     try:
         model = onnx_file.read(path, input_shape)
         network = Graph(model, OPERATORS).network()
-        x = np.random.default_rng(0).standard_normal((model.batch or 2, *model.shape)).astype(model.dtype)
+        network.check_room(shape := (model.batch or 2, *model.shape))
+        x = np.random.default_rng(0).standard_normal(shape).astype(model.dtype)
         theirs = _evaluated(model.proto, {model.input: x})
         if theirs is None:
             warnings.warn(

@@ -75,7 +75,7 @@ def _model(proto: Any, folder: Path, input_shape: Shape | None) -> Model:
     needed, nodes = {graph.output[0].name}, list[Any]()
     for node in reversed(graph.node):
         if needed.intersection(node.output) - {""}:
-            nodes.insert(0, node)
+            nodes.append(node)
             needed.update(node.input)
             if not all(isinstance(name, str) for name in (node.name, *node.input, *node.output)):
                 raise ValueError("expected an ONNX model, got one with names that are no text.")
@@ -85,7 +85,7 @@ def _model(proto: Any, folder: Path, input_shape: Shape | None) -> Model:
                 if each.HasField("t"):
                     tensors.read(each.t, node.name)
     del graph.node[:]
-    graph.node.extend(nodes)
+    graph.node.extend(nodes[::-1])
     return Model(proto, constants, inputs[0].name, *_input(inputs[0], input_shape), graph.output[0].name, opsets[""])
 
 

@@ -81,8 +81,8 @@ class Graph(Row):
         self._values |= {"": None, model.input: self._input}
         self._uses = Counter([model.output])
         self._shapes, self._of = [self._input.shape], list[int]()
-        self._alone = set[int]()
-        """Of each activation; for each layer its node; and the activations that one node alone reads."""
+        self.alone = set[int]()
+        """Of each activation; for each layer its node; and the activations that only one node reads."""
 
     def network(self) -> Network:
         """The layers that the output depends on, in the dtype of the input."""
@@ -110,12 +110,12 @@ class Graph(Row):
             raise ValueError(f"{self._where}: it needs {error}, and nothing gives that.") from None
         except Unsupported as error:
             raise ValueError(f"{self._where}: {error}. Supported are {', '.join(self._operators)}.") from None
-        except (TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError) as error:  # odd attributes, too
             raise ValueError(f"{self._where}: {error}") from None
         for name, value in zip(node.output, results, strict=False):
             self._values[name] = value
             if isinstance(value, Activation) and value.at == len(self.layers) and self._uses[name] == 1:
-                self._alone.add(value.at)
+                self.alone.add(value.at)
 
     def _taken(self, node: Any, given: list[Any]) -> Sequence[Any]:
         kind = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
@@ -152,10 +152,6 @@ class Graph(Row):
             return None, x
         (at,) = self.wires[x.at - 1]
         return self.layers[x.at - 1], Activation(at, self._shapes[at])
-
-    def alone(self, x: Activation) -> bool:
-        """Whether one node alone reads x."""
-        return x.at in self._alone
 
     def reshaped(self, x: Activation, shape: Shape) -> Activation:
         """x in another shape: there and back is where it came from; there, normed, and back is a GroupNorm."""

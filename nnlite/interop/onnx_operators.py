@@ -2,6 +2,7 @@
 
 Each is called with the row that is laid, its attributes by name, and what it reads: Activations, Known numbers, None.
 It gives a list of layers that follow its first activation, the Activation that it laid, or a tuple of those.
+(One file, for it is one table.)
 """
 
 from collections.abc import Callable
@@ -97,9 +98,7 @@ def _pooled(row: Graph, at: At, x: Activation) -> list[Layer]:
     return [*pads, (ours.MaxPool2d if greatest else ours.AvgPool2d)(*window, **more)]
 
 
-@of_images
-def _mean_of_images(row: Graph, at: At, x: Activation) -> list[Layer]:
-    return [ours.GlobalAvgPool()]
+_mean_of_images = of_images(lambda row, at, x: [ours.GlobalAvgPool()])
 
 
 def _mean(row: Graph, at: At, x: Activation, axes: Any = None) -> Activation:
@@ -168,7 +167,7 @@ def _joined(row: Graph, at: At, *values: Any, join: Layer) -> Activation:
         shape = (1,) * ((x.axes or 0) - numbers.ndim) + numbers.shape
         axis = len(shape) - 1 if isinstance(layer, ours.Dense) else 1
         channel = len(shape) == x.axes and numbers.size in (1, length(x, axis)) and numbers.size == shape[axis]
-        if channel and row.alone(x) and not isinstance(join, ours.Concat) and isinstance(layer, TAKES):
+        if channel and x.at in row.alone and not isinstance(join, ours.Concat) and isinstance(layer, TAKES):
             ones = np.ones(length(x, axis), layer.dtype)
             each = (numbers.ravel() * ones).astype(layer.dtype)
             gamma, beta = (ones, each) if isinstance(join, ours.Add) else (each, 0 * ones)
