@@ -505,6 +505,16 @@ def test_every_layer_goes_there_and_back(layer: Any, shape: tuple[int, ...], dty
         assert close(network.output(x), by_runtime(path, x))
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 0), (np.float64, 1e-8)])
+def test_options_are_float32_in_a_file(dtype: Any, tolerance: float, tmp_path: Path) -> None:
+    layers = [Dense(np.eye(4)), ours.LeakyReLU(0.1), ours.Softplus(0.3), ours.ELU(0.7)]
+    network, x = Network(layers, None, VECTOR).astype(dtype), inputs(VECTOR, dtype)
+    to_onnx(network, tmp_path / "model.onnx")
+    again = from_onnx(tmp_path / "model.onnx")
+    assert close(again.output(x), network.output(x), tolerance)
+    assert (again[1].slope == 0.1) is (dtype == np.float32)
+
+
 def test_every_kind_of_layer_is_written() -> None:
     joins = {"Add", "Concat", "Multiply", "Constant"}  # in the test below
     assert {type(layer).__name__ for layer, _ in LAYERS} | joins == set(KINDS)

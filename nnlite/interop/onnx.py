@@ -96,7 +96,8 @@ def to_onnx(network: Network, path: str | os.PathLike, input_shape: Shape | None
     Parameters
     ----------
     network
-        Any network of the library's own layers, float32 or float64. A Dropout2d is written as a Dropout.
+        Any network of the library's own layers, float32 or float64. A Dropout2d is written as a Dropout. Options such
+        as a slope are float32 in an ONNX file, whatever the weights are.
     path
         The file, which is written whole or not at all.
     input_shape

@@ -123,14 +123,13 @@ class Tensors:
         itemsize = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
         size = prod(shape) * itemsize
         self._held += size
+        claim(self._held, "What its tensors declare")
         if tensor.data_location == tensor.EXTERNAL:
-            claim(self._held, "What its tensors declare")
             self._put_inside(tensor, name, size)
         typed = getattr(tensor, onnx.helper.tensor_dtype_to_field(tensor.data_type))
         held = len(tensor.raw_data) if tensor.HasField("raw_data") else len(typed) * itemsize
         if held != size:
             raise ValueError(f"tensor {name} declares the shape {shape}, {size} bytes, and holds {held} bytes.")
-        claim(self._held, "What its tensors hold")
         return onnx.numpy_helper.to_array(tensor)
 
     def _put_inside(self, tensor: Any, name: str, size: int) -> None:

@@ -198,6 +198,10 @@ class Graph(Row):
 
     # --------------------------------------------------------------------------------------------------- numbers
 
+    def decimal(self, value: float) -> float:
+        """A number in float32 as its shortest decimal, 0.1 for 0.10000000149; in a float64 file the number itself."""
+        return float(str(np.float32(value))) if self.model.dtype == np.float32 else float(value)
+
     def numbers(self, value: Known, like: Activation) -> np.ndarray:
         """Numbers that meet an activation, the same for each sample."""
         counted = zip(value.values, self._batches, strict=False)
@@ -283,15 +287,10 @@ class Graph(Row):
         except Unsupported:
             return None
         at_0 = float(y[LINE == 0][0]) if y.shape == LINE.shape else 0.0
-        soft = [ours.Softplus(decimal(log(2) / at_0))] if at_0 > 0 else []
+        soft = [ours.Softplus(self.decimal(log(2) / at_0))] if at_0 > 0 else []
         return next(
             (each for each in POINTWISE + soft if np.allclose(each.forward(LINE), y, rtol=1e-5, atol=1e-5)), None
         )
-
-
-def decimal(value: float) -> float:
-    """The shortest decimal that is the same float32: what was written, before it became an attribute."""
-    return float(str(np.float32(value)))
 
 
 def _line(error: Exception) -> str:

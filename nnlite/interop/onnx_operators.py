@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import layers as ours
 from ..layers import Layer
-from .onnx_graph import Graph, Known, decimal
+from .onnx_graph import Graph, Known
 from .row import Activation, Unsupported, axis_of, indexed, length
 from .torch_layers import FROM_TORCH, softmax
 
@@ -135,7 +135,7 @@ def _resized(row: Graph, at: At, x: Activation, *given: Any) -> list[Layer]:
 
 
 def _gemm(row: Graph, at: At, x: Activation, B: Any, C: Any = None) -> list[Layer]:
-    alpha, beta = (row.model.dtype.type(decimal(at.get(name, 1.0))) for name in ("alpha", "beta"))
+    alpha, beta = (row.model.dtype.type(row.decimal(at.get(name, 1.0))) for name in ("alpha", "beta"))
     W = alpha * (B.one.T if at.get("transB", 0) else B.one)
     if x.axes != 2 or at.get("transA", 0) or W.ndim != 2 or (C and C.one.size not in (1, W.shape[1])):
         raise Unsupported("it has a counterpart where A is (N, J) and not transposed, B (J, K) and C (K,)")
@@ -146,11 +146,11 @@ def _batchnorm(row: Graph, at: At, x: Activation, *arrays: Any) -> list[Layer]:
     if at.get("training_mode", 0) or len([name for name in row.node.output if name]) > 1:
         raise Unsupported("it takes mean and variance of the batch, as in training; export the model after eval()")
     gamma, beta, mean, var = (each.one for each in arrays)
-    return [ours.BatchNorm(gamma, beta, mean, var, decimal(at.get("epsilon", 1e-5)))]
+    return [ours.BatchNorm(gamma, beta, mean, var, row.decimal(at.get("epsilon", 1e-5)))]
 
 
 def _normed(row: Graph, at: At, x: Activation, *arrays: Any) -> list[Layer]:
-    gamma, beta, eps = *(each.one for each in arrays), decimal(at.get("epsilon", 1e-5))
+    gamma, beta, eps = *(each.one for each in arrays), row.decimal(at.get("epsilon", 1e-5))
     if "num_groups" not in at:
         return [ours.InstanceNorm(gamma, beta, eps)]
     each = length(x, 1) // max(1, gamma.size)  # before version 21 one number for each group
@@ -286,7 +286,7 @@ def _dropout(row: Graph, at: At, x: Activation, *given: Any) -> list[Layer]:
     ratio, training = (*given, None, None)[:2]
     if training is not None and training.one.any():
         raise Unsupported("it drops, as in training; export the model after eval()")
-    return [ours.Dropout(decimal(option(at, "ratio", ratio, 0.5)))]
+    return [ours.Dropout(row.decimal(option(at, "ratio", ratio, 0.5)))]
 
 
 def _cast(row: Graph, at: At, x: Activation) -> list[Layer]:
@@ -297,7 +297,7 @@ def _cast(row: Graph, at: At, x: Activation) -> list[Layer]:
 
 def _alike(row: Graph, at: At, x: Activation, *, kind: type[Layer], names: dict[str, str]) -> list[Layer]:
     given = {mine: at[theirs] for mine, theirs in names.items() if theirs in at}
-    return [kind(**{name: decimal(value) if isinstance(value, float) else value for name, value in given.items()})]
+    return [kind(**{name: row.decimal(value) if isinstance(value, float) else value for name, value in given.items()})]
 
 
 ALIKE: dict[str, tuple[type[Layer], dict[str, str]]] = {
