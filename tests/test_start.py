@@ -12,7 +12,7 @@ import nnlite
 
 pytestmark = pytest.mark.once  # see setup.cfg
 
-SLOW = {"numba", "scipy", "matplotlib", "tqdm", "torch", "http.client"}
+SLOW = {"numba", "scipy", "matplotlib", "tqdm", "torch", "onnx", "sklearn", "http.client"}
 """What takes a while to import."""
 
 ROOMS = set(nnlite.__all__) - {"Network", "__version__", "explain", "load"}

@@ -23,6 +23,7 @@ from ..disk import as_path
 from ..layers.arguments import Shape
 from ..network import Network
 from . import torch_graph, torch_modules, torch_shapes
+from .row import check_alike
 
 
 def from_torch(module: Any, input_shape: Shape | None = None) -> Network:
@@ -76,8 +77,6 @@ def _converted(module: Any, input_shape: Shape | None) -> Network:
 WRAPPERS = {"OptimizedModule": "_orig_mod", "DataParallel": "module", "DistributedDataParallel": "module"}
 """The modules around a module, by the name of their class, and under which name they hold it."""
 
-TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
-
 
 def _compare(module: Any, network: Network) -> None:
     """ValueError unless both give the same output for one random input."""
@@ -86,17 +85,7 @@ def _compare(module: Any, network: Network) -> None:
     device = next((tensor.device for tensor in module.state_dict().values()), "cpu")
     with torch_graph.evaluating(module), torch.no_grad():
         theirs = module(torch.from_numpy(x).to(device)).cpu().numpy()
-    ours = network.output(x)
-    if ours.shape != theirs.shape:
-        raise ValueError(
-            f"from_torch: the module gives {theirs.shape} for one input, and its layers give {ours.shape}."
-        )
-    difference, largest = np.abs(ours - theirs).max(), np.abs(theirs).max()
-    if not difference <= TOLERANCE[str(network.dtype)] * largest and not np.array_equal(ours, theirs, equal_nan=True):
-        raise ValueError(
-            f"from_torch: on a random input the layers give other scores than the module, by {difference:.3g} where "
-            f"the largest is {largest:.3g}; its forward does something that torch.fx does not see."
-        )
+    check_alike(network, x, theirs, "from_torch", "module", "its forward does something that torch.fx does not see")
 
 
 @takes_network

@@ -16,7 +16,6 @@ import numpy as np
 from ..layers import (
     Add,
     Concat,
-    Constant,
     Dropout,
     Dropout2d,
     Flatten,
@@ -26,28 +25,13 @@ from ..layers import (
     LogSoftmax,
     Multiply,
     Permute,
-    Reshape,
     Slice,
     Softmax,
 )
-from ..layers.arguments import Shape
 from . import torch_shapes
+from .row import Activation, Unsupported, axis_of, indexed, length
 from .torch_layers import FROM_TORCH
-from .torch_shapes import BATCH, UNKNOWN, Unsupported, reshaped
-
-
-@dataclass(frozen=True)
-class Activation:
-    """Activation `at` of the row; its shape (1, ...) and its number of axes where they are known."""
-
-    at: int
-    shape: Shape | None = None
-    known_axes: int | None = None
-
-    @property
-    def axes(self) -> int | None:
-        """The number of axes, with that of the samples."""
-        return self.known_axes if self.shape is None else len(self.shape)
+from .torch_shapes import BATCH, UNKNOWN, array, reshaped
 
 
 @dataclass(eq=False)
@@ -65,11 +49,11 @@ class Piece:
 def _add(row: Any, x: Any, y: Any, alpha: float = 1) -> Activation:
     if alpha != 1:
         y = _multiply(row, y, alpha) if isinstance(y, Activation) else y * alpha
-    return row.lay(Add(), *_activations(row, (x, y), whole=True))
+    return row.join(Add(), _parts((x, y)), whole=True)
 
 
 def _multiply(row: Any, x: Any, y: Any) -> Activation:
-    return row.lay(Multiply(), *_activations(row, (x, y)))
+    return row.join(Multiply(), _parts((x, y)))
 
 
 def _divide(row: Any, x: Any, y: Any) -> Activation:
@@ -79,44 +63,18 @@ def _divide(row: Any, x: Any, y: Any) -> Activation:
 
 
 def _cat(row: Any, tensors: Any, dim: Any = 0) -> Activation:
-    below = _activations(row, tensors)
-    return row.lay(Concat(_axis(below[0], dim)), *below)
+    like = next(each for each in tensors if isinstance(each, Activation))
+    return row.join(Concat(axis_of(like, dim)), _parts(tensors))
 
 
-def _activations(row: Any, values: Any, whole: bool = False) -> list[Activation]:
-    """The activations that meet in a join; a number or a tensor among them is a Constant, `whole` in their shape."""
-    like = next(value for value in values if isinstance(value, Activation))
-    return [value if isinstance(value, Activation) else _constant(row, value, like, whole) for value in values]
-
-
-def _constant(row: Any, value: Any, like: Activation, whole: bool) -> Activation:
-    numbers = torch_shapes.array(value) if hasattr(value, "detach") else np.array(float(value))
-    if like.axes is None or (whole and like.shape is None):
-        raise Unsupported("a number or a parameter beside activations needs their shape; give input_shape")
-    numbers = numbers.reshape((1,) * (like.axes - numbers.ndim) + numbers.shape)
-    if whole and np.broadcast_shapes(numbers.shape, like.shape or ()) == like.shape:
-        numbers = np.broadcast_to(numbers, like.shape)
-    if len(numbers) != 1 or (whole and numbers.shape != like.shape):
-        raise Unsupported(f"numbers of shape {numbers.shape} do not go with activations of shape {like.shape}")
-    return row.lay(Constant(numbers))
+def _parts(values: Any) -> list[Any]:
+    """What meets in a join: activations; a number or a tensor among them as an array."""
+    return [
+        v if isinstance(v, Activation) else array(v) if hasattr(v, "detach") else np.array(float(v)) for v in values
+    ]
 
 
 # --------------------------------------------------------------------------------------------- shapes and places
-
-
-def _axis(x: Activation, dim: Any) -> int:
-    """The axis, counted from the samples; it is not theirs."""
-    if isinstance(dim, int) and dim < 0 and x.axes is not None:
-        dim += x.axes
-    if not isinstance(dim, int) or dim < 1:
-        raise Unsupported(f"dim={dim} has no counterpart; an axis from 1 has")
-    return dim
-
-
-def _length(x: Activation, axis: int) -> int:
-    if x.shape is None or axis >= len(x.shape):
-        raise Unsupported("it needs the size of the input; give input_shape")
-    return x.shape[axis]
 
 
 def _sizes(row: Any, x: Activation, dim: Any = None) -> Any:
@@ -136,22 +94,12 @@ def _item(row: Any, x: Activation, index: Any) -> list[Layer]:
     index = index if isinstance(index, tuple) else (index,)
     for at in [at for at, each in enumerate(index) if each is Ellipsis and x.axes is not None]:
         index = (*index[:at], *(slice(None),) * ((x.axes or 0) - len(index) + 1), *index[at + 1 :])
-    if not all(isinstance(each, (int, slice)) for each in index) or index[0] != slice(None):
-        raise Unsupported("such an index has no counterpart; slices and integers behind the axis of the samples have")
-    layers: list[Layer] = []
-    for axis, each in enumerate(index):
-        cut = slice(each, each + 1 or None) if isinstance(each, int) else each
-        if cut != slice(None):
-            layers.append(Slice(axis, cut.start or 0, cut.stop, cut.step or 1))
-    gone = [axis for axis, each in enumerate(index) if isinstance(each, int)]
-    if gone:
-        layers.append(Reshape(tuple(_length(x, axis) for axis in range(1, x.axes or 2) if axis not in gone)))
-    return layers or [Identity()]
+    return indexed(x, index)
 
 
 def _split(row: Any, x: Activation, size: Any, dim: Any = 0) -> tuple[Piece, ...]:
-    axis = _axis(x, dim)
-    n = _length(x, axis)
+    axis = axis_of(x, dim)
+    n = length(x, axis)
     ends = np.cumsum(size) if isinstance(size, (tuple, list)) else np.minimum(np.arange(size, n + size, size), n)
     starts = (0, *map(int, ends[:-1]))
     return tuple(Piece(x, Slice(axis, first, int(end))) for first, end in zip(starts, ends, strict=True))
@@ -161,11 +109,11 @@ def _permute(row: Any, x: Activation, *axes: Any) -> list[Layer]:
     axes = axes[0] if isinstance(axes[0], tuple) else axes
     if axes[0] != 0:
         raise Unsupported(f"the axes {axes} have no counterpart; 0, which is that of the samples, comes first")
-    return [Permute(tuple(_axis(x, axis) for axis in axes[1:]))]
+    return [Permute(tuple(axis_of(x, axis) for axis in axes[1:]))]
 
 
 def _transpose(row: Any, x: Activation, dim0: Any, dim1: Any) -> list[Layer]:
-    axes, one, other = list(range(x.axes or 0)), _axis(x, dim0), _axis(x, dim1)
+    axes, one, other = list(range(x.axes or 0)), axis_of(x, dim0), axis_of(x, dim1)
     if max(one, other) >= len(axes):
         raise Unsupported("it needs the number of axes; give input_shape")
     axes[one], axes[other] = other, one
@@ -249,7 +197,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "cat": _cat,
     "getitem": _item,
     "split": _split,
-    "chunk": lambda row, x, chunks, dim=0: _split(row, x, -(-_length(x, _axis(x, dim)) // chunks), dim),
+    "chunk": lambda row, x, chunks, dim=0: _split(row, x, -(-length(x, axis_of(x, dim)) // chunks), dim),
     "view": lambda row, x, *sizes: reshaped("view", x.shape, *(sizes[0] if isinstance(sizes[0], tuple) else sizes)),
     "flatten": lambda row, x, start_dim=0, end_dim=-1: reshaped("flatten", x.shape, start_dim, end_dim),
     "unflatten": lambda row, x, dim, sizes: reshaped("unflatten", x.shape, dim, sizes),

@@ -7,17 +7,19 @@ parameters, buffers and what is computed of them, is computed once and becomes a
 import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import reduce
 from inspect import Parameter, signature
 from typing import Any
 
-from ..layers import Constant, Identity, Layer, Permute, Slice
+from ..layers import Identity, Layer, Permute, Slice
 from ..layers.arguments import Shape, sizes
 from ..layers.blocks import SHORT
-from . import torch_layers, torch_shapes
-from .torch_functions import FUNCTIONS, Activation, Piece
+from . import row, torch_layers, torch_shapes
+from .row import Activation, Unsupported
+from .torch_functions import FUNCTIONS, Piece
 from .torch_layers import FROM_TORCH
-from .torch_shapes import BATCH, Unsupported
+from .torch_shapes import BATCH
 
 REQUIRED = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
 
@@ -29,11 +31,11 @@ def row_of(module: Any, input_shape: Shape | None = None) -> "Row":
     """The row of layers that computes what the module computes in evaluation mode."""
     torch = torch_shapes.import_torch()
     root = torch.nn.Sequential(module)  # so that whatever a call does is seen: hooks, a replaced forward, defaults
-    row = Row(root, None if input_shape is None else sizes("from_torch", "input_shape", input_shape))
+    laid = Row(root, None if input_shape is None else sizes("from_torch", "input_shape", input_shape))
     with evaluating(root), torch.no_grad():
         for node in _traced(module, root).nodes:
-            row.take(node)
-    return row
+            laid.take(node)
+    return laid
 
 
 def _traced(module: Any, root: Any) -> Any:
@@ -84,7 +86,7 @@ def evaluating(module: Any) -> Iterator[None]:
             m.training, m._compiled_call_impl = were
 
 
-class Row:
+class Row(row.Row):
     """The layers laid so far with their wires; and what each node of the graph stands for.
 
     A node is an Activation, a Piece of one that nothing has read yet, or what does not depend on the input: a tensor, a
@@ -92,18 +94,14 @@ class Row:
     """
 
     def __init__(self, root: Any, input_shape: Shape | None) -> None:
+        super().__init__(input_shape)
         self.root = root
-        self.layers: list[Layer] = []
-        self.wires: list[tuple[int, ...]] = []
-        self.names: list[str] = []
-        self.origins: list[str] = []
-        self._input = Activation(0, None if input_shape is None else (1, *input_shape))
         self._values: dict[Any, Any] = {}
         self._same = [0]
         """For each activation the first one that shares its memory."""
         self._overwritten: dict[int, str] = {}
         """The activations that something changed in place, and what did."""
-        self._path = self._where = ""
+        self._path = ""
 
     def take(self, node: Any) -> None:
         """One node further, in the order of the graph."""
@@ -129,21 +127,11 @@ class Row:
     def lay(self, layer: Layer, *below: Activation) -> Activation:
         """One layer more, which reads these activations; what it gives."""
         self._check_fresh(*below)
-        shape: Any = tuple(x.shape for x in below)
-        if isinstance(layer, Constant):
-            shape = layer.value.shape
-        elif None in shape:
-            shape = None
-        else:
-            shape = layer.output_shape(shape[0] if layer.reads == 1 else shape)
+        above = super().lay(layer, *below)
         axes = torch_shapes.axes_above(layer, below[0].axes if below else None)
-        self.layers.append(layer)
-        self.wires.append(tuple(x.at for x in below))
-        self.names.append(self._name(layer))
-        self.origins.append(self._where)
         views = layer.reshapes or isinstance(layer, (Identity, Permute, Slice))
         self._same.append(self._same[below[0].at] if views else len(self.layers))
-        return Activation(len(self.layers), shape, axes)
+        return replace(above, known_axes=axes)
 
     # ------------------------------------------------------------------------------------- one call of the graph
 

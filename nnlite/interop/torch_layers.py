@@ -13,7 +13,8 @@ import numpy as np
 
 from ..layers import KINDS, BatchNorm, Dense, GroupNorm, InstanceNorm, Layer, LogSoftmax, Mask, Softmax
 from ..layers.arguments import Shape
-from .torch_shapes import Unsupported, adaptive, array, import_torch, pad, reshaped, softmax, upsample
+from .row import Unsupported
+from .torch_shapes import adaptive, array, import_torch, pad, reshaped, softmax, upsample
 
 
 @dataclass(frozen=True)

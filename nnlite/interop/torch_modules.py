@@ -3,8 +3,9 @@
 from typing import Any
 
 from ..network import Network
+from .row import Unsupported
 from .torch_layers import module_of
-from .torch_shapes import Unsupported, axes_above, import_torch
+from .torch_shapes import axes_above, import_torch
 
 
 def module(network: Network) -> Any:

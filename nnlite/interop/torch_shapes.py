@@ -24,12 +24,9 @@ from ..layers import (
     Upsample,
 )
 from ..layers.arguments import DTYPES, Shape, frozen
+from .row import Unsupported
 
 INSTALL = "pip install torch==2.13.0"
-
-
-class Unsupported(ValueError):
-    """Something that has no counterpart; the caller adds where it stands and what is supported."""
 
 
 class _Size:

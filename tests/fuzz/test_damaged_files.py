@@ -35,7 +35,8 @@ SHORT, LONG = 16, 2000
 SHORT_COMMANDS, LONG_COMMANDS = 3, 100
 """And how many go through the command line: others, numbered from LONG on."""
 
-HAS_TORCH = find_spec("torch") is not None
+HAS = {".pt": find_spec("torch") is not None, ".onnx": find_spec("onnx") is not None}
+"""Kinds of files that another library reads, which takes a while to import, and whether it is installed."""
 
 # ------------------------------------------------------------------------------------------- whole files of every kind
 
@@ -98,6 +99,12 @@ def save_torch(path):
 
     torch.manual_seed(0)
     torch.save(_module().state_dict(), path)
+
+
+def save_onnx(path):
+    from nnlite.interop.onnx import to_onnx
+
+    to_onnx(network(), path)
 
 
 def _module():
@@ -165,6 +172,12 @@ def as_torch(path):
     return _described(load_torch(path, _module(), (1, 8, 8)))
 
 
+def as_onnx(path):
+    from nnlite.interop.onnx import from_onnx
+
+    return _described(from_onnx(path))
+
+
 EXPLAIN = "explain {file} --model tiny --method gradient --out o.npy"
 KINDS = {
     # the name of the file: who saves it, who reads it, whether a checksum protects it, and the commands
@@ -221,8 +234,9 @@ KINDS = {
     "p.webp": (save_picture, [as_grey, as_colours], False, [EXPLAIN]),
     "p.bmp": (save_picture, [as_grey, as_colours], False, [EXPLAIN]),
     "w.pt": (save_torch, [as_torch], True, []),
+    "m.onnx": (save_onnx, [as_onnx], False, []),
 }
-SELDOM = {"out.npz.checkpoint": 5, "w.pt": 2}
+SELDOM = {"out.npz.checkpoint": 5, "w.pt": 2, "m.onnx": 2}
 """Of these kinds a case takes long: one in so many."""
 
 
@@ -427,8 +441,8 @@ READ = [(name, read) for name, (_, readers, _, _) in KINDS.items() for read in r
 
 @pytest.mark.parametrize(("name", "read"), READ, ids=[f"{name}-{read.__name__}" for name, read in READ])
 def test_a_damaged_file_is_refused_or_gives_what_the_whole_one_gives(name, read, whole, long):
-    if name.endswith(".pt") and not (HAS_TORCH and long):
-        pytest.skip("PyTorch is not installed, or --long not given: to import it takes a while")
+    if not HAS.get(suffix := Path(name).suffix, True) or (suffix in HAS and not long):
+        pytest.skip("what reads it is not installed, or --long not given: to import that takes a while")
     Path(name).write_bytes(whole(name))
     expected = read(name)
 
@@ -534,7 +548,7 @@ def test_a_damaged_file_takes_no_more_memory_than_is_allowed(whole, long, tmp_pa
     claims, kinds = DAMAGES.index(size_claimed), {}
     for name in KINDS:
         contents = list(bombs(name))
-        if long and (HAS_TORCH or not name.endswith(".pt")):
+        if long and HAS.get(Path(name).suffix, True):
             contents += [damaged(whole(name), name, claims + len(DAMAGES) * n) for n in range(100)]
         for number, content in enumerate([whole(name), *contents] if contents else []):
             path = tmp_path / f"{number}-{name}"

@@ -55,6 +55,8 @@ ROOMS = (
     "exercises",
     "verify",
     "interop.torch",
+    "interop.onnx",
+    "interop.sklearn",
 )
 """Not the kernels: what calls them has checked what it gives them."""
 
@@ -167,6 +169,11 @@ def module():
     return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
 
 
+def perceptron():
+    network = pytest.importorskip("sklearn.neural_network")
+    return network.MLPRegressor(hidden_layer_sizes=(3,), max_iter=1).fit(random(6, 4), random(6))
+
+
 def case():
     pytest.importorskip("torch")
     return Case.of("small", network(), digits()[0])
@@ -249,6 +256,7 @@ GOOD = {
 """By the name of the parameter."""
 
 ALSO = {
+    "from_sklearn": {"model": perceptron},
     "cam": {"network": with_cam},
     "factors": {"n": lambda: 2},
     "sheet": {"images": lambda: random(3, 1, 4, 4)},
@@ -584,7 +592,7 @@ def in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("NNLITE_MEMORY", "500M")
 
 
-ANSWERLESS = {"mnist", "read", "read_colours", "load", "load_torch", "digits"}
+ANSWERLESS = {"mnist", "read", "read_colours", "load", "load_torch", "from_onnx", "digits"}
 """They need a file, which is not there."""
 
 
