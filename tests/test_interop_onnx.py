@@ -517,8 +517,38 @@ def test_options_are_float32_in_a_file(dtype: Any, tolerance: float, tmp_path: P
 
 
 def test_every_kind_of_layer_is_written() -> None:
-    joins = {"Add", "Concat", "Multiply", "Constant"}  # in the test below
-    assert {type(layer).__name__ for layer, _ in LAYERS} | joins == set(KINDS)
+    joins = {"Add", "Concat", "Multiply", "Constant"}  # in the tests below
+    attention = {type(layer).__name__ for network, _ in TRANSFORMERS.values() for layer in network}
+    assert {type(layer).__name__ for layer, _ in LAYERS} | joins | attention == set(KINDS)
+
+
+def _transformers() -> dict[str, tuple[Network, np.ndarray]]:
+    r = np.random.default_rng(5)
+    W = lambda *shape: r.normal(scale=0.5, size=shape)  # noqa: E731
+    mask, rotary = ours.AttentionMask(causal=True), ours.Rotary(100.0, 2, halves=True)
+    q, o, kv = W(8, 8), W(8, 8), [W(8, 4), W(8, 4)]
+    heads = ours.SelfAttention(q, *kv, o, heads=4, key_heads=2, mask=mask, rotary=rotary)
+    norms = [ours.RMSNorm(W(8), 1e-3), ours.LayerNorm(W(8), W(8))]
+    ends = [ours.Take(-1), ours.Dense(W(8, 3))]
+    block = [ours.TransformerBlock(heads, [ours.Dense(W(8, 8)), ours.Tanh()], norms=norms), *ends]
+    return {
+        "of tokens": (Network([ours.Embedding(W(7, 8)), *block]), r.integers(0, 7, (2, 5))),
+        "of numbers": (Network([*block, ours.Softmax(-1)]), r.normal(size=(2, 5, 8))),
+    }
+
+
+TRANSFORMERS = _transformers()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_a_transformer_is_written(name: str, dtype: Any, tmp_path: Path) -> None:
+    network, x = TRANSFORMERS[name]
+    network, x = network.astype(dtype), x if network.takes_tokens else x.astype(dtype)
+    to_onnx(network, tmp_path / "net.onnx", x.shape[1:])
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
+    (scores,) = session.run(None, {session.get_inputs()[0].name: x})
+    np.testing.assert_allclose(scores, network.output(x), rtol=0, atol=1e-5 if dtype == np.float32 else 1e-12)
 
 
 def test_joins_go_there_and_back(tmp_path: Path) -> None:

@@ -56,9 +56,10 @@ def model(network: Network, input_shape: Shape) -> Any:
         w.nodes[-1].name = name
     (elem,) = (number for number, dtype in FLOATS.items() if dtype == network.dtype)
     batch = network.batch if network.batch > 1 else "N"
+    read = helper.np_dtype_to_tensor_dtype(np.dtype(np.int64)) if network.takes_tokens else elem
     ends = [
-        helper.make_tensor_value_info(name, elem, [batch, *shape[1:]])
-        for name, shape in (("input", shapes[0]), (names[-1], shapes[-1]))
+        helper.make_tensor_value_info(name, kind, [batch, *shape[1:]])
+        for name, kind, shape in (("input", read, shapes[0]), (names[-1], elem, shapes[-1]))
     ]
     graph = helper.make_graph(w.nodes, "nnlite", ends[:1], ends[1:], w.tensors)
     return helper.make_model(
@@ -88,7 +89,7 @@ def _convolution(w: Writer, layer: Any, x: str) -> str:
 
 def _norm(w: Writer, layer: Any, x: str) -> str:
     precise = {"stash_type": 11 if w.dtype == np.float64 else 1}
-    at = dict(num_groups=layer.groups_of(), epsilon=layer.eps)
+    at = dict(num_groups=layer.in_groups, epsilon=layer.eps)
     return w("GroupNormalization", x, layer.gamma, layer.beta, **at, **precise)
 
 
@@ -135,6 +136,33 @@ def _pad(w: Writer, layer: Any, x: str) -> str:
     return w("Pad", x, _integers(0, *layer.before, 0, *layer.after), mode=mode)
 
 
+def _layer_norm(w: Writer, layer: Any, x: str) -> str:
+    precise = {"stash_type": 11 if w.dtype == np.float64 else 1}
+    return w("LayerNormalization", x, layer.gamma, layer.beta, axis=-layer.gamma.ndim, epsilon=layer.eps, **precise)
+
+
+def _rms_norm(w: Writer, layer: Any, x: str) -> str:
+    mean = w("ReduceMean", w("Mul", x, x), _integers(*range(-layer.gamma.ndim, 0)))
+    return w("Mul", w("Div", x, w("Sqrt", w("Add", mean, w.number(layer.eps)))), layer.gamma)
+
+
+def _matmul(w: Writer, layer: Any, x: str, y: str) -> str:
+    n = len(w.below[1])
+    return w("MatMul", x, w("Transpose", y, perm=[*range(n - 2), n - 1, n - 2]) if layer.transposed else y)
+
+
+def _mask(w: Writer, layer: Any, x: str) -> str:
+    low = layer.forward(np.zeros(w.below[0], w.dtype))
+    return w("Where", low == 0, x, w.number(low.min()))
+
+
+def _rotary(w: Writer, layer: Any, x: str) -> str:
+    """A product with the rotation of each token, (T, d, d)."""
+    _, _, t, d = w.below[0]
+    turned = layer.forward(np.broadcast_to(np.eye(d, dtype=w.dtype)[:, None, None], (d, 1, t, d)))
+    return w("Squeeze", w("MatMul", w("Unsqueeze", x, _integers(3)), turned[:, 0].swapaxes(0, 1)), _integers(3))
+
+
 def _alike(w: Writer, layer: Any, x: str) -> str:
     kind, names = next((kind, names) for kind, (mine, names) in ALIKE.items() if mine is type(layer))
     return w(kind, x, **{theirs: getattr(layer, mine) for mine, theirs in names.items()})
@@ -158,8 +186,21 @@ TO_ONNX: dict[str, Callable[..., str]] = {
     "Hardsigmoid": lambda w, l, x: w("HardSigmoid", x, alpha=1 / 6, beta=0.5),
     "SiLU": lambda w, l, x: w("Mul", x, w("Sigmoid", x)),
     "Softplus": _softplus,
-    "Softmax": lambda w, l, x: w("Softmax", x, axis=1),
-    "LogSoftmax": lambda w, l, x: w("LogSoftmax", x, axis=1),
+    "Softmax": lambda w, l, x: w("Softmax", x, axis=l.axis),
+    "LogSoftmax": lambda w, l, x: w("LogSoftmax", x, axis=l.axis),
+    "LayerNorm": _layer_norm,
+    "RMSNorm": _rms_norm,
+    "MatMul": _matmul,
+    "Scale": lambda w, l, x: w("Mul", x, w.number(l.factor)),
+    "AttentionMask": _mask,
+    "SplitHeads": lambda w, l, x: w(
+        "Transpose", w("Reshape", x, _integers(0, 0, l.heads, w.below[0][2] // l.heads)), perm=[0, 2, 1, 3]
+    ),
+    "MergeHeads": lambda w, l, x: w("Reshape", w("Transpose", x, perm=[0, 2, 1, 3]), _integers(0, 0, -1)),
+    "RepeatHeads": lambda w, l, x: w("Gather", x, np.arange(w.below[0][1]).repeat(l.times), axis=1),
+    "Rotary": _rotary,
+    "Take": lambda w, l, x: w("Gather", x, np.array(l.position), axis=1),
+    "Embedding": lambda w, l, x: w("Gather", l.E, x, axis=0),
     "Flatten": lambda w, l, x: w("Flatten", x),
     "Reshape": lambda w, l, x: w("Reshape", x, _integers(0, *l.shape)),
     "Permute": lambda w, l, x: w("Transpose", x, perm=(0, *l.axes)),
