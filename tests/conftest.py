@@ -20,6 +20,29 @@ def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="all cases of tests/fuzz, and not the first few of each kind")
 
 
+COMPILING = {"test_kernels.py", "test_rows.py", "test_incremental.py", "test_compiled.py", "test_chunks.py"}
+"""The files that compile the most, for their size."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """On an empty Numba cache the first worker begins with what compiles most, and the last with what compiles least.
+
+    xdist gives each worker an equal part of the row of tests, and what is idle takes from the end of the others' parts.
+    The last part begins with the lessons and the files that are the same on either backend: while they run, another
+    worker compiles what all need; and they hold the longest tests, for which nobody should wait at the end.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers == 1:
+        return
+    once = {item: bool(item.get_closest_marker("once")) and item.path.name not in COMPILING for item in items}
+    long = [item for item in items if once[item] or item.path.name == "test_lessons.py"]
+    short = [item for item in items if not (once[item] or item.path.name == "test_lessons.py")]
+    short.sort(key=lambda item: item.path.name not in COMPILING)
+    last = len(items) - len(items) // workers
+    items[:] = short[:last] + long + short[last:]
+
+
 FORMS = {"plain": lambda network: network, "compiled": lambda network: network.compile()}
 
 
