@@ -32,7 +32,7 @@ def pytest_collection():
         gc.freeze()
 
 
-COMPILING = {"test_kernels.py", "test_rows.py", "test_incremental.py", "test_compiled.py", "test_chunks.py", "test_benchmarks.py"}
+COMPILING = {f"test_{name}.py" for name in ("kernels", "rows", "incremental", "compiled", "chunks", "benchmarks")}
 """The files that compile the most."""
 
 
