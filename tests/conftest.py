@@ -47,10 +47,11 @@ def pytest_collection_modifyitems(items):
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if workers == 1:
         return
-    once = {item: bool(item.get_closest_marker("once")) and item.path.name not in COMPILING for item in items}
-    long = [item for item in items if once[item] or item.path.name == "test_lessons.py"]
-    short = [item for item in items if not (once[item] or item.path.name == "test_lessons.py")]
+    once = {item.path.name for item in items if item.get_closest_marker("once")}
+    names = once - COMPILING | {"test_lessons.py"}
+    short = [item for item in items if item.path.name not in names]
     short.sort(key=lambda item: item.path.name not in COMPILING)
+    long = [item for item in items if item.path.name in names]
     last = len(items) - len(items) // workers
     items[:] = short[:last] + long + short[last:]
 
