@@ -3,11 +3,19 @@
 import gc
 import os
 import shutil
+import sys
+from pathlib import Path
 
 # One thread for matrix products, in each worker and in what it starts: they are small, and the threads of two workers
 # would wait for each other for most of the time. (BLAS reads the number when NumPy is imported.)
 for library in ("OPENBLAS", "OMP", "MKL"):
     os.environ[f"{library}_NUM_THREADS"] = "1"
+
+# One nnlite, this checkout's, in each worker and in what it starts. (Where it is installed as well, some would take
+# the one and some the other, and Numba would compile both. What is installed has its own tests: test_install.py.)
+ROOT = str(Path(__file__).parents[1])
+sys.path.insert(0, ROOT)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (ROOT, os.environ.get("PYTHONPATH"))))
 
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
