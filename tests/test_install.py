@@ -72,7 +72,9 @@ def test_wheel_runs_the_tour_in_a_fresh_environment(source, tmp_path, missing):
     names = zipfile.ZipFile(wheel).namelist()
     shipped = {path.relative_to(ROOT).as_posix() for path in (ROOT / "data").rglob("*") if path.is_file()}
     assert {f"nnlite/{name}" for name in shipped} <= set(names)
-    assert "nnlite/py.typed" in names
+    assert {
+        p.relative_to(source).as_posix() for p in (source / "nnlite").rglob("*") if p.suffix not in ("", ".pyc")
+    } <= set(names)
     assert not [name for name in names if name.startswith(("tests", "scripts", "lessons"))]
 
     environment = tmp_path / "elsewhere" / "venv"

@@ -18,7 +18,10 @@ C, H, W = 2, 7, 9
 X = draw.random((3, C, H, W))
 BELOW = [Conv2d(draw.normal(size=(4, C, 3, 3)), draw.normal(size=4)), Tanh(), MaxPool2d(2), Flatten()]
 TOP = draw.normal(size=(4 * 2 * 3, 3))
-NETWORK = Network([*BELOW, Dense(TOP, -Network([*BELOW, Dense(TOP)]).scores(X).mean(axis=0))])  # no class always wins
+with pytest.MonkeyPatch.context() as importing:  # every worker imports this file: in Numba, every one would compile
+    importing.setenv("NNLITE_BACKEND", "numpy")
+    MEAN = Network([*BELOW, Dense(TOP)]).scores(X).mean(axis=0)
+NETWORK = Network([*BELOW, Dense(TOP, -MEAN)])  # no class always wins
 WEIGHTS = draw.normal(size=(C * H * W, 2))
 LINEAR = Network([Flatten(), Dense(WEIGHTS, draw.normal(size=2))])
 WINDOWS = [((3, 3), (1, 1)), ((3, 2), (2, 1)), ((2, 4), (2, 3)), ((5, 5), (4, 5)), ((7, 9), (1, 1)), ((1, 1), (1, 1))]

@@ -147,7 +147,9 @@ def fits(name, method):
     return True
 
 
-CASES = [(name, method) for name in NETWORKS for method in WALKS if fits(name, method)]
+with pytest.MonkeyPatch.context() as importing:  # every worker imports this file: in Numba, every one would compile
+    importing.setenv("NNLITE_BACKEND", "numpy")
+    CASES = [(name, method) for name in NETWORKS for method in WALKS if fits(name, method)]
 
 
 # ----------------------------------------------------------------------------------------------------- recording

@@ -218,8 +218,11 @@ def test_an_edited_line_changes_every_method_on_it(tree: Path, usual: Any) -> No
 EACH_EDIT = """
 import compileall, json, os, py_compile, sys
 from pathlib import Path
-import numpy, pytest  # once, and not in each of the processes that import nnlite
 compileall.compile_dir("nnlite", quiet=1, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
+import maps
+maps.maps()  # what nnlite imports is imported once; each process below imports nnlite alone
+for name in [name for name in sys.modules if name.split(".")[0] in ("nnlite", "maps")]:
+    del sys.modules[name]
 for file, text in json.load(sys.stdin):
     path = Path("nnlite", file)
     before = path.read_text(encoding="utf-8")

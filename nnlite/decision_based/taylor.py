@@ -15,6 +15,7 @@ import numpy as np
 from ..layers.arguments import count
 from ..network import Network
 from . import lrp
+from .copies import blocks_of_copies, target_of_copies
 from .gradient import gradient
 from .inputs import like_input
 from .method import method, takes_network
@@ -74,14 +75,17 @@ def simple_taylor(
     end = like_input(x, toward, "toward")
 
     def point(t: np.ndarray) -> np.ndarray:
-        t = t.reshape(-1, *(1,) * (x.ndim - 1)).astype(x.dtype)
-        return t * x + (1 - t) * end  # exactly x at t = 1, exactly the other end at t = 0
+        at = t.reshape(*t.shape, *(1,) * (x.ndim - 1)).astype(x.dtype)
+        points = at * x + (1 - at) * end  # exactly x at t = 1, exactly the other end at t = 0
+        return points.reshape(t.size, *x.shape[1:])
 
     def score(t: np.ndarray) -> np.ndarray:
-        return explained(network, point(t), f.target).score
+        blocks = [t[now] for now in blocks_of_copies(f, len(t))]
+        scores = [explained(network, point(t), target_of_copies(f, len(t))).score for t in blocks]
+        return np.concatenate(scores).reshape(t.shape)
 
     t, found = _nearest_root(score, len(x), steps, np.finfo(x.dtype).nmant)
-    root, f_root = point(t), score(t)
+    root, f_root = point(t), score(t[None])[0]
     R = (x - root) * gradient(network, root, f.target)
     remainder = f.score - f_root - R.sum(axis=tuple(range(1, R.ndim)), dtype=np.float64)
     return TaylorExpansion(R, root, f_root, remainder.astype(x.dtype), found)
@@ -120,16 +124,16 @@ def _nearest_root(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The largest t in [0, 1] where f(t) still has the sign of f(1) and next to it no longer, and whether there is one.
 
-    `score` takes t (N,) to f (N,): all samples are searched at once, each with its own t.
+    `score` takes t (P, N) to f (P, N): P points for each sample, and all samples are searched at once.
     """
     grid = np.linspace(1, 0, steps + 1)
-    f = np.array([score(np.full(n, t)) for t in grid])
+    f = score(np.broadcast_to(grid[:, None], (len(grid), n)))
     sign = np.sign(f[0])
     left = f * sign <= 0  # no longer on x's side (where f(x) = 0, x itself is the root)
     found, first = left.any(axis=0), left.argmax(axis=0)
     near, far = grid[np.maximum(first - 1, 0)], grid[first]
     for _ in range(bits):
         middle = (near + far) / 2
-        beyond = score(middle) * sign <= 0
+        beyond = score(middle[None])[0] * sign <= 0
         near, far = np.where(beyond, near, middle), np.where(beyond, middle, far)
     return np.where(found, near, grid[np.abs(f).argmin(axis=0)]), found

@@ -195,7 +195,7 @@ def changed_convolution_numba(
     With the filters last, a changed number reaches runs of kw · K neighbouring sums, a run for each row of W.
     """
     filters, channels, kh, kw = W.shape
-    runs = np.ascontiguousarray(W[:, :, :, ::-1].transpose(1, 2, 3, 0)).reshape(channels, kh, kw * filters)
+    runs = np.array(W[:, :, :, ::-1].transpose(1, 2, 3, 0), order="C").reshape(channels, kh, kw * filters)
     rows = np.ascontiguousarray(z.transpose(0, 2, 3, 1)).reshape(len(z), z.shape[2], z.shape[3] * filters)
     total = np.empty(size[0] * size[1] * filters, patch.dtype)
     out = np.empty((len(patch), filters, size[0] // pool[0], size[1] // pool[1]), patch.dtype)
