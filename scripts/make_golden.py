@@ -37,6 +37,16 @@ LARGE: dict[str, tuple[str, ...]] = {
     ),
     "lenet_avg": ("lrp-epsilon | zennit | Epsilon(1e-6)", "lrp-epsilon-plus-flat | zennit", "lrp-gamma | captum"),
     "cam_net": ("grad-cam | captum", "cam | captum", "guided-grad-cam | captum", "lrp-epsilon-gamma-box | zennit"),
+    "resnet": (
+        "gradient | torch | autograd",
+        "guided-backpropagation | zennit",
+        "grad-cam | captum | LayerGradCam(relu3, relu), bilinear",
+        "deeplift | captum | DeepLift (Rescale), reference 0",
+        "lrp-epsilon | captum | EpsilonRule(0.25)",
+        "lrp-epsilon | zennit | Epsilon(0.25)",
+        "lrp-gamma | zennit",
+        "lrp-epsilon-plus-flat | zennit",
+    ),
 }
 """What of the large networks is kept: the beginnings of the keys."""
 

@@ -324,7 +324,7 @@ MISTAKES = [
     ("explain strokes:4 --out folder.png", ["folder.png is a folder"]),
     # training
     ("train --model tiny", ["required: --out"]),
-    ("train --model resnet --out o.npz", ["invalid choice: 'resnet'"]),
+    ("train --model resnet50 --out o.npz", ["invalid choice: 'resnet50'"]),
     ("train --model tiny --epochs 0 --out o.npz", ["--epochs takes an integer from 1, got 0"]),
     ("train --model tiny --epochs -1 --out o.npz", ["--epochs", "got -1"]),
     ("train --model tiny --epochs 1.5 --out o.npz", ["--epochs", "'1.5'"]),

@@ -41,7 +41,7 @@ def shipped(name: str) -> tuple[Network, np.ndarray]:
 
 
 @pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
-@pytest.mark.parametrize("name", nnlite.models.VERIFIED)
+@pytest.mark.parametrize("name", [*nnlite.models.VERIFIED, "resnet"])
 def test_the_ledger_closes_on_held_out_digits(name: str, rules: Any) -> None:
     network, x = shipped(name)
     books = lrp.ledger(network, x, rules=rules)

@@ -18,10 +18,10 @@ def held_out(network):
 
 
 def test_the_names():
-    names = (*models.VERIFIED, "lenet_dropout", "lenet_evidential", "colour_net")
+    names = (*models.VERIFIED, "lenet_dropout", "lenet_evidential", "colour_net", "resnet", "colour_resnet")
     assert names == models.NAMES
     assert set(models.RECIPES) == set(models.NAMES)
-    assert set(models.LOSSES) <= set(models.NAMES)
+    assert {*models.LOSSES, *models.HALF} <= set(models.NAMES)
     assert models.MEMBERS[0] == "lenet"
 
 
@@ -70,7 +70,7 @@ def test_the_same_seed_builds_the_same_network(name):
     for key, value in one.parameters.items():
         assert value.dtype == np.float32
         assert np.array_equal(value, again.parameters[key])
-        assert key.endswith(".b") or not np.array_equal(value, other.parameters[key])
+        assert key.endswith((".b", ".gamma", ".beta")) or not np.array_equal(value, other.parameters[key])
         assert not value.flags.writeable
 
 
@@ -78,7 +78,8 @@ def test_the_same_seed_builds_the_same_network(name):
 def test_fresh_weights_have_the_variance_of_he(name):
     """Var w = 2 / inputs, so that the activations keep their size from layer to layer; biases start at zero.
 
-    The scores of an evidential network start at 2, nearly the same for every class and digit.
+    A BatchNorm starts with γ = 1 and β = 0. The scores of an evidential network start at 2, nearly the same for every
+    class and digit.
     """
     fresh = dict(models.build(name).parameters)
     if name == "lenet_evidential":
@@ -87,8 +88,8 @@ def test_fresh_weights_have_the_variance_of_he(name):
         assert np.allclose(10 * fresh.pop("dense2.W"), usual["dense2.W"])
         assert all(np.array_equal(value, usual[key]) for key, value in fresh.items())
     for key, value in fresh.items():
-        if key.endswith(".b"):
-            assert (value == 0).all()
+        if key.endswith((".b", ".gamma", ".beta")):
+            assert (value == key.endswith(".gamma")).all()
         else:
             inputs = value.shape[0] if value.ndim == 2 else np.prod(value.shape[1:])
             spread = 5 * np.sqrt(2 / value.size)  # five standard deviations of a measured variance
@@ -96,7 +97,7 @@ def test_fresh_weights_have_the_variance_of_he(name):
 
 
 @pytest.mark.parametrize("function", [models.load, models.build])
-@pytest.mark.parametrize("name", ["resnet", "", "Tiny", "../weights/tiny"])
+@pytest.mark.parametrize("name", ["resnet50", "", "Tiny", "../weights/tiny"])
 def test_an_unknown_name(function, name):
     with pytest.raises(ValueError, match=r"There is no network .*; the names are mlp, lenet, lenet_avg, cam_net, tiny"):
         function(name)

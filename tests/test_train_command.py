@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnlite import cli, models
+from nnlite import cli, load, models
 from nnlite.model_based import experts, generators
 from nnlite.model_based.experts import recipes as expert_recipes
 from nnlite.model_based.generators import recipes
-from nnlite.training import checkpoint, cross_entropy
+from nnlite.training import accuracy, checkpoint, cross_entropy
 
 Command = Callable[[str], tuple[int, str, str]]
 
@@ -107,6 +107,19 @@ def test_a_network_may_have_a_loss_of_its_own(command: Command, monkeypatch: pyt
     monkeypatch.setitem(models.LOSSES, "tiny", loss)
     assert command("train --model tiny --epochs 1 --out own.npz")[0] == 0
     assert sum(seen) == 1438
+
+
+def test_a_file_of_halves_says_how_good_its_own_numbers_are(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = command("train --model tiny --epochs 1 --out whole.npz")[0]
+    monkeypatch.setattr(models, "HALF", ("tiny",))
+    assert (code, command("train --model tiny --epochs 1 --out half.npz")[0]) == (0, 0)
+    network, other = load("half.npz"), load("whole.npz")
+    for key, value in network.parameters.items():
+        assert np.array_equal(value, other.parameters[key].astype(np.float16).astype(np.float32))
+    assert network.info["held_out_accuracy"] == accuracy(network, *models.digits("uci", "test"))
+    assert {**network.info, "held_out_accuracy": 0} == {**other.info, "held_out_accuracy": 0}
+    assert Path("half.npz").stat().st_size < 0.7 * Path("whole.npz").stat().st_size
+    assert sorted(os.listdir()) == ["half.npz", "whole.npz"]
 
 
 @pytest.mark.parametrize(

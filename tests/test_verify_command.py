@@ -71,6 +71,13 @@ def test_the_table_and_the_files(tmp_path: Path, capsys: Any) -> None:
 
 
 @pytest.mark.skipif(not HERE, reason="PyTorch is not installed")
+@pytest.mark.parametrize("model", ["tiny", "colour_net"])
+def test_a_shipped_network_reads_what_it_was_trained_on(model: str, capsys: Any) -> None:
+    assert run("--model", model, "--method", "gradient", "--samples", 1) == 0
+    assert "All as expected" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not HERE, reason="PyTorch is not installed")
 def test_where_no_row_can_be_compared_nothing_was_checked(tmp_path: Path, capsys: Any) -> None:
     rng = np.random.default_rng(0)
     layers = [Dense(rng.normal(size=(4, 3))), Softmax(), Dense(rng.normal(size=(3, 2)))]

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from .. import Network, models, training
+from .. import Network, load, models, training
 
 
 def train(options: argparse.Namespace, given: dict[str, Any], checkpoint: Path) -> str:
@@ -37,16 +37,20 @@ def train(options: argparse.Namespace, given: dict[str, Any], checkpoint: Path) 
         progress=sys.stderr.isatty(),
         compile=options.compile,
     )
-    accuracy = fitted.history[-1].held_out_accuracy
+    trained, accuracy, half = fitted.network, fitted.history[-1].held_out_accuracy, options.model in models.HALF
+    if half:  # what is said of the network is said of what its file holds
+        trained.save(options.out, half=True)
+        trained = load(options.out)
+        accuracy = training.accuracy(trained, *held_out)
     info = {"model": options.model, **asdict(recipe), "trained_on": len(x), "held_out": len(held_out[0])}
     network = Network(
-        fitted.network.layers,
-        fitted.network.names,
+        trained.layers,
+        trained.names,
         start.input_shape,
         {**info, "held_out_accuracy": accuracy},
-        fitted.network.wires,
+        trained.wires,
     )
-    network.save(options.out)
+    network.save(options.out, half=half)
     seconds = sum(epoch.seconds for epoch in fitted.history)
     what = "textures" if recipe.dataset == "textures" else "digits"
     return f"{options.model} on {recipe.dataset}, {accuracy:.2%} of {len(held_out[0])} held-out {what}, {seconds:.0f} s"

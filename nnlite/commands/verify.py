@@ -122,9 +122,10 @@ def _network(name: str, samples: int) -> tuple[Network, np.ndarray | None]:
     if name not in models.NAMES:
         checks.saved(name, "--model", (*models.NAMES, "vgg16", *ARCHITECTURES, *EXAMPLES))
         return checks.network(name), None
-    if name == "tiny":
-        return models.load(name), models.digits("uci", "test")[0][:samples]
-    return models.load(name), datasets.strokes(samples, seed=models.HELD_OUT_SEED)[0]
+    dataset = models.RECIPES[name].dataset
+    if dataset == "uci":
+        return models.load(name), datasets.uci("test")[0][:samples]
+    return models.load(name), getattr(datasets, dataset)(samples, seed=models.HELD_OUT_SEED)[0]
 
 
 def _own(options: argparse.Namespace) -> Case:

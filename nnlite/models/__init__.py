@@ -9,7 +9,7 @@ from ..files import load as load_file
 from ..layers.arguments import is_one_of
 from ..network import Network
 from .architectures import BUILDERS, build
-from .recipes import HELD_OUT_DIGITS, HELD_OUT_SEED, IMAGES, LOSSES, RECIPES, Recipe, digits
+from .recipes import HALF, HELD_OUT_DIGITS, HELD_OUT_SEED, IMAGES, LOSSES, RECIPES, Recipe, digits
 
 NAMES = tuple(BUILDERS)
 """The names that `load` and `build` know."""
@@ -45,6 +45,7 @@ def ensemble() -> tuple[Network, ...]:
 
 
 __all__ = [
+    "HALF",
     "HELD_OUT_DIGITS",
     "HELD_OUT_SEED",
     "IMAGES",

@@ -1,13 +1,13 @@
 """The networks of the lessons, with fresh weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..layers import AvgPool2d, Dense, Dropout, Flatten, GlobalAvgPool, Layer, MaxPool2d, ReLU
+from ..layers import AvgPool2d, Dense, Dropout, Flatten, GlobalAvgPool, Layer, MaxPool2d, ReLU, Residual
 from ..layers.arguments import frozen, generator, is_one_of
 from ..network import Network
-from ..training.initial import conv, dense
+from ..training.initial import batchnorm, conv, dense
 
 
 def mlp(rng: np.random.Generator) -> list[Layer]:
@@ -68,6 +68,36 @@ def colour_net(rng: np.random.Generator) -> list[Layer]:
     ]  # fmt: skip
 
 
+def resnet(rng: np.random.Generator) -> list[Layer | Residual]:
+    """A convolution, then residual blocks with BatchNorm of 16 and 32 channels (after He et al. 2016, fig. 3)."""
+    return [
+        *_conv_batchnorm(rng, 1, 16, 3), ReLU(), MaxPool2d(2),
+        *_block(rng, 16, 16), *_block(rng, 16, 32),
+        GlobalAvgPool(), Flatten(), dense(rng, 32, 10),
+    ]  # fmt: skip
+
+
+def colour_resnet(rng: np.random.Generator) -> list[Layer | Residual]:
+    """As resnet, for colour: three blocks, of 24, 48 and 48 channels."""
+    return [
+        *_conv_batchnorm(rng, 3, 24, 3), ReLU(), MaxPool2d(2),
+        *_block(rng, 24, 24), *_block(rng, 24, 48), *_block(rng, 48, 48, stride=2),
+        GlobalAvgPool(), Flatten(), dense(rng, 48, 10),
+    ]  # fmt: skip
+
+
+def _block(rng: np.random.Generator, channels: int, filters: int, stride: int = 0) -> list[Layer | Residual]:
+    """Two convolutions beside a skip; where it has more channels or a stride, at half the size, with a projection."""
+    stride = stride or (1 if filters == channels else 2)
+    path = [*_conv_batchnorm(rng, channels, filters, 3, stride), ReLU(), *_conv_batchnorm(rng, filters, filters, 3)]
+    shortcut = _conv_batchnorm(rng, channels, filters, 1, stride) if stride > 1 else []
+    return [Residual(path, shortcut), ReLU()]
+
+
+def _conv_batchnorm(rng: np.random.Generator, channels: int, filters: int, size: int, stride: int = 1) -> list[Layer]:
+    return [conv(rng, channels, filters, size, size // 2, stride, bias=False), batchnorm(filters)]
+
+
 def _lenet(rng: np.random.Generator, pool: Layer) -> list[Layer]:
     return [
         conv(rng, 1, 8, 5), ReLU(), pool,
@@ -76,12 +106,18 @@ def _lenet(rng: np.random.Generator, pool: Layer) -> list[Layer]:
     ]  # fmt: skip
 
 
-BUILDERS: dict[str, Callable[[np.random.Generator], list[Layer]]] = {
+BUILDERS: dict[str, Callable[[np.random.Generator], Sequence[Layer | Residual]]] = {
     builder.__name__: builder
-    for builder in (mlp, lenet, lenet_avg, cam_net, tiny, lenet_dropout, lenet_evidential, colour_net)
-}
+    for builder in (
+        mlp, lenet, lenet_avg, cam_net, tiny, lenet_dropout, lenet_evidential, colour_net, resnet, colour_resnet,
+    )
+}  # fmt: skip
 
-INPUTS = dict.fromkeys(BUILDERS, (1, 28, 28)) | {"tiny": (1, 8, 8), "colour_net": (3, 32, 32)}
+INPUTS = dict.fromkeys(BUILDERS, (1, 28, 28)) | {
+    "tiny": (1, 8, 8),
+    "colour_net": (3, 32, 32),
+    "colour_resnet": (3, 32, 32),
+}
 
 
 def build(name: str, seed: int = 0) -> Network:

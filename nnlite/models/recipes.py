@@ -49,11 +49,16 @@ RECIPES: dict[str, Recipe] = {
     "lenet_dropout": Recipe(),
     "lenet_evidential": Recipe(),
     "colour_net": Recipe(dataset="textures", epochs=6, rate=4e-3, weight_decay=0.01, batch_size=32, box=32),
+    "resnet": Recipe(epochs=5, rate=1e-2),
+    "colour_resnet": Recipe(dataset="textures", epochs=6, rate=1e-2, batch_size=32, box=32),
 }
 """The recipe of each shipped network."""
 
 LOSSES: dict[str, LossFunction] = {"lenet_evidential": EvidentialLoss()}
 """The losses that are not the cross-entropy: models whose scores mean something else."""
+
+HALF = ("resnet", "colour_resnet")
+"""Those whose file has float16 numbers, for half its size."""
 
 
 def digits(dataset: str, split: str, folder: str | os.PathLike | None = None) -> Digits:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..layers import Conv2d, Dense
+from ..layers import BatchNorm, Conv2d, Dense
 from ..layers.arguments import Shape, frozen
 
 
@@ -24,7 +24,21 @@ def dense(rng: np.random.Generator, inputs: int, outputs: int) -> Dense:
     return Dense(he(rng, (inputs, outputs), inputs), zeros(outputs))
 
 
-def conv(rng: np.random.Generator, channels: int, filters: int, size: int, padding: int = 0) -> Conv2d:
+def conv(
+    rng: np.random.Generator,
+    channels: int,
+    filters: int,
+    size: int,
+    padding: int = 0,
+    stride: int = 1,
+    bias: bool = True,
+) -> Conv2d:
     """A Conv2d with fresh weights."""
     W = he(rng, (filters, channels, size, size), channels * size * size)
-    return Conv2d(W, zeros(filters), padding=padding)
+    return Conv2d(W, zeros(filters) if bias else None, stride, padding)
+
+
+def batchnorm(channels: int) -> BatchNorm:
+    """A BatchNorm that changes nothing yet: γ = 1, β = 0, μ = 0, σ² = 1."""
+    one = frozen(np.ones(channels, np.float32))
+    return BatchNorm(one, zeros(channels), zeros(channels), one)

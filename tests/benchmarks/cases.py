@@ -61,6 +61,7 @@ ROWS = (
         "lrp-epsilon", "LRP-ε", BATCHES, ONE, {"captum": (20, 5), "zennit": (20, 5)}, 1e-3,
         plain={"captum": (3.5, 2), "zennit": (3.5, 2)},
     ),
+    Row("lrp-epsilon-resnet", "LRP-ε, resnet", BATCHES, ONE, {}, 1e-3),
     Row("lrp-epsilon-plus", "LRP EpsilonPlus", BATCHES, ONE, {"zennit": (20, 5)}, 1e-3),
     Row("integrated-gradients", "integrated gradients", ({"steps": 50},), {"steps": 2}, {"captum": (4,)}, 1e-3),
     Row("smoothgrad", "SmoothGrad", ({"draws": 50},), {"draws": 2}, {"captum": (3,)}, 1e-3),

@@ -15,6 +15,7 @@ import numpy as np
 from nnlite.interop.torch import to_torch
 from nnlite.verify.case import Case
 from nnlite.verify.families.lrp_captum import _of_captum
+from nnlite.verify.families.lrp_zennit import STABILIZER, _with_sums
 from nnlite.verify.families.paths import _in_place_of
 from nnlite.verify.libraries import load
 
@@ -157,11 +158,12 @@ def captum_lrp(case: Case) -> Work:
     attr, rule = load("captum.attr"), load("captum.attr._utils.lrp_rules").EpsilonRule
     module, _ = _of_captum(case)
     module.read = lambda a: a  # a row needs no copies
-    weighted = [layer for layer in module.children() if hasattr(layer, "weight")]
+    sums = load("captum.attr._utils.custom_modules").Addition_Module
+    stabilized = [layer for layer in module.children() if hasattr(layer, "weight") or isinstance(layer, sums)]
     method, x, labels = attr.LRP(module), case.tensor().requires_grad_(), case.labels
 
     def call() -> Any:
-        for layer in weighted:
+        for layer in stabilized:
             layer.rule = rule(w.EPSILON)
         return method.attribute(x, target=labels).detach()
 
@@ -219,9 +221,13 @@ def captum_occlusion(best: bool, stride: int) -> Work:
 def zennit_lrp(case: Case, start: str) -> Work:
     """ε on every layer from the score, or EpsilonPlus from 1; the composite stays registered."""
     torch, types, rules, composites = map(load, ("torch", "zennit.types", "zennit.rules", "zennit.composites"))
-    everywhere = [(types.Activation, rules.Pass()), (types.Linear, rules.Epsilon(w.EPSILON))]
+    everywhere = [
+        (types.Activation, rules.Pass()),
+        ((types.AvgPool, load("zennit.layer").Sum), rules.Norm(STABILIZER)),
+        (types.Linear, rules.Epsilon(w.EPSILON)),
+    ]
     composite = composites.LayerMapComposite(everywhere) if start == "score" else composites.EpsilonPlus()
-    module, x, rows, labels = case.module, case.tensor().requires_grad_(), torch.arange(len(case.x)), case.labels
+    module, x, rows, labels = _with_sums(case), case.tensor().requires_grad_(), torch.arange(len(case.x)), case.labels
     composite.register(module)
 
     def call() -> Any:
@@ -249,6 +255,7 @@ SIDES: dict[str, dict[str, Callable[..., Work]]] = {
     "captum": {
         "saliency": captum_saliency,
         "lrp-epsilon": lambda batch: captum_lrp(w.lenet(batch)),
+        "lrp-epsilon-resnet": lambda batch: captum_lrp(w.resnet(batch)),
         "lrp-epsilon-of-image": lambda size: captum_lrp(w.padded(size)),
         "lrp-epsilon-of-depth": lambda layers: captum_lrp(w.deep(layers)),
         "integrated-gradients": captum_integrated_gradients,
@@ -258,6 +265,7 @@ SIDES: dict[str, dict[str, Callable[..., Work]]] = {
     "captum best": {"occlusion": partial(captum_occlusion, True)},
     "zennit": {
         "lrp-epsilon": lambda batch: zennit_lrp(w.lenet(batch), "score"),
+        "lrp-epsilon-resnet": lambda batch: zennit_lrp(w.resnet(batch), "score"),
         "lrp-epsilon-plus": lambda batch: zennit_lrp(w.lenet(batch), "one"),
     },
 }

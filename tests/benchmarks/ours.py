@@ -44,6 +44,10 @@ def lrp_epsilon(batch: int, fast: bool = False) -> Work:
     return _epsilon(_case(w.lenet(batch), fast))
 
 
+def lrp_epsilon_resnet(batch: int, fast: bool = False) -> Work:
+    return _epsilon(_case(w.resnet(batch), fast))
+
+
 def lrp_epsilon_of_image(size: int, fast: bool = False) -> Work:
     return _epsilon(_case(w.padded(size), fast))
 
@@ -148,6 +152,7 @@ PLAIN: dict[str, Callable[..., Work]] = {
     "inference": inference,
     "saliency": saliency,
     "lrp-epsilon": lrp_epsilon,
+    "lrp-epsilon-resnet": lrp_epsilon_resnet,
     "lrp-epsilon-of-image": lrp_epsilon_of_image,
     "lrp-epsilon-of-depth": lrp_epsilon_of_depth,
     "lrp-epsilon-plus": lrp_epsilon_plus,

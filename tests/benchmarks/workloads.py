@@ -66,6 +66,11 @@ def lenet(batch: int) -> Case:
     return Case.of("lenet", models.load("lenet"), *digits(batch))
 
 
+def resnet(batch: int) -> Case:
+    """The shipped resnet and a batch, every BatchNorm merged: captum merges none."""
+    return Case.of("resnet", models.load("resnet").merged(), *digits(batch))
+
+
 def padded(size: int) -> Case:
     """A small padded network on one image of size × size pixels."""
     rng = np.random.default_rng(0)
