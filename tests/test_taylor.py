@@ -251,6 +251,19 @@ class TestTheSearch:
         assert np.array_equal(number.R, simple_taylor(network, x, 0, toward=np.full(5, 2.0)).R)
 
 
+def test_the_steps_of_the_search_run_together():
+    runs = []
+
+    class Counted(Dense):
+        def forward(self, a):
+            runs.append(len(a))
+            return super().forward(a)
+
+    simple_taylor(Network([Counted(np.array([[3.0], [-1.0]]), np.array([-2.0]))]), np.array([[2.0, 1.0]]), steps=100)
+    assert 101 in runs
+    assert len(runs) < 60  # 52 of them are the bisection's
+
+
 @each_network
 class TestSimpleOnEveryNetwork:
     def test_a_batch_is_its_samples_one_at_a_time(self, network: Network) -> None:
