@@ -5,6 +5,7 @@ import pytest
 
 from nnlite import Network, datasets, models
 from nnlite.decision_based import lrp, simple_taylor
+from nnlite.decision_based.attention_maps import has_attention
 from nnlite.decision_based.registry import MEANINGS, METHODS, divided, explain
 from nnlite.layers import ELU, GELU, BatchNorm, Dense, Hardswish, PReLU, ReLU, ReLU6, Sigmoid, Softplus, Tanh
 
@@ -50,7 +51,9 @@ def R(kept, network, x, name):
 WITHOUT_CHANNELS = {"saliency", "occlusion", "occlusion-flip", "cam", "grad-cam"}
 
 
-EVERY = [(model, name) for model in models.VERIFIED for name in METHODS]
+WITHOUT_ATTENTION = [name for name in METHODS if METHODS[name].fits is not has_attention]
+"""The others have their networks in tests/test_attention.py and test_laws.py."""
+EVERY = [(model, name) for model in models.VERIFIED for name in WITHOUT_ATTENTION]
 FITTING = [(model, name) for model, name in EVERY if METHODS[name].fits(models.load(model))]
 pytestmark = pytest.mark.filterwarnings("error")
 every_fitting = pytest.mark.parametrize(("loaded", "name"), FITTING, indirect=["loaded"], scope="module")
@@ -120,7 +123,7 @@ def test_an_unknown_name(network, x):
         explain(network, x, "lrp-gama")
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITHOUT_ATTENTION)
 def test_every_method_explains_a_hidden_layer_and_a_hidden_neuron(name, form):
     network = form(models.load("cam_net"))
     x = datasets.strokes(2, seed=models.HELD_OUT_SEED)[0]

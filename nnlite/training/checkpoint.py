@@ -60,7 +60,8 @@ def read(path: Path, settings: Mapping[str, Any], start: Mapping[str, np.ndarray
     if not (isinstance(found, dict) and isinstance(history, list) and all(isinstance(one, dict) for one in history)):
         raise _damaged(path, "the settings and the history of a run")
     found = {"compiled": settings.get("compiled"), **found}  # version 0.1 did not say
-    found["schedule"] = re.sub(r"^Constant\(", "ConstantRate(", str(found.get("schedule")))  # and called it so
+    if isinstance(found.get("schedule"), str):  # which it called Constant
+        found["schedule"] = re.sub(r"^Constant\(", "ConstantRate(", found["schedule"])
     different = [
         f"  {name}: expected {_short(settings.get(name))}, found {_short(found.get(name))}"
         for name in sorted({*settings, *found})
