@@ -30,7 +30,7 @@ def page(
         case="" if case is None else _confusion(case),
         filters="".join(map(_filters, grids)),
         blocks="" if blocks is None else _blocks(blocks),
-        methods="".join(map(_methods, MEANINGS)),
+        methods="".join(_methods(meaning, [*digits, *by_cam]) for meaning in MEANINGS),
         by_cam="".join(map(_beside, by_cam)),
         digits="".join(map(_digit, digits)),
     )
@@ -42,11 +42,12 @@ def _part(name: str, /, **parts: object) -> str:
     return filled(__package__, f"pages/tour_{name}.html", **parts).rstrip("\n")
 
 
-def _methods(meaning: str) -> str:
+def _methods(meaning: str, digits: Sequence[Digit]) -> str:
+    shown = {e.method.name for digit in digits for e in digit.explanations}
     rows = "".join(
         f"<tr><td><code>{m.name}</code></td><td>{typeset(m.formula)}</td></tr>"
         for m in METHODS.values()
-        if m.meaning == meaning
+        if m.meaning == meaning and m.name in shown
     )
     return f"<tr><th colspan=2>{meaning}: its map is {typeset(MEANINGS[meaning])}</th></tr>{rows}"
 

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from .. import storage
-from ..decision_based.registry import METHODS
 from . import checks, report
 from .digits import (
     CLOSED_FOUR,
@@ -48,7 +47,8 @@ def run(options: argparse.Namespace) -> None:
     decisions = [*digits, *by_cam]
     right = sum(digit.predicted == digit.label for digit in decisions)
     worst = max(e.ledger.error for digit in digits for e in digit.explanations if e.ledger is not None)
-    print(f"\n{right} of {len(decisions)} decisions are as labelled; {len(METHODS)} methods.")
+    methods = {e.method.name for digit in decisions for e in digit.explanations}
+    print(f"\n{right} of {len(decisions)} decisions are as labelled; {len(methods)} methods.")
     print(f"The ledgers close to {worst:.1e} of Σ |R| (float32), in {time.perf_counter() - started:.1f} s altogether.")
     print(f"Open {page} in a browser.")
 
