@@ -12,21 +12,30 @@ import pytest
 import nnlite.models
 from nnlite import Network
 from nnlite.layers import (
+    GELU,
+    AttentionMask,
     BatchNorm,
     Branches,
     Concat,
     Constant,
     Conv2d,
     Dense,
+    Embedding,
     Flatten,
     GlobalAvgPool,
+    LayerNorm,
     Mask,
     Multiply,
     Pad,
     ReLU,
     Reshape,
     Residual,
+    RMSNorm,
+    Rotary,
+    SelfAttention,
     Slice,
+    Take,
+    TransformerBlock,
 )
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch==2.13.0")
@@ -84,6 +93,10 @@ MODULES: dict[str, tuple[Any, tuple[int, ...]]] = {
     "instance norm without parameters": (lambda: nn.Sequential(nn.Conv2d(2, 3, 2), nn.InstanceNorm2d(3)), (2, 4, 5)),
     "instance norm with statistics": (lambda: nn.InstanceNorm2d(3, affine=True, track_running_stats=True), (3, 4, 5)),
     "instance norm 1d": (lambda: nn.InstanceNorm1d(3, affine=True), (3, 5)),
+    "layer norm": (lambda: nn.Sequential(nn.LayerNorm((4, 5), 0.1), nn.LayerNorm(5, bias=False)), (3, 4, 5)),
+    "layer norm without parameters": (lambda: nn.Sequential(nn.LayerNorm(6, 0.1, False), nn.Linear(6, 2)), (3, 6)),
+    "rms norm": (lambda: nn.Sequential(nn.RMSNorm(6, 0.1), nn.RMSNorm(6)), (3, 6)),
+    "softmax over the last axis": (lambda: nn.Softmax(dim=-1), (3, 4, 4)),
     "zero padding": (lambda: nn.ZeroPad2d((1, 2, 0, 3)), (2, 4, 5)),
     "zero padding of channels": (lambda: nn.ConstantPad3d((0, 0, 1, 1, 2, 0), 0), (2, 4, 5)),
     "reflected padding": (lambda: nn.ReflectionPad2d((1, 2, 0, 3)), (2, 4, 5)),
@@ -410,13 +423,13 @@ VECTOR, IMAGE = (4,), (4, 6, 6)
 
 GRAPHS: dict[str, tuple[Any, tuple[int, ...], str]] = {
     "x + y": (lambda m, x: x + torch.relu(m.inner(x)), VECTOR, "Dense ReLU Add"),
-    "torch.add": (lambda m, x: torch.add(m.inner(x), x, alpha=2), VECTOR, "Dense Constant Multiply Add"),
+    "torch.add": (lambda m, x: torch.add(m.inner(x), x, alpha=2), VECTOR, "Dense Scale Add"),
     "add_": (lambda m, x: m.inner(x).add_(x), VECTOR, "Dense Add"),
     "+=": (added_to, VECTOR, "Dense Add Concat"),
     "x + x": (lambda m, x: m.inner(x + x), VECTOR, "Add Dense"),
     "x - y": (lambda m, x: 1 - m.inner(x) - x / 2, VECTOR, None),
-    "-x": (lambda m, x: F.relu(-m.inner(x)), VECTOR, "Dense Constant Multiply ReLU"),
-    "a number": (lambda m, x: m.inner(x) * 2 + 1, VECTOR, "Dense Constant Multiply Constant Add"),
+    "-x": (lambda m, x: F.relu(-m.inner(x)), VECTOR, "Dense Scale ReLU"),
+    "a number": (lambda m, x: m.inner(x) * 2 + 1, VECTOR, "Dense Scale Constant Add"),
     "a parameter": (lambda m, x: m.inner(x * m.scale), VECTOR, "Constant Multiply Dense"),
     "statistics": (lambda m, x: (x - m.mean) / m.var.sqrt(), VECTOR, "Constant Add Constant Multiply"),
     "a parameter along the channels": (lambda m, x: x + m.scale.view(1, -1, 1, 1), IMAGE, "Constant Add"),
@@ -433,7 +446,7 @@ GRAPHS: dict[str, tuple[Any, tuple[int, ...], str]] = {
         IMAGE,
         "Slice Slice Pad",
     ),
-    "an index": (lambda m, x: x[:, 1] + x[..., 0, :, :], IMAGE, "Slice Reshape Slice Reshape Add"),
+    "an index": (lambda m, x: x[:, 1] + x[..., 0, :, :], IMAGE, "Take Take Add"),
     "chunk": (turned, IMAGE, "Slice ReLU Slice Concat"),
     "split, one part unused": (lambda m, x: x.split([1, 2, 1], 1)[1], IMAGE, "Slice"),
     "channel shuffle": (shuffled, IMAGE, "Reshape Permute Reshape"),
@@ -442,7 +455,7 @@ GRAPHS: dict[str, tuple[Any, tuple[int, ...], str]] = {
     "enlarged": (enlarged, IMAGE, "Conv2d MaxPool2d Upsample Upsample Concat"),
     "in place, then read": (lambda m, x: (x.relu_(), m.inner(x))[1], VECTOR, "ReLU Dense"),
     "in place by a module": (lambda m, x: m.inner(m.overwrite(x)) + x, VECTOR, "ReLU Dense Add"),
-    "in place on a branch": (lambda m, x: m.relu(m.inner(x)).mul_(2) + x, VECTOR, "Dense ReLU Constant Multiply Add"),
+    "in place on a branch": (lambda m, x: m.relu(m.inner(x)).mul_(2) + x, VECTOR, "Dense ReLU Scale Add"),
 }
 
 
@@ -697,3 +710,43 @@ def test_damaged_files_are_refused_in_words(tmp_path: Any) -> None:
             said.append(str(error))
     assert len(said) > 200
     assert all(str(path) in line and "\n" not in line for line in said)
+
+
+# ---------------------------------------------------------------------------------------------------- transformers
+
+
+def rows(*shape: int) -> np.ndarray:
+    return np.random.default_rng(len(shape)).normal(size=shape)
+
+
+def grouped(tokens: np.ndarray | None = None) -> Network:
+    """Two blocks with grouped heads, positions, a mask, both norms, and one token taken out."""
+    rotary, W = Rotary(100.0, width=2, halves=True), [rows(8, 8), rows(8, 4), rows(8, 4), rows(8, 8)]
+    mask = AttentionMask(np.array([[1, 1, 1], [0, 1, 1], [1, 1, 1]]), causal=True)
+    first = SelfAttention(*W, heads=4, key_heads=2, mask=mask, rotary=rotary)
+    norms = RMSNorm(rows(8), 0.1), LayerNorm(rows(8), rows(8), 0.1)
+    second = SelfAttention(*[rows(8, 8)] * 4, heads=2, mask=AttentionMask(rows(2, 1, 1, 3) < 1), rotary=Rotary())
+    mlp = [Dense(rows(8, 6), rows(6)), GELU(), Dense(rows(6, 8))]
+    start = [] if tokens is None else [Embedding(tokens)]
+    blocks = [TransformerBlock(first, mlp, norms=norms), TransformerBlock(second, mlp, norm_first=False)]
+    return Network([*start, *blocks, Take(-1), Dense(rows(8, 3))], input_shape=(3,) if start else (3, 8))
+
+
+def test_a_transformer_goes_to_pytorch_and_back_with_its_gradient() -> None:
+    network, x = grouped(), rows(2, 3, 8)
+    module = to_torch(network)
+    t = torch.from_numpy(x).requires_grad_()
+    scores = module(t)
+    np.testing.assert_allclose(network(x), scores.detach().numpy(), rtol=1e-10)
+    theirs = torch.autograd.grad(scores[:, 1].sum(), t)[0].numpy()
+    np.testing.assert_allclose(nnlite.decision_based.gradient(network, x, 1), theirs, rtol=1e-10, atol=1e-12)
+    again = from_torch(module)
+    np.testing.assert_allclose(again(x), network(x), rtol=1e-12)
+    assert [type(layer) for layer in again] == [type(layer) for layer in network]
+
+
+def test_a_network_of_tokens_goes_to_pytorch_and_back() -> None:
+    network, x = grouped(rows(5, 8)), np.array([[0, 4, 2], [1, 1, 3]])
+    module = to_torch(network)
+    np.testing.assert_allclose(module(torch.from_numpy(x)).detach().numpy(), network(x), rtol=1e-10)
+    np.testing.assert_allclose(from_torch(module)(x), network(x), rtol=1e-12)
