@@ -7,14 +7,15 @@ parameters, buffers and what is computed of them, is computed once and becomes a
 import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import reduce
+from functools import partial, reduce
 from inspect import Parameter, signature
 from typing import Any
 
-from ..layers import Constant, Identity, Layer, Permute, Slice
+from ..layers import Constant, Identity, Layer, Permute, Slice, Take
 from ..layers.arguments import Shape, sizes
-from ..layers.blocks import SHORT
-from . import torch_layers, torch_shapes
+from ..layers.blocks import SHORT, Block
+from ..layers.blocks import Row as Laid
+from . import torch_attention, torch_layers, torch_shapes
 from .torch_functions import FUNCTIONS, Activation, Piece
 from .torch_layers import FROM_TORCH
 from .torch_shapes import BATCH, Unsupported
@@ -33,6 +34,7 @@ def row_of(module: Any, input_shape: Shape | None = None) -> "Row":
     with evaluating(root), torch.no_grad():
         for node in _traced(module, root).nodes:
             row.take(node)
+    torch_attention.fuse(row)
     return row
 
 
@@ -73,13 +75,17 @@ def _traced(module: Any, root: Any) -> Any:
 
 @contextmanager
 def evaluating(module: Any) -> Iterator[None]:
-    """The module in evaluation mode and not compiled, and then as it was."""
+    """The module in evaluation mode, not compiled and not by PyTorch's fused attention, and then as it was."""
     before = [(m, m.training, m._compiled_call_impl) for m in module.modules()]
+    attention = torch_shapes.import_torch().backends.mha
+    fused = attention.get_fastpath_enabled()
     try:
+        attention.set_fastpath_enabled(False)  # what is masked it sets to 0 at the end
         for m, _, _ in before:
             m.training, m._compiled_call_impl = False, None
         yield
     finally:
+        attention.set_fastpath_enabled(fused)
         for m, *were in before:
             m.training, m._compiled_call_impl = were
 
@@ -97,6 +103,8 @@ class Row:
         self.wires: list[tuple[int, ...]] = []
         self.names: list[str] = []
         self.origins: list[str] = []
+        self.shapes: list[Shape | None] = [input_shape and (1, *input_shape)]
+        """Of each activation, where it is known."""
         self._input = Activation(0, None if input_shape is None else (1, *input_shape))
         self._values: dict[Any, Any] = {}
         self._same = [0]
@@ -119,7 +127,8 @@ class Row:
                 self._values[node] = self._call(node)
         except Unsupported as error:
             raise ValueError(
-                f"from_torch: {self._where}: {error}. Supported are the modules {', '.join(FROM_TORCH)}; and as "
+                f"from_torch: {self._where}: {error}. Supported are the modules "
+                f"{', '.join((*FROM_TORCH, *torch_attention.BLOCKS))}; and as "
                 f"functions or methods {', '.join(FUNCTIONS)}."
             ) from None
         except ValueError as error:
@@ -141,9 +150,31 @@ class Row:
         self.wires.append(tuple(x.at for x in below))
         self.names.append(self._name(layer))
         self.origins.append(self._where)
-        views = layer.reshapes or isinstance(layer, (Identity, Permute, Slice))
+        self.shapes.append(shape)
+        views = layer.reshapes or isinstance(layer, (Identity, Permute, Slice, Take))
         self._same.append(self._same[below[0].at] if views else len(self.layers))
         return Activation(len(self.layers), shape, axes)
+
+    def lay_block(self, block: Block, x: Activation, inside: str = "") -> Activation:
+        """The layers of a block, under the path of the module that is called (and one inside it)."""
+        expanded, found, path = Laid([block]), [x], self._path
+        for layer, wires, name in zip(expanded.layers, expanded.wires, expanded.names, strict=True):
+            self._path = ".".join(filter(None, (path, inside, name.partition(".")[2])))
+            found.append(self.lay(layer, *(found[i] for i in wires)))
+        self._path = path
+        return found[-1]
+
+    def fuse(self, below: int, l: int, layer: Layer) -> None:
+        """One layer for layer l and the one below it, which nothing else reads."""
+        reads = {below + 1: self.wires[below][0]}
+        self.wires[l] = tuple(reads.get(i, i) for i in self.wires[l])
+        inside, dot, _ = self.names[l].rpartition(".")
+        self.layers[l], self.names[l], self._path = layer, "", inside + dot
+        self.names[l] = self._name(layer)
+        for row in (self.layers, self.wires, self.names, self.origins):
+            del row[below]  # type: ignore[attr-defined]
+        del self.shapes[below + 1]
+        self.wires = [tuple(i - (i > below) for i in wires) for wires in self.wires]
 
     # ------------------------------------------------------------------------------------- one call of the graph
 
@@ -151,8 +182,11 @@ class Row:
         name = self._function_name(node)
         given = node.args, node.kwargs
         args, options = torch_shapes.import_torch().fx.node.map_arg(given, self._values.__getitem__)
-        if not (name == "getitem" and isinstance(args[0], tuple)):
-            args, options = self._read(args), self._read(options)
+        if name == "getitem" and isinstance(args[0], tuple):
+            return self._computed(node, args, options)
+        if name == "unbind" and isinstance(args[0], tuple) and not any((*args[1:], *options.values())):
+            return args[0]
+        args, options = self._read(args), self._read(options)
         args = (options.pop("input"), *args) if "input" in options else args
         x: Any = args[0] if args else None
         in_place, found = self._is_in_place(node), None
@@ -160,14 +194,17 @@ class Row:
             raise Unsupported("it changes in place what is no activation")
         if not _reaches(args) and not _reaches(options):
             return self._computed(node, args, options)
-        if node.op == "call_module":
-            found = self._called(self.root.get_submodule(node.target), args, options)
-        elif name not in FUNCTIONS:
+        module = self.root.get_submodule(node.target) if node.op == "call_module" else None
+        block = type(module).__name__ in torch_attention.BLOCKS and type(module).__module__.startswith("torch.")
+        if module is not None and not block:
+            found = self._called(module, args, options)
+        elif not block and name not in FUNCTIONS:
             raise Unsupported("it has no counterpart")
         else:
             options.pop("inplace", None)
+            call = partial(torch_attention.lay_module, self, module) if block else partial(FUNCTIONS[name], self)
             try:
-                found = FUNCTIONS[name](self, *args, **options)
+                found = call(*args, **options)
             except TypeError as error:  # an argument that the function here does not take
                 raise Unsupported(f"its arguments have no counterpart ({error})") from None
         if isinstance(found, list):
@@ -199,7 +236,7 @@ class Row:
     def _read(self, value: Any) -> Any:
         """A value with all its Pieces as activations: each is laid when something reads it."""
         if isinstance(value, Piece):
-            value.laid = value.laid or self.lay(value.layer, value.of)
+            value.laid = value.laid or reduce(lambda below, layer: self.lay(layer, below), value.layers, value.of)
             return value.laid
         if isinstance(value, dict):
             return {key: self._read(each) for key, each in value.items()}

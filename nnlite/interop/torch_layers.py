@@ -11,7 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import KINDS, BatchNorm, Dense, GroupNorm, InstanceNorm, Layer, LayerNorm, LogSoftmax, Mask, RMSNorm, Softmax
+from ..layers import (
+    KINDS,
+    BatchNorm,
+    Dense,
+    GroupNorm,
+    InstanceNorm,
+    Layer,
+    LayerNorm,
+    LogSoftmax,
+    Mask,
+    RMSNorm,
+    Softmax,
+)
 from ..layers.arguments import Shape
 from .torch_shapes import Unsupported, adaptive, array, import_torch, pad, reshaped, softmax, upsample
 
@@ -91,14 +103,19 @@ def layer_of(module: Any, shape: Shape | None, axes: int | None) -> list[Layer]:
     kind = type(module).__name__
     if not is_of_layer(module) and (type(module).__module__.partition(".")[0] != "torch" or kind not in FROM_TORCH):
         raise Unsupported(f"{kind} has no counterpart")
-    hooks = ("_forward_hooks", "_forward_pre_hooks")
-    if any(getattr(module, hook) for hook in hooks):
-        raise Unsupported(f"{kind} has forward hooks, which may change what it computes; remove them")
-    if "forward" in vars(module):
-        raise Unsupported(f"the forward of this {kind} was replaced; convert it before, or write a separate module")
+    refuse_changed(module)
     if is_of_layer(module):
         return [replace(module.layer, **{name: array(value) for name, value in module.named_parameters()})]
     return FROM_TORCH[kind](module, shape, axes)
+
+
+def refuse_changed(module: Any) -> None:
+    """Unsupported where hooks or a replaced forward may change what a module computes."""
+    kind = type(module).__name__
+    if module._forward_hooks or module._forward_pre_hooks:
+        raise Unsupported(f"{kind} has forward hooks, which may change what it computes; remove them")
+    if "forward" in vars(module):
+        raise Unsupported(f"the forward of this {kind} was replaced; convert it before, or write a separate module")
 
 
 def is_of_layer(module: Any) -> bool:
