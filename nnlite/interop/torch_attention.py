@@ -93,7 +93,7 @@ def fuse(row: Any) -> None:
     l = 0
     while l < len(row.layers):
         for at in row.wires[l][-1:]:
-            wires = row.wires[at - 1] if at else ()
+            wires: tuple[int, ...] = row.wires[at - 1] if at else ()
             shape = row.shapes[wires[0]] if len(wires) == 1 else None
             alone = sum(each.count(at) for each in row.wires) == 1
             fused = _fused(row.layers[at - 1], row.layers[l], shape) if shape and alone else None
@@ -128,13 +128,14 @@ def _attention(m: Any, mask: Any, padding: Any, causal: bool) -> SelfAttention:
     if not m._qkv_same_embed_dim or m.bias_k is not None or m.add_zero_attn:
         raise Unsupported("kdim, vdim, add_bias_kv and add_zero_attn have no counterpart")
     biases = [None] * 3 if m.in_proj_bias is None else map(array, m.in_proj_bias.chunk(3))
-    maps = [Dense(array(W.T), b) for W, b in zip(m.in_proj_weight.chunk(3), biases, strict=True)]
+    maps = (Dense(array(W.T), b) for W, b in zip(m.in_proj_weight.chunk(3), biases, strict=True))
+    query, key, value = maps
     where = [] if mask is None else [allowed(mask)]
     where += [] if padding is None else [allowed(padding[:, None, None])]
     both = None if not where else where[0] if len(where) == 1 else where[0] & where[1]
     looks = AttentionMask(both, causal=causal and mask is None) if causal or where else None
     (output,) = FROM_TORCH["Linear"](m.out_proj, None, None)
-    return SelfAttention(*maps, output, heads=m.num_heads, mask=looks, dropout=m.dropout)
+    return SelfAttention(query, key, value, output, heads=m.num_heads, mask=looks, dropout=m.dropout)
 
 
 def _multihead(

@@ -172,7 +172,7 @@ class Row:
         self.layers[l], self.names[l], self._path = layer, "", inside + dot
         self.names[l] = self._name(layer)
         for row in (self.layers, self.wires, self.names, self.origins):
-            del row[below]  # type: ignore[attr-defined]
+            del row[below]
         del self.shapes[below + 1]
         self.wires = [tuple(i - (i > below) for i in wires) for wires in self.wires]
 

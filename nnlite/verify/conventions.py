@@ -15,18 +15,19 @@ def without_bias(rule: Rule) -> Rule:
 
 
 @dataclass(frozen=True)
-class Unsigned:
-    """A stabilizer of ε · sgn z, so that R / (z + stabilizer · sgn z) = R / (z + ε)."""
+class _Unsigned:
+    """κ = z / (z + ε), so that κ R / z = R / (z + ε)."""
 
     epsilon: float
 
     def __call__(self, z: np.ndarray) -> np.ndarray:
-        return np.where(z >= 0, self.epsilon, -self.epsilon).astype(z.dtype)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(z + self.epsilon == 0, 0, z / (z + z.dtype.type(self.epsilon)))
 
 
 def unsigned_epsilon(epsilon: float) -> Rule:
     """ε as the slides have it: added, whatever the sign of z."""
-    return Rule("epsilon", [Group([Term(A)])], Unsigned(epsilon))
+    return Rule("epsilon", [Group([Term(A)], _Unsigned(epsilon))])
 
 
 def gamma_with_plain_bias(gamma: float, stabilizer: float) -> Rule:

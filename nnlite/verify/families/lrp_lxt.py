@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ...decision_based import lrp
-from ...decision_based.lrp.passing import Share, passes
+from ...decision_based.lrp.passing import passes
 from ...layers import (
     Add,
     Constant,
@@ -36,7 +36,7 @@ from ...layers import (
 )
 from ..architectures import graph
 from ..case import ACTIVATIONS, LINEAR, POOLING, Case
-from ..conventions import Unsigned, unsigned_epsilon
+from ..conventions import unsigned_epsilon
 from ..libraries import load
 from ..table import CONVENTION, Comparison, impossible
 
@@ -95,11 +95,16 @@ def _as_lxt(layer: Layer) -> Any:
     """Our rule with LXT's ε; None: what is usual."""
     if isinstance(layer, (Dense, LayerNorm)):
         return unsigned_epsilon(LINEAR_EPSILON)
-    if isinstance(layer, (MatMul, Multiply)):
-        return Share("uniform", (0.5, 0.5), stabilizer=Unsigned(EPSILON / 2))
-    if isinstance(layer, RMSNorm):
-        return passes
+    if isinstance(layer, MatMul):
+        return _halved
+    if isinstance(layer, (RMSNorm, Multiply)):
+        return passes if isinstance(layer, RMSNorm) else lrp.uniform()
     return unsigned_epsilon(EPSILON) if isinstance(layer, (Add, *DIVIDES)) else None
+
+
+def _halved(layer: Layer, a: Any, z: np.ndarray, R: np.ndarray) -> tuple[np.ndarray, ...]:
+    """R_b = x_b ⊙ c_b of a MatMul, c_b what its backward pass brings to branch b from s = R / (2 z + ε)."""
+    return tuple(x * c for x, c in zip(a, layer.backward(a, R / (2 * z + EPSILON)), strict=True))
 
 
 # ---------------------------------------------------------------------------------------------------- their side
