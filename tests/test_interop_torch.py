@@ -846,7 +846,7 @@ ATTENTION: dict[str, tuple[Any, dict[str, Any], str | None]] = {
     "module, PADDED": (of_module(key_padding_mask=PADDED), multihead(), None),
     "encoder": (lambda m, x: m.encoder(x), encoder(), None),
     "encoder, norm first": (lambda m, x: m.encoder(x), encoder(norm_first=True, activation="gelu", dropout=0), None),
-    "encoder, PADDED": (lambda m, x: m.encoder(x, src_key_padding_mask=PADDED < 0), encoder(), None),
+    "encoder, PADDED": (lambda m, x: m.encoder(x, src_key_padding_mask=torch.arange(5)[None] > 2), encoder(), None),
     "encoder, causal": (lambda m, x: m.encoder(x, mask=CAUSAL, is_causal=True), encoder(activation=nn.SiLU()), None),
 }
 

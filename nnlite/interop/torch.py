@@ -4,9 +4,9 @@ from_torch   an nn.Module whose forward is a graph of layers becomes a Network
 to_torch     a Network becomes an nn.Sequential, or a module with the same wires
 load_torch   the weights in a .pt file, put into a module, become a Network
 
-torch_graph.py finds the layers and their wires; torch_layers.py, torch_shapes.py, torch_functions.py and
-torch_attention.py hold what corresponds to what, torch_modules.py is the way back. PyTorch is imported only when one of
-these functions is called: `pip install torch==2.13.0`.
+torch_trace.py and torch_graph.py find the layers and their wires; torch_layers.py, torch_shapes.py, torch_functions.py
+and torch_attention.py hold what corresponds to what, torch_modules.py is the way back. PyTorch is imported only when
+one of these functions is called: `pip install torch==2.13.0`.
 """
 
 import copy
@@ -22,7 +22,7 @@ from ..decision_based.method import takes_network
 from ..disk import as_path
 from ..layers.arguments import Shape
 from ..network import Network
-from . import torch_graph, torch_modules, torch_shapes
+from . import torch_graph, torch_modules, torch_shapes, torch_trace
 
 
 def from_torch(module: Any, input_shape: Shape | None = None) -> Network:
@@ -90,7 +90,7 @@ def _compare(module: Any, network: Network) -> None:
     tokens = network.takes_tokens
     x = rng.integers(0, len(first.E), shape) if tokens else rng.standard_normal(shape).astype(network.dtype)
     device = next((tensor.device for tensor in module.state_dict().values()), "cpu")
-    with torch_graph.evaluating(module), torch.no_grad():
+    with torch_trace.evaluating(module), torch.no_grad():
         theirs = module(torch.from_numpy(x).to(device)).cpu().numpy()
     ours = network.output(x)
     if ours.shape != theirs.shape:

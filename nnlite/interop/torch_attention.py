@@ -13,7 +13,6 @@ from ..layers import (
     GELU,
     AttentionMask,
     Dense,
-    Dropout,
     Identity,
     Layer,
     MatMul,
@@ -159,13 +158,12 @@ def _encoder_layer(
         raise Unsupported(f"its activation {m.activation!r} has no counterpart; 'relu', 'gelu' and modules have")
     activation = [known[m.activation]] if plain else layer_of(m.activation, None, 3)
 
-    def dropped(p: float) -> list[Layer]:
-        return [Dropout(p)] if p else []
+    def layers(*modules: Any) -> list[Layer]:
+        return [layer for module in modules for layer in layer_of(module, None, 3)]
 
-    first, second = (layer_of(each, None, 3) for each in (m.linear1, m.linear2))
-    attention = [_attention(m.self_attn, src_mask, src_key_padding_mask, is_causal), *dropped(m.dropout1.p)]
-    mlp = [*first, *activation, *dropped(m.dropout.p), *second, *dropped(m.dropout2.p)]
-    norms = [layer_of(norm, None, 3)[0] for norm in (m.norm1, m.norm2)]
+    attention = [_attention(m.self_attn, src_mask, src_key_padding_mask, is_causal), *layers(m.dropout1)]
+    mlp = [*layers(m.linear1), *activation, *layers(m.dropout, m.linear2, m.dropout2)]
+    norms = layers(m.norm1, m.norm2)
     return row.lay_block(TransformerBlock(attention, mlp, m.norm_first, norms), src, path)
 
 

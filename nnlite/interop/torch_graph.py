@@ -1,14 +1,11 @@
-"""The graph of a module's forward as a row of layers with wires: torch.fx traces it, each call becomes a layer.
+"""The graph of a module's forward, traced by torch.fx, as a row of layers with wires: each call becomes a layer.
 
 torch.fx gives the calls in topological order; what one call reads of another is a wire. What depends on no input,
 parameters, buffers and what is computed of them, is computed once and becomes a Constant where a layer reads it.
 """
 
 import operator
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial, reduce
-from inspect import Parameter, signature
 from typing import Any
 
 from ..layers import Constant, Identity, Layer, Permute, Slice, Take
@@ -19,11 +16,7 @@ from . import torch_attention, torch_layers, torch_shapes
 from .torch_functions import FUNCTIONS, Activation, Piece
 from .torch_layers import FROM_TORCH
 from .torch_shapes import BATCH, Unsupported
-
-REQUIRED = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
-
-IN_PLACE = {name: f"i{name}" for name in ("add", "sub", "mul", "truediv")}
-"""x += y and the like: how Python calls x + y, and x += y."""
+from .torch_trace import IN_PLACE, evaluating, traced
 
 
 def row_of(module: Any, input_shape: Shape | None = None) -> "Row":
@@ -32,62 +25,10 @@ def row_of(module: Any, input_shape: Shape | None = None) -> "Row":
     root = torch.nn.Sequential(module)  # so that whatever a call does is seen: hooks, a replaced forward, defaults
     row = Row(root, None if input_shape is None else sizes("from_torch", "input_shape", input_shape))
     with evaluating(root), torch.no_grad():
-        for node in _traced(module, root).nodes:
+        for node in traced(module, root).nodes:
             row.take(node)
     torch_attention.fuse(row)
     return row
-
-
-def _traced(module: Any, root: Any) -> Any:
-    torch = torch_shapes.import_torch()
-    inputs = [p for p in signature(module.forward).parameters.values() if p.default is p.empty and p.kind in REQUIRED]
-    if len(inputs) > 1:
-        raise ValueError(f"from_torch: the forward has a second input {inputs[1].name}; a network has one.")
-
-    class Proxy(torch.fx.Proxy):  # type: ignore[name-defined]
-        """Keeps x += y apart from x + y, which torch.fx does not."""
-
-    def in_place(name: str) -> Any:
-        call = getattr(operator, name)
-        return lambda self, other: self.tracer.create_proxy("call_function", call, (self, other), {})
-
-    for name in IN_PLACE.values():
-        setattr(Proxy, f"__{name}__", in_place(name))
-
-    class Tracer(torch.fx.Tracer):  # type: ignore[name-defined]
-        proxy_buffer_attributes = True
-
-        def proxy(self, node: Any) -> Any:
-            return Proxy(node, self)
-
-        def is_leaf_module(self, module: Any, name: str) -> bool:
-            return torch_layers.is_of_layer(module) or super().is_leaf_module(module, name)
-
-    try:
-        return Tracer().trace(root)
-    except Exception as error:  # whatever the forward does with a stand-in for its input
-        said = " ".join(str(error).split())
-        raise ValueError(
-            f"from_torch: the forward of {type(module).__name__} cannot be traced ({said}); it must be a graph of "
-            "layers, without decisions that depend on the input."
-        ) from None
-
-
-@contextmanager
-def evaluating(module: Any) -> Iterator[None]:
-    """The module in evaluation mode, not compiled and not by PyTorch's fused attention, and then as it was."""
-    before = [(m, m.training, m._compiled_call_impl) for m in module.modules()]
-    attention = torch_shapes.import_torch().backends.mha
-    fused = attention.get_fastpath_enabled()
-    try:
-        attention.set_fastpath_enabled(False)  # what is masked it sets to 0 at the end
-        for m, _, _ in before:
-            m.training, m._compiled_call_impl = False, None
-        yield
-    finally:
-        attention.set_fastpath_enabled(fused)
-        for m, *were in before:
-            m.training, m._compiled_call_impl = were
 
 
 class Row:
