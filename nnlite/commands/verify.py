@@ -115,9 +115,8 @@ def _case(options: argparse.Namespace) -> Case:
     return Case.of(options.model, network, _typed(network, x), options.target)
 
 
-def _inputs(options: argparse.Namespace, network: Network, shape: tuple[int, ...]) -> np.ndarray:
-    first: Any = network[0]
-    return modules.inputs(shape, options.samples, options.dtype, len(first.E) if network.takes_tokens else 0)
+def _inputs(options: argparse.Namespace, network: Any, shape: tuple[int, ...]) -> np.ndarray:
+    return modules.inputs(shape, options.samples, options.dtype, len(network[0].E) if network.takes_tokens else 0)
 
 
 def _typed(network: Network, x: np.ndarray) -> np.ndarray:

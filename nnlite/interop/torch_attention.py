@@ -5,6 +5,7 @@ fused path of inference mode): here they become the blocks of nnlite/layers/tran
 """
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -131,7 +132,7 @@ def _attention(m: Any, mask: Any, padding: Any, causal: bool) -> SelfAttention:
     query, key, value = maps
     where = [] if mask is None else [allowed(mask)]
     where += [] if padding is None else [allowed(padding[:, None, None])]
-    both = None if not where else where[0] if len(where) == 1 else where[0] & where[1]
+    both = reduce(np.logical_and, where) if where else None
     looks = AttentionMask(both, causal=causal and mask is None) if causal or where else None
     (output,) = FROM_TORCH["Linear"](m.out_proj, None, None)
     return SelfAttention(query, key, value, output, heads=m.num_heads, mask=looks, dropout=m.dropout)

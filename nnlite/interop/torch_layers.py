@@ -193,9 +193,8 @@ def _by_token(m: Any, shape: Any, axes: Any, *, kind: str) -> list[Layer]:
     """LayerNorm and RMSNorm: without parameters γ is 1 and β 0; an eps of None is that of the dtype."""
     gamma = np.ones(tuple(m.normalized_shape), np.float32) if m.weight is None else array(m.weight)
     eps = np.finfo(gamma.dtype).eps if m.eps is None else m.eps
-    if kind == "RMSNorm":
-        return [RMSNorm(gamma, eps)]
-    return [LayerNorm(gamma, np.zeros_like(gamma) if m.bias is None else array(m.bias), eps)]
+    beta = _maybe(getattr(m, "bias", None))
+    return [RMSNorm(gamma, eps) if kind == "RMSNorm" else LayerNorm(gamma, 0 * gamma if beta is None else beta, eps)]
 
 
 def _embedding(m: Any, shape: Any, axes: Any) -> list[Layer]:

@@ -73,8 +73,8 @@ def _stranger(case: Case) -> str:
             return "a sum of more than two"
         if isinstance(layer, Multiply) and len({case.a[i].shape for i in wires}) > 1:
             return "a gate that is spread over the other factor"
-        if isinstance(layer, LayerNorm) and layer.gamma.ndim > 1:
-            return "a LayerNorm over several axes"
+        if isinstance(layer, (LayerNorm, RMSNorm)) and layer.gamma.ndim > 1:
+            return "a norm over several axes"
     return ""
 
 
@@ -104,8 +104,7 @@ def _with(case: Case, of: Callable[[Layer], Any]) -> Any:
     module = wired(case.network)
     for key, layer in zip(keys(case.network), case.network, strict=True):
         if (function := of(layer)) is not None:
-            part = graph(lambda m, *x, f=function: f(m.part, *x), part=getattr(module, key))
-            setattr(module, key, part)
+            setattr(module, key, graph(lambda m, *x, f=function: f(m.part, *x), part=getattr(module, key)))
     return module
 
 
@@ -126,8 +125,8 @@ def _explicit(case: Case, epsilon: float | None = None) -> np.ndarray:
     }
 
     def of(layer: Layer) -> Any:
-        found = next((function for kind, function in table.items() if isinstance(layer, kind)), None)
-        return rules.identity if found is None and layer.pointwise else found
+        otherwise = rules.identity if layer.pointwise else None
+        return next((function for kind, function in table.items() if isinstance(layer, kind)), otherwise)
 
     return case.torch_gradient(_with(case, of), start="score")
 
