@@ -86,9 +86,8 @@ def _compare(module: Any, network: Network) -> None:
     """ValueError unless both give the same output for one random input."""
     torch = torch_shapes.import_torch()
     shape, rng = (1, *(network.input_shape or ())), np.random.default_rng(0)
-    first: Any = network[0]
-    tokens = network.takes_tokens
-    x = rng.integers(0, len(first.E), shape) if tokens else rng.standard_normal(shape).astype(network.dtype)
+    E = getattr(network[0], "E", None)
+    x = rng.standard_normal(shape).astype(network.dtype) if E is None else rng.integers(0, len(E), shape)
     device = next((tensor.device for tensor in module.state_dict().values()), "cpu")
     with torch_trace.evaluating(module), torch.no_grad():
         theirs = module(torch.from_numpy(x).to(device)).cpu().numpy()

@@ -27,8 +27,7 @@ from ..conventions import unsigned_epsilon
 from ..libraries import load
 from ..table import CONVENTION, Comparison, impossible
 
-LINEAR_EPSILON, EPSILON = 1e-6, 1e-8
-"""LXT's own."""
+LINEAR_EPSILON, EPSILON = 1e-6, 1e-8  # LXT's own
 
 DIVIDES = (*LINEAR, *POOLING, Rotary)
 KNOWN = (*DIVIDES, *ACTIVATIONS, MatMul, Multiply, Add, Softmax, LayerNorm, RMSNorm, Constant)
