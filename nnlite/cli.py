@@ -24,7 +24,7 @@ COMMANDS = {
     "visualize": "search images that excite a neuron, a channel, a layer or a class",
     "dream": "let a network dream into a picture: make strong what a layer faintly finds in it",
     "uncertainty": "how sure is the network of one digit, and how sure is the explanation?",
-    "verify": "set nnlite beside PyTorch, captum and zennit, number by number",
+    "verify": "set nnlite beside PyTorch, captum, zennit and LXT, number by number",
     "train": "train one of the lessons' networks, a generator or an expert",
     "fetch": "download a data set that does not come with nnlite",
 }

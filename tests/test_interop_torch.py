@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import pickle
 from typing import Any
 
@@ -12,21 +13,30 @@ import pytest
 import nnlite.models
 from nnlite import Network
 from nnlite.layers import (
+    GELU,
+    AttentionMask,
     BatchNorm,
     Branches,
     Concat,
     Constant,
     Conv2d,
     Dense,
+    Embedding,
     Flatten,
     GlobalAvgPool,
+    LayerNorm,
     Mask,
     Multiply,
     Pad,
     ReLU,
     Reshape,
     Residual,
+    RMSNorm,
+    Rotary,
+    SelfAttention,
     Slice,
+    Take,
+    TransformerBlock,
 )
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch==2.13.0")
@@ -84,6 +94,10 @@ MODULES: dict[str, tuple[Any, tuple[int, ...]]] = {
     "instance norm without parameters": (lambda: nn.Sequential(nn.Conv2d(2, 3, 2), nn.InstanceNorm2d(3)), (2, 4, 5)),
     "instance norm with statistics": (lambda: nn.InstanceNorm2d(3, affine=True, track_running_stats=True), (3, 4, 5)),
     "instance norm 1d": (lambda: nn.InstanceNorm1d(3, affine=True), (3, 5)),
+    "layer norm": (lambda: nn.Sequential(nn.LayerNorm((4, 5), 0.1), nn.LayerNorm(5, bias=False)), (3, 4, 5)),
+    "layer norm without parameters": (lambda: nn.Sequential(nn.LayerNorm(6, 0.1, False), nn.Linear(6, 2)), (3, 6)),
+    "rms norm": (lambda: nn.Sequential(nn.RMSNorm(6, 0.1), nn.RMSNorm(6)), (3, 6)),
+    "softmax over the last axis": (lambda: nn.Softmax(dim=-1), (3, 4, 4)),
     "zero padding": (lambda: nn.ZeroPad2d((1, 2, 0, 3)), (2, 4, 5)),
     "zero padding of channels": (lambda: nn.ConstantPad3d((0, 0, 1, 1, 2, 0), 0), (2, 4, 5)),
     "reflected padding": (lambda: nn.ReflectionPad2d((1, 2, 0, 3)), (2, 4, 5)),
@@ -410,13 +424,13 @@ VECTOR, IMAGE = (4,), (4, 6, 6)
 
 GRAPHS: dict[str, tuple[Any, tuple[int, ...], str]] = {
     "x + y": (lambda m, x: x + torch.relu(m.inner(x)), VECTOR, "Dense ReLU Add"),
-    "torch.add": (lambda m, x: torch.add(m.inner(x), x, alpha=2), VECTOR, "Dense Constant Multiply Add"),
+    "torch.add": (lambda m, x: torch.add(m.inner(x), x, alpha=2), VECTOR, "Dense Scale Add"),
     "add_": (lambda m, x: m.inner(x).add_(x), VECTOR, "Dense Add"),
     "+=": (added_to, VECTOR, "Dense Add Concat"),
     "x + x": (lambda m, x: m.inner(x + x), VECTOR, "Add Dense"),
     "x - y": (lambda m, x: 1 - m.inner(x) - x / 2, VECTOR, None),
-    "-x": (lambda m, x: F.relu(-m.inner(x)), VECTOR, "Dense Constant Multiply ReLU"),
-    "a number": (lambda m, x: m.inner(x) * 2 + 1, VECTOR, "Dense Constant Multiply Constant Add"),
+    "-x": (lambda m, x: F.relu(-m.inner(x)), VECTOR, "Dense Scale ReLU"),
+    "a number": (lambda m, x: m.inner(x) * 2 + 1, VECTOR, "Dense Scale Constant Add"),
     "a parameter": (lambda m, x: m.inner(x * m.scale), VECTOR, "Constant Multiply Dense"),
     "statistics": (lambda m, x: (x - m.mean) / m.var.sqrt(), VECTOR, "Constant Add Constant Multiply"),
     "a parameter along the channels": (lambda m, x: x + m.scale.view(1, -1, 1, 1), IMAGE, "Constant Add"),
@@ -433,7 +447,7 @@ GRAPHS: dict[str, tuple[Any, tuple[int, ...], str]] = {
         IMAGE,
         "Slice Slice Pad",
     ),
-    "an index": (lambda m, x: x[:, 1] + x[..., 0, :, :], IMAGE, "Slice Reshape Slice Reshape Add"),
+    "an index": (lambda m, x: x[:, 1] + x[..., 0, :, :], IMAGE, "Take Take Add"),
     "chunk": (turned, IMAGE, "Slice ReLU Slice Concat"),
     "split, one part unused": (lambda m, x: x.split([1, 2, 1], 1)[1], IMAGE, "Slice"),
     "channel shuffle": (shuffled, IMAGE, "Reshape Permute Reshape"),
@@ -442,7 +456,7 @@ GRAPHS: dict[str, tuple[Any, tuple[int, ...], str]] = {
     "enlarged": (enlarged, IMAGE, "Conv2d MaxPool2d Upsample Upsample Concat"),
     "in place, then read": (lambda m, x: (x.relu_(), m.inner(x))[1], VECTOR, "ReLU Dense"),
     "in place by a module": (lambda m, x: m.inner(m.overwrite(x)) + x, VECTOR, "ReLU Dense Add"),
-    "in place on a branch": (lambda m, x: m.relu(m.inner(x)).mul_(2) + x, VECTOR, "Dense ReLU Constant Multiply Add"),
+    "in place on a branch": (lambda m, x: m.relu(m.inner(x)).mul_(2) + x, VECTOR, "Dense ReLU Scale Add"),
 }
 
 
@@ -697,3 +711,194 @@ def test_damaged_files_are_refused_in_words(tmp_path: Any) -> None:
             said.append(str(error))
     assert len(said) > 200
     assert all(str(path) in line and "\n" not in line for line in said)
+
+
+# ---------------------------------------------------------------------------------------------------- transformers
+
+
+def rows(*shape: int) -> np.ndarray:
+    return np.random.default_rng(len(shape)).normal(size=shape)
+
+
+def grouped(tokens: np.ndarray | None = None) -> Network:
+    """Two blocks with grouped heads, positions, a mask, both norms, and one token taken out."""
+    rotary, W = Rotary(100.0, width=2, halves=True), [rows(8, 8), rows(8, 4), rows(8, 4), rows(8, 8)]
+    mask = AttentionMask(np.array([[1, 1, 1], [0, 1, 1], [1, 1, 1]]), causal=True)
+    first = SelfAttention(*W, heads=4, key_heads=2, mask=mask, rotary=rotary)
+    norms = RMSNorm(rows(8), 0.1), LayerNorm(rows(8), rows(8), 0.1)
+    second = SelfAttention(*[rows(8, 8)] * 4, heads=2, mask=AttentionMask(rows(2, 1, 1, 3) < 1), rotary=Rotary())
+    mlp = [Dense(rows(8, 6), rows(6)), GELU(), Dense(rows(6, 8))]
+    start = [] if tokens is None else [Embedding(tokens)]
+    blocks = [TransformerBlock(first, mlp, norms=norms), TransformerBlock(second, mlp, norm_first=False)]
+    return Network([*start, *blocks, Take(-1), Dense(rows(8, 3))], input_shape=(3,) if start else (3, 8))
+
+
+def test_a_transformer_goes_to_pytorch_and_back_with_its_gradient() -> None:
+    network, x = grouped(), rows(2, 3, 8)
+    module = to_torch(network)
+    t = torch.from_numpy(x).requires_grad_()
+    scores = module(t)
+    np.testing.assert_allclose(network(x), scores.detach().numpy(), rtol=1e-10)
+    theirs = torch.autograd.grad(scores[:, 1].sum(), t)[0].numpy()
+    np.testing.assert_allclose(nnlite.decision_based.gradient(network, x, 1), theirs, rtol=1e-10, atol=1e-12)
+    again = from_torch(module)
+    np.testing.assert_allclose(again(x), network(x), rtol=1e-12)
+    assert [type(layer) for layer in again] == [type(layer) for layer in network]
+
+
+def test_a_network_of_tokens_goes_to_pytorch_and_back() -> None:
+    network, x = grouped(rows(5, 8)), np.array([[0, 4, 2], [1, 1, 3]])
+    module = to_torch(network)
+    np.testing.assert_allclose(module(torch.from_numpy(x)).detach().numpy(), network(x), rtol=1e-10)
+    np.testing.assert_allclose(from_torch(module)(x), network(x), rtol=1e-12)
+
+
+CAUSAL = nn.Transformer.generate_square_subsequent_mask(5, dtype=torch.float64)
+PADDED = torch.where(torch.tensor([[False, False, True, False, True]]), -torch.inf, 0.0).double()
+
+
+class Attention(nn.Module):
+    """Attention written out in one of several ways; x (N, 5, 8) for two heads."""
+
+    def __init__(self, body: Any, **parts: Any) -> None:
+        super().__init__()
+        self.body = body
+        self.query, self.key, self.value, self.out = (nn.Linear(8, 8) for _ in range(4))
+        self.packed = nn.Linear(8, 24)
+        self.W = nn.Parameter(torch.ones(8, 8))
+        self.register_buffer("tril", torch.tril(torch.ones(1, 1, 6, 6)).bool())
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+    def forward(self, x: Any) -> Any:
+        return self.body(self, x)
+
+    def heads(self, x: Any) -> list[Any]:
+        return [f(x).view(x.size(0), -1, 2, 4).transpose(1, 2) for f in (self.query, self.key, self.value)]
+
+
+def written_out(m: Any, x: Any) -> Any:
+    n, t, d = x.shape
+    q, k, v = m.heads(x)
+    a = (q @ k.transpose(-2, -1)) / math.sqrt(k.size(-1))
+    a = F.softmax(a.masked_fill(m.tril[:, :, :t, :t] == 0, float("-inf")), dim=-1)
+    return m.out((a @ v).transpose(1, 2).contiguous().view(n, t, d))
+
+
+def in_one_array(m: Any, x: Any) -> Any:
+    """As timm has it."""
+    n, t, d = x.shape
+    q, k, v = m.packed(x).reshape(n, t, 3, 2, d // 2).permute(2, 0, 3, 1, 4).unbind(0)
+    y = F.scaled_dot_product_attention(q, k, v, scale=0.3)
+    return m.out(y.transpose(1, 2).reshape(n, t, d))
+
+
+def additive(m: Any, x: Any) -> Any:
+    q, k, v = m.packed(x).chunk(3, dim=-1)
+    q, k, v = (y.unflatten(-1, (2, 4)).permute(0, 2, 1, 3) for y in (q, k, v))
+    return (torch.matmul(q * 0.5, k.mT) + CAUSAL).softmax(-1) @ v
+
+
+def of_module(**options: Any) -> Any:
+    return lambda m, x: x + m.attention(x, x, x, **options)[0]
+
+
+def multihead(**options: Any) -> dict[str, Any]:
+    return {"attention": nn.MultiheadAttention(8, 2, batch_first=True, **options)}
+
+
+def encoder(**options: Any) -> dict[str, Any]:
+    layer = nn.TransformerEncoderLayer(8, 2, 12, batch_first=True, **options)
+    return {"encoder": nn.TransformerEncoder(layer, 2, nn.LayerNorm(8))}
+
+
+HEADS, SCORES = "SplitHeads SplitHeads SplitHeads", "MatMul Scale AttentionMask Softmax MatMul"
+MULTIHEAD = "Dense SplitHeads Dense SplitHeads Dense SplitHeads MatMul Scale"
+ATTENTION: dict[str, tuple[Any, dict[str, Any], str | None]] = {
+    "written out": (
+        written_out,
+        {},
+        f"Dense SplitHeads Dense SplitHeads Dense SplitHeads {SCORES} MergeHeads Dense",
+    ),
+    "queries, keys, values in one array": (in_one_array, {}, None),
+    "an additive mask": (additive, {}, None),
+    "bool mask": (
+        lambda m, x: F.scaled_dot_product_attention(*m.heads(x), attn_mask=m.tril[0, 0, 1:, 1:]),
+        {},
+        None,
+    ),
+    "causal": (
+        lambda m, x: F.scaled_dot_product_attention(*m.heads(x), is_causal=True).transpose(1, 2).flatten(2),
+        {},
+        f"Dense SplitHeads Dense SplitHeads Dense SplitHeads {SCORES} MergeHeads",
+    ),
+    "a matrix": (lambda m, x: F.layer_norm(x @ m.W, (8,)), {}, "Dense LayerNorm"),
+    "the mean token": (lambda m, x: m.out(x.mean(1)), {}, "Reshape AvgPool2d Flatten Dense"),
+    "one token": (lambda m, x: m.out(x[:, -2]), {}, "Take Dense"),
+    "a class token and positions": (
+        lambda m, x: torch.cat([m.cls.expand(x.shape[0], -1, -1), x], 1) + m.pos,
+        {"cls": nn.Parameter(torch.ones(1, 1, 8)), "pos": nn.Parameter(torch.ones(1, 6, 8))},
+        "Constant Concat Constant Add",
+    ),
+    "module": (of_module(), multihead(), f"{MULTIHEAD} Softmax MatMul MergeHeads Dense Add"),
+    "module without biases": (of_module(need_weights=False), multihead(bias=False, dropout=0.1), None),
+    "module, CAUSAL and PADDED": (of_module(attn_mask=CAUSAL, key_padding_mask=PADDED), multihead(), None),
+    "module, PADDED": (of_module(key_padding_mask=PADDED), multihead(), None),
+    "encoder": (lambda m, x: m.encoder(x), encoder(), None),
+    "encoder, norm first": (lambda m, x: m.encoder(x), encoder(norm_first=True, activation="gelu", dropout=0), None),
+    "encoder, PADDED": (lambda m, x: m.encoder(x, src_key_padding_mask=torch.arange(5)[None] > 2), encoder(), None),
+    "encoder, causal": (lambda m, x: m.encoder(x, mask=CAUSAL, is_causal=True), encoder(activation=nn.SiLU()), None),
+}
+
+
+@pytest.mark.parametrize("name", ATTENTION)
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
+def test_attention_of_modules_and_written_out_becomes_layers_and_goes_back(name: str) -> None:
+    body, parts, kinds = ATTENTION[name]
+    module = seeded(Attention(body, **parts))
+    network = from_torch(module, (5, 8))
+    assert kinds is None or [type(layer).__name__ for layer in network] == kinds.split()
+    x = np.random.default_rng(0).normal(size=(1 if "PADDED" in name else 3, 5, 8))
+    t = torch.from_numpy(x.copy()).requires_grad_()
+    theirs = module(t)
+    np.testing.assert_allclose(network.output(x), theirs.detach().numpy(), rtol=1e-10, atol=1e-11)
+    back = to_torch(network)(t)
+    np.testing.assert_allclose(back.detach().numpy(), network.output(x), rtol=1e-10, atol=1e-11)
+    slopes = [torch.autograd.grad((z**2).sum(), t)[0].numpy() for z in (theirs, back)]
+    np.testing.assert_allclose(slopes[1], slopes[0], rtol=1e-9, atol=1e-10 * np.abs(slopes[0]).max())
+
+
+def test_tokens_are_converted_and_compared_as_integers() -> None:
+    class Tokens(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.token, self.position = nn.Embedding(7, 8), nn.Embedding(5, 8)
+            self.encoder = nn.TransformerEncoderLayer(8, 2, 12, batch_first=True)
+            self.head = nn.Linear(8, 3)
+
+        def forward(self, ids: Any) -> Any:
+            e = self.token(ids) + self.position(torch.arange(5, device=ids.device))
+            return self.head(self.encoder(e)[:, 0])
+
+    module, x = seeded(Tokens()), np.array([[0, 6, 2, 2, 1]])
+    network = from_torch(module, (5,))
+    np.testing.assert_allclose(network(x), module(torch.from_numpy(x)).detach().numpy(), rtol=1e-10)
+    assert network.names[:3] == ("token", "constant", "add")
+    assert {"encoder.norm1", "encoder.attention.dropout1", "encoder.mlp.dense2"} < {*network.names}
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        (Attention(of_module(), attention=nn.MultiheadAttention(8, 2)), "batch_first=True"),
+        (Attention(of_module(), **multihead(add_zero_attn=True)), "add_zero_attn"),
+        (Attention(lambda m, x: m.attention(x, m.key(x), x)[0], **multihead()), "one activation"),
+        (Attention(of_module(attn_mask=CAUSAL + 1), **multihead()), "0 and −∞"),
+        (Attention(lambda m, x: x.masked_fill(m.W[:5] > 0, 0.0)), "masked_fill"),
+        (nn.Embedding(5, 3, max_norm=1.0), "max_norm"),
+        (nn.TransformerEncoderLayer(8, 2, batch_first=True, activation=F.mish), "activation"),
+    ],
+)
+def test_attention_that_has_no_counterpart_is_refused_by_name(module: Any, expected: str) -> None:
+    with pytest.raises(ValueError, match=f"from_torch: .*{expected}"):
+        from_torch(module, (5,) if isinstance(module, nn.Embedding) else (5, 8))

@@ -1,4 +1,4 @@
-"""nnlite beside PyTorch, captum and zennit, live: every verdict on every network is as it should be."""
+"""nnlite beside PyTorch, captum, zennit and LXT, live: every verdict on every network is as it should be."""
 
 from __future__ import annotations
 
@@ -13,11 +13,33 @@ import pytest
 import nnlite.models
 from nnlite import Network
 from nnlite.datasets import strokes, uci
+from nnlite.decision_based import lrp
 from nnlite.interop.torch import from_torch, to_torch
-from nnlite.layers import Add, BatchNorm, Branches, Concat, Conv2d, Dense, Flatten, MaxPool2d, ReLU
+from nnlite.layers import (
+    GELU,
+    Add,
+    AttentionMask,
+    BatchNorm,
+    Branches,
+    Concat,
+    Conv2d,
+    Dense,
+    Flatten,
+    GroupNorm,
+    MaxPool2d,
+    Multiply,
+    ReLU,
+    RMSNorm,
+    Rotary,
+    SelfAttention,
+    SiLU,
+    Take,
+    TransformerBlock,
+)
 from nnlite.verify import Case, Comparison, compare, comparisons, verify, vgg16
 from nnlite.verify.architectures import ARCHITECTURES, architecture
 from nnlite.verify.examples import EXAMPLES, example
+from nnlite.verify.families import lrp_lxt
 from nnlite.verify.libraries import INSTALL, load, missing
 from nnlite.verify.table import AGREES, BUG, CONVENTION, FAILED, NOT_COMPARABLE, flattened
 
@@ -397,3 +419,70 @@ def test_captums_sensitivity_divides_by_the_size_of_the_map() -> None:
     x = torch.tensor([[3.0, 4.0]], dtype=torch.float64)
     found = metrics.sensitivity_max(lambda x: x, x, perturb_func=lambda x: x + 0.5, n_perturb_samples=1)
     assert np.isclose(found.item(), np.hypot(0.5, 0.5) / 5)
+
+
+# ------------------------------------------------------------------------------------------------------ attention
+
+
+def attending(*layers: Any, tokens: int = 3, **options: Any) -> Case:
+    """One block of attention, and what else is given; x (2, T, 8)."""
+    rng = np.random.default_rng(3)
+    W = [rng.normal(size=(8, n)) for n in (8, options.pop("width", 8), 8, 8)]
+    W[2] = W[2][:, : W[1].shape[1]]
+    block = TransformerBlock(SelfAttention(*W, heads=2, **options), [Dense(W[0], W[0][1]), GELU(), Dense(W[3])])
+    network = Network([*layers, block, Take(-1), Dense(rng.normal(size=(8, 3)), rng.normal(size=3))])
+    return Case.of("attention", network, rng.normal(size=(2, tokens, 8)))
+
+
+GATED = [Branches([[Dense(np.eye(8)[::-1] + 1)], [Dense(np.eye(8)), SiLU()]], Multiply()), RMSNorm(np.arange(1.0, 9))]
+ATTENDING: dict[str, Any] = {
+    "plain": lambda: attending(),
+    "one token": lambda: attending(tokens=1),
+    "causal, rotary, shared keys": lambda: attending(
+        mask=AttentionMask(causal=True), rotary=Rotary(), width=4, key_heads=1
+    ),
+    "a gate and RMSNorm": lambda: attending(*GATED),
+}
+
+
+@pytest.mark.parametrize("name", ATTENDING)
+def test_attnlrp_is_that_of_lxt(name: str) -> None:
+    rows = verify(ATTENDING[name](), "lrp-attn").rows
+    assert not unexpected(rows)
+    assert [row.verdict for row in rows] == [AGREES, CONVENTION, AGREES, AGREES]
+    assert all(row.tolerance == 1e-10 for row in rows[:3]) == ("RMSNorm" not in name)
+
+
+@pytest.mark.parametrize("name", ["vit", "text"])
+def test_a_transformer_from_its_module(name: str) -> None:
+    module, x = architecture(name, 1)
+    case = Case.of(name, from_torch(module, x.shape[1:]), x, own=module)
+    rows = compare(c for c in comparisons(case) if c.method not in ("smoothgrad", "occlusion"))
+    assert not unexpected(rows)
+    because = {(row.method, row.library): row.because for row in rows if row.verdict == NOT_COMPARABLE}
+    assert "zennit has no rule for a Softmax" in because["lrp", "zennit"]
+    assert "captum's LRP has no rule for" in because["lrp", "captum"]
+    assert [row.library for row in rows if row.method == "lrp-attn"] == ["lxt"] * 4
+
+
+def test_what_lxt_has_no_rule_for_is_said_and_networks_without_attention_have_no_row() -> None:
+    norm = GroupNorm(1, np.ones(3), np.zeros(3))
+    (row,) = verify(attending(norm), "lrp-attn").rows
+    assert row.verdict == NOT_COMPARABLE
+    assert "LXT has no rule for a GroupNorm" in row.because
+    assert "lxt" not in {c.library for c in comparisons(Case.of("dense", *example("dense")))}
+
+
+def test_the_patches_of_lxt_give_the_probabilities_twice_ours_and_below_them_the_same() -> None:
+    torch, F, divide = load("torch"), load("torch.nn.functional"), lrp_lxt.efficient_rules().divide_gradient
+    rng = np.random.default_rng(0)
+    W, x = rng.normal(size=(4, 4, 4)), rng.normal(size=(1, 3, 4))
+    R = lrp.LRP(Network([SelfAttention(*W, heads=1), Take(0)]), lrp.attn_lrp(0), gradient_form=True)
+    network, _, found, _ = R.steps(x, 1)
+    t, T = torch.tensor(x, requires_grad=True), torch.tensor(W)
+    q, k, v = divide(t @ T[0], 4), divide(t @ T[1], 4), divide(t @ T[2], 2)
+    P = F.softmax(q @ k.mT / 2, -1)
+    slopes = torch.autograd.grad((P @ v @ T[3])[:, 0, 1].sum(), (t, P))
+    np.testing.assert_allclose((slopes[0] * t).detach().numpy(), found[0], rtol=1e-10)
+    at = network.index("attention1.probabilities") + 1
+    np.testing.assert_allclose((slopes[1] * P).detach().numpy(), 2 * found[at][:, 0], rtol=1e-10)

@@ -14,7 +14,7 @@ import pytest
 from nnlite import Network
 from nnlite.commands import verify
 from nnlite.decision_based import lrp
-from nnlite.layers import Dense, Softmax
+from nnlite.layers import Dense, Embedding, SelfAttention, Softmax, Take
 from nnlite.verify import libraries, report, theirs
 from nnlite.verify.examples import example
 from nnlite.verify.variants import variants
@@ -266,3 +266,20 @@ def test_the_line_of_a_row_that_is_not_as_expected_is_marked() -> None:
     row = Row("gradient", "torch", "2", "autograd", 1.0, np.inf, None, 1e-10, "differs, unexplained", "why", False)
     assert "!! differs" in report.line(row)
     assert "why" in report.line(row)
+
+
+def test_networks_of_tokens_are_compared_above_their_embedding(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "text.py").write_text(
+        "import torch\nfrom torch import nn\n"
+        "def build():\n"
+        "    block = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True)\n"
+        "    return nn.Sequential(nn.Embedding(5, 4), block, nn.Flatten(), nn.Linear(12, 2))\n"
+    )
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    assert run("--torch", f"{tmp_path / 'text.py'}:build", "--shape", "3", "--samples", 2, "--method", "gradient") == 0
+    assert "All as expected" in capsys.readouterr().out
+    E = np.random.default_rng(0).normal(size=(5, 4))
+    Network([Embedding(E), SelfAttention(*[E[:4]] * 4, heads=1), Take(0)], input_shape=(3,)).save(tmp_path / "n.npz")
+    assert run("--network", tmp_path / "n.npz", "--method", "gradient") == 0
+    assert "All as expected" in capsys.readouterr().out

@@ -1,7 +1,7 @@
 """Every method that has a counterpart there, on every convention that both can express. Where a library differs by its
 choice or by a bug the row says so, and the next row shows nnlite's number under the library's convention. The exit code
 is 0 if every verdict is as it should be, 1 if one is not, or if nothing was checked. A library that is not installed is
-left out: pip install torch==2.13.0, then captum; zennit with pip install --no-deps zennit.
+left out: pip install torch==2.13.0, then captum; zennit and lxt with pip install --no-deps.
 
 --theirs needs none of them: somebody else's map, computed anywhere, is compared with ours, and a list of conventions
 (nnlite/verify/variants.py) is tried to explain the difference. --theirs-layers is an .npz with the relevance above each
@@ -111,8 +111,17 @@ def _case(options: argparse.Namespace) -> Case:
     if options.input is not None:
         x = _array(options.input)
     elif options.shape is not None or x is None:
-        x = modules.inputs(_shape(options.shape, network.input_shape), options.samples, options.dtype)
-    return Case.of(options.model, network, x.astype(options.dtype), options.target)
+        x = _inputs(options, network, _shape(options.shape, network.input_shape))
+    return Case.of(options.model, network, _typed(network, x), options.target)
+
+
+def _inputs(options: argparse.Namespace, network: Any, shape: tuple[int, ...]) -> np.ndarray:
+    return modules.inputs(shape, options.samples, options.dtype, len(network[0].E) if network.takes_tokens else 0)
+
+
+def _typed(network: Network, x: np.ndarray) -> np.ndarray:
+    """x in the dtype of the network, tokens as they are."""
+    return x if network.takes_tokens else x.astype(network.dtype)
 
 
 def _network(name: str, samples: int) -> tuple[Network, np.ndarray | None]:
@@ -141,12 +150,11 @@ def _own(options: argparse.Namespace) -> Case:
 def _of_module(options: argparse.Namespace, module: Any, x: np.ndarray | None) -> Case:
     from ..interop.torch import from_torch
 
-    if options.input is not None:
-        x = _array(options.input)
-    elif x is None:
-        x = modules.inputs(_shape(options.shape, None), options.samples, options.dtype)
-    network = from_torch(module, x.shape[1:])
-    return Case.of(options.torch or options.model, network, x.astype(options.dtype), options.target, module)
+    x = x if options.input is None else _array(options.input)
+    shape = _shape(options.shape, None) if x is None else x.shape[1:]
+    network = from_torch(module, shape)
+    x = _inputs(options, network, shape) if x is None else x
+    return Case.of(options.torch or options.model, network, _typed(network, x), options.target, module)
 
 
 def _shape(text: str | None, known: tuple[int, ...] | None) -> tuple[int, ...]:

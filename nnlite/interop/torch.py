@@ -4,9 +4,9 @@ from_torch   an nn.Module whose forward is a graph of layers becomes a Network
 to_torch     a Network becomes an nn.Sequential, or a module with the same wires
 load_torch   the weights in a .pt file, put into a module, become a Network
 
-torch_graph.py finds the layers and their wires; torch_layers.py, torch_shapes.py and torch_functions.py hold what
-corresponds to what, torch_modules.py is the way back. PyTorch is imported only when one of these functions is called:
-`pip install torch==2.13.0`.
+torch_trace.py and torch_graph.py find the layers and their wires; torch_layers.py, torch_shapes.py, torch_functions.py
+and torch_attention.py hold what corresponds to what, torch_modules.py is the way back. PyTorch is imported only when
+one of these functions is called: `pip install torch==2.13.0`.
 """
 
 import copy
@@ -22,7 +22,7 @@ from ..decision_based.method import takes_network
 from ..disk import as_path
 from ..layers.arguments import Shape
 from ..network import Network
-from . import torch_graph, torch_modules, torch_shapes
+from . import torch_graph, torch_modules, torch_shapes, torch_trace
 from .row import check_alike
 
 
@@ -32,11 +32,14 @@ def from_torch(module: Any, input_shape: Shape | None = None) -> Network:
     module: an nn.Sequential, nested ones too, or any nn.Module whose forward is a graph of the supported layers: a
         chain, or with branches that are added, multiplied and concatenated. torch.fx traces it, with its hooks, and
         with every argument after the first at its default. A module that is called several times becomes as many
-        layers. What torch.compile or DataParallel made is unwrapped, with a warning that says so. It may be in training
-        mode: what is converted is what it computes in evaluation mode. The module is left as it was.
+        layers. nn.MultiheadAttention (of one activation) and nn.TransformerEncoder become the blocks of nnlite.layers,
+        without the fused path that PyTorch may take in inference. What torch.compile or DataParallel made is unwrapped,
+        with a warning that says so. It may be in training mode: what is converted is what it computes in evaluation
+        mode. The module is left as it was.
     input_shape: the shape of one input without the batch axis. Needed where the forward asks for sizes, cuts into
         chunks, or adds a parameter. With it the layers are checked against each other, and the network against the
-        module on one random input: they may differ by 1e-4 of the largest output in float32, by 1e-10 in float64.
+        module on one random input (of tokens where an Embedding is first): they may differ by 1e-4 of the largest
+        output in float32, by 1e-10 in float64.
 
     Returns a `Network` in the dtype of the module. Its names are the paths of the submodules, such as "layer1.0.conv1";
     a function is called by its kind beside them, "layer1.0.add". `info["torch"]` says what is behind each layer.
@@ -81,9 +84,11 @@ WRAPPERS = {"OptimizedModule": "_orig_mod", "DataParallel": "module", "Distribut
 def _compare(module: Any, network: Network) -> None:
     """ValueError unless both give the same output for one random input."""
     torch = torch_shapes.import_torch()
-    x = np.random.default_rng(0).standard_normal((1, *(network.input_shape or ()))).astype(network.dtype)
+    shape, rng = (1, *(network.input_shape or ())), np.random.default_rng(0)
+    E = getattr(network[0], "E", None)
+    x = rng.standard_normal(shape).astype(network.dtype) if E is None else rng.integers(0, len(E), shape)
     device = next((tensor.device for tensor in module.state_dict().values()), "cpu")
-    with torch_graph.evaluating(module), torch.no_grad():
+    with torch_trace.evaluating(module), torch.no_grad():
         theirs = module(torch.from_numpy(x).to(device)).cpu().numpy()
     check_alike(network, x, theirs, "from_torch", "module", "its forward does something that torch.fx does not see")
 

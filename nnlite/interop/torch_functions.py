@@ -15,7 +15,10 @@ import numpy as np
 
 from ..layers import (
     Add,
+    AttentionMask,
+    AvgPool2d,
     Concat,
+    Dense,
     Dropout,
     Dropout2d,
     Flatten,
@@ -23,12 +26,16 @@ from ..layers import (
     Identity,
     Layer,
     LogSoftmax,
+    MatMul,
     Multiply,
     Permute,
+    Reshape,
+    Scale,
     Slice,
     Softmax,
+    Take,
 )
-from . import torch_shapes
+from . import torch_attention, torch_shapes
 from .row import Activation, Unsupported, axis_of, indexed, length
 from .torch_layers import FROM_TORCH
 from .torch_shapes import BATCH, UNKNOWN, array, reshaped
@@ -36,10 +43,10 @@ from .torch_shapes import BATCH, UNKNOWN, array, reshaped
 
 @dataclass(eq=False)
 class Piece:
-    """A slice of an activation, which is laid when something reads it."""
+    """A part of an activation, whose layers are laid when something reads it."""
 
     of: Activation
-    layer: Slice
+    layers: list[Layer]
     laid: Activation | None = None
 
 
@@ -47,12 +54,18 @@ class Piece:
 
 
 def _add(row: Any, x: Any, y: Any, alpha: float = 1) -> Activation:
+    for one, other in ((x, y), (y, x)):
+        if torch_attention.is_mask(other) and alpha == 1:
+            return row.lay(AttentionMask(torch_attention.allowed(other)), one)
     if alpha != 1:
         y = _multiply(row, y, alpha) if isinstance(y, Activation) else y * alpha
     return row.join(Add(), _parts((x, y)), whole=True)
 
 
 def _multiply(row: Any, x: Any, y: Any) -> Activation:
+    for one, other in ((x, y), (y, x)):
+        if isinstance(other, (int, float)):
+            return row.lay(Scale(other), one)
     return row.join(Multiply(), _parts((x, y)))
 
 
@@ -60,6 +73,12 @@ def _divide(row: Any, x: Any, y: Any) -> Activation:
     if isinstance(y, Activation):
         raise Unsupported("to divide by activations has no counterpart; by a number it has")
     return _multiply(row, x, 1 / y)
+
+
+def _matmul(row: Any, x: Any, y: Any) -> Activation:
+    if getattr(y, "ndim", 0) == 2 and not isinstance(y, Activation):
+        return row.lay(Dense(torch_shapes.array(y)), x)
+    return row.join(MatMul(), _parts((x, y)))
 
 
 def _cat(row: Any, tensors: Any, dim: Any = 0) -> Activation:
@@ -84,16 +103,25 @@ def _sizes(row: Any, x: Activation, dim: Any = None) -> Any:
 
 
 def _attribute(row: Any, x: Activation, name: str) -> Any:
+    if name == "mT":
+        return _transpose(row, x, -1, -2)
+    if name == "device":
+        return next((tensor.device for tensor in row.root.state_dict().values()), "cpu")
     if name != "shape":
         raise Unsupported(f"x.{name} has no counterpart; x.shape has")
     return _sizes(row, x)
 
 
+WHOLE = {str(slice(None))}
+
+
 def _item(row: Any, x: Activation, index: Any) -> list[Layer]:
-    """x[:, 1:, ::2] as Slices; an integer takes its axis away."""
+    """x[:, 1:, ::2] as Slices; an integer takes its axis away, one token of all is a Take."""
     index = index if isinstance(index, tuple) else (index,)
     for at in [at for at, each in enumerate(index) if each is Ellipsis and x.axes is not None]:
         index = (*index[:at], *(slice(None),) * ((x.axes or 0) - len(index) + 1), *index[at + 1 :])
+    if len(index) > 1 and index[0] == slice(None) and isinstance(index[1], int) and set(map(str, index[2:])) <= WHOLE:
+        return [Take(index[1])]
     return indexed(x, index)
 
 
@@ -102,14 +130,27 @@ def _split(row: Any, x: Activation, size: Any, dim: Any = 0) -> tuple[Piece, ...
     n = length(x, axis)
     ends = np.cumsum(size) if isinstance(size, (tuple, list)) else np.minimum(np.arange(size, n + size, size), n)
     starts = (0, *map(int, ends[:-1]))
-    return tuple(Piece(x, Slice(axis, first, int(end))) for first, end in zip(starts, ends, strict=True))
+    return tuple(Piece(x, [Slice(axis, first, int(end))]) for first, end in zip(starts, ends, strict=True))
 
 
-def _permute(row: Any, x: Activation, *axes: Any) -> list[Layer]:
+def _permute(row: Any, x: Activation, *axes: Any) -> list[Layer] | tuple[Piece, ...]:
     axes = axes[0] if isinstance(axes[0], tuple) else axes
+    if axes[1:2] == (0,) and axes[2:]:
+        return _pieces(x, axes[0], axes[2:])
     if axes[0] != 0:
         raise Unsupported(f"the axes {axes} have no counterpart; 0, which is that of the samples, comes first")
     return [Permute(tuple(axis_of(x, axis) for axis in axes[1:]))]
+
+
+def _pieces(x: Activation, axis: Any, others: tuple[Any, ...] = ()) -> tuple[Piece, ...]:
+    """x along one axis, such as queries, keys and values in one array: each piece without it, the others in order."""
+    axis = axis_of(x, axis)
+    n = length(x, axis)
+    left = [i for i in range(1, len(x.shape or ())) if i != axis]
+    ending: list[Layer] = [Reshape(tuple(length(x, i) for i in left))]
+    if others and [*others] != left:
+        ending.append(Permute(tuple(left.index(axis_of(x, i)) + 1 for i in others)))
+    return tuple(Piece(x, [Slice(axis, i, i + 1), *ending]) for i in range(n))
 
 
 def _transpose(row: Any, x: Activation, dim0: Any, dim1: Any) -> list[Layer]:
@@ -123,8 +164,14 @@ def _transpose(row: Any, x: Activation, dim0: Any, dim1: Any) -> list[Layer]:
 def _mean(row: Any, x: Activation, dim: Any = None, keepdim: Any = False) -> list[Layer]:
     axes = x.axes or 4
     given = dim if isinstance(dim, (tuple, list)) else (dim,)
+    if axes == 3 and given in ((1,), (-2,)):  # tokens
+        tokens, features = length(x, 1), length(x, 2)
+        mean: list[Layer] = [Reshape((1, tokens, features)), AvgPool2d((tokens, 1))]
+        return [*mean, Reshape((1, features)) if keepdim else Flatten()]
     if any(not isinstance(d, int) for d in given) or sorted(d % axes for d in given) != [2, 3] or axes != 4:
-        raise Unsupported(f"the mean over {dim} has no counterpart; over (2, 3) of (N, C, H, W) it has")
+        raise Unsupported(
+            f"the mean over {dim} has no counterpart; over (2, 3) of (N, C, H, W) and 1 of (N, T, D) it has"
+        )
     return [GlobalAvgPool()] if keepdim else [GlobalAvgPool(), Flatten()]
 
 
@@ -194,9 +241,13 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "mul": _multiply,
     "div": _divide,
     "neg": lambda row, x: _multiply(row, x, -1),
+    "matmul": _matmul,
+    "masked_fill": torch_attention.masked_fill,
+    "scaled_dot_product_attention": torch_attention.scaled_dot_product_attention,
     "cat": _cat,
     "getitem": _item,
     "split": _split,
+    "unbind": lambda row, x, dim=0: _pieces(x, dim),
     "chunk": lambda row, x, chunks, dim=0: _split(row, x, -(-length(x, axis_of(x, dim)) // chunks), dim),
     "view": lambda row, x, *sizes: reshaped("view", x.shape, *(sizes[0] if isinstance(sizes[0], tuple) else sizes)),
     "flatten": lambda row, x, start_dim=0, end_dim=-1: reshaped("flatten", x.shape, start_dim, end_dim),
@@ -226,6 +277,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "conv2d": _like(
         "Conv2d", lambda weight, bias=None, stride=1, padding=0, dilation=1, groups=1, padding_mode="zeros": locals()
     ),
+    "layer_norm": _like("LayerNorm", lambda normalized_shape, weight=None, bias=None, eps=1e-5: locals()),
+    "rms_norm": _like("RMSNorm", lambda normalized_shape, weight=None, eps=None: locals()),
     "prelu": _like("PReLU", lambda weight: locals()),
     "batch_norm": _like("BatchNorm2d", _running),
     "group_norm": _like("GroupNorm", lambda num_groups, weight=None, bias=None, eps=1e-5: locals()),

@@ -1,30 +1,24 @@
-"""The graph of a module's forward as a row of layers with wires: torch.fx traces it, each call becomes a layer.
+"""The graph of a module's forward, traced by torch.fx, as a row of layers with wires: each call becomes a layer.
 
 torch.fx gives the calls in topological order; what one call reads of another is a wire. What depends on no input,
 parameters, buffers and what is computed of them, is computed once and becomes a Constant where a layer reads it.
 """
 
 import operator
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from functools import reduce
-from inspect import Parameter, signature
+from functools import partial, reduce
 from typing import Any
 
-from ..layers import Identity, Layer, Permute, Slice
+from ..layers import Identity, Layer, Permute, Slice, Take
 from ..layers.arguments import Shape, sizes
-from ..layers.blocks import SHORT
-from . import row, torch_layers, torch_shapes
+from ..layers.blocks import SHORT, Block
+from ..layers.blocks import Row as Laid
+from . import row, torch_attention, torch_layers, torch_shapes
 from .row import Activation, Unsupported
 from .torch_functions import FUNCTIONS, Piece
 from .torch_layers import FROM_TORCH
 from .torch_shapes import BATCH
-
-REQUIRED = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
-
-IN_PLACE = {name: f"i{name}" for name in ("add", "sub", "mul", "truediv")}
-"""x += y and the like: how Python calls x + y, and x += y."""
+from .torch_trace import IN_PLACE, evaluating, traced
 
 
 def row_of(module: Any, input_shape: Shape | None = None) -> "Row":
@@ -33,57 +27,10 @@ def row_of(module: Any, input_shape: Shape | None = None) -> "Row":
     root = torch.nn.Sequential(module)  # so that whatever a call does is seen: hooks, a replaced forward, defaults
     laid = Row(root, None if input_shape is None else sizes("from_torch", "input_shape", input_shape))
     with evaluating(root), torch.no_grad():
-        for node in _traced(module, root).nodes:
+        for node in traced(module, root).nodes:
             laid.take(node)
+    torch_attention.fuse(laid)
     return laid
-
-
-def _traced(module: Any, root: Any) -> Any:
-    torch = torch_shapes.import_torch()
-    inputs = [p for p in signature(module.forward).parameters.values() if p.default is p.empty and p.kind in REQUIRED]
-    if len(inputs) > 1:
-        raise ValueError(f"from_torch: the forward has a second input {inputs[1].name}; a network has one.")
-
-    class Proxy(torch.fx.Proxy):  # type: ignore[name-defined]
-        """Keeps x += y apart from x + y, which torch.fx does not."""
-
-    def in_place(name: str) -> Any:
-        call = getattr(operator, name)
-        return lambda self, other: self.tracer.create_proxy("call_function", call, (self, other), {})
-
-    for name in IN_PLACE.values():
-        setattr(Proxy, f"__{name}__", in_place(name))
-
-    class Tracer(torch.fx.Tracer):  # type: ignore[name-defined]
-        proxy_buffer_attributes = True
-
-        def proxy(self, node: Any) -> Any:
-            return Proxy(node, self)
-
-        def is_leaf_module(self, module: Any, name: str) -> bool:
-            return torch_layers.is_of_layer(module) or super().is_leaf_module(module, name)
-
-    try:
-        return Tracer().trace(root)
-    except Exception as error:  # whatever the forward does with a stand-in for its input
-        said = " ".join(str(error).split())
-        raise ValueError(
-            f"from_torch: the forward of {type(module).__name__} cannot be traced ({said}); it must be a graph of "
-            "layers, without decisions that depend on the input."
-        ) from None
-
-
-@contextmanager
-def evaluating(module: Any) -> Iterator[None]:
-    """The module in evaluation mode and not compiled, and then as it was."""
-    before = [(m, m.training, m._compiled_call_impl) for m in module.modules()]
-    try:
-        for m, _, _ in before:
-            m.training, m._compiled_call_impl = False, None
-        yield
-    finally:
-        for m, *were in before:
-            m.training, m._compiled_call_impl = were
 
 
 class Row(row.Row):
@@ -96,6 +43,8 @@ class Row(row.Row):
     def __init__(self, root: Any, input_shape: Shape | None) -> None:
         super().__init__(input_shape)
         self.root = root
+        self.shapes: list[Shape | None] = [self._input.shape]
+        """Of each activation, where it is known."""
         self._values: dict[Any, Any] = {}
         self._same = [0]
         """For each activation the first one that shares its memory."""
@@ -117,7 +66,8 @@ class Row(row.Row):
                 self._values[node] = self._call(node)
         except Unsupported as error:
             raise ValueError(
-                f"from_torch: {self._where}: {error}. Supported are the modules {', '.join(FROM_TORCH)}; and as "
+                f"from_torch: {self._where}: {error}. Supported are the modules "
+                f"{', '.join((*FROM_TORCH, *torch_attention.BLOCKS))}; and as "
                 f"functions or methods {', '.join(FUNCTIONS)}."
             ) from None
         except ValueError as error:
@@ -129,9 +79,31 @@ class Row(row.Row):
         self._check_fresh(*below)
         above = super().lay(layer, *below)
         axes = torch_shapes.axes_above(layer, below[0].axes if below else None)
-        views = layer.reshapes or isinstance(layer, (Identity, Permute, Slice))
+        self.shapes.append(above.shape)
+        views = layer.reshapes or isinstance(layer, (Identity, Permute, Slice, Take))
         self._same.append(self._same[below[0].at] if views else len(self.layers))
         return replace(above, known_axes=axes)
+
+    def lay_block(self, block: Block, x: Activation, inside: str = "") -> Activation:
+        """The layers of a block, under the path of the module that is called (and one inside it)."""
+        expanded, found, path = Laid([block]), [x], self._path
+        for layer, wires, name in zip(expanded.layers, expanded.wires, expanded.names, strict=True):
+            self._path = ".".join(filter(None, (path, inside, name.partition(".")[2])))
+            found.append(self.lay(layer, *(found[i] for i in wires)))
+        self._path = path
+        return found[-1]
+
+    def fuse(self, below: int, l: int, layer: Layer) -> None:
+        """One layer for layer l and the one below it, which nothing else reads."""
+        reads = {below + 1: self.wires[below][0]}
+        self.wires[l] = tuple(reads.get(i, i) for i in self.wires[l])
+        inside, dot, _ = self.names[l].rpartition(".")
+        self.layers[l], self.names[l], self._path = layer, "", inside + dot
+        self.names[l] = self._name(layer)
+        for each in (self.layers, self.wires, self.names, self.origins):
+            del each[below]
+        del self.shapes[below + 1]
+        self.wires = [tuple(i - (i > below) for i in wires) for wires in self.wires]
 
     # ------------------------------------------------------------------------------------- one call of the graph
 
@@ -139,8 +111,11 @@ class Row(row.Row):
         name = self._function_name(node)
         given = node.args, node.kwargs
         args, options = torch_shapes.import_torch().fx.node.map_arg(given, self._values.__getitem__)
-        if not (name == "getitem" and isinstance(args[0], tuple)):
-            args, options = self._read(args), self._read(options)
+        if name == "getitem" and isinstance(args[0], tuple):
+            return self._computed(node, args, options)
+        if name == "unbind" and isinstance(args[0], tuple) and not any((*args[1:], *options.values())):
+            return args[0]
+        args, options = self._read(args), self._read(options)
         args = (options.pop("input"), *args) if "input" in options else args
         x: Any = args[0] if args else None
         in_place, found = self._is_in_place(node), None
@@ -148,14 +123,17 @@ class Row(row.Row):
             raise Unsupported("it changes in place what is no activation")
         if not _reaches(args) and not _reaches(options):
             return self._computed(node, args, options)
-        if node.op == "call_module":
-            found = self._called(self.root.get_submodule(node.target), args, options)
-        elif name not in FUNCTIONS:
+        module = self.root.get_submodule(node.target) if node.op == "call_module" else None
+        block = type(module).__name__ in torch_attention.BLOCKS and type(module).__module__.startswith("torch.")
+        if module is not None and not block:
+            found = self._called(module, args, options)
+        elif not block and name not in FUNCTIONS:
             raise Unsupported("it has no counterpart")
         else:
             options.pop("inplace", None)
+            call = partial(torch_attention.lay_module, self, module) if block else partial(FUNCTIONS[name], self)
             try:
-                found = FUNCTIONS[name](self, *args, **options)
+                found = call(*args, **options)
             except TypeError as error:  # an argument that the function here does not take
                 raise Unsupported(f"its arguments have no counterpart ({error})") from None
         if isinstance(found, list):
@@ -187,7 +165,7 @@ class Row(row.Row):
     def _read(self, value: Any) -> Any:
         """A value with all its Pieces as activations: each is laid when something reads it."""
         if isinstance(value, Piece):
-            value.laid = value.laid or self.lay(value.layer, value.of)
+            value.laid = value.laid or reduce(lambda below, layer: self.lay(layer, below), value.layers, value.of)
             return value.laid
         if isinstance(value, dict):
             return {key: self._read(each) for key, each in value.items()}

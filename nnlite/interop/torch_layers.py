@@ -11,7 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import KINDS, BatchNorm, Dense, GroupNorm, InstanceNorm, Layer, LogSoftmax, Mask, Softmax
+from ..layers import (
+    KINDS,
+    BatchNorm,
+    Dense,
+    GroupNorm,
+    InstanceNorm,
+    Layer,
+    LayerNorm,
+    LogSoftmax,
+    Mask,
+    RMSNorm,
+    Softmax,
+)
 from ..layers.arguments import Shape
 from .row import Unsupported
 from .torch_shapes import adaptive, array, import_torch, pad, reshaped, softmax, upsample
@@ -74,6 +86,9 @@ PAIRS: dict[str, Pair] = {
     "BatchNorm": Pair(_same("eps"), NORM | {"mean": "running_mean", "var": "running_var"}, lambda m: (len(m.gamma),)),
     "GroupNorm": Pair(_same("eps"), NORM, _groups),
     "InstanceNorm": Pair(_same("eps"), NORM, _groups, "GroupNorm"),
+    "LayerNorm": Pair(_same("eps"), NORM, lambda layer: (layer.gamma.shape,)),
+    "RMSNorm": Pair(_same("eps"), {"gamma": "weight"}, lambda layer: (layer.gamma.shape,)),
+    "Embedding": Pair({}, {"E": "weight"}, lambda layer: layer.E.shape),
 }
 
 
@@ -89,14 +104,19 @@ def layer_of(module: Any, shape: Shape | None, axes: int | None) -> list[Layer]:
     kind = type(module).__name__
     if not is_of_layer(module) and (type(module).__module__.partition(".")[0] != "torch" or kind not in FROM_TORCH):
         raise Unsupported(f"{kind} has no counterpart")
-    hooks = ("_forward_hooks", "_forward_pre_hooks")
-    if any(getattr(module, hook) for hook in hooks):
-        raise Unsupported(f"{kind} has forward hooks, which may change what it computes; remove them")
-    if "forward" in vars(module):
-        raise Unsupported(f"the forward of this {kind} was replaced; convert it before, or write a separate module")
+    refuse_changed(module)
     if is_of_layer(module):
         return [replace(module.layer, **{name: array(value) for name, value in module.named_parameters()})]
     return FROM_TORCH[kind](module, shape, axes)
+
+
+def refuse_changed(module: Any) -> None:
+    """Unsupported where hooks or a replaced forward may change what a module computes."""
+    kind = type(module).__name__
+    if module._forward_hooks or module._forward_pre_hooks:
+        raise Unsupported(f"{kind} has forward hooks, which may change what it computes; remove them")
+    if "forward" in vars(module):
+        raise Unsupported(f"the forward of this {kind} was replaced; convert it before, or write a separate module")
 
 
 def is_of_layer(module: Any) -> bool:
@@ -170,6 +190,20 @@ def _instancenorm(m: Any, shape: Any, axes: Any) -> list[Layer]:
     return [InstanceNorm(*_scale_and_shift(m, shape), m.eps)]
 
 
+def _by_token(m: Any, shape: Any, axes: Any, *, kind: str) -> list[Layer]:
+    """LayerNorm and RMSNorm: without parameters γ is 1 and β 0; an eps of None is that of the dtype."""
+    gamma = np.ones(tuple(m.normalized_shape), np.float32) if m.weight is None else array(m.weight)
+    eps = np.finfo(gamma.dtype).eps if m.eps is None else m.eps
+    beta = _maybe(getattr(m, "bias", None))
+    return [RMSNorm(gamma, eps) if kind == "RMSNorm" else LayerNorm(gamma, 0 * gamma if beta is None else beta, eps)]
+
+
+def _embedding(m: Any, shape: Any, axes: Any) -> list[Layer]:
+    if m.max_norm is not None:
+        raise Unsupported(f"max_norm={m.max_norm} has no counterpart: it changes the table when it is read")
+    return _layer(m, shape, axes, kind="Embedding")
+
+
 def _scale_and_shift(m: Any, shape: Shape | None) -> tuple[np.ndarray, np.ndarray]:
     """gamma and beta, in float32 where there is none."""
     gamma, beta = _maybe(m.weight), _maybe(m.bias)
@@ -193,6 +227,9 @@ FROM_TORCH: dict[str, Callable[[Any, Shape | None, int | None], list[Layer]]] = 
     "GroupNorm": _groupnorm,
     "InstanceNorm1d": _instancenorm,
     "InstanceNorm2d": _instancenorm,
+    "LayerNorm": partial(_by_token, kind="LayerNorm"),
+    "RMSNorm": partial(_by_token, kind="RMSNorm"),
+    "Embedding": _embedding,
     "Upsample": lambda m, shape, axes: upsample(m, shape),
     **{
         f"{name}Pad{d}d": partial(_padding, mode=mode)
@@ -242,6 +279,25 @@ def of_layer(layer: Any) -> Any:
     return OfLayer()
 
 
+def _masked(torch: Any, m: Any, x: Any) -> Any:
+    allowed = torch.ones((), dtype=torch.bool) if m.layer.allowed is None else torch.tensor(m.layer.allowed) != 0
+    if m.layer.causal:
+        allowed = allowed & torch.ones(x.shape[-2:], dtype=torch.bool).tril(x.shape[-1] - x.shape[-2])
+    return torch.where(allowed.to(x.device), x, -torch.finfo(x.dtype).max / 2)
+
+
+def _rotated(torch: Any, m: Any, x: Any) -> Any:
+    layer, d = m.layer, m.layer.width or x.shape[-1]
+    first, second = (slice(0, d // 2), slice(d // 2, d)) if layer.halves else (slice(0, d, 2), slice(1, d, 2))
+    powers = torch.arange(0, d, 2, dtype=torch.float64) / -d
+    angles = torch.arange(x.shape[-2], dtype=torch.float64)[:, None] * layer.base**powers
+    cos, sin = (f(angles).to(x) for f in (torch.cos, torch.sin))
+    z = x.clone()
+    z[..., first] = x[..., first] * cos - x[..., second] * sin
+    z[..., second] = x[..., first] * sin + x[..., second] * cos
+    return z
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "Add": lambda torch, m, *x: sum(x[1:], x[0]),
     "Concat": lambda torch, m, *x: torch.cat(x, m.layer.axis),
@@ -249,6 +305,14 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "Constant": lambda torch, m, x: m.value.expand(x.shape[0], *m.value.shape[1:]),
     "Permute": lambda torch, m, x: x.permute(0, *m.layer.axes),
     "Slice": lambda torch, m, x: x[(slice(None),) * m.layer.axis + (slice(m.layer.start, m.layer.stop, m.layer.step),)],
+    "MatMul": lambda torch, m, x, y: x @ (y.mT if m.layer.transposed else y),
+    "SplitHeads": lambda torch, m, x: x.unflatten(-1, (m.layer.heads, -1)).transpose(1, 2),
+    "MergeHeads": lambda torch, m, x: x.transpose(1, 2).flatten(2),
+    "RepeatHeads": lambda torch, m, x: x.repeat_interleave(m.layer.times, 1),
+    "Scale": lambda torch, m, x: x * m.layer.factor,
+    "AttentionMask": _masked,
+    "Rotary": _rotated,
+    "Take": lambda torch, m, x: x[:, m.layer.position],
 }
 """The layers that PyTorch has only functions for: of the module around one, and what that reads (for a Constant x)."""
 
@@ -300,8 +364,8 @@ TO_TORCH: dict[str, Callable[[Any, Any, int | None], Any]] = {
     "GlobalAvgPool": lambda nn, layer, axes: nn.AdaptiveAvgPool2d(1),
     "Upsample": _to_upsample,
     "Pad": _to_pad,
-    "Softmax": lambda nn, layer, axes: nn.Softmax(dim=1),
-    "LogSoftmax": lambda nn, layer, axes: nn.LogSoftmax(dim=1),
+    "Softmax": lambda nn, layer, axes: nn.Softmax(layer.axis),
+    "LogSoftmax": lambda nn, layer, axes: nn.LogSoftmax(layer.axis),
     "Reshape": _to_reshape,
 }
 """The layers whose module is no pair's, by the name of their class."""

@@ -12,15 +12,20 @@ from ..layers import (
     Conv2d,
     ConvTranspose2d,
     Dense,
+    Embedding,
     Flatten,
     GlobalAvgPool,
     Identity,
     Layer,
     MaxPool2d,
+    MergeHeads,
     Pad,
     Permute,
+    RepeatHeads,
     Reshape,
     Softmax,
+    SplitHeads,
+    Take,
     Upsample,
 )
 from ..layers.arguments import DTYPES, Shape, frozen
@@ -109,9 +114,9 @@ PADS = {"constant": "zero", "reflect": "reflect", "replicate": "replicate"}
 
 def softmax(kind: type[Softmax], dim: Any, axes: int | None) -> list[Layer]:
     """Softmax or LogSoftmax over axis `dim` of an input with this many axes."""
-    if dim == 1 or (axes is not None and dim is not None and dim + axes == 1):
-        return [kind()]
-    raise Unsupported(f"dim={dim} has no counterpart; only dim=1 has")
+    if dim is None or dim == 0 or (axes is not None and dim + axes == 0):
+        raise Unsupported(f"dim={dim} has no counterpart; an axis behind that of the samples has, such as dim=1")
+    return [kind(1 if axes is not None and dim + axes == 1 else dim)]
 
 
 def reshaped(name: str, shape: Shape | None, *arguments: Any) -> list[Layer]:
@@ -150,4 +155,10 @@ def axes_above(layer: Layer, axes: int | None) -> int | None:
         return 4
     if isinstance(layer, (Reshape, Permute)):
         return 1 + len(layer.shape if isinstance(layer, Reshape) else layer.axes)
+    if isinstance(layer, (SplitHeads, RepeatHeads)):
+        return 4
+    if isinstance(layer, (MergeHeads, Embedding)):
+        return 3
+    if isinstance(layer, Take):
+        return axes and axes - 1
     return 2 if isinstance(layer, Flatten) else axes

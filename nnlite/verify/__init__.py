@@ -1,4 +1,4 @@
-"""nnlite beside PyTorch's autograd, captum and zennit, number by number.
+"""nnlite beside PyTorch's autograd, captum, zennit and LXT, number by number.
 
 case.py           a network, inputs and classes; the same network as modules of PyTorch
 families/         what is compared: a family of methods a file
@@ -6,10 +6,10 @@ table.py          how far two maps are apart, and the verdict
 report.py         the rows as text, JSON and a page
 theirs.py         somebody else's map beside ours: where it first differs, and which convention explains it
 examples.py       small networks, one for each thing that libraries get wrong
-architectures.py  networks of the literature with branches, as modules of PyTorch
+architectures.py  networks of the literature with branches or attention, as modules of PyTorch
 vgg16.py          a few rows on VGG-16 (or ResNet-18) at 224 × 224, with time and memory
 
-torch, captum and zennit are imported when a comparison is computed. Where one is missing its rows say so.
+torch, captum, zennit and lxt are imported when a comparison is computed. Where one is missing its rows say so.
 
 >>> from nnlite.verify.examples import example
 >>> case = Case.of("padding", *example("padding"))

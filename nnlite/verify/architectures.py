@@ -1,7 +1,8 @@
 """Networks of the literature as modules of PyTorch, small and with seeded weights: `nnlite verify --model resnet20`.
 
 Branches that are added, concatenated and multiplied, shortcuts of three kinds, depthwise convolutions, gates, a map as
-output. BatchNorm has statistics that are not 0 and 1; inputs lie in [0, 1], with zeros among them.
+output, attention to patches and to tokens. BatchNorm has statistics that are not 0 and 1; inputs lie in [0, 1], with
+zeros among them.
 """
 
 from collections.abc import Callable
@@ -203,6 +204,36 @@ def _mobilenet_v3() -> Any:
     )  # fmt: skip
 
 
+# --------------------------------------------------------------------------------------------------- attention
+
+
+def _vit() -> Any:
+    """Dosovitskiy et al. 2021, "An image is worth 16x16 words", fig. 1, with patches of 7 × 7."""
+    nn, torch = load("torch.nn"), load("torch")
+
+    def forward(m: Any, x: Any) -> Any:
+        patches = m.patches(x).flatten(2).transpose(1, 2)
+        tokens = torch.cat([m.start.expand(x.shape[0], -1, -1), patches], 1) + m.positions
+        return m.head(m.norm(m.blocks(tokens))[:, 0])
+
+    blocks = [nn.TransformerEncoderLayer(16, 2, 32, 0.1, "gelu", batch_first=True, norm_first=True) for _ in range(2)]
+    return graph(
+        forward, patches=nn.Conv2d(1, 16, 7, 7), start=nn.Parameter(torch.empty(1, 1, 16)),
+        positions=nn.Parameter(torch.empty(1, 17, 16)), blocks=nn.Sequential(*blocks), norm=nn.LayerNorm(16),
+        head=nn.Linear(16, 10),
+    )  # fmt: skip
+
+
+def _text() -> Any:
+    """Vaswani et al. 2017, fig. 1, the encoder, one block: each norm behind its addition."""
+    nn = load("torch.nn")
+    return graph(
+        lambda m, x: m.head(m.block(m.token(x) + m.positions).mean(1)), token=nn.Embedding(11, 8),
+        positions=nn.Parameter(load("torch").empty(1, 6, 8)),
+        block=nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), head=nn.Linear(8, 3),
+    )  # fmt: skip
+
+
 def _tabular() -> Any:
     """An MLP on rows of a table, with one probability as output."""
     nn = load("torch.nn")
@@ -222,6 +253,8 @@ ARCHITECTURES: dict[str, tuple[Callable[[], Any], Shape]] = {
     "mobilenet_v2": (_mobilenet_v2, (3, 16, 16)),
     "mobilenet_v3": (_mobilenet_v3, (3, 16, 16)),
     "tabular": (_tabular, (12,)),
+    "vit": (_vit, (1, 28, 28)),
+    "text": (_text, (6,)),
 }
 """How each is made, and the shape of an input."""
 
@@ -242,4 +275,5 @@ def architecture(name: str, samples: int = 2, dtype: str = "float64") -> tuple[A
                 values = rng.normal(size=value.shape) * spread
             if kind != "num_batches_tracked":
                 value.copy_(torch.from_numpy(values))
-    return module, inputs(shape, samples, dtype)
+    tokens = module.token.num_embeddings if hasattr(module, "token") else 0
+    return module, inputs(shape, samples, dtype, tokens)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..decision_based.cam import last_maps
 from ..decision_based.target import explained
+from ..decision_based.tokens import embedded
 from ..layers import (
     KINDS,
     AdaptiveAvgPool2d,
@@ -58,10 +59,14 @@ class Case:
     def of(cls, name: str, network: Network, x: np.ndarray, target: Any = None, own: Any = None) -> "Case":
         """The case of a network and inputs; the target as everywhere, None for the predicted class.
 
+        Where tokens go in, it is that of the layers above the Embedding, and of what this makes of them.
+
         Raises ValueError: there is no input, or it does not fit the network.
         """
         if x.shape[:1] == (0,):
             raise ValueError(f"Expected at least one input to compare on, got x of shape {x.shape}.")
+        if network.takes_tokens:
+            (network, x), own = embedded(network, x), None
         scores = network.to_scores()
         end = "" if scores is network else type(network.layers[-1]).__name__
         return cls(name, scores, x, explained(scores, x, target).target, own, end, network)

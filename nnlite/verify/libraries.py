@@ -13,6 +13,7 @@ INSTALL = {
     "torch": "pip install torch==2.13.0",
     "captum": "pip install torch==2.13.0 && pip install captum",
     "zennit": "pip install torch==2.13.0 && pip install --no-deps zennit",
+    "lxt": "pip install torch==2.13.0 && pip install --no-deps lxt",
 }
 """The libraries, and how to install each."""
 
@@ -26,7 +27,7 @@ STAND_IN = {
 
 
 def missing(library: str) -> str | None:
-    """How to install `library`, or None where it is there (captum and zennit need torch too)."""
+    """How to install `library`, or None where it is there (the others need torch too)."""
     needed = {"torch", library}
     return INSTALL[library] if any(importlib.util.find_spec(name) is None for name in needed) else None
 

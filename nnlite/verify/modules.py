@@ -47,9 +47,11 @@ def from_file(text: str) -> tuple[Any, np.ndarray | None]:
     return module, None if x is None else np.asarray(x.detach() if isinstance(x, torch.Tensor) else x)
 
 
-def inputs(shape: Shape, samples: int, dtype: str) -> np.ndarray:
-    """Seeded inputs in [0, 1], a fifth of them 0."""
+def inputs(shape: Shape, samples: int, dtype: str, tokens: int = 0) -> np.ndarray:
+    """Seeded inputs in [0, 1], a fifth of them 0; or tokens, of a vocabulary of so many."""
     rng = np.random.default_rng(0)
+    if tokens:
+        return rng.integers(0, tokens, (samples, *shape))
     x = rng.random((samples, *shape))
     return np.where(rng.random(x.shape) < 0.2, 0, x).astype(dtype)
 

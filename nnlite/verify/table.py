@@ -26,7 +26,7 @@ MISSING = "not installed"
 DIFFERS = "differs, unexplained"
 FAILED = "failed"
 
-TOLERANCES = {"torch": 1e-10, "zennit": 1e-10, "captum": 1e-6}
+TOLERANCES = {"torch": 1e-10, "zennit": 1e-10, "captum": 1e-6, "lxt": 1e-10}
 """The largest relative difference in float64 that still agrees."""
 
 TOLERANCE_FLOAT32 = 5e-3
@@ -43,7 +43,7 @@ class Comparison:
     """A method here and its counterpart there, not yet computed.
 
     method: nnlite's name of it.
-    library: "torch", "captum" or "zennit".
+    library: "torch", "captum", "zennit" or "lxt".
     convention: what the library was asked for, and what nnlite.
     theirs, ours: the maps (N, ...).
     differs: CONVENTION or BUG where the two are known to differ; then `under` is nnlite's number under the library's

@@ -8,6 +8,7 @@ maps.py          CAM, Grad-CAM, guided Grad-CAM
 deeplift.py      DeepLIFT
 lrp_zennit.py    every LRP rule and composite of zennit, excitation backpropagation
 lrp_captum.py    every LRP rule of captum
+lrp_lxt.py       AttnLRP, of networks with attention
 """
 
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from ...surgery import with_layers
 from ..case import Case
 from ..conventions import SixthInFloat32
 from ..table import BUG, Comparison
-from . import covers, deeplift, gradients, lrp_captum, lrp_zennit, maps, paths, relu_rules
+from . import covers, deeplift, gradients, lrp_captum, lrp_lxt, lrp_zennit, maps, paths, relu_rules
 
 FAMILIES: tuple[Callable[[Case], list[Comparison]], ...] = (
     gradients.comparisons,
@@ -29,6 +30,7 @@ FAMILIES: tuple[Callable[[Case], list[Comparison]], ...] = (
     deeplift.comparisons,
     lrp_zennit.comparisons,
     lrp_captum.comparisons,
+    lrp_lxt.comparisons,
 )
 
 

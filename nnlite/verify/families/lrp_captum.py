@@ -19,12 +19,16 @@ from ...layers import (
     GroupNorm,
     Identity,
     InstanceNorm,
+    LayerNorm,
+    MatMul,
     MaxPool2d,
     Multiply,
     Pad,
     Permute,
     ReLU,
     Reshape,
+    RMSNorm,
+    Scale,
     Slice,
     Softmax,
     Tanh,
@@ -39,7 +43,7 @@ STABILIZER = 1e-9
 
 WITHOUT_RULE = (
     *(kind for kind in ACTIVATIONS if kind not in (ReLU, Tanh)), Softmax, GroupNorm, InstanceNorm,
-    Multiply, Constant, Pad, Permute, Slice, Upsample,
+    LayerNorm, RMSNorm, MatMul, Scale, Multiply, Constant, Pad, Permute, Slice, Upsample,
 )  # fmt: skip
 
 Make = Callable[[Any], Any]

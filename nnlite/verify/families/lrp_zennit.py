@@ -17,7 +17,19 @@ from ... import wiring
 from ...decision_based import lrp
 from ...decision_based.excitation_backpropagation import excitation_backpropagation
 from ...decision_based.lrp.passing import passes
-from ...layers import Add, BatchNorm, Conv2d, ConvTranspose2d, Multiply, ReLU, Softmax
+from ...layers import (
+    Add,
+    BatchNorm,
+    Conv2d,
+    ConvTranspose2d,
+    LayerNorm,
+    MatMul,
+    Multiply,
+    ReLU,
+    RMSNorm,
+    Scale,
+    Softmax,
+)
 from ...walk import gradient_rule
 from ..case import ACTIVATIONS, LINEAR, POOLING, Case
 from ..conventions import w_squared_with_bias
@@ -26,14 +38,18 @@ from ..table import BUG, CONVENTION, Comparison, impossible
 
 STABILIZER = 1e-6
 
+WITHOUT_RULE = (Softmax, MatMul, LayerNorm, RMSNorm, Scale)
+
 Make = Callable[[Any], Any]
 """make(zennit.rules) -> a rule of zennit."""
 
 
 def comparisons(case: Case) -> list[Comparison]:
     """Rules, pixel rules, composites, excitation backpropagation."""
-    if case.has(Softmax):
-        return [impossible("lrp", "zennit", "", "LRP has no rule for a Softmax between layers.")]
+    for kind in WITHOUT_RULE:
+        if case.has(kind):
+            because = f"zennit has no rule for a {kind.__name__}: its gradient would multiply the relevance."
+            return [impossible("lrp", "zennit", "", because)]
     pairs = list(zip(case.network, case.network.layers[1:], strict=False))
     if any(isinstance(a, ConvTranspose2d) and a.groups > 1 and isinstance(b, BatchNorm) for a, b in pairs):
         because = "zennit cannot merge a BatchNorm into a transposed convolution with groups."
