@@ -109,10 +109,8 @@ def deeplift_rules(
     parts: list[Pair | None] = [None]  # Δ⁺ and Δ⁻ of each activation, for RevealCancel; None: (Δ)⁺ and (Δ)⁻
     for l, (name, layer, wires) in enumerate(zip(network.names, network, network.wires, strict=True)):
         if rule == "linear" and not layer.linear and not isinstance(layer, Constant):
-            raise ValueError(
-                f'rule="linear" is for networks of linear layers, and {name} is a {layer!r}; '
-                'take "rescale" or "reveal-cancel".'
-            )
+            advice = 'take "rescale" or "reveal-cancel"'
+            raise ValueError(f'rule="linear" is for networks of linear layers, and {name} is a {layer!r}; {advice}.')
         r_j, above = network.read(l, r), None
         if layer.sums:  # here the rising and the falling inputs meet
             rules.append(partial(_linear, r_j=r_j))

@@ -8,15 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import (
-    Conv2d,
-    ConvTranspose2d,
-    Dense,
-    Flatten,
-    GlobalAvgPool,
-    Identity,
-    Mask,
-)
+from ..layers import Conv2d, ConvTranspose2d, Dense, Flatten, GlobalAvgPool, Identity, Mask
 from ..layers.arguments import is_one_of, unmasked
 from ..network import Network
 from ..surgery import above
