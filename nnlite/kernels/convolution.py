@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from . import filters, flat, winograd
+from . import depthwise, filters, flat, pixelwise, winograd
 from .dispatch import compiled
 from .windows import Pair, Windows, windows
 
@@ -148,19 +148,23 @@ def backward_weights_numpy(
     return dW.reshape(outputs, channels // groups, *size)
 
 
-# ------------------------------------------------------------------------- the three again, by shifts where they fit
+# ----------------------------------------------------------------------------- the three again, by what fits the shape
 
 
 def forward_numba(
     a: np.ndarray, W: np.ndarray, b: np.ndarray | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> np.ndarray:
-    """As `forward_numpy`: by Winograd's filtering where it was asked for, by shifts (flat.py) where they fit."""
+    """As `forward_numpy`: by Winograd's filtering where it was asked for, else by what fits the shape."""
     if winograd.FREE.get() and winograd.fits(a.shape, W.shape, stride, padding, dilation, groups):
         z = winograd.forward_numba(a, W, padding)
         if b is not None:
             z += b[:, None, None]
         return z
     at = windows(a.shape[2:], W.shape[2:], stride, padding, dilation)
+    if depthwise.fits(W, groups):
+        return depthwise.forward(a, W, b, at)
+    if pixelwise.fits(at):
+        return pixelwise.forward(a, W, b, at, groups)
     if flat.fits(at):
         return flat.forward(a, W, b, at, groups)
     return forward_numpy(a, W, b, stride, padding, dilation, groups, gather_numba)
@@ -169,11 +173,17 @@ def forward_numba(
 def backward_input_numba(
     dz: np.ndarray, W: np.ndarray, input_size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> np.ndarray:
-    """As `backward_input_numpy`: by Winograd's filtering where it was asked for, by shifts where they fit."""
+    """As `backward_input_numpy`: by Winograd's filtering where it was asked for, else by what fits the shape."""
     if winograd.FREE.get() and winograd.fits_back(dz.shape, W.shape, stride, padding, dilation, groups):
         return winograd.backward_input_numba(dz, W, padding)
-    at = windows(input_size, W.shape[2:], stride, padding, dilation)
-    da = flat.backward_input(dz, W, at, groups) if flat.fits(at) and at.output == dz.shape[2:] else None
+    at = windows(input_size, W.shape[2:], stride, padding, dilation)._replace(output=dz.shape[2:])
+    da = None
+    if depthwise.fits(W, groups):
+        da = depthwise.backward_input(dz, W, at, groups)
+    elif pixelwise.fits(at):
+        da = pixelwise.backward_input(dz, W, at, groups)
+    elif flat.fits(at):
+        da = flat.backward_input(dz, W, at, groups)
     if da is None:
         da = backward_input_numpy(dz, W, input_size, stride, padding, dilation, groups, scatter_numba)
     return da
@@ -182,9 +192,9 @@ def backward_input_numba(
 def backward_weights_numba(
     a: np.ndarray, dz: np.ndarray, size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> np.ndarray:
-    """As `backward_weights_numpy`, compiled: one sample at a time (filters.py)."""
+    """As `backward_weights_numpy`: pixel by pixel where that fits, else compiled, one sample at a time (filters.py)."""
     at = windows(a.shape[2:], size, stride, padding, dilation)._replace(output=dz.shape[2:])
-    return filters.backward_weights(a, dz, at, groups)
+    return (pixelwise if pixelwise.fits(at) else filters).backward_weights(a, dz, at, groups)
 
 
 def _columns(gathered: np.ndarray, groups: int) -> np.ndarray:

@@ -17,6 +17,7 @@ Shapes: as in convolution.py; the padded image is (N, C, H' W').
 """
 
 from functools import lru_cache
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -47,17 +48,15 @@ class Block(NamedTuple):
 
 @lru_cache(maxsize=256)
 def fits(at: Windows) -> bool:
-    """Whether the shifts serve these windows: stride 1, and at most every second place is cut off."""
-    return at.stride == (1, 1) and 2 * at.output[1] >= at.padded[1]
+    """Whether the shifts serve these windows: at most every second place is cut off."""
+    return 2 * at.output[1] >= at.phase[1]
 
 
 def forward(a: np.ndarray, W: np.ndarray, b: np.ndarray | None, at: Windows, groups: int) -> np.ndarray:
     """z = W @ columns + b: as `convolution.forward_numpy`."""
-    padded = at.pad(a) if any(at.padding) else np.ascontiguousarray(a)
-    n, channels, height, width = padded.shape
-    image, window, (oh, ow) = padded.reshape(n, channels, height * width), at.size[0] * at.size[1], at.output
+    image, channels, window, (oh, ow) = _phases(a, at), a.shape[1], at.size[0] * at.size[1], at.output
     matrix, nothing = W.reshape(groups, len(W) // groups, -1), NOTHING[a.dtype]
-    z = np.empty((n, len(W), oh * ow), a.dtype)
+    z = np.empty((len(a), len(W), oh * ow), a.dtype)
     for samples, f, shifted, places, starts, rows in _blocks(a.shape, at, a.itemsize):
         n = len(z[samples])
         if window == 1:
@@ -77,9 +76,9 @@ def backward_input(dz: np.ndarray, W: np.ndarray, at: Windows, groups: int) -> n
 
     (An infinite weight times a zero in a place that is cut off would give a NaN that is not there.)
     """
-    channels, (height, width), (oh, ow) = W.shape[1] * groups, at.padded, at.output
+    channels, (oh, ow) = W.shape[1] * groups, at.output
     matrix, window = W.reshape(groups, len(W) // groups, -1).swapaxes(1, 2), at.size[0] * at.size[1]
-    da = np.zeros((len(dz), channels, height * width), dz.dtype)
+    da = np.zeros((len(dz), channels, prod(at.phase) * prod(at.stride)), dz.dtype)
     for samples, f, shifted, _, starts, rows in _blocks(da.shape, at, dz.itemsize):
         n = len(dz[samples])
         full = workspace("full", (n * len(W), f), dz.dtype)
@@ -90,8 +89,26 @@ def backward_input(dz: np.ndarray, W: np.ndarray, at: Windows, groups: int) -> n
         columns, image = columns.reshape(n * channels, window, f), da[samples].reshape(n * channels, -1)
         if not _add_shifted(columns, shifted, image, ow):
             return None
-    da = da.reshape(len(dz), channels, height, width)
-    return at.crop(da) if any(at.padding) else da
+    if _is_whole(at):
+        return da.reshape(len(dz), channels, *at.input)
+    planes, da = da, np.empty((len(dz), channels, *at.input), dz.dtype)
+    for inside, of in at.phases(planes, da):
+        of[...] = inside
+    return da
+
+
+def _is_whole(at: Windows) -> bool:
+    return at.stride == (1, 1) and not any(at.padding)
+
+
+def _phases(a: np.ndarray, at: Windows) -> np.ndarray:
+    """The phases of the padded image, flattened: (N, C, s s height width)."""
+    if _is_whole(at):
+        return np.ascontiguousarray(a).reshape(*a.shape[:2], prod(at.input))
+    planes = np.zeros((*a.shape[:2], prod(at.phase) * prod(at.stride)), a.dtype)
+    for inside, of in at.phases(planes, a):
+        inside[...] = of
+    return planes
 
 
 # ------------------------------------------------------------------------------------------------------ the loops
@@ -124,11 +141,10 @@ def _add_shifted(columns, starts, image, ow):  # type: ignore[no-untyped-def]
 @lru_cache(maxsize=256)
 def _blocks(shape: tuple[int, ...], at: Windows, itemsize: int) -> list[Block]:
     """Samples and rows of windows whose columns take about BLOCK_BYTES: it depends on the shapes alone."""
-    (kh, kw), (dh, dw), (rows, ow), width = at.size, at.dilation, at.output, at.padded[1]
+    (kh, kw), (rows, ow), width, shifts = at.size, at.output, at.phase[1], at.reads
     one_row = shape[1] * kh * kw * width * itemsize
     high = min(rows, max(1, BLOCK_BYTES // one_row, LEAST // width))
     step = max(1, BLOCK_BYTES // (one_row * rows)) if high == rows else 1
-    shifts = (np.arange(kh)[:, None] * dh * width + np.arange(kw) * dw).ravel()
     parts = []
     for top in range(0, rows, high):
         y = np.arange(top, min(rows, top + high))

@@ -10,6 +10,7 @@ One axis of length 6, a window of 3, stride 2, padding 1 (p), dilation 1:
 Output y reads the input rows  y * stride - padding + i * dilation  for i = 0 ... size - 1.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -64,6 +65,36 @@ class Windows(NamedTuple):
         padded = np.full((*size, top + h + bottom, left + w + right), value, a.dtype)
         padded[:, :, top : top + h, left : left + w] = a
         return padded
+
+    @property
+    def phase(self) -> Pair:
+        """The size of a phase, every s-th row and column of the padded image: all that is reached, or lies in it."""
+        rows, columns = (
+            max(-(-(n + p) // s), o + d * (k - 1) // s)
+            for n, k, s, p, d, o in zip(
+                self.input, self.size, self.stride, self.padding, self.dilation, self.output, strict=True
+            )
+        )
+        return rows, columns
+
+    @property
+    def reads(self) -> np.ndarray:
+        """Where each element of the first window lies in the phases, each flattened, one behind the other."""
+        (height, width), (sh, sw) = self.phase, self.stride
+        i, j = (np.arange(k) * d for k, d in zip(self.size, self.dilation, strict=True))
+        rows, columns = (i % sh * sw * height + i // sh) * width, j % sw * height * width + j // sw
+        return np.add.outer(rows, columns).ravel()
+
+    def phases(self, planes: np.ndarray, a: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Of planes (N, C, s s height width): the inside of each phase, and the same numbers in the image a."""
+        (sh, sw), (top, left) = self.stride, self.padding
+        planes = planes.reshape(*planes.shape[:2], sh, sw, *self.phase)
+        for p in range(sh):
+            for q in range(sw):
+                y, x = (p - top) % sh, (q - left) % sw
+                inside = a[:, :, y::sh, x::sw]
+                y, x = (y + top) // sh, (x + left) // sw
+                yield planes[:, :, p, q, y : y + inside.shape[2], x : x + inside.shape[3]], inside
 
     def crop(self, padded: np.ndarray) -> np.ndarray:
         """The image inside the padded one."""
