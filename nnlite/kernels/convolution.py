@@ -17,6 +17,8 @@ Source: Chellapilla et al. 2006, "High performance convolutional neural networks
 """
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -161,13 +163,10 @@ def forward_numba(
             z += b[:, None, None]
         return z
     at = windows(a.shape[2:], W.shape[2:], stride, padding, dilation)
-    if depthwise.fits(W, groups):
-        return depthwise.forward(a, W, b, at)
-    if pixelwise.fits(at):
-        return pixelwise.forward(a, W, b, at, groups)
-    if flat.fits(at):
-        return flat.forward(a, W, b, at, groups)
-    return forward_numpy(a, W, b, stride, padding, dilation, groups, gather_numba)
+    way = _way(at, W.shape[1], groups)
+    if way is None:
+        return forward_numpy(a, W, b, stride, padding, dilation, groups, gather_numba)
+    return way.forward(a, W, b, at, groups)
 
 
 def backward_input_numba(
@@ -176,14 +175,11 @@ def backward_input_numba(
     """As `backward_input_numpy`: by Winograd's filtering where it was asked for, else by what fits the shape."""
     if winograd.FREE.get() and winograd.fits_back(dz.shape, W.shape, stride, padding, dilation, groups):
         return winograd.backward_input_numba(dz, W, padding)
-    at = windows(input_size, W.shape[2:], stride, padding, dilation)._replace(output=dz.shape[2:])
-    da = None
-    if depthwise.fits(W, groups):
-        da = depthwise.backward_input(dz, W, at, groups)
-    elif pixelwise.fits(at):
-        da = pixelwise.backward_input(dz, W, at, groups)
-    elif flat.fits(at):
-        da = flat.backward_input(dz, W, at, groups)
+    at = windows(input_size, W.shape[2:], stride, padding, dilation)
+    if at.output != dz.shape[2:]:
+        at = at._replace(output=dz.shape[2:])
+    way = _way(at, W.shape[1], groups)
+    da = None if way is None else way.backward_input(dz, W, at, groups)
     if da is None:
         da = backward_input_numpy(dz, W, input_size, stride, padding, dilation, groups, scatter_numba)
     return da
@@ -192,9 +188,18 @@ def backward_input_numba(
 def backward_weights_numba(
     a: np.ndarray, dz: np.ndarray, size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> np.ndarray:
-    """As `backward_weights_numpy`: pixel by pixel where that fits, else compiled, one sample at a time (filters.py)."""
+    """As `backward_weights_numpy`, by what fits the shape; else one sample at a time (filters.py)."""
     at = windows(a.shape[2:], size, stride, padding, dilation)._replace(output=dz.shape[2:])
-    return (pixelwise if pixelwise.fits(at) else filters).backward_weights(a, dz, at, groups)
+    way = _way(at, a.shape[1] // groups, groups)
+    return (filters if way is None or way is flat else way).backward_weights(a, dz, at, groups)
+
+
+@lru_cache(maxsize=256)
+def _way(at: Windows, channels: int, groups: int) -> Any:
+    """The file whose loops fit these windows over so many channels a group; None: gather, product, scatter."""
+    if channels == 1 < groups:
+        return depthwise
+    return pixelwise if pixelwise.fits(at) else flat if flat.fits(at) else None
 
 
 def _columns(gathered: np.ndarray, groups: int) -> np.ndarray:

@@ -64,13 +64,13 @@ def _tables(at: Windows, multiplier: int, back: bool) -> Tables:
             for q in range(sh * sw)
         ]
         out = [[row[1:] for row in image if row[0] == q] for q in range(sh * sw)]
-        planes, steps = multiplier * one, (1, sw)
+        planes, steps = multiplier * one, (1, sw, width)
     else:
         length = -(-((oh - 1) * width + ow) // LANES) * LANES
         into = [(place, q * area + to, n) for q, to, place, n in image]
         terms = [[(m * taps + e, at.reads[e]) for e in range(taps)] for m in range(multiplier)]
         out = [[(place, m * oh * ow + z, n) for place, z, n in windows] for m in range(multiplier)]
-        planes, steps = sh * sw * area + length, (sw, 1)
+        planes, steps = sh * sw * area + length, (sw, 1, width)
     return Tables(planes, length, _table([into])[0], *_table(terms), *_table(out), np.array(steps, np.uint64))
 
 
@@ -80,15 +80,10 @@ def _table(parts: list) -> tuple[np.ndarray, np.ndarray]:
     return np.array(rows, np.uint64).reshape(len(rows), -1), np.cumsum([len(one) for one in parts])
 
 
-def fits(W: np.ndarray, groups: int) -> bool:
-    """Whether a group has one channel. (One group of one channel is a product: flat.py.)"""
-    return groups > 1 and W.shape[1] == 1
-
-
-def forward(a: np.ndarray, W: np.ndarray, b: np.ndarray | None, at: Windows) -> np.ndarray:
+def forward(a: np.ndarray, W: np.ndarray, b: np.ndarray | None, at: Windows, groups: int) -> np.ndarray:
     """As `convolution.forward_numpy`."""
     z = np.empty((len(a), len(W), *at.output), a.dtype)
-    _run(a, W, np.zeros(1, a.dtype) if b is None else b, z, at, a.shape[1], False)
+    _run(a, W, np.zeros(1, a.dtype) if b is None else b, z, at, groups, False)
     return z
 
 
@@ -104,12 +99,31 @@ def backward_input(dz: np.ndarray, W: np.ndarray, at: Windows, groups: int) -> n
     return da
 
 
+def backward_weights(a: np.ndarray, dz: np.ndarray, at: Windows, groups: int) -> np.ndarray:
+    """As `convolution.backward_weights_numpy`."""
+    tables = _tables(at, dz.shape[1] // groups, False)
+    planes, sums = _workspaces(tables.planes, at.output[1], a.dtype)
+    dW = np.zeros((dz.shape[1], 1, *at.size), a.dtype)
+    n_planes, a, dz = len(a) * groups, np.ascontiguousarray(a).reshape(-1), np.ascontiguousarray(dz).reshape(-1)
+    multiplier = len(dW) // groups
+    _gradient(
+        a, dz, dW.reshape(-1), planes, sums, n_planes, groups, multiplier, tables.into, tables.terms, tables.steps
+    )
+    return dW
+
+
+def _workspaces(planes: int, sums: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """Zeros, and numbers that are not set."""
+    zeros = workspace("planes", (planes,), dtype)
+    zeros.fill(0)
+    return zeros, workspace("sums", (sums,), dtype)
+
+
 def _run(
     source: np.ndarray, W: np.ndarray, first: np.ndarray, target: np.ndarray, at: Windows, channels: int, back: bool
 ) -> None:
     tables = _tables(at, len(W) // channels, back)
-    planes, sums = (workspace(name, (n,), W.dtype) for name, n in (("planes", tables.planes), ("sums", tables.length)))
-    planes.fill(0)
+    planes, sums = _workspaces(tables.planes, tables.length, W.dtype)
     _loops(
         np.ascontiguousarray(source).reshape(-1),
         W.reshape(-1),
@@ -158,11 +172,29 @@ def _loops(source, W, first, target, planes, sums, n_planes, channels, into, ter
                 row += 1
 
 
+@compiled
+def _gradient(a, dz, dW, planes, sums, n_planes, channels, multiplier, into, terms, steps):  # type: ignore[no-untyped-def]
+    one, step, width, ow = np.uint64(1), steps[0], steps[2], np.uint64(len(sums))
+    taps = len(terms) // multiplier
+    size, windows = np.uint64(len(a) // n_planes), len(dz) // n_planes
+    for p in range(n_planes):
+        of = np.uint64(p) * size
+        for r in range(len(into)):
+            _copy(a, of + into[r, 0], step, planes, into[r, 1], one, into[r, 2])
+        for m in range(multiplier):
+            for r in range(taps):
+                for x in range(ow):
+                    sums[x] = 0
+                read, z = terms[r, 1], np.uint64(p * windows + m * (windows // multiplier))
+                for _ in range(windows // multiplier // len(sums)):
+                    for x in range(ow):
+                        sums[x] += dz[z + x] * planes[read + x]
+                    read, z = read + width, z + ow
+                for x in range(ow):
+                    dW[(p % channels * multiplier + m) * taps + r] += sums[x]
+
+
 @part
 def _copy(source, of, step, target, to, step_to, n):  # type: ignore[no-untyped-def]
-    if step == 1 and step_to == 1:
-        for x in range(n):
-            target[to + x] = source[of + x]
-    else:
-        for x in range(n):
-            target[to + x * step_to] = source[of + x * step]
+    for x in range(n):
+        target[to + x * step_to] = source[of + x * step]

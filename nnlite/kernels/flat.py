@@ -48,8 +48,9 @@ class Block(NamedTuple):
 
 @lru_cache(maxsize=256)
 def fits(at: Windows) -> bool:
-    """Whether the shifts serve these windows: at most every second place is cut off."""
-    return 2 * at.output[1] >= at.phase[1]
+    """Whether the shifts serve these windows: they overlap, and at most every second place is cut off."""
+    overlap = all(s == 1 or k > s for k, s in zip(at.size, at.stride, strict=True))
+    return overlap and 2 * at.output[1] >= at.phase[1]
 
 
 def forward(a: np.ndarray, W: np.ndarray, b: np.ndarray | None, at: Windows, groups: int) -> np.ndarray:
@@ -78,7 +79,7 @@ def backward_input(dz: np.ndarray, W: np.ndarray, at: Windows, groups: int) -> n
     """
     channels, (oh, ow) = W.shape[1] * groups, at.output
     matrix, window = W.reshape(groups, len(W) // groups, -1).swapaxes(1, 2), at.size[0] * at.size[1]
-    da = np.zeros((len(dz), channels, prod(at.phase) * prod(at.stride)), dz.dtype)
+    da = np.zeros((len(dz), channels, _length(at)), dz.dtype)
     for samples, f, shifted, _, starts, rows in _blocks(da.shape, at, dz.itemsize):
         n = len(dz[samples])
         full = workspace("full", (n * len(W), f), dz.dtype)
@@ -97,6 +98,12 @@ def backward_input(dz: np.ndarray, W: np.ndarray, at: Windows, groups: int) -> n
     return da
 
 
+@lru_cache(maxsize=256)
+def _length(at: Windows) -> int:
+    """How many numbers the phases of a channel have."""
+    return prod(at.phase) * prod(at.stride)
+
+
 def _is_whole(at: Windows) -> bool:
     return at.stride == (1, 1) and not any(at.padding)
 
@@ -105,7 +112,7 @@ def _phases(a: np.ndarray, at: Windows) -> np.ndarray:
     """The phases of the padded image, flattened: (N, C, s s height width)."""
     if _is_whole(at):
         return np.ascontiguousarray(a).reshape(*a.shape[:2], prod(at.input))
-    planes = np.zeros((*a.shape[:2], prod(at.phase) * prod(at.stride)), a.dtype)
+    planes = np.zeros((*a.shape[:2], _length(at)), a.dtype)
     for inside, of in at.phases(planes, a):
         inside[...] = of
     return planes
