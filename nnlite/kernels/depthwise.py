@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .dispatch import compiled, part
-from .windows import Windows
+from .windows import Windows, phases
 from .workspace import workspace
 
 LANES = 32
@@ -44,15 +44,13 @@ class Tables(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _tables(at: Windows, multiplier: int, back: bool) -> Tables:
-    (w, (oh, ow), (sh, sw), (ph, pw), width), taps = (
-        (at.input[1], at.output, at.stride, at.padding, at.phase[1]),
-        prod(at.size),
-    )
-    area, windows = prod(at.phase), [(y * width, y * ow, ow) for y in range(oh)]
-    phase, shift = at.reads // area, at.reads % area
+    ((height, width), every, reads, _), taps = phases(at), prod(at.size)
+    (h, w), (oh, ow), (sh, sw), (ph, pw) = at.input, at.output, at.stride, at.padding
+    area, windows = height * width, [(y * width, y * ow, ow) for y in range(oh)]
+    phase, shift = reads // area, reads % area
     image = [  # its rows, by phases: (phase, place in the phase, place in the image, how many)
         ((y + ph) % sh * sw + (x + pw) % sw, (y + ph) // sh * width + (x + pw) // sw, y * w + x, -(-(w - x) // sw))
-        for y in range(at.input[0])
+        for y in range(h)
         for x in range(min(sw, w))
     ]
     if back:
@@ -68,9 +66,9 @@ def _tables(at: Windows, multiplier: int, back: bool) -> Tables:
     else:
         length = -(-((oh - 1) * width + ow) // LANES) * LANES
         into = [(place, q * area + to, n) for q, to, place, n in image]
-        terms = [[(m * taps + e, at.reads[e]) for e in range(taps)] for m in range(multiplier)]
+        terms = [[(m * taps + e, reads[e]) for e in range(taps)] for m in range(multiplier)]
         out = [[(place, m * oh * ow + z, n) for place, z, n in windows] for m in range(multiplier)]
-        planes, steps = sh * sw * area + length, (sw, 1, width)
+        planes, steps = every + length, (sw, 1, width)
     return Tables(planes, length, _table([into])[0], *_table(terms), *_table(out), np.array(steps, np.uint64))
 
 

@@ -1,4 +1,4 @@
-"""Convolution at stride 1: in the flattened image, an element of all the windows is one shifted copy.
+"""Convolution by shifts: in the flattened image, an element of all the windows is one shifted copy.
 
     image, 4 wide, flattened:   0 1 2 3 4 5 6 7 8 9 10 11
 
@@ -13,17 +13,18 @@ The copies are long and contiguous, where gathering window by window moves a few
 has width / (number of windows in a row) more columns than it needs, which costs less than the gathering did. The way
 back is the same in reverse: zeros in the places ·, the product with Wᵀ, and every column added at its shift.
 
-Shapes: as in convolution.py; the padded image is (N, C, H' W').
+A stride s deals the padded image into s × s phases (windows.py); in each of them the windows have stride 1.
+
+Shapes: as in convolution.py; the phases are (N, C, s s H' W').
 """
 
 from functools import lru_cache
-from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
 from .dispatch import compiled
-from .windows import Windows
+from .windows import Windows, phases
 from .workspace import workspace
 
 BLOCK_BYTES = 2**20  # of columns at a time: they stay in the processor's cache
@@ -50,7 +51,7 @@ class Block(NamedTuple):
 def fits(at: Windows) -> bool:
     """Whether the shifts serve these windows: they overlap, and at most every second place is cut off."""
     overlap = all(s == 1 or k > s for k, s in zip(at.size, at.stride, strict=True))
-    return overlap and 2 * at.output[1] >= at.phase[1]
+    return overlap and 2 * at.output[1] >= phases(at).size[1]
 
 
 def forward(a: np.ndarray, W: np.ndarray, b: np.ndarray | None, at: Windows, groups: int) -> np.ndarray:
@@ -79,42 +80,44 @@ def backward_input(dz: np.ndarray, W: np.ndarray, at: Windows, groups: int) -> n
     """
     channels, (oh, ow) = W.shape[1] * groups, at.output
     matrix, window = W.reshape(groups, len(W) // groups, -1).swapaxes(1, 2), at.size[0] * at.size[1]
-    da = np.zeros((len(dz), channels, _length(at)), dz.dtype)
-    for samples, f, shifted, _, starts, rows in _blocks(da.shape, at, dz.itemsize):
+    (height, width), whole = at.input, _is_whole(at)
+    planes = np.zeros((len(dz), channels, height * width if whole else phases(at).length), dz.dtype)
+    for samples, f, shifted, _, starts, rows in _blocks(planes.shape, at, dz.itemsize):
         n = len(dz[samples])
         full = workspace("full", (n * len(W), f), dz.dtype)
         full.fill(0)  # in the places that were cut off
         _copy_rows(dz[samples].reshape(n * len(W), oh * ow), rows, full, starts, ow, NOTHING[dz.dtype])
         columns = workspace("columns", (n, groups, matrix.shape[1], f), dz.dtype)
         np.matmul(matrix, full.reshape(n, groups, -1, f), out=columns)
-        columns, image = columns.reshape(n * channels, window, f), da[samples].reshape(n * channels, -1)
+        columns, image = columns.reshape(n * channels, window, f), planes[samples].reshape(n * channels, -1)
         if not _add_shifted(columns, shifted, image, ow):
             return None
-    if _is_whole(at):
-        return da.reshape(len(dz), channels, *at.input)
-    planes, da = da, np.empty((len(dz), channels, *at.input), dz.dtype)
-    for inside, of in at.phases(planes, da):
-        of[...] = inside
+    if whole:
+        return planes.reshape(len(dz), channels, height, width)
+    by_phase, da = (
+        planes.reshape(len(dz), channels, -1, *phases(at).size),
+        np.empty((len(dz), channels, height, width), dz.dtype),
+    )
+    for inside, place in phases(at).insides:
+        da[place] = by_phase[inside]
     return da
 
 
-@lru_cache(maxsize=256)
-def _length(at: Windows) -> int:
-    """How many numbers the phases of a channel have."""
-    return prod(at.phase) * prod(at.stride)
-
-
 def _is_whole(at: Windows) -> bool:
-    return at.stride == (1, 1) and not any(at.padding)
+    """Whether the image is its one phase as it is."""
+    return at.stride == (1, 1) and at.padding == (0, 0)
 
 
 def _phases(a: np.ndarray, at: Windows) -> np.ndarray:
     """The phases of the padded image, flattened: (N, C, s s height width)."""
+    n, channels, height, width = a.shape
     if _is_whole(at):
-        return np.ascontiguousarray(a).reshape(*a.shape[:2], prod(at.input))
-    planes = np.zeros((*a.shape[:2], _length(at)), a.dtype)
-    for inside, of in at.phases(planes, a):
-        inside[...] = of
+        return np.ascontiguousarray(a).reshape(n, channels, height * width)
+    size, length, _, insides = phases(at)
+    planes = np.zeros((n, channels, length), a.dtype)
+    by_phase = planes.reshape(n, channels, -1, *size)
+    for inside, place in insides:
+        by_phase[inside] = a[place]
     return planes
 
 
@@ -148,7 +151,7 @@ def _add_shifted(columns, starts, image, ow):  # type: ignore[no-untyped-def]
 @lru_cache(maxsize=256)
 def _blocks(shape: tuple[int, ...], at: Windows, itemsize: int) -> list[Block]:
     """Samples and rows of windows whose columns take about BLOCK_BYTES: it depends on the shapes alone."""
-    (kh, kw), (rows, ow), width, shifts = at.size, at.output, at.phase[1], at.reads
+    ((_, width), _, shifts, _), (kh, kw), (rows, ow) = phases(at), at.size, at.output
     one_row = shape[1] * kh * kw * width * itemsize
     high = min(rows, max(1, BLOCK_BYTES // one_row, LEAST // width))
     step = max(1, BLOCK_BYTES // (one_row * rows)) if high == rows else 1

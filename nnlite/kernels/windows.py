@@ -10,7 +10,6 @@ One axis of length 6, a window of 3, stride 2, padding 1 (p), dilation 1:
 Output y reads the input rows  y * stride - padding + i * dilation  for i = 0 ... size - 1.
 """
 
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -66,36 +65,6 @@ class Windows(NamedTuple):
         padded[:, :, top : top + h, left : left + w] = a
         return padded
 
-    @property
-    def phase(self) -> Pair:
-        """The size of a phase, every s-th row and column of the padded image: all that is reached, or lies in it."""
-        rows, columns = (
-            max(-(-(n + p) // s), o + d * (k - 1) // s)
-            for n, k, s, p, d, o in zip(
-                self.input, self.size, self.stride, self.padding, self.dilation, self.output, strict=True
-            )
-        )
-        return rows, columns
-
-    @property
-    def reads(self) -> np.ndarray:
-        """Where each element of the first window lies in the phases, each flattened, one behind the other."""
-        (height, width), (sh, sw) = self.phase, self.stride
-        i, j = (np.arange(k) * d for k, d in zip(self.size, self.dilation, strict=True))
-        rows, columns = (i % sh * sw * height + i // sh) * width, j % sw * height * width + j // sw
-        return np.add.outer(rows, columns).ravel()
-
-    def phases(self, planes: np.ndarray, a: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Of planes (N, C, s s height width): the inside of each phase, and the same numbers in the image a."""
-        (sh, sw), (top, left) = self.stride, self.padding
-        planes = planes.reshape(*planes.shape[:2], sh, sw, *self.phase)
-        for p in range(sh):
-            for q in range(sw):
-                y, x = (p - top) % sh, (q - left) % sw
-                inside = a[:, :, y::sh, x::sw]
-                y, x = (y + top) // sh, (x + left) // sw
-                yield planes[:, :, p, q, y : y + inside.shape[2], x : x + inside.shape[3]], inside
-
     def crop(self, padded: np.ndarray) -> np.ndarray:
         """The image inside the padded one."""
         (top, left), (h, w) = self.padding, self.input
@@ -116,6 +85,42 @@ def windows(
         for n, k, s, p, d in zip(input, size, stride, padding, dilation, strict=True)
     )
     return Windows(input, size, stride, padding, dilation, (rows, columns))
+
+
+class Phases(NamedTuple):
+    """Every s-th row and column of the padded image is a phase: s s of them, in which all windows have stride 1.
+
+    Each takes all that lies in it or that a window reaches.
+    """
+
+    size: Pair
+    length: int  # how many numbers they have together
+    reads: np.ndarray  # where in them, flattened, each element of the first window lies
+    insides: tuple[tuple[tuple, tuple], ...]  # of the phases (N, C, s s, *size) what lies in the image, and where there
+
+
+@lru_cache(maxsize=256)
+def phases(at: Windows) -> Phases:
+    """The phases of a stride.
+
+    >>> phases(windows((6, 6), (3, 3), (2, 2), (1, 1))).size
+    (4, 4)
+    """
+    (sh, sw), (top, left) = at.stride, at.padding
+    height, width = (
+        max(-(-(n + p) // s), o + d * (k - 1) // s)
+        for n, k, s, p, d, o in zip(at.input, at.size, at.stride, at.padding, at.dilation, at.output, strict=True)
+    )
+    i, j = (np.arange(k) * d for k, d in zip(at.size, at.dilation, strict=True))
+    reads = np.add.outer((i % sh * sw * height + i // sh) * width, j % sw * height * width + j // sw).ravel()
+    insides = []
+    for p, q in np.ndindex(sh, sw):
+        y, x = (p - top) % sh, (q - left) % sw  # the first row and column of the image in it
+        rows, columns = (len(range(first, n, s)) for first, n, s in zip((y, x), at.input, at.stride, strict=True))
+        y_in, x_in = (y + top) // sh, (x + left) // sw
+        inside = ..., p * sw + q, slice(y_in, y_in + rows), slice(x_in, x_in + columns)
+        insides.append((inside, (..., slice(y, None, sh), slice(x, None, sw))))
+    return Phases((height, width), sh * sw * height * width, reads, tuple(insides))
 
 
 def output_size(size: int, window: int, stride: int, padding: int, dilation: int = 1, ceil_mode: bool = False) -> int:
