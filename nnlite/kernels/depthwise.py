@@ -44,21 +44,22 @@ class Tables(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _tables(at: Windows, multiplier: int, back: bool) -> Tables:
-    ((height, width), every, reads, _), taps = phases(at), prod(at.size)
+    ((height, width), every, every_read, _), taps = phases(at), prod(at.size)
     (h, w), (oh, ow), (sh, sw), (ph, pw) = at.input, at.output, at.stride, at.padding
     area, windows = height * width, [(y * width, y * ow, ow) for y in range(oh)]
-    phase, shift = reads // area, reads % area
+    reads = every_read.tolist()
+    phase, shift = [r // area for r in reads], [r % area for r in reads]
     image = [  # its rows, by phases: (phase, place in the phase, place in the image, how many)
         ((y + ph) % sh * sw + (x + pw) % sw, (y + ph) // sh * width + (x + pw) // sw, y * w + x, -(-(w - x) // sw))
         for y in range(h)
         for x in range(min(sw, w))
     ]
     if back:
-        lead, length = int(shift.max()), -(-area // LANES) * LANES
+        lead, length = max(shift), -(-area // LANES) * LANES
         one = lead + length
         into = [(m * oh * ow + z, m * one + lead + place, n) for m in range(multiplier) for place, z, n in windows]
         terms = [
-            [(m * taps + e, m * one + lead - shift[e]) for m in range(multiplier) for e in np.flatnonzero(phase == q)]
+            [(m * taps + e, m * one + lead - shift[e]) for m in range(multiplier) for e in range(taps) if phase[e] == q]
             for q in range(sh * sw)
         ]
         out = [[row[1:] for row in image if row[0] == q] for q in range(sh * sw)]
@@ -122,17 +123,8 @@ def _run(
 ) -> None:
     tables = _tables(at, len(W) // channels, back)
     planes, sums = _workspaces(tables.planes, tables.length, W.dtype)
-    _loops(
-        np.ascontiguousarray(source).reshape(-1),
-        W.reshape(-1),
-        first,
-        target.reshape(-1),
-        planes,
-        sums,
-        len(source) * channels,
-        channels,
-        *tables[2:],
-    )
+    n_planes, source = len(source) * channels, np.ascontiguousarray(source).reshape(-1)
+    _loops(source, W.reshape(-1), first, target.reshape(-1), planes, sums, n_planes, channels, *tables[2:])
 
 
 @compiled
@@ -151,12 +143,8 @@ def _loops(source, W, first, target, planes, sums, n_planes, channels, into, ter
                 sums[t] = value
             while e + 4 <= term_ends[k]:
                 p0, p1, p2, p3 = terms[e, 1], terms[e + 1, 1], terms[e + 2, 1], terms[e + 3, 1]
-                w0, w1, w2, w3 = (
-                    W[w + terms[e, 0]],
-                    W[w + terms[e + 1, 0]],
-                    W[w + terms[e + 2, 0]],
-                    W[w + terms[e + 3, 0]],
-                )
+                w0, w1 = W[w + terms[e, 0]], W[w + terms[e + 1, 0]]
+                w2, w3 = W[w + terms[e + 2, 0]], W[w + terms[e + 3, 0]]
                 for t in range(lanes):
                     sums[t] += w0 * planes[p0 + t] + w1 * planes[p1 + t] + (w2 * planes[p2 + t] + w3 * planes[p3 + t])
                 e += 4
