@@ -19,6 +19,7 @@ Shapes: as in convolution.py; the phases are (N, C, s s H' W').
 """
 
 from functools import lru_cache
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -95,7 +96,7 @@ def backward_input(dz: np.ndarray, W: np.ndarray, at: Windows, groups: int) -> n
     if whole:
         return planes.reshape(len(dz), channels, height, width)
     by_phase, da = (
-        planes.reshape(len(dz), channels, -1, *phases(at).size),
+        planes.reshape(len(dz), channels, prod(at.stride), *phases(at).size),
         np.empty((len(dz), channels, height, width), dz.dtype),
     )
     for inside, place in phases(at).insides:
@@ -115,7 +116,7 @@ def _phases(a: np.ndarray, at: Windows) -> np.ndarray:
         return np.ascontiguousarray(a).reshape(n, channels, height * width)
     size, length, _, insides = phases(at)
     planes = np.zeros((n, channels, length), a.dtype)
-    by_phase = planes.reshape(n, channels, -1, *size)
+    by_phase = planes.reshape(n, channels, prod(at.stride), *size)
     for inside, place in insides:
         by_phase[inside] = a[place]
     return planes

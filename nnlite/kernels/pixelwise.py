@@ -29,7 +29,7 @@ def forward(a: np.ndarray, W: np.ndarray, b: np.ndarray | None, at: Windows, gro
 def backward_input(dz: np.ndarray, W: np.ndarray, at: Windows, groups: int) -> np.ndarray:
     """da = Wᵀ @ dz: as `convolution.backward_input_numpy`."""
     product = np.matmul(W.reshape(groups, -1, W.shape[1]).swapaxes(1, 2), _rows(dz, groups))
-    product = product.reshape(len(dz), -1, *at.output)
+    product = product.reshape(len(dz), W.shape[1] * groups, *at.output)
     if at.output == at.input:
         return product
     da = np.zeros((*product.shape[:2], *at.input), dz.dtype)
