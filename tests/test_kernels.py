@@ -130,6 +130,43 @@ def test_the_three_products_of_a_convolution_are_the_same_in_both_forms(at, arra
     assert_same(*with_both(lambda: kernels.backward_weights(a, dz, at.size, *options)))
 
 
+@often
+@given(arrays(), st.sampled_from([(1, 1), (3, 3), (2, 5)]), pairs, st.integers(0, 2), st.integers(1, 2), st.booleans())
+def test_convolutions_of_one_channel_a_group_and_of_pixels(array, size, stride, padding, k, deep):
+    """Wide enough for whole vectors; each pixel apart from its neighbours, NaN and infinities in their places."""
+    groups, c, padding = (3, 1, (padding, 0)) if deep else (1, 3, (0, 0))
+    size = size if deep else (1, 1)
+    options = stride, padding, (1, 1), groups
+    a, W, b = array(2, 3, 9, 43), array(3 * k, c, *size), array(3 * k)
+    dz = array(2, 3 * k, *output_shape(a, size, stride, padding))
+    assert_same(*with_both(lambda: kernels.forward(a, W, b, *options)))
+    assert_same(*with_both(lambda: kernels.backward_input(dz, W, a.shape[2:], *options)))
+    assert_same(*with_both(lambda: kernels.backward_weights(a, dz, size, *options)))
+
+
+def output_shape(a, size, stride, padding):
+    return [output_size(*axis) for axis in zip(a.shape[2:], size, stride, padding, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("channels", "window", "stride", "groups"), [(4, 3, 2, 4), (4, 1, 1, 1), (3, 7, 2, 1), (4, 3, 1, 2)]
+)
+def test_a_sample_that_is_not_finite_leaves_the_bits_of_its_neighbours(channels, window, stride, groups):
+    rng = np.random.default_rng(0)
+    W = rng.normal(size=(8, channels // groups, window, window))
+    options = (stride,) * 2, (window // 2,) * 2, (1, 1), groups
+    a = rng.normal(size=(3, channels, 15, 18))
+    spoiled, dz = a.copy(), rng.normal(size=kernels.forward(a, W, None, *options).shape)
+    spoiled[0, :, ::3, 5], torn = np.inf, dz.copy()
+    torn[0, :, 2] = np.nan
+    with np.errstate(invalid="ignore"):
+        up = [kernels.forward(x, W, None, *options) for x in (a, spoiled)]
+        down = [kernels.backward_input(x, W, (15, 18), *options) for x in (dz, torn)]
+    for clean, other in (up, down):
+        assert not np.isfinite(other[0]).all()
+        assert clean[1:].tobytes() == other[1:].tobytes()
+
+
 def test_a_batch_in_many_blocks_is_the_batch_in_one(monkeypatch):
     rng = np.random.default_rng(0)
     a, W, dz = rng.normal(size=(7, 2, 6, 6)), rng.normal(size=(3, 2, 3, 3)), rng.normal(size=(7, 3, 4, 4))

@@ -215,6 +215,8 @@ def one_of_every_kind():
         "Conv2d of signals": (Conv2d(r(size=(2, 3, 1, 3)), r(size=2), stride=(1, 2)), (2, 3, 1, 8)),
         "Conv2d": (Conv2d(r(size=(4, 2, 2, 3)), r(size=4), (2, 1), (1, 2), (1, 2), groups=2), (2, 4, 5, 4)),
         "Conv2d without bias": (Conv2d(r(size=(2, 3, 3, 3))), (2, 3, 5, 5)),
+        "Conv2d, one channel a group": (Conv2d(r(size=(4, 1, 3, 2)), r(size=4), (2, 1), 1, groups=2), (2, 2, 5, 4)),
+        "Conv2d of pixels": (Conv2d(r(size=(4, 3, 1, 1)), r(size=4), (2, 1)), (2, 3, 5, 4)),
         "ConvTranspose2d": (
             ConvTranspose2d(r(size=(4, 2, 3, 2)), r(size=4), (2, 3), 1, (1, 2), 2, output_padding=(1, 2)),
             (2, 4, 3, 2),

@@ -6,7 +6,9 @@ it. The two are tested equal, ties and zeros included.
 
     windows.py       where the windows lie
     convolution.py   gather the windows, one matrix product, scatter back
-    flat.py          the same at stride 1, by shifted copies of the flattened image
+    flat.py          the same by shifted copies of the flattened image, at a stride of its phases
+    depthwise.py     the same with one channel a group, by shifted sums
+    pixelwise.py     the same with windows of one pixel: a product alone
     filters.py       the gradient in the filters of a convolution, one sample at a time
     winograd.py      3 × 3 convolutions with many channels, faster, for who needs scores alone
     pooling.py       the winner of each window, and the mean of each window

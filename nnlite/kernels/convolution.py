@@ -17,11 +17,13 @@ Source: Chellapilla et al. 2006, "High performance convolutional neural networks
 """
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from . import filters, flat, winograd
+from . import depthwise, filters, flat, pixelwise, winograd
 from .dispatch import compiled
 from .windows import Pair, Windows, windows
 
@@ -148,32 +150,36 @@ def backward_weights_numpy(
     return dW.reshape(outputs, channels // groups, *size)
 
 
-# ------------------------------------------------------------------------- the three again, by shifts where they fit
+# ----------------------------------------------------------------------------- the three again, by what fits the shape
 
 
 def forward_numba(
     a: np.ndarray, W: np.ndarray, b: np.ndarray | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> np.ndarray:
-    """As `forward_numpy`: by Winograd's filtering where it was asked for, by shifts (flat.py) where they fit."""
+    """As `forward_numpy`: by Winograd's filtering where it was asked for, else by what fits the shape."""
     if winograd.FREE.get() and winograd.fits(a.shape, W.shape, stride, padding, dilation, groups):
         z = winograd.forward_numba(a, W, padding)
         if b is not None:
             z += b[:, None, None]
         return z
     at = windows(a.shape[2:], W.shape[2:], stride, padding, dilation)
-    if flat.fits(at):
-        return flat.forward(a, W, b, at, groups)
-    return forward_numpy(a, W, b, stride, padding, dilation, groups, gather_numba)
+    way = _way(at, W.shape[1], groups)
+    if way is None:
+        return forward_numpy(a, W, b, stride, padding, dilation, groups, gather_numba)
+    return way.forward(a, W, b, at, groups)
 
 
 def backward_input_numba(
     dz: np.ndarray, W: np.ndarray, input_size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> np.ndarray:
-    """As `backward_input_numpy`: by Winograd's filtering where it was asked for, by shifts where they fit."""
+    """As `backward_input_numpy`: by Winograd's filtering where it was asked for, else by what fits the shape."""
     if winograd.FREE.get() and winograd.fits_back(dz.shape, W.shape, stride, padding, dilation, groups):
         return winograd.backward_input_numba(dz, W, padding)
     at = windows(input_size, W.shape[2:], stride, padding, dilation)
-    da = flat.backward_input(dz, W, at, groups) if flat.fits(at) and at.output == dz.shape[2:] else None
+    if at.output != dz.shape[2:]:
+        at = at._replace(output=dz.shape[2:])
+    way = _way(at, W.shape[1], groups)
+    da = None if way is None else way.backward_input(dz, W, at, groups)
     if da is None:
         da = backward_input_numpy(dz, W, input_size, stride, padding, dilation, groups, scatter_numba)
     return da
@@ -182,9 +188,18 @@ def backward_input_numba(
 def backward_weights_numba(
     a: np.ndarray, dz: np.ndarray, size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> np.ndarray:
-    """As `backward_weights_numpy`, compiled: one sample at a time (filters.py)."""
+    """As `backward_weights_numpy`, by what fits the shape; else one sample at a time (filters.py)."""
     at = windows(a.shape[2:], size, stride, padding, dilation)._replace(output=dz.shape[2:])
-    return filters.backward_weights(a, dz, at, groups)
+    way = _way(at, a.shape[1] // groups, groups)
+    return (filters if way is None or way is flat else way).backward_weights(a, dz, at, groups)
+
+
+@lru_cache(maxsize=256)
+def _way(at: Windows, channels: int, groups: int) -> Any:
+    """The file whose loops fit these windows over so many channels a group; None: gather, product, scatter."""
+    if channels == 1 < groups:
+        return depthwise
+    return pixelwise if pixelwise.fits(at) else flat if flat.fits(at) else None
 
 
 def _columns(gathered: np.ndarray, groups: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Convolution at stride 1: in the flattened image, an element of all the windows is one shifted copy.
+"""Convolution by shifts: in the flattened image, an element of all the windows is one shifted copy.
 
     image, 4 wide, flattened:   0 1 2 3 4 5 6 7 8 9 10 11
 
@@ -13,16 +13,19 @@ The copies are long and contiguous, where gathering window by window moves a few
 has width / (number of windows in a row) more columns than it needs, which costs less than the gathering did. The way
 back is the same in reverse: zeros in the places ·, the product with Wᵀ, and every column added at its shift.
 
-Shapes: as in convolution.py; the padded image is (N, C, H' W').
+A stride s deals the padded image into s × s phases (windows.py); in each of them the windows have stride 1.
+
+Shapes: as in convolution.py; the phases are (N, C, s s H' W').
 """
 
 from functools import lru_cache
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
 from .dispatch import compiled
-from .windows import Windows
+from .windows import Windows, phases
 from .workspace import workspace
 
 BLOCK_BYTES = 2**20  # of columns at a time: they stay in the processor's cache
@@ -47,17 +50,16 @@ class Block(NamedTuple):
 
 @lru_cache(maxsize=256)
 def fits(at: Windows) -> bool:
-    """Whether the shifts serve these windows: stride 1, and at most every second place is cut off."""
-    return at.stride == (1, 1) and 2 * at.output[1] >= at.padded[1]
+    """Whether the shifts serve these windows: they overlap, and at most every second place is cut off."""
+    overlap = all(s == 1 or k > s for k, s in zip(at.size, at.stride, strict=True))
+    return overlap and 2 * at.output[1] >= phases(at).size[1]
 
 
 def forward(a: np.ndarray, W: np.ndarray, b: np.ndarray | None, at: Windows, groups: int) -> np.ndarray:
     """z = W @ columns + b: as `convolution.forward_numpy`."""
-    padded = at.pad(a) if any(at.padding) else np.ascontiguousarray(a)
-    n, channels, height, width = padded.shape
-    image, window, (oh, ow) = padded.reshape(n, channels, height * width), at.size[0] * at.size[1], at.output
+    image, channels, window, (oh, ow) = _phases(a, at), a.shape[1], at.size[0] * at.size[1], at.output
     matrix, nothing = W.reshape(groups, len(W) // groups, -1), NOTHING[a.dtype]
-    z = np.empty((n, len(W), oh * ow), a.dtype)
+    z = np.empty((len(a), len(W), oh * ow), a.dtype)
     for samples, f, shifted, places, starts, rows in _blocks(a.shape, at, a.itemsize):
         n = len(z[samples])
         if window == 1:
@@ -77,21 +79,47 @@ def backward_input(dz: np.ndarray, W: np.ndarray, at: Windows, groups: int) -> n
 
     (An infinite weight times a zero in a place that is cut off would give a NaN that is not there.)
     """
-    channels, (height, width), (oh, ow) = W.shape[1] * groups, at.padded, at.output
+    channels, (oh, ow) = W.shape[1] * groups, at.output
     matrix, window = W.reshape(groups, len(W) // groups, -1).swapaxes(1, 2), at.size[0] * at.size[1]
-    da = np.zeros((len(dz), channels, height * width), dz.dtype)
-    for samples, f, shifted, _, starts, rows in _blocks(da.shape, at, dz.itemsize):
+    (height, width), whole = at.input, _is_whole(at)
+    planes = np.zeros((len(dz), channels, height * width if whole else phases(at).length), dz.dtype)
+    for samples, f, shifted, _, starts, rows in _blocks(planes.shape, at, dz.itemsize):
         n = len(dz[samples])
         full = workspace("full", (n * len(W), f), dz.dtype)
         full.fill(0)  # in the places that were cut off
         _copy_rows(dz[samples].reshape(n * len(W), oh * ow), rows, full, starts, ow, NOTHING[dz.dtype])
         columns = workspace("columns", (n, groups, matrix.shape[1], f), dz.dtype)
         np.matmul(matrix, full.reshape(n, groups, -1, f), out=columns)
-        columns, image = columns.reshape(n * channels, window, f), da[samples].reshape(n * channels, -1)
+        columns, image = columns.reshape(n * channels, window, f), planes[samples].reshape(n * channels, -1)
         if not _add_shifted(columns, shifted, image, ow):
             return None
-    da = da.reshape(len(dz), channels, height, width)
-    return at.crop(da) if any(at.padding) else da
+    if whole:
+        return planes.reshape(len(dz), channels, height, width)
+    by_phase, da = (
+        planes.reshape(len(dz), channels, prod(at.stride), *phases(at).size),
+        np.empty((len(dz), channels, height, width), dz.dtype),
+    )
+    for inside, place in phases(at).insides:
+        da[place] = by_phase[inside]
+    return da
+
+
+def _is_whole(at: Windows) -> bool:
+    """Whether the image is its one phase as it is."""
+    return at.stride == (1, 1) and at.padding == (0, 0)
+
+
+def _phases(a: np.ndarray, at: Windows) -> np.ndarray:
+    """The phases of the padded image, flattened: (N, C, s s height width)."""
+    n, channels, height, width = a.shape
+    if _is_whole(at):
+        return np.ascontiguousarray(a).reshape(n, channels, height * width)
+    size, length, _, insides = phases(at)
+    planes = np.zeros((n, channels, length), a.dtype)
+    by_phase = planes.reshape(n, channels, prod(at.stride), *size)
+    for inside, place in insides:
+        by_phase[inside] = a[place]
+    return planes
 
 
 # ------------------------------------------------------------------------------------------------------ the loops
@@ -124,11 +152,10 @@ def _add_shifted(columns, starts, image, ow):  # type: ignore[no-untyped-def]
 @lru_cache(maxsize=256)
 def _blocks(shape: tuple[int, ...], at: Windows, itemsize: int) -> list[Block]:
     """Samples and rows of windows whose columns take about BLOCK_BYTES: it depends on the shapes alone."""
-    (kh, kw), (dh, dw), (rows, ow), width = at.size, at.dilation, at.output, at.padded[1]
+    ((_, width), _, shifts, _), (kh, kw), (rows, ow) = phases(at), at.size, at.output
     one_row = shape[1] * kh * kw * width * itemsize
     high = min(rows, max(1, BLOCK_BYTES // one_row, LEAST // width))
     step = max(1, BLOCK_BYTES // (one_row * rows)) if high == rows else 1
-    shifts = (np.arange(kh)[:, None] * dh * width + np.arange(kw) * dw).ravel()
     parts = []
     for top in range(0, rows, high):
         y = np.arange(top, min(rows, top + high))

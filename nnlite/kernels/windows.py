@@ -87,6 +87,42 @@ def windows(
     return Windows(input, size, stride, padding, dilation, (rows, columns))
 
 
+class Phases(NamedTuple):
+    """Every s-th row and column of the padded image is a phase: s s of them, in which all windows have stride 1.
+
+    Each takes all that lies in it or that a window reaches.
+    """
+
+    size: Pair
+    length: int  # how many numbers they have together
+    reads: np.ndarray  # where in them, flattened, each element of the first window lies
+    insides: tuple[tuple[tuple, tuple], ...]  # of the phases (N, C, s s, *size) what lies in the image, and where there
+
+
+@lru_cache(maxsize=256)
+def phases(at: Windows) -> Phases:
+    """The phases of a stride.
+
+    >>> phases(windows((6, 6), (3, 3), (2, 2), (1, 1))).size
+    (4, 4)
+    """
+    (sh, sw), (top, left) = at.stride, at.padding
+    height, width = (
+        max(-(-(n + p) // s), o + d * (k - 1) // s)
+        for n, k, s, p, d, o in zip(at.input, at.size, at.stride, at.padding, at.dilation, at.output, strict=True)
+    )
+    i, j = (np.arange(k) * d for k, d in zip(at.size, at.dilation, strict=True))
+    reads = np.add.outer((i % sh * sw * height + i // sh) * width, j % sw * height * width + j // sw).ravel()
+    insides = []
+    for p, q in np.ndindex(sh, sw):
+        y, x = (p - top) % sh, (q - left) % sw  # the first row and column of the image in it
+        rows, columns = (len(range(first, n, s)) for first, n, s in zip((y, x), at.input, at.stride, strict=True))
+        y_in, x_in = (y + top) // sh, (x + left) // sw
+        inside = ..., p * sw + q, slice(y_in, y_in + rows), slice(x_in, x_in + columns)
+        insides.append((inside, (..., slice(y, None, sh), slice(x, None, sw))))
+    return Phases((height, width), sh * sw * height * width, reads, tuple(insides))
+
+
 def output_size(size: int, window: int, stride: int, padding: int, dilation: int = 1, ceil_mode: bool = False) -> int:
     """How many windows fit along an axis: ⌊(size + 2 padding − dilation (window − 1) − 1) / stride⌋ + 1.
 

@@ -7,6 +7,8 @@ summation differ, and now and then a winner of ReLU or pooling flips.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from .workloads import CONVOLUTIONS
+
 Size = Mapping[str, int]
 """What the sides of a row are called with, such as {"batch": 256}."""
 
@@ -86,6 +88,14 @@ ROWS = (
     Row(
         "relu-pool", "ReLU + pool, both ways", ({"batch": 256},), ONE,
         {}, 1e-6, plain={"torch channels-last": (1.5,), "torch NCHW": (4,)},
+    ),
+    *(
+        Row(
+            f"conv-{way}-{name}", f"{of.title} {way}", ({"size": of.size},), {"size": 7},
+            {}, 1e-5, plain={"torch": (goal,)},
+        )
+        for name, of in CONVOLUTIONS.items()
+        for way, goal in zip(("up", "down"), of.goals, strict=True)
     ),
 )  # fmt: skip
 """The table, in the order of the page."""

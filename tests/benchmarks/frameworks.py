@@ -37,6 +37,10 @@ TOP = Path(__file__).parents[2]
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NNLITE_THREADS", "NPROC")
 
 
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
+"""Freed memory is kept (glibc's): else a new array of 128 KB and more costs page faults, in some rows half the time."""
+
+
 def library(contestant: str) -> str:
     """The library of a contestant.
 
@@ -77,7 +81,7 @@ def environment(threads: int) -> dict[str, str]:
     """The environment of a process with so many threads."""
     one = " --xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1" if threads == 1 else ""
     flags = {"XLA_FLAGS": os.environ.get("XLA_FLAGS", "") + one, "JAX_PLATFORMS": "cpu"}
-    return {**os.environ, **dict.fromkeys(THREADS, str(threads)), **flags}
+    return {**os.environ, **dict.fromkeys(THREADS, str(threads)), **flags, **ALLOCATOR}
 
 
 class Failed(RuntimeError):

@@ -130,6 +130,20 @@ def convolution(channels: int, size: int) -> Work:
     return Work(call)
 
 
+def convolved(of: w.Convolution, down: bool, size: int) -> Work:
+    torch = load("torch")
+    a, W, dz = (torch.from_numpy(array) for array in of.arrays(size))
+    options = {"stride": of.stride, "padding": of.padding, "groups": of.groups}
+
+    def call() -> Any:
+        with torch.inference_mode():
+            if down:
+                return torch.nn.grad.conv2d_input(a.shape, W, dz, **options)
+            return torch.nn.functional.conv2d(a, W, **options)
+
+    return Work(call)
+
+
 def relu_pool(layout: str, batch: int) -> Work:
     torch = load("torch")
     x, dz = (
@@ -248,6 +262,7 @@ SIDES: dict[str, dict[str, Callable[..., Work]]] = {
         "whole-training": whole_training,
         "vgg16-occlusion": vgg16_occlusion,
         "convolution": convolution,
+        **w.convolutions(convolved),
     },
     "torch by hand": {"occlusion": occlusion},
     "torch channels-last": {"relu-pool": partial(relu_pool, "channels_last")},

@@ -137,6 +137,13 @@ def convolution(channels: int, size: int) -> Work:
     return Work(free_rounding()(lambda: layer.forward(a)))
 
 
+def convolved(of: w.Convolution, down: bool, size: int) -> Work:
+    """A convolution of a real network: its output, or the gradient in its input."""
+    a, W, dz = of.arrays(size)
+    layer = Conv2d(W, stride=of.stride, padding=of.padding, groups=of.groups)
+    return Work((lambda: layer.backward(a, dz)) if down else (lambda: layer.forward(a)))
+
+
 def relu_pool(batch: int) -> Work:
     network, x = Network([ReLU(), MaxPool2d(2)]), w.feature_maps(8, 24, batch)
     dz = w.feature_maps(8, 12, batch)
@@ -165,10 +172,11 @@ PLAIN: dict[str, Callable[..., Work]] = {
     "vgg16-occlusion": vgg16_occlusion,
     "convolution": convolution,
     "relu-pool": relu_pool,
+    **w.convolutions(convolved),
 }
 """By row."""
 
-ALONE = ("convolution", "relu-pool")
+ALONE = ("convolution", "relu-pool", *w.convolutions(convolved))
 """Rows of single layers, which are the same in both."""
 
 SIDES: dict[str, dict[str, Callable[..., Work]]] = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -139,3 +139,61 @@ def filters(channels: int) -> np.ndarray:
     """Weights (channels, channels, 3, 3)."""
     scale = np.float32(np.sqrt(2 / (9 * channels)))
     return scale * np.random.default_rng(1).standard_normal((channels, channels, 3, 3), np.float32)
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution of a real network, at the size of its image, padded by half a window.
+
+    `goals` are how many times as fast as torch it is to be, up and down.
+    """
+
+    channels: int
+    filters: int
+    size: int
+    window: int
+    stride: int = 1
+    groups: int = 1
+    goals: tuple[float, float] = (0.7, 0.7)
+
+    @property
+    def padding(self) -> int:
+        """Half a window."""
+        return self.window // 2
+
+    @property
+    def title(self) -> str:
+        """Such as "3→64, 7×7/2"; dw: depthwise."""
+        of = f"dw {self.channels}" if self.groups > 1 else f"{self.channels}→{self.filters}"
+        return f"{of}, {self.window}×{self.window}/{self.stride}"
+
+    def arrays(self, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """a, W, and the gradient in z."""
+        a = feature_maps(self.channels, size)
+        dz = feature_maps(self.filters, (size + 2 * self.padding - self.window) // self.stride + 1)
+        shape = self.filters, self.channels // self.groups, self.window, self.window
+        return a, np.random.default_rng(1).standard_normal(shape, np.float32), dz
+
+
+CONVOLUTIONS = {
+    "stem": Convolution(3, 64, 224, 7, 2, goals=(0.6, 0.7)),
+    "64": Convolution(64, 64, 56, 3),
+    "64-stride": Convolution(64, 128, 56, 3, 2),
+    "128": Convolution(128, 128, 28, 3),
+    "256": Convolution(256, 256, 14, 3),
+    "512": Convolution(512, 512, 7, 3),
+    "pixels-64-stride": Convolution(64, 128, 56, 1, 2, goals=(0.75, 0.75)),
+    "pixels-144": Convolution(144, 24, 56, 1, goals=(0.75, 0.75)),
+    "pixels-112": Convolution(112, 672, 14, 1, goals=(0.75, 0.75)),
+    "depthwise-96": Convolution(96, 96, 112, 3, 2, 96, (0.75, 0.75)),
+    "depthwise-672": Convolution(672, 672, 14, 5, 2, 672, (0.5, 0.6)),
+}
+"""Of ResNet, MobileNet and EfficientNet, by the end of their rows' keys."""
+
+
+def convolutions(side: Callable[..., Work]) -> dict[str, Callable[..., Work]]:
+    """The rows of CONVOLUTIONS, up and down, by one side's way to make their work."""
+    ways = {"up": False, "down": True}
+    return {
+        f"conv-{way}-{name}": partial(side, of, down) for name, of in CONVOLUTIONS.items() for way, down in ways.items()
+    }
