@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..layers import Conv2d, Dropout, Identity, Layer, Mask, MatMul, Softmax, Take
+from ..layers.arguments import is_integer
 from ..network import Network
 from ..walk import gradient_rule
 from . import lrp
@@ -195,6 +196,6 @@ def _row(f: Explained, rows: np.ndarray, position: int | None) -> np.ndarray:
     position = taken[-1] if position is None and taken else position
     if position is None:
         return rows.mean(axis=1)
-    if not -rows.shape[1] <= position < rows.shape[1]:
+    if not is_integer(position) or not -rows.shape[1] <= position < rows.shape[1]:
         raise ValueError(f"position takes a token from 0 to {rows.shape[1] - 1}, got {position!r}.")
     return rows[:, position]

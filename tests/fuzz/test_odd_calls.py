@@ -23,7 +23,7 @@ import nnlite
 from nnlite import Network, models
 from nnlite.datasets import Hand
 from nnlite.decision_based import lrp
-from nnlite.layers import Add, AvgPool2d, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool, ReLU
+from nnlite.layers import Add, AvgPool2d, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool, ReLU, SelfAttention, Take
 from nnlite.model_based import experts, generators
 from nnlite.stepper import record
 from nnlite.uncertainty import ExplanationDraws, dropout_draws
@@ -255,6 +255,12 @@ GOOD = {
 }
 """By the name of the parameter."""
 
+
+def attending():
+    one = np.eye(2, dtype="f4")
+    return Network([SelfAttention(one, one, one, one, heads=1), Take(-1)])
+
+
 ALSO = {
     "from_sklearn": {"model": perceptron},
     "cam": {"network": with_cam},
@@ -320,6 +326,17 @@ ALSO = {
     "favour": {"gamma": lambda: 0.25},
     "only": {"b": lambda: 0},
     "Branches": {"paths": lambda: [[ReLU()], []], "join": Add},
+    "TransformerBlock": {"attention": lambda: [ReLU()], "mlp": lambda: [ReLU()], "norms": lambda: [ReLU(), ReLU()]},
+    **{
+        name: {"network": attending, "x": lambda: random(2, 3, 2), "target": lambda: 0}
+        for name in ("attention", "attention_rollout", "chefer_lrp", "chefer_gradient")
+    },
+    "SplitHeads": {"heads": lambda: 2},
+    "RepeatHeads": {"times": lambda: 2},
+    "Take": {"position": lambda: 0},
+    "Embedding": {"E": lambda: random(5, 2)},
+    "SelfAttention": {**{f"W_{name}": lambda: np.eye(2) for name in "qkvo"}, "heads": lambda: 1},
+    "Sequences": {name: lambda: np.arange(3) for name in ("tokens", "labels", "position")},
     "Conv2d": {},
     "Upsample": {"factor": lambda: 2},
     "AdaptiveAvgPool2d": {"size": lambda: 2},
