@@ -38,7 +38,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 
 
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
-"""Freed memory is kept (glibc's): else a new array of 128 KB and more costs page faults, in some rows half the time."""
+"""Freed memory is kept (by glibc): else every new array of 128 KB or more costs page faults again."""
 
 
 def library(contestant: str) -> str:
