@@ -5,6 +5,7 @@ import pytest
 
 from nnlite import Network, models, pictures
 from nnlite.decision_based import lrp, mask_by_relevance
+from nnlite.decision_based.attention_maps import has_attention
 from nnlite.decision_based.building_blocks import factors
 from nnlite.decision_based.cam import upsampled
 from nnlite.decision_based.deconvnet import all_filters, deconvnet
@@ -56,9 +57,11 @@ MISTAKES = {
     "a place that is not there": ((X, ("conv1", (0, 28, 0))), ValueError, ["conv1", "28"]),
 }
 
+WITHOUT_ATTENTION = [name for name in METHODS if METHODS[name].fits is not has_attention]
+
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITHOUT_ATTENTION)
 def test_a_mistake_is_one_clear_error(name, mistake):
     arguments, kind, words = MISTAKES[mistake]
     with pytest.raises(kind) as error:
@@ -69,13 +72,13 @@ def test_a_mistake_is_one_clear_error(name, mistake):
     assert [word for word in words if word not in message] == [], message
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITHOUT_ATTENTION)
 def test_a_layer_to_explain_at_that_is_not_there(name):
     with pytest.raises(ValueError, match=r"There is no layer 'conv9'; the layers are conv1, relu1"):
         explain(NET, X, name, at="conv9")
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITHOUT_ATTENTION)
 def test_an_empty_batch_gives_an_empty_map(name):
     assert len(explain(NET, X[:0], name)) == 0
 
