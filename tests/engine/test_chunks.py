@@ -10,7 +10,6 @@ import pytest
 
 from nnlite import Network
 from nnlite.decision_based import gradient, gradient_times_input, guided_backpropagation, lrp, saliency, sensitivity
-from nnlite.decision_based.attention_maps import has_attention
 from nnlite.engine import chunks
 from nnlite.layers import BatchNorm, Conv2d, Dense, Dropout, Flatten, LeakyReLU, MaxPool2d, ReLU, Sigmoid, Softmax, Tanh
 
@@ -69,7 +68,7 @@ def at_once(request, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
-@pytest.mark.parametrize("method", [name for name in METHODS if METHODS[name].fits is not has_attention])
+@pytest.mark.parametrize("method", METHODS)
 def test_the_same_bits_whatever_the_number_of_threads(method, kind, monkeypatch):
     x, net, compute = batch(), NETWORKS[kind], METHODS[method]
     assert len(chunks.slices(net, x)) > 1
