@@ -104,6 +104,7 @@ def backward_input(dz: np.ndarray, W: np.ndarray, at: Windows, groups: int) -> n
     return da
 
 
+@lru_cache(maxsize=256)
 def _is_whole(at: Windows) -> bool:
     """Whether the image is its one phase as it is."""
     return at.stride == (1, 1) and at.padding == (0, 0)
