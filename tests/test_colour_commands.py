@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nnlite import Network, cli, models, pictures
+from nnlite import Network, cli, kernels, models, pictures
 from nnlite.datasets import textures
 from nnlite.decision_based.registry import METHODS
 from nnlite.layers import Conv2d, Dense, Dropout, Flatten, ReLU
@@ -25,6 +25,7 @@ X = textures(1, models.HELD_OUT_SEED, start=3)[0]
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NNLITE_BACKEND", kernels.backend())  # of a command, and of what it is compared with
 
 
 @pytest.fixture

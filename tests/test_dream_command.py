@@ -153,7 +153,7 @@ def test_colours_are_read_as_they_are():
         ("dream textures:3 --layer relu1 --octaves 0 --out d.png", "octaves takes a positive integer"),
         ("dream textures:3 --layer relu1 --rate nan --out d.png", "rate must be a finite number"),
         ("dream textures:3 --layer relu1 --seed -1 --out d.png", "rng takes a seed"),
-        ("dream textures:3 --model resnet --layer relu1 --out d.png", "there is no 'resnet', nor such a file"),
+        ("dream textures:3 --model resnet50 --layer relu1 --out d.png", "there is no 'resnet50', nor such a file"),
         ("dream textures:3 --model lenet --layer dense1 --out d.png", "images of the network's own size alone"),
         ("dream textures:3 --model shapeless.npz --layer conv1 --out d.png", "a shape it does not state"),
         ("dream textures:3 --layer dense1 --tile 64 --out d.png", "take tile=None, or a layer below it"),

@@ -14,7 +14,7 @@ from nnlite.model_based.generators.adversarial import discriminator_loss, genera
 from nnlite.model_based.generators.bound import Reparameterisation, noise_for, reconstruction
 from nnlite.model_based.generators.gan import GANTask
 from nnlite.model_based.generators.joined import taken
-from nnlite.training import SGD, Adam, Constant
+from nnlite.training import SGD, Adam, ConstantRate
 from nnlite.training.loop import Moment
 
 RATE = 1e-3
@@ -33,8 +33,8 @@ def task(**changes: Any) -> GANTask:
         "discriminator": Network([dense(6, 3), LeakyReLU(0.2), dense(3, 1)], input_shape=(6,)),
         "x": rng.random((5, 6)),
         "optimizer": SGD(),
-        "warm_schedule": Constant(RATE),
-        "schedule": Constant(RATE),
+        "warm_schedule": ConstantRate(RATE),
+        "schedule": ConstantRate(RATE),
         "warmup": 0,
         "weight": 0.3,
         "recipe": {},

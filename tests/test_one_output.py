@@ -102,8 +102,11 @@ def test_a_softmax_and_its_logarithm_are_left_out_at_the_end(top):
     np.testing.assert_array_equal(network.scores(X), X @ network[0].W)
     assert network.to_scores().names == ("dense1",)
     assert len(Network([top, ReLU()]).to_scores()) == 2
-    with pytest.raises(ValueError, match="only at the end"):
-        lrp.relevance(Network([Dense(np.eye(2)), top, ReLU()]), X)
+
+
+def test_a_log_softmax_in_the_middle_has_no_rule():
+    with pytest.raises(ValueError, match="no rule for layer"):
+        lrp.relevance(Network([Dense(np.eye(2)), LogSoftmax(), ReLU()]), X)
 
 
 def test_the_summary_says_what_is_explained_and_predicted():

@@ -59,8 +59,8 @@ class use:
     Raises ValueError: it is neither "numpy" nor "numba", or Numba is not installed.
 
     >>> with use("numpy"):
-    ...     forward.__name__
-    'forward_numpy'
+    ...     backend()
+    'numpy'
     """
 
     def __init__(self, name: str) -> None:
