@@ -56,9 +56,9 @@ FREE = ContextVar("free_rounding", default=False)
 def free_rounding() -> Iterator[None]:
     """Within it convolutions may come out a few last digits off: for scores, which nothing divides by or sorts.
 
-    >>> from nnlite.kernels import forward
+    >>> from nnlite.layers import Conv2d
     >>> with free_rounding():
-    ...     float(forward(np.ones((1, 1, 4, 4)), np.ones((2, 1, 3, 3)), (0, 0)).max())
+    ...     float(Conv2d(np.ones((2, 1, 3, 3))).forward(np.ones((1, 1, 4, 4))).max())
     9.0
     """
     before = FREE.set(True)
