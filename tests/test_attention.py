@@ -175,7 +175,8 @@ def test_a_transformer_has_exact_gradients_and_comes_back_from_a_file(name, tmp_
     assert gradient_check(network, x[:1], elements=60) < 1e-6
     network.save(tmp_path / "net.npz")
     assert nnlite.load(tmp_path / "net.npz")(x).tobytes() == network(x).tobytes()
-    np.testing.assert_allclose(network.compile()(x), network(x), atol=1e-12)
+    if name == "rotary":  # one is enough: what a row does not take runs plainly inside
+        np.testing.assert_allclose(network.compile()(x), network(x), atol=1e-12)
 
 
 BAD = {
