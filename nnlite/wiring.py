@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from .layers import Layer
+from .layers import Dropout, Identity, Layer, Mask
 from .layers.arguments import is_integer
 from .printed import listed
 
@@ -26,6 +26,13 @@ def read(layer: Layer, wires: Sequence[int], values: Sequence[Any], n: Any) -> A
 def reader(layer: Layer, wires: Sequence[int]) -> Callable[[Sequence[Any]], Any]:
     """What takes, from all activations, those that a layer reads: see `read`."""
     return itemgetter(*wires) if layer.reads == 1 else lambda a: read(layer, wires, a, len(a[0]))
+
+
+def origin(layers: Sequence[Layer], wires: Wires, i: int) -> int:
+    """The activation that i was before Dropout, Identity and Mask, which leave each number in its place."""
+    while i and isinstance(layers[i - 1], (Dropout, Identity, Mask)):
+        i = wires[i - 1][0]
+    return i
 
 
 def readers(wires: Wires) -> list[list[int]]:

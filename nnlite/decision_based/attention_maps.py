@@ -11,17 +11,18 @@ Each gives the row of the token that the scores are read from, (N, T): how much 
 the scores are read from all tokens, it is the mean of the rows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import reduce
 from typing import Any
 
 import numpy as np
 
-from ..layers import Conv2d, Dropout, Identity, Layer, Mask, MatMul, Softmax, Take
+from ..layers import Conv2d, Layer, MatMul, Softmax, Take
 from ..layers.arguments import is_integer
 from ..network import Network
 from ..walk import gradient_rule
+from ..wiring import origin
 from . import lrp
 from .cam import upsampled
 from .lrp.passing import passes
@@ -84,11 +85,10 @@ def attention(
     """
     f = explained(network, x, target)
     places = _probabilities(f.network)
-    if layer is not None:
-        places = [f.network.index(layer)] if f.network.index(layer) in places else []
-    if not places:
+    at = places[-1] if layer is None else f.network.index(layer) + 1
+    if at not in places:
         raise ValueError(f"layer takes one with attention probabilities, got {layer!r}, which has none.")
-    return _row(f, f.a[places[-1] + 1].mean(axis=1), position)
+    return _row(f, f.a[at].mean(axis=1), position)
 
 
 @method
@@ -102,9 +102,8 @@ def attention_rollout(
     Source: Abnar and Zuidema 2020, "Quantifying attention flow in transformers", sec. 3.
     """
     f = explained(network, x, target)
-    return _row(
-        f, _product(f, lambda l: (f.a[l + 1].mean(axis=1) + np.eye(f.a[l + 1].shape[-1], dtype=x.dtype)) / 2), position
-    )
+    heads = [f.a[i].mean(axis=1) for i in _probabilities(f.network)]
+    return _row(f, _product([(P + np.eye(P.shape[-1], dtype=P.dtype)) / 2 for P in heads]), position)
 
 
 @method
@@ -121,9 +120,7 @@ def chefer_lrp(network: Network, x: np.ndarray, target: Target = None, *, positi
     """
     f = explained(network, x, target)
     R = lrp.relevance(network, x, target, rules=CHEFER, start="one", all_layers=True)
-    g = f.network.walk_back(f.a, f.ones, [gradient_rule] * len(f.network))
-    one = np.eye(f.a[_probabilities(f.network)[0] + 1].shape[-1], dtype=x.dtype)
-    return _row(f, _product(f, lambda l: one + np.maximum(g[l + 1] * R[l + 1], 0).mean(axis=1)), position)
+    return _row(f, _product(_rising(f, R)), position)
 
 
 @method
@@ -138,9 +135,7 @@ def chefer_gradient(
     encoder-decoder transformers", eq. 5 and 6.
     """
     f = explained(network, x, target)
-    g = f.network.walk_back(f.a, f.ones, [gradient_rule] * len(f.network))
-    one = np.eye(f.a[_probabilities(f.network)[0] + 1].shape[-1], dtype=x.dtype)
-    return _row(f, _product(f, lambda l: one + np.maximum(g[l + 1] * f.a[l + 1], 0).mean(axis=1)), position)
+    return _row(f, _product(_rising(f, f.a)), position)
 
 
 def has_attention(network: Network) -> bool:
@@ -164,16 +159,10 @@ def on_picture(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]
 
 
 def _attending(network: Network) -> list[int]:
-    """The layers that give attention probabilities, bottom to top."""
-    found = set()
-    for layer, wires in zip(network, network.wires, strict=True):
-        if isinstance(layer, MatMul):
-            i = wires[0]
-            while i and isinstance(network[i - 1], (Dropout, Identity, Mask)):
-                i = network.wires[i - 1][0]
-            if i and isinstance(network[i - 1], Softmax):
-                found.add(i - 1)
-    return sorted(found)
+    """The activations that are attention probabilities, bottom to top."""
+    products = [w[0] for layer, w in zip(network, network.wires, strict=True) if isinstance(layer, MatMul)]
+    found = {origin(network.layers, network.wires, i) for i in products}
+    return sorted(i for i in found if i and isinstance(network[i - 1], Softmax))
 
 
 def _probabilities(network: Network) -> list[int]:
@@ -183,11 +172,16 @@ def _probabilities(network: Network) -> list[int]:
     return found
 
 
-def _product(f: Explained, of_layer: Callable[[int], np.ndarray]) -> np.ndarray:
-    """The matrices of all layers, multiplied from the last to the first: (N, T, T)."""
-    return reduce(
-        lambda below, l: of_layer(l) @ below, _probabilities(f.network)[1:], of_layer(_probabilities(f.network)[0])
-    )
+def _rising(f: Explained, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """1 + mean_h (∂P ⊙ value)⁺ for each layer with attention, from the values at all activations: (N, T, T)."""
+    g = f.network.walk_back(f.a, f.ones, [gradient_rule] * len(f.network))
+    found = [np.maximum(g[i] * values[i], 0).mean(axis=1) for i in _probabilities(f.network)]
+    return [np.eye(A.shape[-1], dtype=A.dtype) + A for A in found]
+
+
+def _product(matrices: Sequence[np.ndarray]) -> np.ndarray:
+    """Those of all layers, multiplied from the last to the first: (N, T, T)."""
+    return reduce(lambda below, above: above @ below, matrices)
 
 
 def _row(f: Explained, rows: np.ndarray, position: int | None) -> np.ndarray:

@@ -14,15 +14,11 @@ from ...layers import (
     BatchNorm,
     Conv2d,
     ConvTranspose2d,
-    Dropout,
     GroupNorm,
     Hardsigmoid,
-    Identity,
     InstanceNorm,
-    Layer,
     LayerNorm,
     LogSoftmax,
-    Mask,
     MatMul,
     MaxPool2d,
     Multiply,
@@ -33,6 +29,7 @@ from ...layers import (
 )
 from ...network import Network
 from ...walk import LocalRule
+from ...wiring import origin
 from .joins import by_gate, proportional, signal
 from .passing import PASSING, absorbs, moves, name_of, passes, reshapes, softmax, winner_takes_all
 from .rule import Rule
@@ -160,7 +157,8 @@ class Composite:
     def of_product(self, network: Network, i: int) -> LocalRule:
         """All for the signal, the branch that leaves no gate, where there is one alone; with the ε of `add`."""
         stabilizer = getattr(self.add, "options", {}).get("stabilizer", 0.0) if isinstance(network[i], MatMul) else 0.0
-        gates = [isinstance(_origin(network, w), GATES) for w in network.wires[i]]
+        left = [origin(network.layers, network.wires, w) for w in network.wires[i]]
+        gates = [w > 0 and isinstance(network[w - 1], GATES) for w in left]
         return signal(gates.index(False), stabilizer) if sum(gates) == 1 else by_gate(stabilizer)
 
     def __repr__(self) -> str:
@@ -208,13 +206,6 @@ def rules_for(network: Network, rules: Rules) -> list[LocalRule]:
             name = f"lrp.{rule.__name__}"
             raise TypeError(f"{name} makes a rule and is not one itself; call it: {name}().")
     return chosen
-
-
-def _origin(network: Network, i: int) -> Layer | None:
-    """The layer that activation i leaves, below whatever passes it on as it is."""
-    while i and isinstance(network[i - 1], (Dropout, Identity, Mask)):
-        i = network.wires[i - 1][0]
-    return network[i - 1] if i else None
 
 
 def _weighted(network: Network) -> list[int]:
