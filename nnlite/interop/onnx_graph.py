@@ -80,9 +80,9 @@ class Graph(Row):
         self._values: dict[str, Any] = {name: Known([value]) for name, value in model.constants.items()}
         self._values |= {"": None, model.input: self._input}
         self._uses = Counter([model.output])
-        self._shapes, self._of = [self._input.shape], list[int]()
+        self._of = list[int]()
         self.alone = set[int]()
-        """Of each activation; for each layer its node; and the activations that only one node reads."""
+        """For each layer its node; and the activations that only one node reads."""
 
     def network(self) -> Network:
         """The layers that the output depends on, in the dtype of the input."""
@@ -135,7 +135,6 @@ class Graph(Row):
 
     def lay(self, layer: Layer, *below: Activation) -> Activation:
         above = super().lay(layer, *below)
-        self._shapes.append(above.shape)
         self._of.append(self._at)
         return above
 
@@ -151,7 +150,7 @@ class Graph(Row):
         if not x.at or len(self.wires[x.at - 1]) != 1:
             return None, x
         (at,) = self.wires[x.at - 1]
-        return self.layers[x.at - 1], Activation(at, self._shapes[at])
+        return self.layers[x.at - 1], Activation(at, self.shapes[at])
 
     def reshaped(self, x: Activation, shape: Shape) -> Activation:
         """x in another shape: there and back is where it came from; there, normed, and back is a GroupNorm."""

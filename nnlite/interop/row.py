@@ -40,6 +40,8 @@ class Row:
         self.names: list[str] = []
         self.origins: list[str] = []
         self._input = Activation(0, None if input_shape is None else (1, *input_shape))
+        self.shapes: list[Shape | None] = [self._input.shape]
+        """Of each activation, where it is known."""
         self._where = ""
 
     def lay(self, layer: Layer, *below: Activation) -> Activation:
@@ -55,6 +57,7 @@ class Row:
         self.wires.append(tuple(x.at for x in below))
         self.names.append(self._name(layer))
         self.origins.append(self._where)
+        self.shapes.append(shape)
         return Activation(len(self.layers), shape)
 
     def _name(self, layer: Layer) -> str:

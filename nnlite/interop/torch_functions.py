@@ -112,15 +112,13 @@ def _attribute(row: Any, x: Activation, name: str) -> Any:
     return _sizes(row, x)
 
 
-WHOLE = {str(slice(None))}
-
-
 def _item(row: Any, x: Activation, index: Any) -> list[Layer]:
     """x[:, 1:, ::2] as Slices; an integer takes its axis away, one token of all is a Take."""
     index = index if isinstance(index, tuple) else (index,)
     for at in [at for at, each in enumerate(index) if each is Ellipsis and x.axes is not None]:
         index = (*index[:at], *(slice(None),) * ((x.axes or 0) - len(index) + 1), *index[at + 1 :])
-    if len(index) > 1 and index[0] == slice(None) and isinstance(index[1], int) and set(map(str, index[2:])) <= WHOLE:
+    whole = [isinstance(each, slice) and each == slice(None) for each in index]
+    if len(index) > 1 and isinstance(index[1], int) and all(whole[:1] + whole[2:]):
         return [Take(index[1])]
     return indexed(x, index)
 

@@ -43,8 +43,6 @@ class Row(row.Row):
     def __init__(self, root: Any, input_shape: Shape | None) -> None:
         super().__init__(input_shape)
         self.root = root
-        self.shapes: list[Shape | None] = [self._input.shape]
-        """Of each activation, where it is known."""
         self._values: dict[Any, Any] = {}
         self._same = [0]
         """For each activation the first one that shares its memory."""
@@ -79,7 +77,6 @@ class Row(row.Row):
         self._check_fresh(*below)
         above = super().lay(layer, *below)
         axes = torch_shapes.axes_above(layer, below[0].axes if below else None)
-        self.shapes.append(above.shape)
         views = layer.reshapes or isinstance(layer, (Identity, Permute, Slice, Take))
         self._same.append(self._same[below[0].at] if views else len(self.layers))
         return replace(above, known_axes=axes)
