@@ -25,6 +25,7 @@ from nnlite.layers import (
     LayerNorm,
     MatMul,
     Multiply,
+    Reshape,
     RMSNorm,
     Rotary,
     SelfAttention,
@@ -518,6 +519,13 @@ def test_maps_of_attention_are_in_the_registry_and_alone_as_in_a_batch(name):
     assert METHODS["lrp-attn"].fits(network)
     assert not METHODS["attention"].fits(Network([Dense(np.eye(2))]))
     assert nnlite.explain(on_tokens(), IDS, "attention-rollout").shape == IDS.shape
+
+
+def test_a_picture_that_no_convolution_cuts_has_a_map_of_its_tokens():
+    network = Network([Reshape((T, D)), self_attention(), Take(0), Dense(np.ones((D, 2)))])
+    x = sequence().reshape(2, 1, T, D)
+    np.testing.assert_array_equal(nnlite.explain(network, x, "attention"), attention(network, x))
+    assert attention(network, x).shape == (2, T)
 
 
 def test_maps_of_attention_say_what_is_missing():

@@ -144,15 +144,14 @@ def has_attention(network: Network) -> bool:
 
 
 def on_picture(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-    """The method; where x is a picture, its map of patches laid over it, (N, H, W), without the class token."""
+    """The method; where a convolution cuts a picture into patches, their map is laid over it, (N, H, W)."""
 
     def compute(network: Network, x: np.ndarray, target: Target = None, **options: object) -> np.ndarray:
         R = function(network, x, target, **options)
-        if x.ndim != 4:
+        first = next((l for l, layer in enumerate(network) if isinstance(layer, Conv2d)), None)
+        if x.ndim != 4 or first is None:
             return R
-        shapes = network.shapes(x.shape)
-        first = next(l for l, layer in enumerate(network) if isinstance(layer, Conv2d))
-        h, w = shapes[first + 1][2:]
+        h, w = network.shapes(x.shape)[first + 1][2:]
         return upsampled(R[:, -h * w :].reshape(len(R), h, w), x.shape[2:], "nearest")
 
     return compute
